@@ -1,0 +1,388 @@
+//! Relays: their addresses, their signed descriptors, and the line by which a person is given a door (SPEC §6).
+
+use crate::cbor::{Extra, MapWriter, canonical, read_map};
+use crate::error::{ErrorKind, PeerFault};
+use crate::ids::{RelayId, SlotId, first};
+use crate::limits::DESCRIPTOR_BYTES_MAX;
+use core::fmt;
+use data_encoding::BASE32_NOPAD;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use zeroize::Zeroizing;
+
+const SIGN_LABEL: &[u8] = b"karvon/descriptor";
+const DOOR_PREFIX: &str = "KARVON-DOOR:";
+const DOOR_VERSION: u8 = 0;
+
+/// Where a relay listens.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum RelayAddr {
+    /// Address and port.
+    Ip(SocketAddr),
+    /// A web site: IPv4 address and server name, port 443.
+    Sni(Ipv4Addr, String),
+}
+
+impl RelayAddr {
+    /// Address kind of SPEC §5: 0 IPv4, 1 IPv6, 2 IPv4 with server name.
+    #[must_use]
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Ip(SocketAddr::V4(_)) => 0,
+            Self::Ip(SocketAddr::V6(_)) => 1,
+            Self::Sni(..) => 2,
+        }
+    }
+
+    /// 6, 18 or 5 to 25 bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Ip(SocketAddr::V4(addr)) => [&addr.ip().octets()[..], &addr.port().to_be_bytes()].concat(),
+            Self::Ip(SocketAddr::V6(addr)) => [&addr.ip().octets()[..], &addr.port().to_be_bytes()].concat(),
+            Self::Sni(ip, name) => [&ip.octets()[..], &[name.len() as u8], name.as_bytes()].concat(),
+        }
+    }
+
+    /// Reads an address of `kind` from the front of `bytes` and returns the rest.
+    ///
+    /// # Errors
+    /// [`PeerFault::Length`] or [`PeerFault::Malformed`].
+    pub fn decode(kind: u8, bytes: &[u8]) -> Result<(Self, &[u8]), PeerFault> {
+        match kind {
+            0 => {
+                let (raw, rest) = bytes.split_first_chunk::<6>().ok_or(PeerFault::Length)?;
+                let [a, b, c, d, p, q] = *raw;
+                let addr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), u16::from_be_bytes([p, q]));
+                Ok((Self::Ip(addr), rest))
+            }
+            1 => {
+                let (ip, rest) = bytes.split_first_chunk::<16>().ok_or(PeerFault::Length)?;
+                let (port, rest) = rest.split_first_chunk::<2>().ok_or(PeerFault::Length)?;
+                let addr = SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*ip)), u16::from_be_bytes(*port));
+                Ok((Self::Ip(addr), rest))
+            }
+            2 => {
+                let (raw, rest) = bytes.split_first_chunk::<5>().ok_or(PeerFault::Length)?;
+                let [a, b, c, d, length] = *raw;
+                let (name, rest) = rest.split_at_checked(usize::from(length)).ok_or(PeerFault::Length)?;
+                let name = core::str::from_utf8(name).map_err(|_| PeerFault::Malformed)?;
+                let host =
+                    |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+                if name.is_empty() || name.len() > 20 || !name.bytes().all(host) {
+                    return Err(PeerFault::Malformed);
+                }
+                Ok((Self::Sni(Ipv4Addr::new(a, b, c, d), name.to_owned()), rest))
+            }
+            _ => Err(PeerFault::Version),
+        }
+    }
+
+    /// The socket address to dial.
+    #[must_use]
+    pub const fn socket(&self) -> SocketAddr {
+        match self {
+            Self::Ip(addr) => *addr,
+            Self::Sni(ip, _) => SocketAddr::new(IpAddr::V4(*ip), 443),
+        }
+    }
+
+    /// Whether this may be an address of a relay on the internet: not loopback, private, link-local, multicast or unspecified.
+    #[must_use]
+    pub fn is_global(&self) -> bool {
+        match self.socket().ip() {
+            IpAddr::V4(ip) => global_v4(ip),
+            IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+                Some(ip) => global_v4(ip),
+                None => {
+                    let [a, ..] = ip.segments();
+                    // Global unicast is 2000::/3; everything else is loopback, unique local, link-local, multicast or reserved.
+                    a & 0xe000 == 0x2000
+                }
+            },
+        }
+    }
+}
+
+fn global_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    let shared = a == 100 && (64..128).contains(&b);
+    !(ip.is_private()
+        || ip.is_loopback()
+        || ip.is_link_local()
+        || ip.is_multicast()
+        || ip.is_broadcast()
+        || ip.is_documentation()
+        || shared
+        || a == 0
+        || a >= 240)
+}
+
+impl fmt::Debug for RelayAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RelayAddr(..)")
+    }
+}
+
+/// What a relay is good for; bits of [`Descriptor::flags`].
+pub mod flags {
+    /// Keeps mailboxes.
+    pub const MAILBOX: u64 = 1;
+    /// Unlisted: in no mesh directory.
+    pub const BRIDGE: u64 = 2;
+    /// Listed and used as a door by whoever it gives slots to.
+    pub const OPEN: u64 = 4;
+}
+
+/// What a relay says of itself, signed with its static key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Static key: transport key of the door swarm (Ed25519); the relay id is its hash.
+    pub static_key: [u8; 32],
+    /// Transport key of the mesh swarm (Ed25519).
+    pub mesh_key: [u8; 32],
+    /// Onion keys of tunnels (X25519), newest first, at most 2: the older one is accepted for another week.
+    pub onion_keys: Vec<[u8; 32]>,
+    /// Door address.
+    pub door: RelayAddr,
+    /// Mesh address.
+    pub mesh: RelayAddr,
+    /// See [`flags`].
+    pub flags: u64,
+    /// Grows with each new descriptor: Unix seconds of its making.
+    pub seq: u64,
+    /// Relays with the same family belong to one operator.
+    pub family: Option<[u8; 16]>,
+    /// Fields of a newer version.
+    pub extra: Extra,
+}
+
+impl Descriptor {
+    /// The id of this relay.
+    #[must_use]
+    pub fn relay(&self) -> RelayId {
+        RelayId::of(&self.static_key)
+    }
+
+    /// The newest onion key.
+    #[must_use]
+    pub fn onion_key(&self) -> [u8; 32] {
+        self.onion_keys.first().copied().unwrap_or_default()
+    }
+
+    fn map(&self) -> Vec<u8> {
+        let mut map = MapWriter::with(&self.extra);
+        map.bytes(0, &self.static_key).bytes(1, &self.mesh_key);
+        map.array(2, &self.onion_keys.iter().map(|key| crate::cbor::bytes(key)).collect::<Vec<_>>());
+        map.bytes(3, &[&[self.door.kind()][..], &self.door.encode()].concat());
+        map.bytes(4, &[&[self.mesh.kind()][..], &self.mesh.encode()].concat());
+        map.uint(5, self.flags).uint(6, self.seq);
+        if let Some(family) = &self.family {
+            map.bytes(7, family);
+        }
+        map.finish()
+    }
+
+    /// `signature 64 | CBOR map`.
+    #[must_use]
+    pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
+        let map = self.map();
+        let signature = key.sign(&[SIGN_LABEL, &map].concat());
+        [&signature.to_bytes()[..], &map].concat()
+    }
+
+    /// Reads and verifies a signed descriptor.
+    ///
+    /// # Errors
+    /// A [`PeerFault`].
+    pub fn verify(bytes: &[u8]) -> Result<Self, PeerFault> {
+        if bytes.len() > DESCRIPTOR_BYTES_MAX {
+            return Err(PeerFault::Bound);
+        }
+        let (signature, map) = bytes.split_first_chunk::<64>().ok_or(PeerFault::Length)?;
+        let (mut static_key, mut mesh_key, mut door, mut mesh) = (None, None, None, None);
+        let (mut onion_keys, mut bits, mut seq, mut family) = (Vec::new(), 0, 0, None);
+        let address = |raw: &[u8]| {
+            let (kind, raw) = raw.split_first().ok_or(PeerFault::Length)?;
+            match RelayAddr::decode(*kind, raw)? {
+                (addr, []) => Ok(addr),
+                _ => Err(PeerFault::Length),
+            }
+        };
+        let extra = read_map(map, |key, field| {
+            match key {
+                0 => static_key = Some(field.fixed()?),
+                1 => mesh_key = Some(field.fixed()?),
+                2 => onion_keys = field.array(2, |item| item.fixed())?,
+                3 => door = Some(address(field.bytes(64)?)?),
+                4 => mesh = Some(address(field.bytes(64)?)?),
+                5 => bits = field.uint()?,
+                6 => seq = field.uint()?,
+                7 => family = Some(field.fixed()?),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        let missing = PeerFault::Malformed;
+        let out = Self {
+            static_key: static_key.ok_or(missing)?,
+            mesh_key: mesh_key.ok_or(missing)?,
+            onion_keys,
+            door: door.ok_or(missing)?,
+            mesh: mesh.ok_or(missing)?,
+            flags: bits,
+            seq,
+            family,
+            extra,
+        };
+        if out.onion_keys.is_empty() {
+            return Err(missing);
+        }
+        let key = VerifyingKey::from_bytes(&out.static_key).map_err(|_| PeerFault::WeakKey)?;
+        key.verify_strict(&[SIGN_LABEL, map].concat(), &Signature::from_bytes(signature))
+            .map_err(|_| PeerFault::Signature)?;
+        canonical(map, out, Self::map)
+    }
+}
+
+/// A relay address together with a slot there: what lets a leaf in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Door {
+    /// The relay expected at the address.
+    pub relay: RelayId,
+    /// Its address.
+    pub addr: RelayAddr,
+    /// The slot.
+    pub slot: SlotId,
+    /// The slot's secret.
+    pub key: Zeroizing<[u8; 32]>,
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Door({:?})", self.relay)
+    }
+}
+
+impl Door {
+    /// `KARVON-DOOR:` and base32 of `version 4 bit, address kind 4 bit | relay 16 | slot 8 | key 32 | address | check 2`.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        let mut raw = Zeroizing::new(vec![DOOR_VERSION << 4 | self.addr.kind()]);
+        raw.extend_from_slice(&self.relay.0);
+        raw.extend_from_slice(&self.slot.0);
+        raw.extend_from_slice(&self.key[..]);
+        raw.extend_from_slice(&self.addr.encode());
+        let check: [u8; 2] = first(blake3::hash(&raw).as_bytes());
+        raw.extend_from_slice(&check);
+        Zeroizing::new(format!("{DOOR_PREFIX}{}", BASE32_NOPAD.encode(&raw)))
+    }
+
+    /// Reads a door line; white space, hyphens inside and lower case are forgiven.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DoorDamaged`], or [`ErrorKind::InviteNewer`] for a later version.
+    pub fn from_text(text: &str) -> Result<Self, ErrorKind> {
+        let text: Zeroizing<String> = Zeroizing::new(
+            text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_uppercase()).collect(),
+        );
+        let body = text.strip_prefix(DOOR_PREFIX).ok_or(ErrorKind::DoorDamaged)?;
+        let raw = Zeroizing::new(BASE32_NOPAD.decode(body.as_bytes()).map_err(|_| ErrorKind::DoorDamaged)?);
+        let (content, check) = raw.split_last_chunk::<2>().ok_or(ErrorKind::DoorDamaged)?;
+        if first::<2>(blake3::hash(content).as_bytes()) != *check {
+            return Err(ErrorKind::DoorDamaged);
+        }
+        let damaged = ErrorKind::DoorDamaged;
+        let (head, rest) = content.split_first().ok_or(damaged)?;
+        if head >> 4 != DOOR_VERSION {
+            return Err(ErrorKind::InviteNewer);
+        }
+        let (relay, rest) = rest.split_first_chunk::<16>().ok_or(damaged)?;
+        let (slot, rest) = rest.split_first_chunk::<8>().ok_or(damaged)?;
+        let (key, rest) = rest.split_first_chunk::<32>().ok_or(damaged)?;
+        match RelayAddr::decode(head & 0x0f, rest) {
+            Ok((addr, [])) => {
+                Ok(Self { relay: RelayId(*relay), addr, slot: SlotId(*slot), key: Zeroizing::new(*key) })
+            }
+            Err(PeerFault::Version) => Err(ErrorKind::InviteNewer),
+            _ => Err(damaged),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn descriptor(key: &SigningKey) -> Descriptor {
+        Descriptor {
+            static_key: key.verifying_key().to_bytes(),
+            mesh_key: [2; 32],
+            onion_keys: vec![[3; 32]],
+            door: RelayAddr::Ip("192.0.2.1:443".parse().unwrap()),
+            mesh: RelayAddr::Ip("[2001:db8::1]:4001".parse().unwrap()),
+            flags: flags::MAILBOX,
+            seq: 7,
+            family: None,
+            extra: Extra::from([(99, crate::cbor::uint(1))]),
+        }
+    }
+
+    #[test]
+    fn a_descriptor_is_believed_only_with_its_own_signature() {
+        let key = SigningKey::from_bytes(&[5; 32]);
+        let signed = descriptor(&key).sign(&key);
+        assert_eq!(Descriptor::verify(&signed), Ok(descriptor(&key)));
+        let forged = descriptor(&key).sign(&SigningKey::from_bytes(&[6; 32]));
+        assert_eq!(Descriptor::verify(&forged), Err(PeerFault::Signature));
+        for at in 0..signed.len() {
+            let mut bent = signed.clone();
+            bent[at] ^= 1;
+            assert!(Descriptor::verify(&bent).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_door_line_survives_small_hands_and_notices_large_ones() {
+        for addr in ["203.0.113.9:65535", "[2001:db8::7]:443"] {
+            let door = Door {
+                relay: RelayId([1; 16]),
+                addr: RelayAddr::Ip(addr.parse().unwrap()),
+                slot: SlotId([2; 8]),
+                key: Zeroizing::new([3; 32]),
+            };
+            let text = door.to_text();
+            assert_eq!(Door::from_text(&text), Ok(door.clone()));
+            assert_eq!(Door::from_text(&format!("  {} \n", text.to_lowercase())), Ok(door));
+            assert_eq!(Door::from_text(&text[..text.len() - 1]), Err(ErrorKind::DoorDamaged));
+            assert_eq!(
+                Door::from_text(&text.replace("KARVON-DOOR:A", "KARVON-DOOR:B")),
+                Err(ErrorKind::DoorDamaged)
+            );
+        }
+        assert_eq!(Door::from_text("hello"), Err(ErrorKind::DoorDamaged));
+    }
+
+    #[test]
+    fn private_addresses_are_not_global() {
+        for addr in [
+            "127.0.0.1:1",
+            "10.1.2.3:1",
+            "192.168.0.1:1",
+            "169.254.1.1:1",
+            "224.0.0.1:1",
+            "100.64.0.1:1",
+            "0.0.0.0:1",
+            "[::1]:1",
+            "[fe80::1]:1",
+            "[fc00::1]:1",
+            "[ff02::1]:1",
+            "[::ffff:10.0.0.1]:1",
+            "[::]:1",
+        ] {
+            assert!(!RelayAddr::Ip(addr.parse().unwrap()).is_global(), "{addr}");
+        }
+        assert!(RelayAddr::Ip("8.8.4.4:443".parse().unwrap()).is_global());
+        assert!(RelayAddr::Ip("[2a00:1450::1]:443".parse().unwrap()).is_global());
+    }
+}

@@ -1,0 +1,296 @@
+//! What a front end may ask of the engine, what it is answered, and what it is told.
+
+use crate::descriptor::Door;
+use crate::ids::{Fingerprint, MessageId, RelayId};
+use zeroize::Zeroizing;
+
+/// Local number of a contact; never leaves the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContactId(pub u32);
+
+impl ContactId {
+    /// The group of this contact's records in the store.
+    #[must_use]
+    pub fn group(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        for (to, from) in out.iter_mut().zip(self.0.to_be_bytes()) {
+            *to = from;
+        }
+        out
+    }
+}
+
+/// A command of the front end.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Adds a door (or replaces the one to the same relay).
+    AddDoor(Door),
+    /// Forgets the door to this relay.
+    RemoveDoor(RelayId),
+    /// Lists doors: [`Reply::Doors`].
+    Doors,
+    /// Makes an invitation: [`Reply::Invitation`]. Works offline once a door was reached.
+    Invite,
+    /// Adds a contact from an invitation; succeeds locally, the handshake goes on by itself. `name` is the local name; the other
+    /// side's own name is taken if it is empty.
+    Add {
+        /// Text of the invitation.
+        invitation: Zeroizing<String>,
+        /// Local name.
+        name: String,
+    },
+    /// Changes a contact's local name.
+    Rename(ContactId, String),
+    /// Queues a text: [`Reply::Queued`] once it is durable here.
+    Send {
+        /// To whom.
+        contact: ContactId,
+        /// 1 to 8,000 bytes of UTF-8.
+        text: String,
+    },
+    /// Lists contacts: [`Reply::Contacts`].
+    Contacts,
+    /// The state of one message by its id: [`Reply::Message`].
+    Message(MessageId),
+    /// Delivery watermarks of a conversation: [`Reply::Delivery`].
+    Delivery(ContactId),
+    /// The person saw everything up to this received sequence number (inclusive).
+    MarkRead(ContactId, u64),
+    /// Overall state: [`Reply::Status`].
+    Status,
+}
+
+/// How far the meeting with a contact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Meeting {
+    /// The invitation is being looked up.
+    LookingUp,
+    /// The first cell is on its way.
+    Greeting,
+    /// Both sides have keys.
+    Connected,
+    /// It can not succeed: the invitation was used, expired or damaged.
+    Failed(crate::error::ErrorKind),
+}
+
+/// A contact as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactInfo {
+    /// Local number.
+    pub id: ContactId,
+    /// Local name, or the name the other side gave.
+    pub name: String,
+    /// How far the meeting is.
+    pub meeting: Meeting,
+    /// Fingerprint of the other side's account key; known from the invitation or the first cell.
+    pub fingerprint: Fingerprint,
+    /// The keys were compared face to face.
+    pub verified: bool,
+    /// Received messages after the last one seen.
+    pub unread: u64,
+}
+
+/// What is known of a message's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MessageState {
+    /// Durable on this device; or handed to a door only, or confirmed by one of several relays.
+    Queued,
+    /// As many relays as promised said that they fsynced it.
+    Stored,
+    /// The other side's device has it on disk.
+    Delivered,
+    /// The other side saw it.
+    Read,
+}
+
+/// One step of a message's way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrailStep {
+    /// When, Unix milliseconds.
+    pub at_ms: u64,
+    /// What.
+    pub what: TrailEvent,
+}
+
+/// What happened to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrailEvent {
+    /// Written to this device's disk.
+    Queued,
+    /// Handed to a relay of the recipient.
+    Sent(RelayId),
+    /// That relay has it on disk until then (Unix seconds).
+    Stored(RelayId, u64),
+    /// That relay refused or could not be reached; why, in a word for scripts.
+    Refused(RelayId, &'static str),
+    /// The recipient's device has it on disk.
+    Delivered,
+    /// The recipient saw it.
+    Read,
+}
+
+/// How far the own messages of a conversation are. Sequence numbers start at 1.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Delivery {
+    /// All own messages below this are delivered.
+    pub delivered_below: u64,
+    /// Further delivered ones, inclusive ranges.
+    pub delivered: Vec<(u64, u64)>,
+    /// Stored but not delivered ones, inclusive ranges.
+    pub stored: Vec<(u64, u64)>,
+    /// The other side has seen all up to this one.
+    pub read_upto: u64,
+}
+
+impl Delivery {
+    /// The state of the own message with number `seq`.
+    #[must_use]
+    pub fn state(&self, seq: u64) -> MessageState {
+        let within = |ranges: &[(u64, u64)]| ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
+        if seq < self.delivered_below || within(&self.delivered) {
+            if seq <= self.read_upto { MessageState::Read } else { MessageState::Delivered }
+        } else if within(&self.stored) {
+            MessageState::Stored
+        } else {
+            MessageState::Queued
+        }
+    }
+}
+
+/// Overall state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StatusInfo {
+    /// Links to doors that are up.
+    pub links: u32,
+    /// Doors known.
+    pub doors: u32,
+    /// Own mailboxes that are attached right now, and how many there are.
+    pub mailboxes_attached: u32,
+    /// Own mailboxes.
+    pub mailboxes: u32,
+    /// Own messages queued and not stored.
+    pub queued: u64,
+    /// Own messages stored and not delivered.
+    pub stored: u64,
+    /// Own messages delivered since the profile was made.
+    pub delivered: u64,
+    /// Messages received since the profile was made.
+    pub received: u64,
+    /// Contacts.
+    pub contacts: u32,
+    /// All mailbox relays are one relay or one operator's: it sees both address and tags (DESIGN §1).
+    pub one_operator: bool,
+    /// Input from peers that broke the rules, since start.
+    pub faults: u64,
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// Done and durable.
+    Done,
+    /// Doors with whether each is connected.
+    Doors(Vec<(Door, bool)>),
+    /// The text of an invitation, and when it expires (Unix seconds).
+    Invitation(Zeroizing<String>, u64),
+    /// The contact that was added (or was there already).
+    Added(ContactId),
+    /// The message is durable here.
+    Queued {
+        /// Its id, the same on both devices.
+        id: MessageId,
+        /// Its number in the conversation.
+        seq: u64,
+    },
+    /// All contacts.
+    Contacts(Vec<ContactInfo>),
+    /// A message's state and way.
+    Message {
+        /// Whose conversation.
+        contact: ContactId,
+        /// Its number.
+        seq: u64,
+        /// Own message.
+        mine: bool,
+        /// Its state.
+        state: MessageState,
+        /// Its way.
+        trail: Vec<TrailStep>,
+    },
+    /// How far own messages are.
+    Delivery(Delivery),
+    /// Overall state.
+    Status(StatusInfo),
+}
+
+/// A message as it lies in the store and is shown. The store's value is [`StoredMessage::encode`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// Position in the conversation on this device: own and received messages are shown in this order.
+    pub position: u64,
+    /// When the author's device says it was written, Unix milliseconds.
+    pub sent_ms: u64,
+    /// When it was stored here, Unix milliseconds (own: equal to `sent_ms`).
+    pub at_ms: u64,
+    /// The id.
+    pub id: MessageId,
+    /// The CBOR body (see [`crate::body::Body`]).
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl StoredMessage {
+    /// `position 8 | sent_ms 8 | at_ms 8 | id 16 | body`.
+    #[must_use]
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut out = Zeroizing::new(Vec::with_capacity(40 + self.body.len()));
+        out.extend_from_slice(&self.position.to_be_bytes());
+        out.extend_from_slice(&self.sent_ms.to_be_bytes());
+        out.extend_from_slice(&self.at_ms.to_be_bytes());
+        out.extend_from_slice(&self.id.0);
+        out.extend_from_slice(&self.body);
+        out
+    }
+
+    /// Reads what [`StoredMessage::encode`] wrote.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (position, rest) = bytes.split_first_chunk::<8>()?;
+        let (sent_ms, rest) = rest.split_first_chunk::<8>()?;
+        let (at_ms, rest) = rest.split_first_chunk::<8>()?;
+        let (id, body) = rest.split_first_chunk::<16>()?;
+        Some(Self {
+            position: u64::from_be_bytes(*position),
+            sent_ms: u64::from_be_bytes(*sent_ms),
+            at_ms: u64::from_be_bytes(*at_ms),
+            id: MessageId(*id),
+            body: Zeroizing::new(body.to_vec()),
+        })
+    }
+}
+
+/// Something the front end should know; each comes after it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The engine has loaded its state and takes commands.
+    Ready,
+    /// Links to doors or attached mailboxes changed.
+    Network {
+        /// Links up.
+        links: u32,
+        /// Own mailboxes attached.
+        mailboxes_attached: u32,
+    },
+    /// A contact was added, met, renamed, or failed.
+    Contact(ContactId),
+    /// Messages with these numbers came in (inclusive) and are durable.
+    Received {
+        /// From whom.
+        contact: ContactId,
+        /// First number.
+        from: u64,
+        /// Last number.
+        to: u64,
+    },
+    /// Own messages moved on.
+    Delivery(ContactId, Delivery),
+}

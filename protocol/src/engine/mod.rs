@@ -1,0 +1,3 @@
+//! A person's messenger: contacts, sessions, outbox, inbox, routes and mailboxes behind one dispatcher.
+
+pub mod api;

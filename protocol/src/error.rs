@@ -1,0 +1,102 @@
+//! Errors by guilt: who broke the rules decides what is done about it.
+
+use thiserror::Error;
+
+/// Bytes from outside that are not what they claim to be; the peer is to blame, nothing here changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PeerFault {
+    /// Fewer or more bytes than the format has.
+    #[error("wrong length")]
+    Length,
+    /// A major version that this program does not speak.
+    #[error("made by another version of Karvon")]
+    Version,
+    /// A value outside its bounds, or a field that must not be there.
+    #[error("malformed")]
+    Malformed,
+    /// Not the one deterministic encoding of its content.
+    #[error("not in deterministic form")]
+    NotCanonical,
+    /// A critical field that this program does not know (DESIGN P2).
+    #[error("needs a newer version of Karvon")]
+    UnknownCritical,
+    /// Padding that is not zero.
+    #[error("padding is not zero")]
+    Padding,
+    /// A signature that does not verify.
+    #[error("signature does not verify")]
+    Signature,
+    /// An authenticated decryption that failed.
+    #[error("does not decrypt")]
+    Decrypt,
+    /// A Diffie-Hellman key of low order.
+    #[error("weak key")]
+    WeakKey,
+    /// A key or id that differs from the one it was announced by.
+    #[error("belongs to somebody else")]
+    Mismatch,
+    /// A jump of counters beyond the bound.
+    #[error("counter beyond its bound")]
+    Bound,
+    /// Seen before.
+    #[error("replayed")]
+    Replay,
+    /// Past its expiry.
+    #[error("expired")]
+    Expired,
+}
+
+/// What a person or a script is told; each has one plain sentence and one thing to do (translated by the front end).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The invitation's checksum is wrong: a letter was misread.
+    #[error("the invitation is damaged: compare it with the original, letter by letter")]
+    InviteDamaged,
+    /// The invitation is of a newer format.
+    #[error("the invitation was made by a newer Karvon: update this one first")]
+    InviteNewer,
+    /// The invitation was used by somebody already.
+    #[error("this invitation was already used: if that was not you, ask for a new one and tell your friend")]
+    InviteUsed,
+    /// The invitation is too old.
+    #[error("this invitation is too old: ask for a new one")]
+    InviteExpired,
+    /// The invitation is this person's own.
+    #[error("this is your own invitation: give it to the person you want to talk to")]
+    InviteOwn,
+    /// A door line that can not be read.
+    #[error("the door line is damaged: copy it again, from KARVON-DOOR: to its end")]
+    DoorDamaged,
+    /// No contact has this name.
+    #[error("nobody in your contacts has this name")]
+    NoSuchContact,
+    /// Several contacts match.
+    #[error("several contacts match: write more of the name")]
+    Ambiguous,
+    /// No message has this id.
+    #[error("no message has this id")]
+    NoSuchMessage,
+    /// Longer than a message may be.
+    #[error("the text is too long for one message")]
+    TooLong,
+    /// An empty text or name.
+    #[error("there is nothing to send")]
+    Empty,
+    /// A bound on how many of these may exist was reached.
+    #[error("a limit is reached: remove something first")]
+    Limit,
+    /// There is no door to the network yet.
+    #[error("there is no door to the network yet: add one with `karvon door add`")]
+    NoDoor,
+    /// Too much waits to be written; try again shortly.
+    #[error("busy: try again in a moment")]
+    Busy,
+    /// The store reported a fault.
+    #[error("the store on this device failed: free space or check the disk, then start again")]
+    Store,
+    /// The command can not be carried out now.
+    #[error("this can not be done now")]
+    Unavailable,
+}

@@ -1,0 +1,107 @@
+//! Identifiers and their derivations: fixed-size byte strings, each with one meaning.
+
+use core::fmt;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $len:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// Length in bytes.
+            pub const LEN: usize = $len;
+
+            /// The id in `bytes`, or `None` if the length differs.
+            #[must_use]
+            pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+                bytes.try_into().ok().map(Self)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            // Four bytes tell ids apart in a test failure and are not enough to track anybody.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:02x}{:02x}..)", stringify!($name), self.0[0], self.0[1])
+            }
+        }
+    };
+}
+
+id!(
+    /// A relay: `BLAKE3(relay static key)[..16]` (DESIGN P3).
+    RelayId, 16
+);
+id!(
+    /// A mailbox on one relay: `BLAKE3(mailbox key)[..16]`; a person has another one on each relay.
+    MailboxId, 16
+);
+id!(
+    /// One-time routing label of a cell (DESIGN P6).
+    Tag, 16
+);
+id!(
+    /// The part of a tag that its owner registers at relays ahead of use.
+    TagPrefix, 8
+);
+id!(
+    /// Where a bundle object lies: derived from the secret of an invitation.
+    Locator, 32
+);
+id!(
+    /// A door's slot: names the secret that a leaf shows it knows.
+    SlotId, 8
+);
+id!(
+    /// Fingerprint of a person's account key: `BLAKE3(account key)[..20]` (DESIGN P3).
+    Fingerprint, 20
+);
+id!(
+    /// A message, the same on both devices: derived from the conversation, the author and the sequence number.
+    MessageId, 16
+);
+id!(
+    /// First half of BLAKE3 over a whole cell: two copies of one cell have the same.
+    CellHash, 16
+);
+
+impl RelayId {
+    /// The id of the relay that owns `static_key` (Ed25519, 32 bytes).
+    #[must_use]
+    pub fn of(static_key: &[u8; 32]) -> Self {
+        Self(first(blake3::hash(static_key).as_bytes()))
+    }
+}
+
+impl MailboxId {
+    /// The id of the mailbox that `mailbox_key` (Ed25519, 32 bytes) opens.
+    #[must_use]
+    pub fn of(mailbox_key: &[u8; 32]) -> Self {
+        Self(first(blake3::hash(mailbox_key).as_bytes()))
+    }
+}
+
+impl Fingerprint {
+    /// The fingerprint of `account_key` (Ed25519, 32 bytes).
+    #[must_use]
+    pub fn of(account_key: &[u8; 32]) -> Self {
+        Self(first(blake3::hash(account_key).as_bytes()))
+    }
+}
+
+impl Tag {
+    /// What the owner of this tag registers at relays.
+    #[must_use]
+    pub fn prefix(&self) -> TagPrefix {
+        TagPrefix(first(&self.0))
+    }
+}
+
+/// The first `N` bytes of `bytes`, filled with zeros if there are fewer.
+pub(crate) fn first<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
+    for (to, from) in out.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    out
+}

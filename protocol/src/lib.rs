@@ -1,0 +1,20 @@
+//! Karvon's deterministic core: what people's devices and relays decide, with no clock, no files, no sockets and no randomness of its own.
+//!
+//! Reading order: [`core`] (the contract with the outside), [`cell`] and [`body`] (what travels), [`invite`], [`bundle`], [`handshake`] and
+//! [`ratchet`] (how two people meet and talk), [`tags`] and [`tunnel`] (how cells find their mailbox), [`engine`] (a person's messenger),
+//! [`relay`] (a volunteer's relay). The wire formats are specified in `SPEC.md` beside this crate.
+#![forbid(unsafe_code)]
+
+pub mod body;
+pub mod cbor;
+pub mod cell;
+pub mod core;
+pub mod descriptor;
+pub mod effects;
+pub mod engine;
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod link;
+pub mod relay;
+pub mod rpc;

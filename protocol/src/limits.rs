@@ -1,0 +1,48 @@
+//! Every bound of the protocol and its reason, in one place.
+
+/// Longest text in bytes of UTF-8 (`research` body table: 8,000).
+pub const TEXT_BYTES_MAX: usize = 8_000;
+/// Longest name in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Deepest nesting of CBOR that a decoder follows.
+pub const CBOR_DEPTH_MAX: usize = 8;
+/// Most items of a CBOR array or map.
+pub const CBOR_ITEMS_MAX: usize = 4_096;
+/// Invitations that may be open at once.
+pub const INVITES_OPEN_MAX: usize = 64;
+/// Lifetime of an invitation, seconds.
+pub const INVITE_TTL_S: u64 = 90 * 86_400;
+/// Cells are kept by relays at least this long, seconds (DESIGN D1).
+pub const CELL_TTL_S: u64 = 30 * 86_400;
+/// Mailboxes a person keeps (DESIGN D1).
+pub const MAILBOXES: usize = 3;
+/// Relays that must confirm before a message is shown as stored (DESIGN §1).
+pub const STORED_AT: usize = 2;
+/// Tags registered ahead for a contact that is active.
+pub const TAGS_ACTIVE: u64 = 512;
+/// Tags registered ahead for other contacts.
+pub const TAGS_QUIET: u64 = 64;
+/// Bytes a mailbox may hold at one relay (DESIGN D1).
+pub const MAILBOX_BYTES_MAX: u64 = 16 << 20;
+/// Cells a mailbox may hold at one relay (DESIGN D1).
+pub const MAILBOX_CELLS_MAX: u64 = 8_192;
+/// Tag prefixes a mailbox may have registered at one relay.
+pub const MAILBOX_TAGS_MAX: usize = 262_144;
+/// Tunnels a leaf keeps open at once (DESIGN §2).
+pub const TUNNELS_PER_LEAF: usize = 8;
+/// Tunnels a relay accepts over one link from a leaf.
+pub const TUNNELS_PER_LINK: usize = 16;
+/// Requests without an answer, and pushes without a removal, per tunnel (DESIGN §2: credit).
+pub const TUNNEL_WINDOW: usize = 16;
+/// Bytes not yet durable beyond which a core takes no more input (DESIGN §3).
+pub const UNSYNCED_BYTES_MAX: usize = 1 << 20;
+/// Batches not yet durable beyond which a core takes no more input (DESIGN §3).
+pub const UNSYNCED_BATCHES_MAX: u64 = 8;
+/// Longest relay descriptor, bytes.
+pub const DESCRIPTOR_BYTES_MAX: usize = 1_000;
+/// Descriptors a relay or leaf keeps.
+pub const DESCRIPTORS_MAX: usize = 4_096;
+/// Guest slots one slot may create at its door.
+pub const GUEST_SLOTS_MAX: usize = 128;
+/// Skipped message keys per chain step and per session (research §3.3).
+pub const SKIP_MAX: u32 = 2_000;

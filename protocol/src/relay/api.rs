@@ -1,0 +1,88 @@
+//! What the shell may ask of a relay's core, and what it is told.
+
+use crate::descriptor::{Descriptor, Door, RelayAddr};
+use crate::ids::{RelayId, SlotId};
+use zeroize::Zeroizing;
+
+/// What a relay starts from.
+#[derive(Debug, Clone)]
+pub struct RelaySetup {
+    /// Seed of the static key (Ed25519): transport key of the door swarm.
+    pub static_seed: Zeroizing<[u8; 32]>,
+    /// Public transport key of the mesh swarm (Ed25519).
+    pub mesh_key: [u8; 32],
+    /// Door address to announce.
+    pub door: RelayAddr,
+    /// Mesh address to announce.
+    pub mesh: RelayAddr,
+    /// See [`crate::descriptor::flags`].
+    pub flags: u64,
+    /// Operator family.
+    pub family: Option<[u8; 16]>,
+}
+
+/// A command of the relay's shell.
+#[derive(Debug, Clone)]
+pub enum RelayCommand {
+    /// Signed descriptor bytes heard from Kademlia, gossip or a peer; verified by the core.
+    Heard(Vec<u8>),
+    /// Makes a slot for a leaf: [`RelayReply::Door`].
+    NewSlot,
+    /// Ends a slot.
+    DropSlot(SlotId),
+    /// [`RelayReply::Slots`].
+    Slots,
+    /// [`RelayReply::Status`].
+    Status,
+}
+
+/// The answer to a relay command.
+#[derive(Debug, Clone)]
+pub enum RelayReply {
+    /// Done and durable.
+    Done,
+    /// A door line's content.
+    Door(Door),
+    /// Slots made here.
+    Slots(Vec<SlotId>),
+    /// Counters.
+    Status(RelayStatus),
+}
+
+/// Counters of a relay since its start, except where said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RelayStatus {
+    /// Leaves connected.
+    pub leaves: u32,
+    /// Mesh links up.
+    pub mesh_links: u32,
+    /// Verified descriptors of other relays held.
+    pub relays_known: u32,
+    /// Tunnels open (forwarded and terminated).
+    pub tunnels: u32,
+    /// Mailboxes held (all time).
+    pub mailboxes: u64,
+    /// Cells held (all time).
+    pub cells: u64,
+    /// Bytes of cells held (all time).
+    pub cell_bytes: u64,
+    /// Cells taken in.
+    pub deposits: u64,
+    /// Frames forwarded.
+    pub forwarded: u64,
+    /// Requests refused.
+    pub refused: u64,
+    /// Input that broke the rules.
+    pub faults: u64,
+}
+
+/// Something the relay's shell must act on.
+#[derive(Debug, Clone)]
+pub enum RelayEvent {
+    /// The core has loaded its state.
+    Ready,
+    /// This relay's own signed descriptor (at start and on each change): publish it in Kademlia and gossip.
+    OwnDescriptor(Descriptor, Vec<u8>),
+    /// A verified descriptor of another relay, new or newer: the only source of addresses to dial.
+    Learned(RelayId, Descriptor, Vec<u8>),
+}
