@@ -1,1 +1,4 @@
-#![doc = "node"]
+//! Karvon's shell: the network, the store, the relay's disk and the local interface around the deterministic core of `karvon-protocol`.
+#![forbid(unsafe_code)]
+
+pub mod api;

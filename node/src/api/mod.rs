@@ -1,0 +1,355 @@
+//! The local interface between a running node and its front ends: versioned types that travel as JSON lines (DESIGN U2).
+//!
+//! One object per line. A request is `{"id":1,"method":"send","params":{…}}`; its answer `{"id":1,"result":{…}}` or
+//! `{"id":1,"error":{"code":"…","message":"…"}}`; after `subscribe` events come as `{"event":"received",…}`.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of these types; a front end of another one is told so.
+pub const API_VERSION: u32 = 1;
+
+/// What a front end may ask. `contact` is always the local number of a contact.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "method", content = "params", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Must come first: [`Response::Hello`].
+    Hello {
+        /// [`API_VERSION`].
+        version: u32,
+    },
+    /// [`Response::Status`].
+    Status,
+    /// [`Response::Contacts`].
+    Contacts,
+    /// [`Response::Invitation`].
+    Invite,
+    /// [`Response::Added`].
+    Add {
+        /// Text of an invitation.
+        invitation: String,
+        /// Local name; empty takes the other side's.
+        name: String,
+    },
+    /// [`Response::Done`].
+    Rename {
+        /// The contact.
+        contact: u32,
+        /// New name.
+        name: String,
+    },
+    /// [`Response::Queued`].
+    Send {
+        /// The contact.
+        contact: u32,
+        /// The text.
+        text: String,
+    },
+    /// Queues many texts in order: [`Response::QueuedMany`].
+    SendMany {
+        /// The contact.
+        contact: u32,
+        /// The texts.
+        texts: Vec<String>,
+    },
+    /// Messages of a conversation, oldest first: [`Response::Messages`].
+    Messages {
+        /// The contact, or all of them.
+        contact: Option<u32>,
+        /// Only messages before this position.
+        before: Option<u64>,
+        /// Only messages after the one with this id.
+        since: Option<String>,
+        /// At most this many; the newest ones unless `since` is given.
+        limit: usize,
+    },
+    /// [`Response::Info`].
+    Info {
+        /// Message id, 32 hexadecimal digits.
+        id: String,
+    },
+    /// Everything up to this received number was seen: [`Response::Done`].
+    MarkRead {
+        /// The contact.
+        contact: u32,
+        /// Received sequence number, inclusive.
+        seq: u64,
+    },
+    /// [`Response::Doors`].
+    Doors,
+    /// [`Response::Done`].
+    AddDoor {
+        /// A line that starts with `KARVON-DOOR:`.
+        door: String,
+    },
+    /// [`Response::Done`].
+    RemoveDoor {
+        /// Relay id, 32 hexadecimal digits.
+        relay: String,
+    },
+    /// From now on events come over this connection: [`Response::Done`].
+    Subscribe,
+    /// The node stops after answering: [`Response::Done`].
+    Shutdown,
+}
+
+/// How far the meeting with a contact is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meeting {
+    /// The invitation is being looked up.
+    LookingUp,
+    /// The first cell is under way.
+    Greeting,
+    /// Both sides have keys.
+    Connected,
+    /// It can not succeed; the error's code says why.
+    Failed(String),
+}
+
+/// A contact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Local number.
+    pub contact: u32,
+    /// Name to show.
+    pub name: String,
+    /// How far the meeting is.
+    pub meeting: Meeting,
+    /// Fingerprint of the account key, hexadecimal.
+    pub fingerprint: String,
+    /// Keys compared face to face.
+    pub verified: bool,
+    /// Messages not seen yet.
+    pub unread: u64,
+}
+
+/// State of an own message; `received` for those of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Durable on this device.
+    Queued,
+    /// As many relays as promised have it on disk.
+    Stored,
+    /// The other side has it on disk.
+    Delivered,
+    /// The other side saw it.
+    Read,
+    /// Not an own message.
+    Received,
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The same on both devices, 32 hexadecimal digits.
+    pub id: String,
+    /// Local number of the conversation's contact.
+    pub contact: u32,
+    /// Name of the author: the contact's, or the own one.
+    pub from: String,
+    /// The text; `null` for a kind this program does not know.
+    pub text: Option<String>,
+    /// When the author's device says it was written, RFC 3339.
+    pub sent_at: String,
+    /// When it was stored on this device, RFC 3339; `null` for own messages.
+    pub received_at: Option<String>,
+    /// The author's number of the message in this conversation.
+    pub seq: u64,
+    /// Own message.
+    pub mine: bool,
+    /// State.
+    pub state: State,
+    /// Order of display in the conversation on this device.
+    pub position: u64,
+}
+
+/// One step of a message's way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trail {
+    /// When, RFC 3339.
+    pub at: String,
+    /// `queued`, `sent`, `stored`, `refused`, `delivered` or `read`.
+    pub what: String,
+    /// The relay, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub relay: Option<String>,
+    /// Until when it is kept, or why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
+}
+
+/// Overall state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// `no_door`, `connecting`, `connected` (a link is up) or `online` (and a mailbox is attached).
+    pub state: String,
+    /// Own name.
+    pub name: String,
+    /// Links up.
+    pub links: u32,
+    /// Doors known.
+    pub doors: u32,
+    /// Own mailboxes attached.
+    pub mailboxes_attached: u32,
+    /// Own mailboxes.
+    pub mailboxes: u32,
+    /// One operator sees both address and tags.
+    pub one_operator: bool,
+    /// Own messages queued.
+    pub queued: u64,
+    /// Own messages stored.
+    pub stored: u64,
+    /// Own messages delivered.
+    pub delivered: u64,
+    /// Messages received.
+    pub received: u64,
+    /// Contacts.
+    pub contacts: u32,
+    /// Bytes received over links since start.
+    pub bytes_in: u64,
+    /// Bytes sent over links since start.
+    pub bytes_out: u64,
+    /// Resident memory, bytes.
+    pub rss: u64,
+    /// Processor time used, milliseconds.
+    pub cpu_ms: u64,
+    /// Input that broke the rules, since start.
+    pub faults: u64,
+    /// Process id.
+    pub pid: u32,
+    /// Milliseconds since the node started.
+    pub uptime_ms: u64,
+}
+
+/// A door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoorInfo {
+    /// Relay id, hexadecimal.
+    pub relay: String,
+    /// Address, for its owner's eyes.
+    pub addr: String,
+    /// A link is up.
+    pub connected: bool,
+}
+
+/// An answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Response {
+    /// The node speaks this version.
+    Hello {
+        /// [`API_VERSION`].
+        version: u32,
+        /// Own name.
+        name: String,
+    },
+    /// Done and durable.
+    Done,
+    /// Overall state.
+    Status(Status),
+    /// All contacts.
+    Contacts {
+        /// In order of their numbers.
+        contacts: Vec<Contact>,
+    },
+    /// An invitation for one person.
+    Invitation {
+        /// One line, at most 135 characters.
+        text: String,
+        /// RFC 3339.
+        expires: String,
+    },
+    /// A contact was added.
+    Added {
+        /// Local number.
+        contact: u32,
+    },
+    /// A message is durable.
+    Queued {
+        /// Id.
+        id: String,
+        /// Number.
+        seq: u64,
+    },
+    /// Messages are durable.
+    QueuedMany {
+        /// Ids, in order.
+        ids: Vec<String>,
+    },
+    /// Messages, oldest first.
+    Messages {
+        /// The messages.
+        messages: Vec<Message>,
+        /// Whether older ones (or newer ones, with `since`) exist.
+        more: bool,
+    },
+    /// A message and its way.
+    Info {
+        /// The message's state.
+        state: State,
+        /// The contact.
+        contact: u32,
+        /// Number.
+        seq: u64,
+        /// Own message.
+        mine: bool,
+        /// Its way, oldest first.
+        trail: Vec<Trail>,
+    },
+    /// Doors.
+    Doors {
+        /// All doors.
+        doors: Vec<DoorInfo>,
+    },
+}
+
+/// What the node tells by itself; each is true on disk before it is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Links or mailboxes changed.
+    Network {
+        /// As [`Status::state`].
+        state: String,
+        /// Links up.
+        links: u32,
+    },
+    /// A contact was added, met, renamed, or failed.
+    Contact {
+        /// Which.
+        contact: u32,
+    },
+    /// Messages came in.
+    Received {
+        /// From whom.
+        contact: u32,
+        /// First number.
+        from: u64,
+        /// Last number, inclusive.
+        to: u64,
+    },
+    /// Own messages of a conversation moved on.
+    Delivery {
+        /// Whose conversation.
+        contact: u32,
+        /// All below are delivered.
+        delivered_below: u64,
+        /// Stored, not delivered: inclusive ranges.
+        stored: Vec<(u64, u64)>,
+        /// Seen by the other side up to here.
+        read_upto: u64,
+    },
+    /// Events were dropped because this front end read too slowly: ask for everything again.
+    Lagged,
+}
+
+/// An error as front ends see it: `code` is stable for scripts and is the key of the translated sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// For example `invite_used`, `no_such_contact`, `store`, `version`, `bad_request`.
+    pub code: String,
+    /// One plain English sentence that says what to do.
+    pub message: String,
+}
