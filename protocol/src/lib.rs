@@ -18,3 +18,4 @@ pub mod limits;
 pub mod link;
 pub mod relay;
 pub mod rpc;
+pub mod tunnel;
