@@ -1,4 +1,5 @@
 //! The tunnel: it is standard Noise, it fits the frames, and nothing but the right key opens it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::error::PeerFault;
