@@ -10,7 +10,7 @@ use crate::identity::RemoteIdentity;
 use crate::ids::{Fingerprint, MessageId, first};
 use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET};
 use crate::session::Session;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// Messages that may wait for an earlier one: more than an honest sender has tags for.
@@ -78,8 +78,8 @@ pub(crate) struct Contact {
     pub(crate) card: Card,
     pub(crate) talk: Option<Talk>,
     pub(crate) out: Outbox,
-    /// Numbers of received messages that wait for an earlier one.
-    pub(crate) early: BTreeSet<u64>,
+    /// Received messages that wait for an earlier one: number and place in the order of display.
+    pub(crate) early: BTreeMap<u64, u64>,
     /// The next place in the order of display.
     pub(crate) position: u64,
     /// The next own message number.
@@ -95,7 +95,7 @@ impl Contact {
             card,
             talk: None,
             out: Outbox::default(),
-            early: BTreeSet::new(),
+            early: BTreeMap::new(),
             position: 1,
             next_seq: 1,
             registering: Vec::new(),
@@ -139,7 +139,7 @@ impl Contact {
     pub(crate) fn ack(&self) -> Option<Ack> {
         let talk = self.talk.as_ref()?;
         let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for seq in &self.early {
+        for seq in self.early.keys() {
             match ranges.last_mut() {
                 Some((_, to)) if *to + 1 == *seq => *to = *seq,
                 _ => ranges.push((*seq, *seq)),

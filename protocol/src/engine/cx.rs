@@ -78,7 +78,7 @@ pub(crate) enum Signal {
     /// A tunnel of an attached mailbox ended.
     MailboxLost(u32),
     /// A cell came from a mailbox.
-    Item(u32, u64, Cell),
+    Item(u32, Cell),
     /// A mailbox holds a cell with this tag.
     Notice(u32, TagPrefix),
     /// More relays or links are known than before.

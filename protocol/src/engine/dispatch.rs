@@ -306,7 +306,7 @@ impl Engine {
                 mailboxes.on_lost(number, &mut cx);
                 self.tell_network();
             }
-            Signal::Item(mailbox, _, cell) => self.on_cell(mailbox, &cell),
+            Signal::Item(mailbox, cell) => self.on_cell(mailbox, &cell),
             Signal::Notice(mailbox, prefix) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_notice(mailbox, prefix, &mut cx);

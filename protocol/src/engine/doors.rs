@@ -342,11 +342,6 @@ impl Doors {
         up().find(|(_, state)| state.relay != relay).or_else(|| up().next()).map(|(link, _)| *link)
     }
 
-    /// The relay at the other end of a link.
-    pub(crate) fn relay_of(&self, link: LinkId) -> Option<RelayId> {
-        self.links.get(&link).map(|state| state.relay)
-    }
-
     /// A linked door that can hold guest slots, with its link.
     pub(crate) fn host(&self) -> Option<(&Door, LinkId)> {
         self.links

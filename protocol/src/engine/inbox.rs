@@ -146,7 +146,7 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
     let before = contact.talk.as_ref()?.receive_next;
     for (body, seq) in payload.numbered.iter().zip(payload.first_seq..) {
         let next = contact.talk.as_ref()?.receive_next;
-        if seq < next || contact.early.contains(&seq) {
+        if seq < next || contact.early.contains_key(&seq) {
             continue;
         }
         let ahead = seq - next;
@@ -154,31 +154,19 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
             cx.fault();
             break;
         }
-        // Messages that are still missing keep their places in the order of display.
-        let passed = contact.early.range(next..seq).count() as u64;
-        let position = match contact.early.is_empty() {
-            true => {
-                let position = contact.position + ahead;
-                contact.position = position + 1;
-                position
-            }
-            false if contact.early.last().is_some_and(|last| seq > *last) => {
-                let last = contact.early.last().copied().unwrap_or(next);
-                let position = contact.position + (seq - last - 1);
-                contact.position = position + 1;
-                position
-            }
-            // A gap is filled: its place lies before what is there already.
-            false => {
-                let last = contact.early.last().copied().unwrap_or(next);
-                contact.position.saturating_sub(last - seq + 1)
-            }
-        };
-        debug_assert!(passed <= ahead);
+        // Messages that are still missing keep their places in the order of display, right before the one that came early.
+        let later =
+            contact.early.range(seq..).next().map(|(later, position)| position.saturating_sub(later - seq));
+        let position = later.unwrap_or_else(|| {
+            let last = contact.early.last_key_value().map_or(next, |(last, _)| last + 1);
+            let position = contact.position + (seq - last);
+            contact.position = position + 1;
+            position
+        });
         store(contact, body, seq, position, cx);
-        contact.early.insert(seq);
+        contact.early.insert(seq, position);
         let talk = contact.talk.as_mut()?;
-        while contact.early.remove(&talk.receive_next) {
+        while contact.early.remove(&talk.receive_next).is_some() {
             talk.receive_next += 1;
         }
         talk.owes = true;

@@ -303,9 +303,7 @@ impl Routes {
         };
         match (reply, route.lane) {
             // Items and notices come unasked, or many for one fetch.
-            (Reply::Item { seq, cell }, Lane::Mailbox(mailbox)) => {
-                cx.signal(Signal::Item(mailbox, seq, cell))
-            }
+            (Reply::Item { cell, .. }, Lane::Mailbox(mailbox)) => cx.signal(Signal::Item(mailbox, cell)),
             (Reply::Notice(prefix), Lane::Mailbox(mailbox)) => cx.signal(Signal::Notice(mailbox, prefix)),
             (Reply::Item { .. } | Reply::Notice(_), _) => cx.fault(),
             (reply, _) => {

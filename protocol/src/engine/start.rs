@@ -73,8 +73,8 @@ impl Engine {
             Wanted::Received(id) => {
                 if let Some(contact) = self.contacts.get_mut(&id) {
                     for (key, value) in rows {
-                        contact.early.insert(key.seq);
-                        note_position(contact, value);
+                        let position = note_position(contact, value);
+                        contact.early.insert(key.seq, position);
                     }
                 }
             }
@@ -174,8 +174,8 @@ impl Engine {
     }
 }
 
-fn note_position(contact: &mut Contact, value: &Value) {
-    if let Some(message) = StoredMessage::decode(value) {
-        contact.position = contact.position.max(message.position.saturating_add(1));
-    }
+fn note_position(contact: &mut Contact, value: &Value) -> u64 {
+    let position = StoredMessage::decode(value).map_or(0, |message| message.position);
+    contact.position = contact.position.max(position.saturating_add(1));
+    position
 }

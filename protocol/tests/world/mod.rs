@@ -50,7 +50,8 @@ impl Disk {
     }
 
     fn load(&self, range: &Range) -> Vec<(Key, Value)> {
-        let rows = |from: Key, to: Key| self.kv.range(from..=to).map(|(k, v)| (*k, v.clone())).collect::<Vec<_>>();
+        let rows =
+            |from: Key, to: Key| self.kv.range(from..=to).map(|(k, v)| (*k, v.clone())).collect::<Vec<_>>();
         match range {
             Range::One(key) => self.kv.get(key).map(|value| (*key, value.clone())).into_iter().collect(),
             Range::Space(space) => rows(Key::of(*space, [0; 16], 0), Key::of(*space, [255; 16], u64::MAX)),
@@ -285,7 +286,8 @@ impl World {
                 self.people[n].node.disk.pending.clear();
             }
         }
-        let broken: Vec<_> = self.links.iter().filter(|(_, (a, b))| *a == host || *b == host).map(|(l, _)| *l).collect();
+        let broken: Vec<_> =
+            self.links.iter().filter(|(_, (a, b))| *a == host || *b == host).map(|(l, _)| *l).collect();
         broken.into_iter().for_each(|link| self.cut(link, Reason::Lost));
     }
 
@@ -304,6 +306,15 @@ impl World {
             Host::Relay(n) => self.relays[n].node.life,
             Host::Person(n) => self.people[n].node.life,
         }
+    }
+
+    pub fn is_up(&self, host: Host) -> bool {
+        self.up(host)
+    }
+
+    /// Batches a host has written since its start.
+    pub fn batches_of(&self, host: Host) -> u64 {
+        self.batches.get(&host).copied().unwrap_or(0)
     }
 
     fn up(&self, host: Host) -> bool {
@@ -326,7 +337,9 @@ impl World {
         loop {
             let event = self.queue.first_key_value().map(|((at, _), _)| *at);
             let timer = self.next_timeout().map(|at| at.max(self.now));
-            let Some(next) = [event, timer].into_iter().flatten().min().filter(|at| *at <= end) else { break };
+            let Some(next) = [event, timer].into_iter().flatten().min().filter(|at| *at <= end) else {
+                break;
+            };
             steps += 1;
             assert!(steps < 20_000_000, "the world does not come to rest");
             self.now = self.now.max(next);
@@ -600,7 +613,8 @@ impl World {
     }
 
     pub fn add(&mut self, person: usize, invitation: &str, name: &str) -> ContactId {
-        let command = Command::Add { invitation: Zeroizing::new(invitation.to_owned()), name: name.to_owned() };
+        let command =
+            Command::Add { invitation: Zeroizing::new(invitation.to_owned()), name: name.to_owned() };
         match self.ask(person, command) {
             Ok(Reply::Added(id)) => id,
             other => panic!("not added: {other:?}"),
