@@ -7,6 +7,7 @@ use common::{bundle_of, mailboxes, person, rng};
 use karvon_protocol::body::MailboxDescriptor;
 use karvon_protocol::bundle::{Bundle, BundleObject, OBJECT_BYTES, Opened, Prekeys, Tombstone};
 use karvon_protocol::crypto::LocalSignKey;
+use karvon_protocol::crypto::aead::xseal;
 use karvon_protocol::descriptor::RelayAddr;
 use karvon_protocol::error::{ErrorKind, PeerFault};
 use karvon_protocol::identity::{LocalIdentity, RemoteIdentity, recovery_code, recovery_root, safety_number};
@@ -256,6 +257,50 @@ fn only_the_inviter_can_bury_an_invitation() {
         let forged = BundleObject::tombstone(&keys, why, &eve, &owner, 8, 9, &mut rng(9)).unwrap();
         assert_eq!(forged.open(&keys.bundle_key, &bob.fingerprint()), Err(PeerFault::Mismatch));
     }
+}
+
+/// An object with contents of the test's choosing, sealed and signed as it should be.
+fn object_with(inside: impl Fn(&[u8]) -> Vec<u8>) -> BundleObject {
+    let keys = invitation(addresses()[0].clone()).keys();
+    let owner = LocalSignKey::from_seed(&[5; 32]);
+    let number = |n: u64| n.to_be_bytes();
+    let head = [&[0][..], &keys.locator.0, &owner.public().0, &number(1), &number(2)].concat();
+    let mut plain = inside(&head);
+    plain.resize(2_048 - 24 - 16, 0);
+    let sealed = xseal(&keys.bundle_key, &[8; 24], &head, &plain);
+    let mut bytes = [&head[..], &[8; 24], &sealed].concat();
+    let signature = owner.sign("karvon/1 object", &bytes);
+    bytes.extend_from_slice(&signature);
+    BundleObject::verify(&bytes).unwrap()
+}
+
+#[test]
+fn objects_that_break_the_format_inside_are_refused() {
+    let bob = person(2);
+    let keys = invitation(addresses()[0].clone()).keys();
+    let open = |object: BundleObject| object.open(&keys.bundle_key, &bob.fingerprint());
+    let (bundle, _) = bundle_of(&bob, 3);
+    let length = |content: &[u8]| (content.len() as u16).to_be_bytes();
+    let fair = [&[0][..], &length(bundle.bytes()), bundle.bytes()].concat();
+    assert!(matches!(open(object_with(|_| fair.clone())), Ok(Opened::Bundle(_))));
+    assert_eq!(open(object_with(|_| [&fair[..], &[0, 1]].concat())), Err(PeerFault::Padding));
+    assert_eq!(open(object_with(|_| vec![0, 0xff, 0xff])), Err(PeerFault::Length));
+    assert_eq!(open(object_with(|_| vec![9, 0, 0])), Err(PeerFault::Malformed));
+    // A tombstone with the inviter's certificate, signed by somebody else, or for another object or reason.
+    let eve = LocalSignKey::from_seed(&[6; 32]);
+    let buried = |signature: [u8; 64]| {
+        let content = [&bob.cert().encode()[..], &signature].concat();
+        [&[1][..], &length(&content), &content].concat()
+    };
+    let forged = object_with(|head| buried(eve.sign("karvon/1 tombstone", &[head, &[1]].concat())));
+    assert_eq!(open(forged), Err(PeerFault::Signature));
+    let sign = LocalSignKey::from_seed(bob.encode()[49..81].try_into().unwrap());
+    let honest = object_with(|head| buried(sign.sign("karvon/1 tombstone", &[head, &[1]].concat())));
+    assert_eq!(open(honest), Ok(Opened::Used));
+    let elsewhere = object_with(|_| buried(sign.sign("karvon/1 tombstone", &[&[0; 81][..], &[1]].concat())));
+    assert_eq!(open(elsewhere), Err(PeerFault::Signature));
+    let other_reason = object_with(|head| buried(sign.sign("karvon/1 tombstone", &[head, &[2]].concat())));
+    assert_eq!(open(other_reason), Err(PeerFault::Signature));
 }
 
 proptest! {
