@@ -98,6 +98,17 @@ fn misread_recovery_codes_are_mostly_noticed() {
 }
 
 #[test]
+fn a_recovery_code_above_132_bits_is_refused() {
+    // 2^132 plus the code of a root of zeros: the same lower bits, so the check alone would accept it.
+    let code = recovery_code(&[0; 16]);
+    let check: u32 = code[code.len() - 2..].parse().unwrap();
+    let above = format!("544451787073501541541399371890829138{}", 3_296 + check);
+    assert_eq!(above.len(), 40);
+    assert!(recovery_root(&above).is_none());
+    assert_eq!(*recovery_root(&code).unwrap(), [0; 16]);
+}
+
+#[test]
 fn invitations_are_as_short_as_promised_and_forgive_small_hands() {
     for (addr, length) in addresses().into_iter().zip([105, 124, 135]) {
         let invitation = invitation(addr);
