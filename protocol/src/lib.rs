@@ -26,3 +26,5 @@ pub mod relay;
 pub mod rpc;
 pub mod session;
 pub mod tags;
+mod timers;
+pub mod tunnel;
