@@ -66,16 +66,11 @@ fn a_greeting_bent_anywhere_is_refused() {
     let (ali, bob) = (person(1), person(2));
     let (bundle, prekeys) = bundle_of(&bob, 3);
     let (cell, _) = initiate(&ali, &bundle, TAG, b"salom", &mut rng(4)).unwrap();
-    for at in (0..cell.bytes().len()).step_by(7).chain(0..60) {
+    // Each try costs a decapsulation: of the ciphertext's 1,088 bytes every eighth is enough.
+    for at in (0..50).chain((50..1_138).step_by(8)).chain(1_138..2_048) {
         let mut bent = cell.bytes().to_vec();
         bent[at] ^= 0x80;
-        let refused = Cell::parse(bent).is_err_and(|_| true)
-            || Cell::parse({
-                let mut bent = cell.bytes().to_vec();
-                bent[at] ^= 0x80;
-                bent
-            })
-            .is_ok_and(|cell| respond(&bob, &prekeys, &cell).is_err());
+        let refused = Cell::parse(bent).map_or(true, |bent| respond(&bob, &prekeys, &bent).is_err());
         assert!(refused, "byte {at}");
     }
 }

@@ -2,6 +2,8 @@
 
 mod message;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use crate::cell::OUTER_BYTES;
 use crate::crypto::{LocalDhKey, RemoteDhKey};
@@ -188,16 +190,16 @@ impl Ratchet {
 
     /// The chain whose header key opens the header.
     fn place(&self, open: impl Fn(&Key) -> Result<Header, PeerFault>) -> Result<(Place, Header), PeerFault> {
-        if let Some(header) = self.receive.as_ref().and_then(|chain| open(&chain.chain.header).ok()) {
-            return Ok((Place::Current, header));
+        let current = self.receive.iter().map(|chain| (Place::Current, &chain.chain.header));
+        let next = core::iter::once((Place::Next, &self.next_receive_header));
+        let old = self.old.iter().enumerate().rev().map(|(at, chain)| (Place::Old(at), &chain.header));
+        for (place, key) in current.chain(next).chain(old) {
+            match open(key) {
+                Err(PeerFault::Decrypt) => (),
+                opened => return opened.map(|header| (place, header)),
+            }
         }
-        if let Ok(header) = open(&self.next_receive_header) {
-            return Ok((Place::Next, header));
-        }
-        let old = self.old.iter().enumerate().rev();
-        old.filter_map(|(at, chain)| open(&chain.header).ok().map(|header| (Place::Old(at), header)))
-            .next()
-            .ok_or(PeerFault::Decrypt)
+        Err(PeerFault::Decrypt)
     }
 
     /// The receiving half of a Diffie-Hellman step, and the key of the message that brought it.

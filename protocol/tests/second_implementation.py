@@ -1,0 +1,261 @@
+"""A second implementation of SPEC §4 to §6b, written from its text: it must find in tests/vectors what the Rust code wrote there.
+
+Run: pip install blake3 'cryptography>=48' && python3 second_implementation.py
+It reads and never writes; HKDF, HChaCha20 and the ratchet are spelled out here, the primitives come from OpenSSL and blake3.
+"""
+
+import base64
+import hashlib
+import hmac
+import pathlib
+import struct
+
+import blake3
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+
+def load(name):
+    """The lines of a vector file; hexadecimal values as bytes, others as text."""
+    lines = {}
+    for line in (pathlib.Path(__file__).parent / "vectors" / name).read_text().splitlines():
+        key, value = line.split(" = ", 1)
+        try:
+            # Digits with spaces are a recovery code, 60 digits a safety number: text that only looks hexadecimal.
+            lines[key] = value if " " in value or len(value) == 60 else bytes.fromhex(value)
+        except ValueError:
+            lines[key] = value
+    return lines
+
+
+# --- notation of SPEC ---
+
+def hkdf(salt, ikm, label, length):
+    key = hmac.new(salt or bytes(32), ikm, hashlib.sha256).digest()
+    block, out, count = b"", b"", 1
+    while len(out) < length:
+        block = hmac.new(key, block + label.encode() + bytes([count]), hashlib.sha256).digest()
+        out, count = out + block, count + 1
+    return out[:length]
+
+
+def mac(key, data):
+    return hmac.new(key, data, hashlib.sha256).digest()
+
+
+def h(data):
+    return blake3.blake3(data).digest()
+
+
+def hk(key, data):
+    return blake3.blake3(data, key=key).digest()
+
+
+def hd(context, data, length=32):
+    return blake3.blake3(data, derive_key_context=context).digest(length=length)
+
+
+def dh(secret, public):
+    return X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(public))
+
+
+def dh_public(secret):
+    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+
+def sign_public(seed):
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+
+
+def verify(key, label, data, signature):
+    Ed25519PublicKey.from_public_bytes(key).verify(signature, label.encode() + data)
+
+
+def aead_open(key, nonce, sealed, aad):
+    return ChaCha20Poly1305(key).decrypt(nonce, sealed, aad)
+
+
+def hchacha20(key, nonce):
+    state = list(struct.unpack("<16I", b"expand 32-byte k" + key + nonce))
+
+    def quarter(a, b, c, d):
+        for to, other, turned, by in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+            state[to] = (state[to] + state[other]) & 0xFFFFFFFF
+            value = state[turned] ^ state[to]
+            state[turned] = (value << by & 0xFFFFFFFF) | value >> (32 - by)
+
+    for _ in range(10):
+        for column in range(4):
+            quarter(column, column + 4, column + 8, column + 12)
+        for column in range(4):
+            quarter(column, 4 + (column + 1) % 4, 8 + (column + 2) % 4, 12 + (column + 3) % 4)
+    return struct.pack("<8I", *state[:4], *state[12:])
+
+
+def xaead_open(key, nonce, sealed, aad):
+    return aead_open(hchacha20(key, nonce[:16]), bytes(4) + nonce[16:], sealed, aad)
+
+
+def lp32(data):
+    return len(data).to_bytes(4, "big") + data
+
+
+def number(data):
+    return int.from_bytes(data, "big")
+
+
+# --- §4 identity ---
+
+identity = load("identity.txt")
+for person in "12":
+    stored = identity[f"stored {person}"]
+    account, signing, device, cert = stored[17:49], stored[49:81], stored[81:113], stored[113:]
+    assert account == hkdf(b"", identity[f"stretched {person}"], "karvon/1 account", 32)
+    assert cert == identity[f"certificate {person}"] and len(cert) == 176
+    assert cert[:96] == sign_public(account) + sign_public(signing) + dh_public(device)
+    verify(cert[:32], "karvon/1 device", cert[:112], cert[112:])
+    assert h(cert[:32])[:20] == identity[f"fingerprint {person}"]
+
+keys = sorted([identity["certificate 1"][:32], identity["certificate 2"][:32]])
+digest = hd("karvon 2026 safety v1", keys[0] + keys[1], 60)
+groups = [digest[at:at + 5] for at in range(0, 60, 5)]
+assert identity["safety number"] == "".join(f"{number(group) % 100_000:05}" for group in groups)
+
+codes = [(key, value) for key, value in identity.items() if key.startswith("recovery code")]
+assert len(codes) == 3
+for key, value in codes:
+    root = bytes.fromhex(key.split()[2])
+    digits = f"{number(root) * 16 + (hd('karvon 2026 recovery check v1', root)[0] >> 4):040}"
+    assert value == " ".join(digits[at:at + 5] for at in range(0, 40, 5))
+
+# --- §5 invitation and bundle ---
+
+invite = load("invitation.txt")
+for kind, address in enumerate([
+    bytes([203, 0, 113, 9, 1, 187]),
+    bytes.fromhex("20010db8000000000000000000000007") + (4433).to_bytes(2, "big"),
+    bytes([203, 0, 113, 9, 11]) + b"example.org",
+]):
+    raw = bytes([kind]) + invite["fingerprint"] + invite["secret"] + invite["relay"] + address
+    raw += h(raw)[:2]
+    assert invite[f"text {kind}"] == "KARVON:" + base64.b32encode(raw).decode().rstrip("=")
+
+
+def follows(what, length):
+    return hkdf(b"karvon/1 invite", invite["secret"], f"karvon/1 invite {what}", length)
+
+
+assert follows("slot", 8) == invite["slot id"] and follows("door", 32) == invite["slot key"]
+assert follows("locator", 32) == invite["locator"] and follows("bundle", 32) == invite["bundle key"]
+assert follows("tags", 64) == b"".join(invite[f"tag {at}"] for at in range(4))
+
+file = load("bundle.txt")
+bundle, prekeys = file["bundle"], file["prekeys"]
+cert_b = bundle[1:177]
+assert bundle[0] == 0 and cert_b == identity["certificate 2"]
+verify(cert_b[32:64], "karvon/1 bundle", bundle[:-64], bundle[-64:])
+spk, opk, kem = prekeys[1:33], prekeys[33:65], MLKEM768PrivateKey.from_seed_bytes(prekeys[65:129])
+assert prekeys[129:] == bundle
+assert bundle[177:1425] == dh_public(spk) + dh_public(opk) + kem.public_key().public_bytes_raw()
+assert len(bundle) == 1437 + 2 + number(bundle[1437:1439]) + 64
+
+for kind, name in enumerate(["object", "used", "revoked"]):
+    outside = file[name]
+    assert len(outside) == 2193 and outside[0] == 0
+    assert outside[1:65] == invite["locator"] + sign_public(file["owner seed"])
+    verify(outside[33:65], "karvon/1 object", outside[:2129], outside[2129:])
+    inside = xaead_open(invite["bundle key"], outside[81:105], outside[105:2129], outside[:81])
+    content = inside[3:3 + number(inside[1:3])]
+    assert len(inside) == 2008 and inside[0] == kind and not any(inside[3 + len(content):])
+    if kind == 0:
+        assert content == bundle
+    else:
+        assert content[:176] == cert_b
+        verify(cert_b[32:64], "karvon/1 tombstone", outside[:81] + bytes([kind]), content[176:])
+
+# --- §6a handshake, the responder's side ---
+
+greeting = load("greeting.txt")
+cell, dk = greeting["cell"], identity["stored 2"][81:113]
+assert len(cell) == 2048 and cell[:18] == b"\0" + invite["tag 0"] + b"\0"
+ek, ct, box = cell[18:50], cell[50:1138], cell[1138:1342]
+fill, ss = b"\xff" * 32, kem.decapsulate(ct)
+d1, d2, d4 = dh(spk, ek), dh(dk, ek), dh(opk, ek)
+t0 = hd("karvon 2026 hx1 T0", b"\1" + lp32(bundle) + ek + ct)
+hidden = aead_open(hkdf(t0, fill + d1 + d2 + d4 + ss, "karvon/1 hx1 id", 32), bytes(12), box, t0)
+cert_a = hidden[:176]
+assert cert_a == identity["certificate 1"] and hidden[176:] == bundle[1425:1437]
+d3, d5 = dh(spk, cert_a[64:96]), dh(dk, cert_a[64:96])
+t1 = hd("karvon 2026 hx1 T1", t0 + lp32(box) + cert_a[:32] + cert_a[64:96] + cert_b[:32] + cert_b[64:96])
+secrets = hkdf(t1, fill + d1 + d2 + d3 + d4 + d5 + ss, "karvon/1 hx1 keys", 192)
+sk, hk_a, nhk_b, tk_ab, tk_ba, exp = (secrets[at:at + 32] for at in range(0, 192, 32))
+
+# --- §6b ratchet, tags, message ids ---
+
+
+def root_step(root, shared):
+    out = hkdf(root, shared + bytes(32), "karvon/1 dr root", 96)
+    return out[:32], out[32:64], out[64:]
+
+
+def open_header(key, outer, message):
+    header = xaead_open(key, message[:24], message[24:88], outer)
+    assert len(header) == 48 and not any(header[40:])
+    return header[:32], number(header[32:36]), number(header[36:40])
+
+
+def open_body(chain, message):
+    out = hkdf(message[:24], mac(chain, b"\1"), "karvon/1 dr msg", 44)
+    body = aead_open(out[:32], out[32:], message[88:], t1 + message[24:88])
+    payload = body[2:2 + number(body[:2])]
+    assert not any(body[2 + len(payload):])
+    return payload
+
+
+session = load("session.txt")
+message = cell[1342:]
+their_key, previous, place = open_header(hk_a, cell[:18], message)
+assert (previous, place) == (0, 0)
+root, chain, next_header = root_step(sk, dh(spk, their_key))
+assert open_body(chain, message) == greeting["payload"].encode()
+
+first = session["first cell of the initiator"]
+assert open_header(hk_a, first[:18], first[18:]) == (their_key, 0, 1)
+chain = mac(chain, b"\2")
+assert open_body(chain, first[18:]) == b"a cell of class S"
+
+# The responder's own ratchet key of its first chain, from its stored session.
+own = session["session of the responder"][178:210]
+answer = session["first cell of the responder"]
+assert open_header(nhk_b, answer[:18], answer[18:]) == (dh_public(own), 0, 0)
+root, chain, _ = root_step(root, dh(own, their_key))
+assert open_body(chain, answer[18:]) == b"an answer"
+
+turn = session["second chain of the initiator"]
+their_key, previous, place = open_header(next_header, turn[:18], turn[18:])
+assert (previous, place) == (4, 0)
+root, chain, _ = root_step(root, dh(own, their_key))
+assert open_body(chain, turn[18:]) == b"after a turn"
+
+
+def tag(key, index):
+    for _ in range(index // 64):
+        key = hkdf(b"", key, "karvon/1 tag next", 32)
+    return hk(key, b"tag" + index.to_bytes(8, "big"))[:16]
+
+
+for index in (0, 1, 63, 64, 65, 1_000):
+    assert tag(tk_ab, index) == session[f"tag {index} of the initiator"]
+    assert tag(tk_ba, index) == session[f"tag {index} of the responder"]
+assert (first[1:17], answer[1:17], turn[1:17]) == (tag(tk_ab, 0), tag(tk_ba, 0), tag(tk_ab, 1))
+
+ids = hkdf(b"", exp, "karvon/1 message id", 32)
+for direction, author in enumerate(["initiator", "responder"]):
+    parts = hk(ids, b"id" + bytes([direction]))
+    for seq in (0, 1, 1_000_000):
+        expected = parts[:8] + (seq ^ number(parts[8:16])).to_bytes(8, "big")
+        assert session[f"message {seq} of the {author}"] == expected
+
+print("both implementations agree")

@@ -1,0 +1,241 @@
+//! Frozen answers for every label, key, cell and object: a change of the wire format can not happen unnoticed.
+//!
+//! `UPDATE_VECTORS=1 cargo test -p karvon-protocol --test vectors` writes them anew; that is a new format and needs a new network
+//! version (DESIGN P2). Each file holds lines `name = hexadecimal or text`. Secrets are given, so a second implementation can open
+//! everything in them.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod common;
+
+use common::{mailboxes, person, rng};
+use data_encoding::HEXLOWER;
+use karvon_protocol::bundle::{Bundle, BundleObject, Prekeys, Tombstone};
+use karvon_protocol::cell::{Cell, Class};
+use karvon_protocol::crypto::LocalSignKey;
+use karvon_protocol::crypto::kdf::derive;
+use karvon_protocol::crypto::labels;
+use karvon_protocol::descriptor::RelayAddr;
+use karvon_protocol::handshake::{initiate, respond};
+use karvon_protocol::identity::{LocalIdentity, recovery_code, safety_number};
+use karvon_protocol::ids::{Fingerprint, RelayId, Tag};
+use karvon_protocol::invite::Invitation;
+use karvon_protocol::session::Session;
+use karvon_protocol::tags::nth_of_class;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// One file of vectors.
+struct Vectors {
+    path: PathBuf,
+    text: String,
+}
+
+impl Vectors {
+    fn new(name: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name);
+        Self { path, text: String::new() }
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        writeln!(self.text, "{name} = {value}").unwrap();
+    }
+
+    fn bytes(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.text(name, &HEXLOWER.encode(value.as_ref()));
+    }
+
+    fn check(self) {
+        if std::env::var_os("UPDATE_VECTORS").is_some() {
+            std::fs::create_dir_all(self.path.parent().unwrap()).unwrap();
+            std::fs::write(&self.path, &self.text).unwrap();
+        }
+        let frozen = std::fs::read_to_string(&self.path).unwrap();
+        for (now, then) in self.text.lines().zip(frozen.lines()) {
+            assert_eq!(now, then, "{}", self.path.display());
+        }
+        assert_eq!(self.text.lines().count(), frozen.lines().count());
+    }
+}
+
+/// The frozen lines of a file, decoded.
+fn frozen(name: &str) -> BTreeMap<String, Vec<u8>> {
+    let text = std::fs::read_to_string(Vectors::new(name).path).unwrap();
+    let lines = text.lines().filter_map(|line| line.split_once(" = "));
+    lines
+        .filter_map(|(name, value)| Some((name.to_owned(), HEXLOWER.decode(value.as_bytes()).ok()?)))
+        .collect()
+}
+
+fn invitation() -> Invitation {
+    let addr = RelayAddr::Ip("203.0.113.9:443".parse().unwrap());
+    Invitation::new(person(2).fingerprint(), RelayId([4; 16]), addr, &mut rng(1))
+}
+
+fn bundle() -> (Bundle, Prekeys) {
+    Bundle::make(&person(2), &mailboxes(), &mut rng(2)).unwrap()
+}
+
+fn greeting() -> (Cell, Session, Session) {
+    let (bundle, prekeys) = bundle();
+    let tag = invitation().keys().tags[0];
+    let (cell, ours) = initiate(&person(1), &bundle, tag, b"Salom, Bob", &mut rng(3)).unwrap();
+    let (_, theirs, _) = respond(&person(2), &prekeys, &cell).unwrap();
+    (cell, ours, theirs)
+}
+
+#[test]
+fn labels_are_frozen() {
+    let mut out = Vectors::new("labels.txt");
+    for label in [
+        labels::ACCOUNT,
+        labels::INVITE_SLOT,
+        labels::INVITE_DOOR,
+        labels::INVITE_LOCATOR,
+        labels::INVITE_BUNDLE,
+        labels::INVITE_TAGS,
+        labels::HX1_ID,
+        labels::HX1_KEYS,
+        labels::DR_ROOT,
+        labels::DR_MSG,
+        labels::TAG_NEXT,
+        labels::MESSAGE_ID,
+    ] {
+        out.bytes(&format!("hkdf {label}"), *derive::<32>(&[1; 32], &[2; 32], label));
+    }
+    for label in [labels::SIGN_DEVICE, labels::SIGN_BUNDLE, labels::SIGN_OBJECT, labels::SIGN_TOMBSTONE] {
+        out.bytes(&format!("ed25519 {label}"), LocalSignKey::from_seed(&[3; 32]).sign(label, b"message"));
+    }
+    for label in [labels::RECOVERY_CHECK, labels::SAFETY, labels::HX1_T0, labels::HX1_T1] {
+        out.bytes(&format!("blake3 {label}"), blake3::derive_key(label, b"material"));
+    }
+    out.text("argon2id salt", labels::ROOT_SALT);
+    out.text("hkdf salt of invitations", labels::INVITE_SALT);
+    out.check();
+}
+
+#[test]
+fn identities_are_frozen() {
+    let mut out = Vectors::new("identity.txt");
+    for number in [1, 2] {
+        let me = person(number);
+        out.bytes(&format!("root {number}"), &me.root()[..]);
+        out.bytes(&format!("stretched {number}"), [number; 32]);
+        out.bytes(&format!("stored {number}"), me.encode());
+        out.bytes(&format!("certificate {number}"), me.cert().encode());
+        out.bytes(&format!("fingerprint {number}"), me.fingerprint().0);
+    }
+    out.text("safety number", &safety_number(person(1).account_key(), person(2).account_key()));
+    for root in [[0; 16], [0xff; 16], core::array::from_fn(|at| at as u8)] {
+        out.text(&format!("recovery code {}", HEXLOWER.encode(&root)), &recovery_code(&root));
+    }
+    out.check();
+}
+
+#[test]
+fn invitations_are_frozen() {
+    let mut out = Vectors::new("invitation.txt");
+    let addresses = [
+        RelayAddr::Ip("203.0.113.9:443".parse().unwrap()),
+        RelayAddr::Ip("[2001:db8::7]:4433".parse().unwrap()),
+        RelayAddr::Sni([203, 0, 113, 9].into(), "example.org".to_owned()),
+    ];
+    for (kind, addr) in addresses.into_iter().enumerate() {
+        let invitation = Invitation { addr, ..invitation() };
+        out.text(&format!("text {kind}"), &invitation.to_text(true));
+    }
+    let invitation = invitation();
+    let keys = invitation.keys();
+    out.bytes("fingerprint", invitation.who.0);
+    out.bytes("secret", &invitation.secret[..]);
+    out.bytes("relay", invitation.relay.0);
+    out.bytes("slot id", keys.door.slot.0);
+    out.bytes("slot key", &keys.door.key[..]);
+    out.bytes("locator", keys.locator.0);
+    out.bytes("bundle key", &keys.bundle_key[..]);
+    for (number, tag) in keys.tags.iter().enumerate() {
+        out.bytes(&format!("tag {number}"), tag.0);
+    }
+    out.check();
+}
+
+#[test]
+fn bundles_and_their_objects_are_frozen() {
+    let mut out = Vectors::new("bundle.txt");
+    let (bundle, prekeys) = bundle();
+    let keys = invitation().keys();
+    let owner = LocalSignKey::from_seed(&[5; 32]);
+    out.bytes("bundle", bundle.bytes());
+    out.bytes("prekeys", prekeys.encode());
+    out.bytes("owner seed", owner.seed());
+    let object = BundleObject::seal(&keys, &bundle, &owner, 1, 1_800_000_000, &mut rng(4)).unwrap();
+    out.bytes("object", object.bytes());
+    for (name, why) in [("used", Tombstone::Used), ("revoked", Tombstone::Revoked)] {
+        let me = person(2);
+        let object = BundleObject::tombstone(&keys, why, &me, &owner, 2, 1_800_000_000, &mut rng(5)).unwrap();
+        out.bytes(name, object.bytes());
+    }
+    out.check();
+}
+
+#[test]
+fn the_greeting_is_frozen() {
+    let mut out = Vectors::new("greeting.txt");
+    let (cell, ours, theirs) = greeting();
+    out.text("payload", "Salom, Bob");
+    out.bytes("cell", cell.bytes());
+    out.bytes("session of the initiator", ours.encode());
+    out.bytes("session of the responder", theirs.encode());
+    out.check();
+}
+
+#[test]
+fn cells_tags_and_message_ids_are_frozen() {
+    let mut out = Vectors::new("session.txt");
+    let (_, mut ours, mut theirs) = greeting();
+    for class in Class::ALL {
+        let payload = format!("a cell of class {class:?}");
+        let cell = ours.seal(class, nth_of_class(class, 0), payload.as_bytes(), &mut rng(6)).unwrap();
+        assert_eq!(theirs.open(&cell).unwrap().as_slice(), payload.as_bytes());
+        // The larger ones by their hash, to keep the file small.
+        if class == Class::S {
+            out.bytes("first cell of the initiator", cell.bytes());
+        } else {
+            out.text(&format!("BLAKE3 of cell {class:?}"), blake3::hash(cell.bytes()).to_hex().as_str());
+        }
+    }
+    let answer = theirs.seal(Class::S, 0, b"an answer", &mut rng(7)).unwrap();
+    ours.open(&answer).unwrap();
+    out.bytes("first cell of the responder", answer.bytes());
+    let turn = ours.seal(Class::S, 1, b"after a turn", &mut rng(8)).unwrap();
+    theirs.open(&turn).unwrap();
+    out.bytes("second chain of the initiator", turn.bytes());
+    for index in [0, 1, 63, 64, 65, 1_000] {
+        out.bytes(&format!("tag {index} of the initiator"), ours.send_tags().tag(index).unwrap().0);
+        out.bytes(&format!("tag {index} of the responder"), ours.receive_tags().tag(index).unwrap().0);
+    }
+    for seq in [0, 1, 1_000_000] {
+        out.bytes(&format!("message {seq} of the initiator"), ours.message_id(true, seq).0);
+        out.bytes(&format!("message {seq} of the responder"), ours.message_id(false, seq).0);
+    }
+    out.bytes("session of the responder", theirs.encode());
+    out.check();
+}
+
+#[test]
+fn what_was_frozen_is_still_understood() {
+    let (identity, bundle, greeting) = (frozen("identity.txt"), frozen("bundle.txt"), frozen("greeting.txt"));
+    let bob = LocalIdentity::decode(&identity["stored 2"]).unwrap();
+    let prekeys = Prekeys::decode(&bundle["prekeys"]).unwrap();
+    let cell = Cell::parse(greeting["cell"].clone()).unwrap();
+    let (who, session, payload) = respond(&bob, &prekeys, &cell).unwrap();
+    assert_eq!(payload.as_slice(), b"Salom, Bob");
+    assert_eq!(Some(who.fingerprint()), Fingerprint::from_slice(&identity["fingerprint 1"]));
+    assert_eq!(session.encode()[..], greeting["session of the responder"]);
+
+    let lines = frozen("session.txt");
+    let mut session = Session::decode(&greeting["session of the responder"]).unwrap();
+    let first = Cell::parse(lines["first cell of the initiator"].clone()).unwrap();
+    assert_eq!(session.open(&first).unwrap().as_slice(), b"a cell of class S");
+    assert_eq!(Tag::from_slice(&lines["tag 0 of the initiator"]), Some(first.tag()));
+}
