@@ -265,7 +265,7 @@ fn relays_tell_each_other_whom_they_know_and_of_their_new_keys() {
     far.command(RelayCommand::Heard(Node::new(3).descriptor().1)).unwrap();
     mesh_up(&mut door, &mut far);
     assert_eq!(door.status().relays_known, 2);
-    [&mut door, &mut far].map(|node| node.now.wall_ms += 7 * relay_world::DAY_MS);
+    [&mut door, &mut far].into_iter().for_each(|node| node.now.wall_ms += 7 * relay_world::DAY_MS);
     let old = far.descriptor().0;
     far.pass(60_000);
     settle(&mut door, &mut far);

@@ -212,7 +212,7 @@ fn the_newest_tunnel_that_wants_cells_gets_them_until_too_many_are_under_way() {
     for number in 0..=window {
         assert_eq!(node.ask(&mut sender, &deposit(&owner(9), &cell(Class::S, number, 1))), STORED);
     }
-    [&mut first, &mut second, &mut third].map(|pipe| pipe.read(&mut node));
+    [&mut first, &mut second, &mut third].into_iter().for_each(|pipe| pipe.read(&mut node));
     assert_eq!(second.items().len(), TUNNEL_WINDOW);
     assert_eq!(second.notices(), [prefix(window)], "the window is full");
     assert_eq!((first.items().len(), first.notices().len()), (0, TUNNEL_WINDOW + 1));

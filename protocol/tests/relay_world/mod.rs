@@ -393,9 +393,9 @@ impl Node {
     }
 
     pub fn close_code(&mut self, link: LinkId, tunnel: u32) -> Option<CloseCode> {
-        let closes =
+        let mut closes =
             self.take(link).into_iter().filter(|frame| frame.kind == Kind::Close && frame.tunnel == tunnel);
-        closes.last().map(|frame| CloseCode::from_number(frame.payload[0]))
+        closes.next_back().map(|frame| CloseCode::from_number(frame.payload[0]))
     }
 }
 
