@@ -36,7 +36,6 @@ pub(crate) struct Card {
 }
 
 /// The conversation: keys and counters; rewritten with each cell.
-#[derive(Debug)]
 pub(crate) struct Talk {
     pub(crate) session: Session,
     /// Where the other side's cells go.
@@ -66,6 +65,12 @@ pub(crate) struct Talk {
     pub(crate) told_credit: u64,
 }
 
+impl core::fmt::Debug for Talk {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Talk(next {}, received {})", self.next_pack, self.receive_next)
+    }
+}
+
 /// A contact and the conversation with it.
 #[derive(Debug)]
 pub(crate) struct Contact {
@@ -79,11 +84,22 @@ pub(crate) struct Contact {
     pub(crate) position: u64,
     /// The next own message number.
     pub(crate) next_seq: u64,
+    /// Mailboxes where tags are being registered.
+    pub(crate) registering: Vec<u32>,
 }
 
 impl Contact {
     pub(crate) fn new(id: ContactId, card: Card) -> Self {
-        Self { id, card, talk: None, out: Outbox::default(), early: BTreeSet::new(), position: 1, next_seq: 1 }
+        Self {
+            id,
+            card,
+            talk: None,
+            out: Outbox::default(),
+            early: BTreeSet::new(),
+            position: 1,
+            next_seq: 1,
+            registering: Vec::new(),
+        }
     }
 
     pub(crate) fn info(&self) -> ContactInfo {
@@ -286,7 +302,8 @@ impl Talk {
         let pairs = |items: &[(u64, u64)]| {
             items.iter().flat_map(|(from, to)| [uint(*from), uint(*to)]).collect::<Vec<_>>()
         };
-        let registered: Vec<_> = self.registered.iter().map(|(number, upto)| (u64::from(*number), *upto)).collect();
+        let registered: Vec<_> =
+            self.registered.iter().map(|(number, upto)| (u64::from(*number), *upto)).collect();
         let session = self.session.encode();
         let mut map = MapWriter::default();
         map.bytes(0, &session)
@@ -319,7 +336,7 @@ impl Talk {
         let (mut nth, mut ranges, mut registered) = ([0; 3], Vec::new(), Vec::new());
         read_map(bytes, |key, field| {
             match key {
-                0 => session = Some(Session::decode(field.bytes(1 << 20)?)?),
+                0 => session = Some(Session::decode(field.bytes(1 << 20)?).ok_or(PeerFault::Malformed)?),
                 1 => their = MailboxDescriptor::decode(field.raw()?)?,
                 3 => nth = field.array(3, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?,
                 7 => ranges = pairs(field)?,
@@ -331,8 +348,24 @@ impl Talk {
             }
             Ok(true)
         })?;
-        let [_, _, credit, _, next_pack, next_cell, below, _, read_upto, receive_next, seen, used, wanted, _, owes, told] =
-            numbers;
+        let [
+            _,
+            _,
+            credit,
+            _,
+            next_pack,
+            next_cell,
+            below,
+            _,
+            read_upto,
+            receive_next,
+            seen,
+            used,
+            wanted,
+            _,
+            owes,
+            told,
+        ] = numbers;
         Ok(Self {
             session: session.ok_or(PeerFault::Malformed)?,
             their,

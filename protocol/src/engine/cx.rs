@@ -8,7 +8,7 @@ use crate::effects::Effects;
 use crate::ids::{RelayId, SlotId, TagPrefix};
 use crate::rpc;
 use crate::timers::Timers;
-use rand_core::{CryptoRng, Rng as _};
+use rand_core::CryptoRng;
 use std::collections::VecDeque;
 
 /// What a timer of the engine is for.

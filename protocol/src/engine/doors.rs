@@ -52,7 +52,8 @@ impl Doors {
     pub(crate) fn load(&mut self, key: Key, value: &Value, cx: &mut Cx<'_>) {
         match core::str::from_utf8(value).ok().and_then(|text| Door::from_text(text).ok()) {
             Some(door) => {
-                self.doors.insert(key.seq as u32, DoorState { door, link: None, dialling: false, failures: 0 });
+                self.doors
+                    .insert(key.seq as u32, DoorState { door, link: None, dialling: false, failures: 0 });
             }
             None => cx.fault(),
         }
@@ -75,7 +76,10 @@ impl Doors {
             return false;
         }
         let id = known.unwrap_or_else(|| self.doors.last_key_value().map_or(1, |(id, _)| id + 1));
-        cx.write(Op::Put(Key::single(Space::Door, u64::from(id)), Zeroizing::new(door.to_text().as_bytes().to_vec())));
+        cx.write(Op::Put(
+            Key::single(Space::Door, u64::from(id)),
+            Zeroizing::new(door.to_text().as_bytes().to_vec()),
+        ));
         let entry = self.doors.entry(id).or_insert_with(|| DoorState {
             door: door.clone(),
             link: None,
@@ -95,7 +99,8 @@ impl Doors {
 
     /// Forgets the door to `relay`; `false` if there is none.
     pub(crate) fn remove(&mut self, relay: RelayId, cx: &mut Cx<'_>) -> bool {
-        let Some(id) = self.doors.iter().find(|(_, state)| state.door.relay == relay).map(|(id, _)| *id) else {
+        let Some(id) = self.doors.iter().find(|(_, state)| state.door.relay == relay).map(|(id, _)| *id)
+        else {
             return false;
         };
         if let Some(link) = self.doors.remove(&id).and_then(|state| state.link) {
@@ -154,7 +159,11 @@ impl Doors {
         state.dialling = false;
         state.failures = state.failures.saturating_add(1);
         // A refused slot or a foreign version will not mend itself in seconds.
-        let first = if matches!(reason, Reason::BadSlot | Reason::Version | Reason::WrongPeer) { 15_000 } else { REDIAL_MS.0 };
+        let first = if matches!(reason, Reason::BadSlot | Reason::Version | Reason::WrongPeer) {
+            15_000
+        } else {
+            REDIAL_MS.0
+        };
         let pause = first.saturating_mul(1 << state.failures.min(10).saturating_sub(1)).min(REDIAL_MS.1);
         let pause = cx.jitter(pause);
         cx.alarm_in(Alarm::Dial(id), pause);

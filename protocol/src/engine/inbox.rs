@@ -55,7 +55,7 @@ impl Inbox {
     /// Expects the tags of a contact from number `from` up to what it may be granted.
     pub(crate) fn expect_contact(&mut self, contact: &Contact, from: u64) {
         let Some(talk) = &contact.talk else { return };
-        for (tag, index) in talk.session.receive_tags().tags(from..talk.wanted).into_iter().zip(from..) {
+        for (index, tag) in talk.session.receive_tags().tags(from..talk.wanted) {
             self.expected.insert(tag, Expected::Contact(contact.id, index));
         }
     }
@@ -85,7 +85,7 @@ impl Inbox {
         talk.wanted = talk.used_index + window;
         let floor = talk.wanted.saturating_sub(2 * TAG_SPAN);
         self.expected.retain(|_, expected| !matches!(expected, Expected::Contact(other, index) if *other == id && *index < floor));
-        talk.session.forget_receive_tags(floor);
+        talk.session.forget_receive_tags_below(floor);
         self.expect_contact(contact, from);
         cx.signal(Signal::TagsWanted(id));
     }
@@ -106,7 +106,9 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
             cx.fault();
         }
     }
-    if let Some(mailboxes) = payload.mailboxes.as_ref().filter(|new| new.seq > talk.their.seq && !new.mailboxes.is_empty()) {
+    if let Some(mailboxes) =
+        payload.mailboxes.as_ref().filter(|new| new.seq > talk.their.seq && !new.mailboxes.is_empty())
+    {
         talk.their = mailboxes.clone();
         talk.owes = true;
         cx.alarm_by(Alarm::Ack(id), ACK_MS);

@@ -9,7 +9,6 @@ use crate::ids::{MailboxId, RelayId, TagPrefix};
 use crate::limits::MAILBOXES;
 use crate::rpc::{Push, Reply, Request};
 use ed25519_dalek::SigningKey;
-use rand_core::Rng as _;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -64,17 +63,22 @@ pub(crate) struct Mailboxes {
 impl Mailboxes {
     /// Takes a stored mailbox: `relay 16 | seed 32`.
     pub(crate) fn load(&mut self, key: Key, value: &Value, cx: &mut Cx<'_>) {
-        let parts = value.split_first_chunk::<16>().and_then(|(relay, rest)| Some((*relay, <[u8; 32]>::try_from(rest).ok()?)));
+        let parts = value
+            .split_first_chunk::<16>()
+            .and_then(|(relay, rest)| Some((*relay, <[u8; 32]>::try_from(rest).ok()?)));
         match parts {
             Some((relay, seed)) => {
-                self.boxes.insert(key.seq as u32, Mailbox {
-                    relay: RelayId(relay),
-                    seed: Zeroizing::new(seed),
-                    state: State::Away,
-                    failures: 0,
-                    stale: true,
-                    fetching: false,
-                });
+                self.boxes.insert(
+                    key.seq as u32,
+                    Mailbox {
+                        relay: RelayId(relay),
+                        seed: Zeroizing::new(seed),
+                        state: State::Away,
+                        failures: 0,
+                        stale: true,
+                        fetching: false,
+                    },
+                );
             }
             None => cx.fault(),
         }
@@ -99,7 +103,8 @@ impl Mailboxes {
             value.extend_from_slice(&*seed);
             cx.write(Op::Put(Key::single(Space::Mailbox, u64::from(number)), value));
             let state = State::Away;
-            self.boxes.insert(number, Mailbox { relay, seed, state, failures: 0, stale: false, fetching: false });
+            self.boxes
+                .insert(number, Mailbox { relay, seed, state, failures: 0, stale: false, fetching: false });
             cx.signal(Signal::MailboxesChanged);
         }
         if self.boxes.len() < MAILBOXES {
@@ -126,10 +131,9 @@ impl Mailboxes {
 
     /// The first attached mailbox pushes cells, the others announce them.
     fn push_for(&self, number: u32) -> Push {
-        let first = self
-            .boxes
-            .iter()
-            .find(|(other, held)| **other == number || matches!(held.state, State::Attached { .. } | State::Asked { .. }));
+        let first = self.boxes.iter().find(|(other, held)| {
+            **other == number || matches!(held.state, State::Attached { .. } | State::Asked { .. })
+        });
         if first.is_none_or(|(other, _)| *other == number) { Push::Cells } else { Push::Notices }
     }
 
@@ -146,7 +150,12 @@ impl Mailboxes {
     }
 
     /// The answer to an attachment. Returns whether the mailbox has just become attached.
-    pub(crate) fn on_attach(&mut self, number: u32, answer: &Result<Reply, RouteError>, cx: &mut Cx<'_>) -> bool {
+    pub(crate) fn on_attach(
+        &mut self,
+        number: u32,
+        answer: &Result<Reply, RouteError>,
+        cx: &mut Cx<'_>,
+    ) -> bool {
         let Some(held) = self.boxes.get_mut(&number) else { return false };
         match (answer, held.state) {
             (Ok(Reply::Attached { cells, .. }), State::Asked { push }) => {
@@ -161,7 +170,8 @@ impl Mailboxes {
             (Ok(_), _) => false,
             (Err(error), State::Asked { .. }) => {
                 // Without a link no relay is to blame; the next link tries at once.
-                held.failures = if *error == RouteError::NoPath { 0 } else { held.failures.saturating_add(1) };
+                held.failures =
+                    if *error == RouteError::NoPath { 0 } else { held.failures.saturating_add(1) };
                 self.away(number, cx);
                 false
             }
@@ -191,7 +201,10 @@ impl Mailboxes {
         if self.boxes.values().any(|held| held.fetching) {
             return;
         }
-        let next = self.boxes.iter_mut().find(|(_, held)| held.stale && matches!(held.state, State::Attached { .. }));
+        let next = self
+            .boxes
+            .iter_mut()
+            .find(|(_, held)| held.stale && matches!(held.state, State::Attached { .. }));
         if let Some((number, held)) = next {
             held.fetching = true;
             held.stale = false;
@@ -244,7 +257,8 @@ impl Mailboxes {
             }
         }
         let due = |at: Mono| cx.now.mono >= at.after_ms(NOTICE_MS);
-        let overdue: Vec<_> = self.notices.iter().filter(|(_, (_, at))| due(*at)).map(|(p, (n, _))| (*p, *n)).collect();
+        let overdue: Vec<_> =
+            self.notices.iter().filter(|(_, (_, at))| due(*at)).map(|(p, (n, _))| (*p, *n)).collect();
         for (prefix, number) in overdue {
             self.notices.remove(&prefix);
             if let Some(held) = self.boxes.get_mut(&number) {

@@ -11,7 +11,7 @@ use crate::cell::{Cell, Class};
 use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
 use crate::ids::RelayId;
 use crate::rpc::Reply;
-use crate::session::Session;
+use crate::session::capacity;
 use crate::tags;
 use std::collections::{BTreeMap, VecDeque};
 use zeroize::Zeroizing;
@@ -44,6 +44,8 @@ pub(crate) struct Outbox {
     waiting_since: Option<Mono>,
     /// An acknowledgement is due now.
     ack_due: bool,
+    /// Lookups made since the last change of the network.
+    pub(crate) lookups: u32,
 }
 
 /// What the engine's own side contributes to each payload.
@@ -115,14 +117,17 @@ pub(crate) fn pump(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
         }
         let under_way = contact.out.cells.values().filter(|cell| cell.settled.is_none()).count();
         let waiting = contact.next_seq > talk.next_pack;
+        let owes = talk.owes;
         if waiting && contact.out.queue.is_empty() {
             refill(contact, cx);
         }
         let waited = contact.out.waiting_since.is_some_and(|since| cx.now.mono >= since.after_ms(WAIT_MS));
         let texts = !contact.out.queue.is_empty() && (under_way == 0 || waited && under_way < UNDER_WAY_MAX);
-        let alone = contact.out.ack_due && talk.owes && under_way < UNDER_WAY_MAX;
+        let alone = contact.out.ack_due && owes && under_way < UNDER_WAY_MAX;
         if !(texts || alone) {
-            if let Some(since) = contact.out.waiting_since.filter(|_| !waited && !contact.out.queue.is_empty()) {
+            if let Some(since) =
+                contact.out.waiting_since.filter(|_| !waited && !contact.out.queue.is_empty())
+            {
                 cx.timers.set(Alarm::Pump(contact.id), since.after_ms(WAIT_MS));
             }
             return;
@@ -160,7 +165,7 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
     let index = tags::nth_of_class(class, nth);
     if texts {
         payload.first_seq = talk.next_pack;
-        let mut room = Session::capacity(class).saturating_sub(base);
+        let mut room = capacity(class).saturating_sub(base);
         while let Some((body, length)) = contact.out.queue.pop_front_if(|(_, length)| *length <= room) {
             room -= length;
             contact.out.queue_bytes -= length;
@@ -192,7 +197,14 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
 }
 
 /// Writes a sealed cell and its conversation, and sends it.
-pub(crate) fn start(contact: &mut Contact, number: u64, cell: Cell, first_seq: u64, count: u64, cx: &mut Cx<'_>) {
+pub(crate) fn start(
+    contact: &mut Contact,
+    number: u64,
+    cell: Cell,
+    first_seq: u64,
+    count: u64,
+    cx: &mut Cx<'_>,
+) {
     let key = Key::of(Space::OutCell, contact.id.group(), number);
     cx.write(Op::Put(key, Zeroizing::new(cell.bytes().to_vec())));
     let mut out = OutCell::new(cell, first_seq, count);
@@ -208,9 +220,9 @@ pub(crate) fn start(contact: &mut Contact, number: u64, cell: Cell, first_seq: u
 
 /// The class and the tag (counted within the class) for a payload that wants `wanted` bytes and needs at least `least`.
 fn choose(talk: &super::contact::Talk, wanted: usize, least: usize, texts: bool) -> Option<(Class, u64)> {
-    let best = Class::ALL.into_iter().find(|class| Session::capacity(*class) >= wanted).unwrap_or(Class::L);
+    let best = Class::ALL.into_iter().find(|class| capacity(*class) >= wanted).unwrap_or(Class::L);
     let larger = Class::ALL.into_iter().filter(|class| *class > best);
-    let smaller = Class::ALL.into_iter().rev().filter(|class| *class < best && Session::capacity(*class) >= least);
+    let smaller = Class::ALL.into_iter().rev().filter(|class| *class < best && capacity(*class) >= least);
     let floor = talk.credit.saturating_sub(TAG_SPAN);
     core::iter::once(best).chain(larger).chain(smaller).find_map(|class| {
         let mut nth = talk.next_nth.get(class as usize).copied().unwrap_or(0);
@@ -246,7 +258,8 @@ pub(crate) fn on_refill(contact: &mut Contact, load: LoadId, rows: &[(Key, Value
     contact.out.refill = None;
     let mut next = contact.talk.as_ref().map_or(0, |talk| talk.next_pack) + contact.out.queue.len() as u64;
     for (key, value) in rows {
-        let body = StoredMessage::decode(value).and_then(|message| Some((Body::decode(&message.body).ok()?, message.body.len())));
+        let body = StoredMessage::decode(value)
+            .and_then(|message| Some((Body::decode(&message.body).ok()?, message.body.len())));
         let Some((body, length)) = body.filter(|_| key.seq == next) else { break };
         contact.out.queue_bytes += length;
         contact.out.queue.push_back((body, length));
@@ -314,9 +327,15 @@ pub(crate) fn on_cell_alarm(contact: &mut Contact, number: u64, cx: &mut Cx<'_>)
 }
 
 /// The bytes of a cell came from disk. Returns whether the load was this outbox's.
-pub(crate) fn on_cell_loaded(contact: &mut Contact, load: LoadId, rows: &[(Key, Value)], cx: &mut Cx<'_>) -> bool {
+pub(crate) fn on_cell_loaded(
+    contact: &mut Contact,
+    load: LoadId,
+    rows: &[(Key, Value)],
+    cx: &mut Cx<'_>,
+) -> bool {
     let id = contact.id;
-    let Some((number, cell)) = contact.out.cells.iter_mut().find(|(_, cell)| cell.loading == Some(load)) else {
+    let Some((number, cell)) = contact.out.cells.iter_mut().find(|(_, cell)| cell.loading == Some(load))
+    else {
         return false;
     };
     cell.loading = None;
@@ -345,7 +364,8 @@ pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool 
         return false;
     }
     talk.delivered = ack.clone();
-    let delivered = |seq: u64| seq < ack.below || ack.ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
+    let delivered =
+        |seq: u64| seq < ack.below || ack.ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
     let done: Vec<u64> = contact
         .out
         .cells
@@ -364,7 +384,9 @@ pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool 
         .cells
         .iter()
         .filter(|(_, cell)| {
-            cell.count > 0 && cell.last_seq() + 1 < highest && cell.settled.is_some_and(|at| cx.now.mono >= at.after_ms(5_000))
+            cell.count > 0
+                && cell.last_seq() + 1 < highest
+                && cell.settled.is_some_and(|at| cx.now.mono >= at.after_ms(5_000))
         })
         .map(|(number, _)| *number)
         .collect();

@@ -74,7 +74,13 @@ impl OutCell {
     }
 
     /// Asks relays until enough have confirmed or are asked; sets the alarm for the next look.
-    pub(crate) fn drive(&mut self, contact: ContactId, number: u64, their: &MailboxDescriptor, cx: &mut Cx<'_>) {
+    pub(crate) fn drive(
+        &mut self,
+        contact: ContactId,
+        number: u64,
+        their: &MailboxDescriptor,
+        cx: &mut Cx<'_>,
+    ) {
         let needed = STORED_AT.min(their.mailboxes.len());
         let now = cx.now.mono;
         let mut counted = 0;
@@ -101,7 +107,7 @@ impl OutCell {
                 Some((_, At::Failed { retry, .. })) => *retry <= now,
                 Some(_) => false,
             };
-            let Some(cell) = self.cell.as_ref().filter(|_| free) else { continue };
+            let Some(cell) = self.cell.clone().filter(|_| free) else { continue };
             let failures = match held.and_then(|at| self.relays.get(at)) {
                 Some((_, At::Failed { failures, .. })) => *failures,
                 _ => 0,
@@ -110,7 +116,7 @@ impl OutCell {
             if failures == 0 {
                 self.step(TrailEvent::Sent(*relay), cx);
             }
-            let request = Request::Deposit { mailbox: *mailbox, cell: cell.clone() };
+            let request = Request::Deposit { mailbox: *mailbox, cell };
             let token = Token::Deposit(contact, number);
             cx.signal(Signal::Ask(Lane::Contact(contact), *relay, Ask::Plain(request), token));
             counted += 1;
@@ -136,7 +142,12 @@ impl OutCell {
     }
 
     /// A relay's answer to a deposit. Returns whether it has just confirmed.
-    pub(crate) fn on_answer(&mut self, relay: RelayId, answer: &Result<Reply, RouteError>, cx: &mut Cx<'_>) -> bool {
+    pub(crate) fn on_answer(
+        &mut self,
+        relay: RelayId,
+        answer: &Result<Reply, RouteError>,
+        cx: &mut Cx<'_>,
+    ) -> bool {
         let Some((_, at)) = self.relays.iter().find(|(known, _)| *known == relay) else { return false };
         if matches!(at, At::Stored { .. }) {
             return false;
@@ -168,7 +179,10 @@ impl OutCell {
 
     fn failures(&self, relay: RelayId) -> u32 {
         // `Asked` forgets the count on purpose only after a success; count refusals in the trail instead.
-        self.trail.iter().filter(|step| matches!(&step.what, TrailEvent::Refused(by, _) if *by == relay)).count() as u32
+        self.trail
+            .iter()
+            .filter(|step| matches!(&step.what, TrailEvent::Refused(by, _) if *by == relay))
+            .count() as u32
     }
 
     /// A new link is up: relays that failed for want of a path are tried at once.

@@ -103,7 +103,15 @@ pub(crate) struct Routes {
 
 impl Routes {
     /// Asks a relay; the answer comes back as a signal with `token`, whatever happens.
-    pub(crate) fn on_ask(&mut self, lane: Lane, relay: RelayId, ask: Ask, token: Token, doors: &Doors, cx: &mut Cx<'_>) {
+    pub(crate) fn on_ask(
+        &mut self,
+        lane: Lane,
+        relay: RelayId,
+        ask: Ask,
+        token: Token,
+        doors: &Doors,
+        cx: &mut Cx<'_>,
+    ) {
         let id = match self.by_lane.get(&(lane, relay)) {
             Some(id) => *id,
             None => self.create(lane, relay, cx),
@@ -147,8 +155,12 @@ impl Routes {
 
     /// More links or relays are known: whatever waits may go on.
     pub(crate) fn on_network(&mut self, doors: &Doors, cx: &mut Cx<'_>) {
-        let waiting: Vec<_> =
-            self.routes.iter().filter(|(_, route)| matches!(route.phase, Phase::Waiting)).map(|(id, _)| *id).collect();
+        let waiting: Vec<_> = self
+            .routes
+            .iter()
+            .filter(|(_, route)| matches!(route.phase, Phase::Waiting))
+            .map(|(id, _)| *id)
+            .collect();
         for id in waiting {
             self.advance(id, doors, cx);
         }
@@ -157,7 +169,8 @@ impl Routes {
     fn advance(&mut self, id: u32, doors: &Doors, cx: &mut Cx<'_>) {
         let Some(route) = self.routes.get_mut(&id) else { return };
         if matches!(route.phase, Phase::Waiting) {
-            let (Some(descriptor), Some(link)) = (doors.relay(route.relay), doors.link_to(route.relay)) else {
+            let (Some(descriptor), Some(link)) = (doors.relay(route.relay), doors.link_to(route.relay))
+            else {
                 if doors.links_up() == 0 {
                     // Without any link nothing will come: the owner tries again when there is one.
                     self.close(id, RouteError::NoPath, None, cx);
@@ -260,7 +273,8 @@ impl Routes {
                 }
             }
             _ => {
-                let code = frame.payload.first().map_or(CloseCode::Protocol, |code| CloseCode::from_number(*code));
+                let code =
+                    frame.payload.first().map_or(CloseCode::Protocol, |code| CloseCode::from_number(*code));
                 let error = match code {
                     CloseCode::Unreachable => RouteError::Unreachable,
                     CloseCode::UnknownRelay => RouteError::UnknownRelay,
@@ -289,7 +303,9 @@ impl Routes {
         };
         match (reply, route.lane) {
             // Items and notices come unasked, or many for one fetch.
-            (Reply::Item { seq, cell }, Lane::Mailbox(mailbox)) => cx.signal(Signal::Item(mailbox, seq, cell)),
+            (Reply::Item { seq, cell }, Lane::Mailbox(mailbox)) => {
+                cx.signal(Signal::Item(mailbox, seq, cell))
+            }
             (Reply::Notice(prefix), Lane::Mailbox(mailbox)) => cx.signal(Signal::Notice(mailbox, prefix)),
             (Reply::Item { .. } | Reply::Notice(_), _) => cx.fault(),
             (reply, _) => {
@@ -308,7 +324,8 @@ impl Routes {
 
     /// A link is down: its tunnels are, too.
     pub(crate) fn on_link_down(&mut self, link: LinkId, cx: &mut Cx<'_>) {
-        let lost: Vec<_> = self.routes.iter().filter(|(_, route)| route.link == Some(link)).map(|(id, _)| *id).collect();
+        let lost: Vec<_> =
+            self.routes.iter().filter(|(_, route)| route.link == Some(link)).map(|(id, _)| *id).collect();
         for id in lost {
             self.close(id, RouteError::NoPath, None, cx);
         }
