@@ -86,8 +86,8 @@ pub(super) const REQUESTS_WAITING_BYTES: usize = 8 << 20;
 pub(super) const TAGS_IDLE_MS: u64 = 120_000;
 /// Tunnels attached to one mailbox; the oldest is forgotten first.
 pub(super) const ATTACHED_MAX: usize = 8;
-/// Bytes in one answer to `Fetch`.
-pub(super) const FETCH_BYTES_MAX: usize = 256 << 10;
+/// Bytes in one answer to `Fetch`: many leaves share the queue of one mesh link.
+pub(super) const FETCH_BYTES_MAX: usize = 128 << 10;
 /// Fetches that wait for the disk at once.
 pub(super) const FETCHES_MAX: usize = 64;
 /// Mailboxes that may be made over one link of a leaf, and over one mesh link, which carries many people.

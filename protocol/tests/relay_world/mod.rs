@@ -269,6 +269,14 @@ impl Node {
         self.core.handle(Input::Persisted { upto }, self.now);
     }
 
+    /// Everything becomes durable and the power fails before the relay hears of it.
+    pub fn crash_before_it_hears(mut self) -> Self {
+        for batch in std::mem::take(&mut self.pending) {
+            self.durable.apply(&batch);
+        }
+        self.crash()
+    }
+
     /// Makes the oldest batch durable; false if there is none.
     pub fn sync_one(&mut self) -> bool {
         let Some(batch) = self.pending.first() else { return false };
