@@ -399,9 +399,22 @@ fn a_relay_without_mailboxes_makes_none() {
 }
 
 #[test]
-fn one_link_can_not_make_mailboxes_without_end() {
-    let (mut node, _, mut pipe) = one_leaf();
-    let replies: Vec<_> = (0..20).map(|n| node.attach(&mut pipe, &owner(n), Push::None)).collect();
-    assert_eq!(replies.iter().filter(|reply| matches!(reply, Reply::Attached { .. })).count(), 16);
-    assert_eq!(node.status().mailboxes, 16);
+fn one_slot_can_not_make_mailboxes_without_end() {
+    let (mut node, door, mut pipe) = one_leaf();
+    let many = |n: u16| {
+        let mut seed = [7; 32];
+        seed[..2].copy_from_slice(&n.to_be_bytes());
+        ed25519_dalek::SigningKey::from_bytes(&seed)
+    };
+    let replies: Vec<_> = (0..260).map(|n| node.attach(&mut pipe, &many(n), Push::None)).collect();
+    assert_eq!(replies.iter().filter(|reply| matches!(reply, Reply::Attached { .. })).count(), 256);
+    let mut pipe = come_back(&mut node, &door, 5);
+    let busy = refused(Refusal::Busy);
+    assert_eq!(node.attach(&mut pipe, &owner(99), Push::None), busy, "a new link changes nothing");
+    let old = node.attach(&mut pipe, &many(0), Push::None);
+    assert!(matches!(old, Reply::Attached { .. }), "those that exist stay open: {old:?}");
+    node.jump(DAY_MS);
+    let mut pipe = come_back(&mut node, &door, 6);
+    let next = node.attach(&mut pipe, &owner(99), Push::None);
+    assert!(matches!(next, Reply::Attached { .. }), "tomorrow again: {next:?}");
 }
