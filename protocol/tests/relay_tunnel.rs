@@ -8,7 +8,8 @@ use karvon_protocol::link::{Frame, Kind, PAYLOAD_MAX, SIZES, open_payload};
 use karvon_protocol::rpc::{Reply, Request};
 use karvon_protocol::tunnel::{Initiator, NOISE, PROLOGUE, Responder, SealFault, Tunnel, onion_public};
 use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng as _, SeedableRng as _};
+use rand_core::{Rng as _, SeedableRng as _, TryCryptoRng, TryRng};
+use std::convert::Infallible;
 use zeroize::Zeroizing;
 
 const RELAY: RelayId = RelayId([7; 16]);
@@ -159,4 +160,52 @@ fn weak_keys_and_messages_longer_than_a_frame_are_refused() {
     let (mut leaf, _) = pair();
     assert_eq!(leaf.seal(&vec![0; PAYLOAD_MAX - 15]), Err(SealFault::TooLong));
     assert!(leaf.seal(&vec![0; PAYLOAD_MAX - 16]).is_ok());
+}
+
+/// Gives the same byte again and again.
+struct Constant(u8);
+
+impl TryRng for Constant {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(u32::from_be_bytes([self.0; 4]))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(u64::from_be_bytes([self.0; 8]))
+    }
+
+    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
+        dst.fill(self.0);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Constant {}
+
+#[test]
+fn the_tunnel_of_the_specification_has_these_bytes() {
+    let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+    let (leaf, first) =
+        Initiator::open(RELAY, &onion_public(&secret(1)), b"hello", &mut Constant(2)).unwrap();
+    let (relay, _) = Responder::read(RELAY, &[secret(1)], &first, &mut Constant(3)).unwrap();
+    let (mut relay, second) = relay.write(b"").unwrap();
+    let (mut leaf, _) = leaf.finish(&second).unwrap();
+    let (to_relay, to_leaf) = (leaf.seal(b"one").unwrap(), relay.seal(b"two").unwrap());
+    assert_eq!(
+        hex(&onion_public(&secret(1))),
+        "a4e09292b651c278b9772c569f5fa9bb13d906b46ab68c9df9dc2b4409f8a209"
+    );
+    assert_eq!(
+        hex(&first),
+        "ce8d3ad1ccb633ec7b70c17814a5c76ecd029685050d344745ba05870e587d5940675354b947d1c94fdae058a1b4d089c94122765b"
+    );
+    assert_eq!(
+        hex(&second),
+        "5dfedd3b6bd47f6fa28ee15d969d5bb0ea53774d488bdaf9df1c6e0124b3ef226fe4c1cac72037eb534d7e6b69ecf223"
+    );
+    assert_eq!(hex(&leaf.hash()), "de3fed12bd8607fa4d5e7a003c2084ceb9894da8bbd88330dc70e3338621f42a");
+    assert_eq!(hex(&to_relay), "8cf4e80cd2fdbc0586e3b9fa43500ae986de19");
+    assert_eq!(hex(&to_leaf), "af5f316a6229ab1e2a1e2e9bff2d8f95f61f5d");
 }

@@ -13,7 +13,7 @@ impl RelayCore {
         let refused = match (info, frame.kind, Hello::decode(&frame.payload)) {
             (LinkInfo::Leaf { local_key, remote_key }, Kind::Hello, Ok(hello)) => {
                 if self.slots.admit(&hello, &remote_key, &local_key, self.cx.now_s()) {
-                    // A person's newest connection is the one that lives.
+                    // The newest connections are the ones that live.
                     let held = self.links.of_slot(hello.slot);
                     let over = (held.len() + 1).saturating_sub(self.cx.limits.slot_links);
                     held.into_iter().take(over).for_each(|old| self.end_link(old, Reason::Idle));

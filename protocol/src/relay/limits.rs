@@ -21,7 +21,7 @@ pub struct RelayLimits {
     pub slot_bytes_per_day: u64,
     /// Tunnels one slot may open in a minute.
     pub slot_opens_per_minute: u32,
-    /// Links one slot may hold at once: several devices and dying connections of one person.
+    /// Links one slot may hold at once: a slot may be shared by several people. The oldest are ended first.
     pub slot_links: usize,
 }
 
@@ -35,9 +35,9 @@ impl Default for RelayLimits {
             mailbox_cells: crate::limits::MAILBOX_CELLS_MAX,
             objects: 16_384,
             tags_in_memory: 1_000_000,
-            slot_bytes_per_day: 4 << 30,
-            slot_opens_per_minute: 240,
-            slot_links: 8,
+            slot_bytes_per_day: 16 << 30,
+            slot_opens_per_minute: 2_400,
+            slot_links: 256,
         }
     }
 }
@@ -86,14 +86,10 @@ pub(super) const REQUESTS_WAITING_BYTES: usize = 8 << 20;
 pub(super) const TAGS_IDLE_MS: u64 = 120_000;
 /// Tunnels attached to one mailbox; the oldest is forgotten first.
 pub(super) const ATTACHED_MAX: usize = 8;
-/// Bytes in one answer to `Fetch`.
-pub(super) const FETCH_BYTES_MAX: usize = 256 << 10;
+/// Bytes in one answer to `Fetch`: many leaves share the queue of one mesh link.
+pub(super) const FETCH_BYTES_MAX: usize = 128 << 10;
 /// Fetches that wait for the disk at once.
 pub(super) const FETCHES_MAX: usize = 64;
-/// Mailboxes that may be made over one link of a leaf, and over one mesh link, which carries many people.
-pub(super) const MAILBOXES_PER_LEAF_LINK: u32 = 16;
-/// See [`MAILBOXES_PER_LEAF_LINK`].
-pub(super) const MAILBOXES_PER_MESH_LINK: u32 = 2_048;
 /// Sequence numbers of cells reserved by one write of a mailbox's record.
 pub(super) const SEQ_RESERVE: u64 = 256;
 /// Seconds without its owner after which an empty mailbox is removed (DESIGN D2 needs 45 days).

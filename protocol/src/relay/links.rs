@@ -2,14 +2,14 @@
 
 use super::limits::{
     DEADLINE_MS, DESCRIPTORS_PER_SWEEP, DIRECTORY_ASK_MS, FAULTS_MAX, LEAF_SILENT_MS, LINKS_MAX,
-    MAILBOXES_PER_LEAF_LINK, MAILBOXES_PER_MESH_LINK, MESH_SILENT_MS,
+    MESH_SILENT_MS,
 };
 use crate::core::{LinkId, LinkInfo, Mono};
 use crate::ids::{RelayId, SlotId};
 use std::collections::BTreeMap;
 
 /// What a link is, as far as the other end has shown it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     /// A leaf that has not shown a slot yet.
     NewLeaf,
@@ -28,7 +28,6 @@ struct Link {
     up: Mono,
     heard: Mono,
     faults: u32,
-    mailboxes_made: u32,
     descriptors: u32,
     asked: Option<Mono>,
 }
@@ -54,16 +53,7 @@ impl Links {
         if self.links.len() >= LINKS_MAX || self.links.contains_key(&link) {
             return false;
         }
-        let fresh = Link {
-            info,
-            role,
-            up: now,
-            heard: now,
-            faults: 0,
-            mailboxes_made: 0,
-            descriptors: 0,
-            asked: None,
-        };
+        let fresh = Link { info, role, up: now, heard: now, faults: 0, descriptors: 0, asked: None };
         self.links.insert(link, fresh);
         self.new.insert(link, now.after_ms(DEADLINE_MS));
         true
@@ -141,18 +131,6 @@ impl Links {
         self.links.get_mut(&link).is_some_and(|link| {
             link.faults += 1;
             link.faults >= FAULTS_MAX
-        })
-    }
-
-    /// Counts a mailbox made over this link; false if there were too many.
-    pub(super) fn may_make_mailbox(&mut self, link: LinkId) -> bool {
-        self.links.get_mut(&link).is_some_and(|link| {
-            link.mailboxes_made += 1;
-            link.mailboxes_made
-                <= match link.role {
-                    Role::Mesh(_) => MAILBOXES_PER_MESH_LINK,
-                    _ => MAILBOXES_PER_LEAF_LINK,
-                }
         })
     }
 

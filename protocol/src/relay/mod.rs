@@ -7,6 +7,7 @@ mod cx;
 mod directory;
 mod ends;
 mod forward;
+mod grants;
 mod leaf_link;
 pub mod limits;
 mod links;
@@ -30,6 +31,7 @@ use cx::{Cx, Told};
 use directory::Directory;
 use ends::Ends;
 use forward::Forward;
+use grants::Grants;
 use limits::RelayLimits;
 use links::{Links, Role};
 use mailboxes::Mailboxes;
@@ -49,6 +51,7 @@ pub struct RelayCore {
     ends: Ends,
     mailboxes: Mailboxes,
     objects: Objects,
+    grants: Grants,
     start: start::Start,
     /// When the next round of upkeep is due; `None` until the state is loaded.
     sweep_at: Option<Mono>,
@@ -147,6 +150,7 @@ impl RelayCore {
             ends: Ends::default(),
             mailboxes: Mailboxes::default(),
             objects: Objects::default(),
+            grants: Grants::default(),
             sweep_at: None,
         }
     }

@@ -79,7 +79,13 @@ impl Objects {
     }
 
     /// Stores an object: the first one under its locator pins the owner; at most three others may lie beside it.
-    pub(super) fn put(&mut self, bytes: &[u8], cx: &mut Cx) -> Result<Reply, Refusal> {
+    /// `claim` tells whether whoever puts it may bring one more.
+    pub(super) fn put(
+        &mut self,
+        bytes: &[u8],
+        claim: impl FnOnce() -> bool,
+        cx: &mut Cx,
+    ) -> Result<Reply, Refusal> {
         if bytes.len() > OBJECT_BYTES_MAX {
             return Err(Refusal::Malformed);
         }
@@ -104,6 +110,7 @@ impl Objects {
             Some(own) if own.seq >= object.seq => return Err(Refusal::Stale),
             Some(own) => self.forget(&locator, own.record, cx),
             None if held.len() >= OWNERS_PER_LOCATOR => return Err(Refusal::Stale),
+            None if !claim() => return Err(Refusal::Busy),
             None => {}
         }
         while self.by_expiry.len() >= cx.limits.objects.max(1) {
@@ -141,8 +148,8 @@ impl Objects {
     /// Reads the object of the first owner under `locator`; the answer follows once it is loaded.
     pub(super) fn get(&self, end: EndId, number: u32, locator: Locator, cx: &mut Cx) {
         let now_s = cx.now_s();
-        let held = self.by_locator.get(&locator).and_then(|entries| entries.first());
-        match held.filter(|entry| entry.expiry_s > now_s) {
+        let held = self.by_locator.get(&locator).map(Vec::as_slice).unwrap_or_default();
+        match held.iter().find(|entry| entry.expiry_s > now_s) {
             Some(entry) => {
                 let key = object_key(&locator, entry.record);
                 cx.load(Range::One(key), Purpose::Object { end, number });

@@ -3,6 +3,8 @@
 use super::RelayCore;
 use super::cx::Purpose;
 use super::ends::EndId;
+use super::grants::Claim;
+use super::links::Role;
 use super::mailboxes::Work;
 use super::objects::Objects;
 use crate::core::{Key, LinkId, Value};
@@ -60,10 +62,14 @@ impl RelayCore {
                 Ok(reply) => self.cx.answer_stored(end, number, &reply),
                 Err(refusal) => self.cx.refuse(end, number, refusal),
             },
-            (Request::Put(object), _) => match self.objects.put(&object, cx) {
-                Ok(reply) => cx.answer_stored(end, number, &reply),
-                Err(refusal) => cx.refuse(end, number, refusal),
-            },
+            (Request::Put(object), _) => {
+                let (origin, now) = (self.origin(end), self.cx.now.mono);
+                let claim = || self.grants.claim(origin, Claim::Object, now);
+                match self.objects.put(&object, claim, &mut self.cx) {
+                    Ok(reply) => self.cx.answer_stored(end, number, &reply),
+                    Err(refusal) => self.cx.refuse(end, number, refusal),
+                }
+            }
             (Request::Get(locator), _) => self.objects.get(end, number, locator, cx),
             (Request::Register(tags), Some(id)) => {
                 self.mailboxes.ask(id, end, number, Work::Register(tags), cx);
@@ -91,12 +97,11 @@ impl RelayCore {
         let hash = self.ends.hash(end).ok_or(Refusal::NotAttached)?;
         RemoteSignKey(*key).verify(ATTACH_LABEL, &hash, signature).map_err(|_| Refusal::NotAttached)?;
         let keeps = self.onion.setup().flags & flags::MAILBOX != 0;
-        let link = self.ends.get(end).map(|end| end.link).ok_or(Refusal::NotAttached)?;
-        let links = &mut self.links;
-        let make = || match (keeps, links.may_make_mailbox(link)) {
-            (false, _) => Err(Refusal::NoMailboxes),
-            (true, false) => Err(Refusal::Busy),
-            (true, true) => Ok(()),
+        let (origin, now) = (self.origin(end), self.cx.now.mono);
+        let make = || match keeps {
+            false => Err(Refusal::NoMailboxes),
+            true if self.grants.claim(origin, Claim::Mailbox, now) => Ok(()),
+            true => Err(Refusal::Busy),
         };
         let id = MailboxId::of(key);
         let reply = self.mailboxes.attach(id, end, push, make, &mut self.cx)?;
@@ -104,6 +109,12 @@ impl RelayCore {
             self.mailboxes.detach(other, end);
         }
         Ok(reply)
+    }
+
+    /// All that is known of who is at the far side of a tunnel.
+    fn origin(&self, end: EndId) -> Role {
+        let link = self.ends.get(end).and_then(|end| self.links.get(end.link));
+        link.map_or(Role::NewLeaf, |(_, role)| role)
     }
 
     /// Ends a tunnel whose far side broke the rules. A mesh link carries many people's tunnels and is not blamed for one of them.

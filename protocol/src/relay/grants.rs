@@ -1,0 +1,62 @@
+//! What one origin may newly claim in a day: storage here is given to people whom this relay can not tell apart.
+//!
+//! The origin is all that is known of who asks: the slot of a leaf, or the relay through which a tunnel came. A restart forgets the counts.
+
+use super::links::Role;
+use crate::core::Mono;
+use std::collections::BTreeMap;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// What is claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// A new mailbox.
+    Mailbox,
+    /// A bundle object of a new owner.
+    Object,
+}
+
+impl Claim {
+    /// How many in a day: a slot may be shared by a family or a school, and many people's tunnels come through one relay.
+    const fn per_day(self, role: Role) -> u32 {
+        match (self, role) {
+            (Self::Mailbox, Role::Leaf(_)) => 256,
+            (Self::Object, Role::Leaf(_)) => 1_024,
+            (Self::Mailbox | Self::Object, Role::Mesh(_)) => 1_024,
+            (_, Role::NewLeaf | Role::NewMesh) => 0,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Claimed {
+    since: Mono,
+    mailboxes: u32,
+    objects: u32,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Grants(BTreeMap<Role, Claimed>);
+
+impl Grants {
+    /// Counts a claim; false if this origin has claimed too much today.
+    pub(super) fn claim(&mut self, origin: Role, what: Claim, now: Mono) -> bool {
+        let fresh = || Claimed { since: now, mailboxes: 0, objects: 0 };
+        let claimed = self.0.entry(origin).or_insert_with(fresh);
+        if claimed.since.after_ms(DAY_MS) <= now {
+            *claimed = fresh();
+        }
+        let count = match what {
+            Claim::Mailbox => &mut claimed.mailboxes,
+            Claim::Object => &mut claimed.objects,
+        };
+        *count = count.saturating_add(1);
+        *count <= what.per_day(origin)
+    }
+
+    /// Forgets counts whose day is over.
+    pub(super) fn sweep(&mut self, now: Mono) {
+        self.0.retain(|_, claimed| claimed.since.after_ms(DAY_MS) > now);
+    }
+}

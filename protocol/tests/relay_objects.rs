@@ -1,0 +1,125 @@
+//! Bundle objects: the first owner pins its place, newer ones replace, others can not.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+mod common;
+mod relay_world;
+
+use karvon_protocol::bundle::BundleObject;
+use karvon_protocol::core::Space;
+use karvon_protocol::crypto::LocalSignKey;
+use karvon_protocol::descriptor::RelayAddr;
+use karvon_protocol::identity::LocalIdentity;
+use karvon_protocol::ids::{Locator, RelayId};
+use karvon_protocol::invite::{Invitation, InviteKeys};
+use karvon_protocol::relay::limits::RelayLimits;
+use karvon_protocol::rpc::{Refusal, Reply, Request};
+use relay_world::{DAY_MS, Node, Pipe, START_MS, come_back, one_leaf, refused, rng, setup};
+
+const NOW_S: u64 = START_MS / 1_000;
+
+fn invitation(number: u64) -> InviteKeys {
+    let me = common::person(1);
+    let addr = RelayAddr::Ip("192.0.2.1:443".parse().unwrap());
+    Invitation::new(me.fingerprint(), RelayId([1; 16]), addr, &mut rng(number)).keys()
+}
+
+fn object(keys: &InviteKeys, owner: u8, seq: u64, expiry_s: u64) -> BundleObject {
+    let me: LocalIdentity = common::person(1);
+    let (bundle, _) = common::bundle_of(&me, 1);
+    BundleObject::seal(keys, &bundle, &LocalSignKey::from_seed(&[owner; 32]), seq, expiry_s, &mut rng(seq))
+        .unwrap()
+}
+
+fn put(node: &mut Node, pipe: &mut Pipe, object: &BundleObject) -> Reply {
+    node.ask(pipe, &Request::Put(object.bytes().to_vec()))
+}
+
+fn get(node: &mut Node, pipe: &mut Pipe, locator: Locator) -> Reply {
+    node.ask(pipe, &Request::Get(locator))
+}
+
+#[test]
+fn only_a_newer_object_of_the_same_owner_replaces() {
+    let (mut node, door, mut pipe) = one_leaf();
+    let keys = invitation(1);
+    let (first, second) = (object(&keys, 1, 1, NOW_S + 9_000), object(&keys, 1, 2, NOW_S + 9_000));
+    assert_eq!(put(&mut node, &mut pipe, &first), Reply::Done);
+    assert_eq!(put(&mut node, &mut pipe, &first), Reply::Done, "the same again");
+    assert_eq!(put(&mut node, &mut pipe, &object(&keys, 1, 1, NOW_S + 9_001)), refused(Refusal::Stale));
+    assert_eq!(put(&mut node, &mut pipe, &second), Reply::Done);
+    assert_eq!(put(&mut node, &mut pipe, &first), refused(Refusal::Stale));
+    assert_eq!(
+        put(&mut node, &mut pipe, &object(&keys, 2, 99, NOW_S + 9_000)),
+        Reply::Done,
+        "kept beside it"
+    );
+    let mut node = node.crash();
+    let mut pipe = come_back(&mut node, &door, 5);
+    assert_eq!(get(&mut node, &mut pipe, keys.locator), Reply::Object(second.bytes().to_vec()));
+    assert_eq!(
+        get(&mut node, &mut pipe, keys.locator),
+        Reply::Object(second.bytes().to_vec()),
+        "reading uses nothing up"
+    );
+    for owner in 3..5 {
+        assert_eq!(put(&mut node, &mut pipe, &object(&keys, owner, 1, NOW_S + 9_000)), Reply::Done);
+    }
+    assert_eq!(put(&mut node, &mut pipe, &object(&keys, 6, 1, NOW_S + 9_000)), refused(Refusal::Stale));
+}
+
+#[test]
+fn a_put_is_confirmed_only_after_it_is_durable() {
+    let (mut node, _, mut pipe) = one_leaf();
+    node.syncs = false;
+    let number =
+        node.send(&mut pipe, &Request::Put(object(&invitation(1), 1, 1, NOW_S + 9_000).bytes().to_vec()));
+    pipe.read(&mut node);
+    assert_eq!(pipe.answer(number), None);
+    node.sync_all();
+    pipe.read(&mut node);
+    assert_eq!(pipe.answer(number), Some(Reply::Done));
+}
+
+#[test]
+fn forged_expired_or_unknown_objects_are_refused() {
+    let (mut node, _, mut pipe) = one_leaf();
+    let keys = invitation(1);
+    let mut bent = object(&keys, 1, 1, NOW_S + 9_000).bytes().to_vec();
+    bent[500] ^= 1;
+    assert_eq!(node.ask(&mut pipe, &Request::Put(bent)), refused(Refusal::Malformed));
+    assert_eq!(node.ask(&mut pipe, &Request::Put(vec![1; 9_000])), refused(Refusal::Malformed));
+    assert_eq!(put(&mut node, &mut pipe, &object(&keys, 1, 1, NOW_S)), refused(Refusal::Stale));
+    assert_eq!(get(&mut node, &mut pipe, keys.locator), refused(Refusal::NotFound));
+    assert_eq!(node.records(Space::RelayObject), 0);
+}
+
+#[test]
+fn objects_go_at_their_expiry_and_at_ninety_days_at_the_latest() {
+    let (mut node, door, mut pipe) = one_leaf();
+    let (short, long) = (invitation(1), invitation(2));
+    put(&mut node, &mut pipe, &object(&short, 1, 1, NOW_S + 86_400));
+    put(&mut node, &mut pipe, &object(&long, 1, 1, NOW_S + 9_999 * 86_400));
+    node.jump(DAY_MS + 60_000);
+    assert_eq!(node.records(Space::RelayObject), 2, "an object and its index");
+    let mut pipe = come_back(&mut node, &door, 5);
+    assert_eq!(get(&mut node, &mut pipe, short.locator), refused(Refusal::NotFound));
+    assert!(matches!(get(&mut node, &mut pipe, long.locator), Reply::Object(_)));
+    node.jump(90 * DAY_MS);
+    assert_eq!(node.records(Space::RelayObject), 0);
+}
+
+#[test]
+fn when_there_are_too_many_the_one_that_expires_first_makes_room() {
+    let mut node = Node::with(setup(1), RelayLimits { objects: 3, ..RelayLimits::default() });
+    let door = node.new_slot();
+    let mut pipe = come_back(&mut node, &door, 1);
+    let keys: Vec<_> = (0..4).map(invitation).collect();
+    for (keys, life) in keys.iter().zip([500, 100, 900, 700]) {
+        assert_eq!(put(&mut node, &mut pipe, &object(keys, 1, 1, NOW_S + life)), Reply::Done);
+    }
+    let mut node = node.crash();
+    let mut pipe = come_back(&mut node, &door, 2);
+    let held: Vec<_> =
+        keys.iter().map(|k| matches!(get(&mut node, &mut pipe, k.locator), Reply::Object(_))).collect();
+    assert_eq!(held, [true, false, true, true]);
+}
