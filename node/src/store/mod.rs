@@ -1,7 +1,7 @@
 //! What survives a power cut: people's records in sled, relays' cells in segment files, both behind one [`Store`] trait.
 //!
 //! A core names what must become durable ([`Batch`]) and what it wants back ([`Range`]); everything about files, sealing and syncing is
-//! decided here. [`SledStore`] is the store of shipped programs, [`MemoryStore`] the one of tests and simulations. `writer` runs either
+//! decided here. [`SledStore`] is the store of shipped programs, [`MemoryStore`] the one of tests and simulations. [`writer`] runs either
 //! of them behind bounded queues; [`History`] reads conversations beside the writer; [`keystore`] keeps the key everything is sealed by.
 
 pub mod disk;
@@ -11,6 +11,7 @@ pub mod memory;
 mod sealed;
 pub mod segments;
 pub mod sled;
+pub mod writer;
 
 use karvon_protocol::core::{Batch, Key, Range, StoreFault, Value};
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use history::{Entry, History};
 pub use keystore::DataKey;
 pub use memory::MemoryStore;
 pub use sled::{Options, SledStore};
+pub use writer::{Refused, StoreEvent, StoreHandle};
 
 /// Durable state: records by key, and a relay's cells by mailbox.
 pub trait Store: Send {
