@@ -135,8 +135,7 @@ fn a_full_queue_hands_the_request_back_and_closing_does_not_wait_for_a_reader() 
         taken += 1;
     }
     handle.close();
-    // An answer that is just being sent may count twice for a moment.
-    assert!(taken + 1 >= QUEUE as u64, "every load found room for its answer: {taken}");
+    assert!(taken >= QUEUE as u64, "every load found room for its answer: {taken}");
 }
 
 #[test]

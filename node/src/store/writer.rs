@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 
 /// Requests under way and events not yet taken, together.
 pub const QUEUE: usize = 1_024;
+/// Events beyond those that requests have room for: the one that is just being sent, and a failure, which answers no request.
+const SPARE: usize = 2;
 /// Bytes of batches beyond which no more join a sync: the first of them would wait for long.
 const GROUP_BYTES_MAX: usize = 4 << 20;
 /// How often a writer without work looks for cells that have expired.
@@ -115,9 +117,8 @@ impl StoreHandle {
     }
 
     fn take_room(&self) -> bool {
-        // An event is sent before its request counts as answered, so reading in this order never sees too much room.
         let unanswered = self.unanswered.fetch_add(1, Ordering::SeqCst) + 1;
-        let room = unanswered < self.events.capacity();
+        let room = unanswered + SPARE <= self.events.capacity();
         if !room {
             self.unanswered.fetch_sub(1, Ordering::SeqCst);
         }
@@ -187,8 +188,7 @@ struct Worker {
 
 impl Worker {
     fn new(store: Box<dyn Store>) -> (Self, mpsc::Sender<StoreEvent>, mpsc::Receiver<StoreEvent>) {
-        // One place more than requests can use, for a failure that answers none of them.
-        let (events, taken) = mpsc::channel(QUEUE + 1);
+        let (events, taken) = mpsc::channel(QUEUE + SPARE);
         let worker = Self { store, events: events.clone(), unanswered: Arc::default() };
         (worker, events, taken)
     }
@@ -262,9 +262,10 @@ impl Worker {
     }
 
     fn answer(&self, event: StoreEvent, requests: usize) {
+        // In this order whoever has taken the event finds the room that it gave back.
+        self.unanswered.fetch_sub(requests, Ordering::SeqCst);
         // There is room; this fails only if nobody listens any more, and batches are to become durable even then.
         let _ = self.events.try_send(event);
-        self.unanswered.fetch_sub(requests, Ordering::SeqCst);
     }
 
     fn fail(&self, fault: StoreFault) -> Result<(), Gone> {
