@@ -381,6 +381,7 @@ fn random<const N: usize>() -> io::Result<[u8; N]> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -171,7 +171,7 @@ impl Drop for StoreHandle {
                     tracing::error!("the store's thread panicked");
                 }
             }
-            Kind::Inline(worker) => *worker.lock().unwrap_or_else(PoisonError::into_inner) = None,
+            Kind::Inline(worker) => *worker.get_mut().unwrap_or_else(PoisonError::into_inner) = None,
         }
     }
 }

@@ -112,6 +112,7 @@ pub(super) fn marker_of(bytes: &[u8]) -> Option<Marker> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
