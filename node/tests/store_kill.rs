@@ -7,7 +7,7 @@
 mod store_common;
 
 use karvon_node::store::keystore::{self, Lock};
-use karvon_node::store::{Options, SledStore, Store, StoreEvent, StoreHandle};
+use karvon_node::store::{Options, SledStore, StoreEvent, StoreHandle};
 use karvon_protocol::cell::Class;
 use karvon_protocol::core::{Batch, BatchId, Key, Op, Range, Space};
 use std::io::{BufRead, BufReader, Write};

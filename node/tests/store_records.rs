@@ -252,6 +252,40 @@ fn a_store_whose_making_was_interrupted_is_made_anew() {
 }
 
 #[test]
+fn a_log_that_has_grown_far_beyond_its_content_shrinks_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, options) =
+        (DataKey::generate().unwrap(), Options { small_log_bytes: 8 << 20, ..Options::leaf() });
+    let mut store = SledStore::create(dir.path(), &key, &options).unwrap();
+    let log = dir.path().join("kv/db");
+    // Rewritten records among ones that stay, as with ratchets and messages.
+    let mut n = 0_u64;
+    while log.metadata().unwrap().len() <= 8 << 20 {
+        let ops = (0..400).flat_map(|_| {
+            n += 1;
+            [
+                put(Key::of(Space::Sent, GROUP, n), [n as u8; 60]),
+                put(Key::of(Space::Session, [n as u8 % 32; 16], 0), vec![n as u8; 4_000]),
+            ]
+        });
+        let batches: Vec<_> = ops.collect::<Vec<_>>().chunks(2).map(|ops| batch(ops.to_vec())).collect();
+        store.commit(&batches).unwrap();
+    }
+    let rows =
+        |store: &mut SledStore| [Space::Sent, Space::Session].map(|space| load(store, Range::Space(space)));
+    let before = rows(&mut store);
+    assert_eq!(before[0].len() as u64, n);
+    drop(store);
+    let mut store = SledStore::open(dir.path(), &key, &options).unwrap();
+    assert!(log.metadata().unwrap().len() < 4 << 20, "{}", log.metadata().unwrap().len());
+    assert_eq!(rows(&mut store), before);
+    store.commit(&[batch(vec![put(Key::single(Space::Meta, 1), [1])])]).unwrap();
+    drop(store);
+    let mut store = SledStore::open(dir.path(), &key, &options).unwrap();
+    assert_eq!(one(&mut store, Key::single(Space::Meta, 1)), Some(vec![1]));
+}
+
+#[test]
 fn a_damaged_store_is_moved_aside_and_nothing_of_it_is_deleted() {
     // A log that lost its content; a log overwritten from its start.
     for damage in [Vec::new(), vec![0x5a; 600_000]] {
@@ -387,9 +421,12 @@ fn history_reads_while_the_store_writes() {
     });
 }
 
+/// Space, group, number, and the length of what is put there, or none to remove it.
+type Change = (u8, u8, u64, Option<usize>);
+
 #[derive(Debug, Clone)]
 enum Step {
-    Commit(Vec<Vec<(u8, u8, u64, Option<usize>)>>),
+    Commit(Vec<Vec<Change>>),
     Reopen,
 }
 

@@ -65,13 +65,18 @@ impl Disk {
 
 /// Whether so little space is left at `path` that nothing more should be written.
 pub(super) fn is_full(path: &Path) -> bool {
+    !has_room(path, RESERVE_BYTES)
+}
+
+/// Whether `bytes` are free at `path`; true if the system does not tell.
+pub(super) fn has_room(path: &Path, bytes: u64) -> bool {
     #[cfg(unix)]
-    return rustix::fs::statvfs(path)
-        .is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) < RESERVE_BYTES);
+    return !rustix::fs::statvfs(path)
+        .is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) < bytes);
     #[cfg(not(unix))]
     {
-        let _ = path;
-        false
+        let _ = (path, bytes);
+        true
     }
 }
 

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod history;
 pub mod keystore;
 pub mod memory;
+mod opening;
 mod sealed;
 pub mod segments;
 pub mod sled;

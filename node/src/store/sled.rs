@@ -6,6 +6,7 @@
 use super::disk::{self, DirLock, Disk};
 use super::history::{Pending, Rows, late_rows};
 use super::keystore::DataKey;
+use super::opening::{Files, is_overgrown, open_sled};
 use super::sealed::{FORMAT, RawKey, Sealer, at, seq_and_chunk};
 use super::segments::{SegmentStats, Segments};
 use super::{History, OpenError, Store, WallClock, system_clock};
@@ -16,16 +17,19 @@ use std::fs::{File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Where the format number lies; no space of the core has the number 0.
 const SCHEMA: RawKey = RawKey { space: 0, group: *b"schema..........", seq: 0 };
+/// Length of the log after it was copied the last time.
+const SETTLED: RawKey = RawKey { space: 0, group: *b"settled.........", seq: 0 };
 
 /// How a store is opened.
 #[derive(Clone)]
 pub struct Options {
     /// sled's page cache, bytes.
     pub cache_bytes: u64,
+    /// sled's log is never copied to give space back while it is shorter than this.
+    pub small_log_bytes: u64,
     /// Whether to keep cells in segment files (relays do).
     pub cells: bool,
     /// What cells expire by.
@@ -38,7 +42,13 @@ impl Options {
     /// A person's store: 8 MB of cache, no cells.
     #[must_use]
     pub fn leaf() -> Self {
-        Self { cache_bytes: 8 << 20, cells: false, clock: system_clock(), disk: Disk::default() }
+        Self {
+            cache_bytes: 8 << 20,
+            small_log_bytes: 64 << 20,
+            cells: false,
+            clock: system_clock(),
+            disk: Disk::default(),
+        }
     }
 
     /// A relay's store: 32 MB of cache, cells in segment files.
@@ -87,34 +97,19 @@ impl SledStore {
     pub fn create(dir: &Path, key: &DataKey, options: &Options) -> Result<Self, OpenError> {
         disk::create_private_dir(dir)?;
         let lock = DirLock::take(dir)?.ok_or(OpenError::InUse)?;
-        let (kv, unfinished) = (dir.join("kv"), dir.join("kv.new"));
-        if kv.exists() {
+        let files = Files::of(dir);
+        if files.exist() {
             return Err(OpenError::Exists);
         }
-        if unfinished.exists() {
-            // Left by a process that died while creating: nothing was ever confirmed in it.
-            std::fs::remove_dir_all(&unfinished)?;
-        }
-        disk::create_private_dir(&unfinished)?;
+        files.clean_up(&options.disk)?;
         let sealer = Sealer::new(key);
-        let (db, tree) = open_sled(&unfinished, options.cache_bytes)?;
-        let rows = sealer.seal(&SCHEMA, &FORMAT.to_be_bytes()).unwrap_or_default();
-        for (disk_key, sealed) in rows {
-            tree.insert(disk_key, sealed).map_err(to_io)?;
-        }
-        db.flush().map_err(to_io)?;
-        drop((tree, db));
-        for file in ["conf", "db"] {
-            options.disk.sync_file(&unfinished.join(file))?;
-        }
-        options.disk.sync_dir(&unfinished.join("blobs"))?;
-        options.disk.sync_dir(&unfinished)?;
-        std::fs::rename(&unfinished, &kv)?;
-        options.disk.sync_dir(dir)?;
+        files.make(options.cache_bytes, &options.disk, |tree| {
+            Ok(write_note(tree, &sealer, &SCHEMA, &FORMAT.to_be_bytes())?)
+        })?;
         if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             options.disk.sync_dir(parent)?;
         }
-        Self::open_locked(dir, key, options, lock)
+        Self::open_locked(dir, sealer, options, lock)
     }
 
     /// Opens the store in `dir`. Files that can not be read as a store are moved aside, never deleted.
@@ -122,52 +117,46 @@ impl SledStore {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(dir: &Path, key: &DataKey, options: &Options) -> Result<Self, OpenError> {
-        if !dir.join("kv").exists() {
+        if !Files::of(dir).exist() {
             return Err(OpenError::Missing);
         }
         let lock = DirLock::take(dir)?.ok_or(OpenError::InUse)?;
-        Self::open_locked(dir, key, options, lock)
+        Self::open_locked(dir, Sealer::new(key), options, lock)
     }
 
-    fn open_locked(dir: &Path, key: &DataKey, options: &Options, lock: DirLock) -> Result<Self, OpenError> {
-        let kv = dir.join("kv");
-        let quarantine = |why: String| quarantine(&kv, &options.disk, why);
-        let opened = catch_unwind(AssertUnwindSafe(|| open_sled(&kv, options.cache_bytes)));
-        let (db, tree) = match opened {
+    fn open_locked(dir: &Path, sealer: Sealer, options: &Options, lock: DirLock) -> Result<Self, OpenError> {
+        let (files, disk, cache_bytes) = (Files::of(dir), &options.disk, options.cache_bytes);
+        files.clean_up(disk)?;
+        let (db, tree) = match catch_unwind(AssertUnwindSafe(|| open_sled(&files.kv, cache_bytes))) {
             Ok(Ok(open)) => open,
             // A file that ends too early is damage; everything else the system says is its own affair.
             Ok(Err(::sled::Error::Io(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
                 return Err(error.into());
             }
             Ok(Err(::sled::Error::Unsupported(why))) => return Err(std::io::Error::other(why).into()),
-            Ok(Err(error)) => return Err(quarantine(error.to_string())),
-            Err(_) => return Err(quarantine("it can not be replayed".to_owned())),
+            Ok(Err(error)) => return Err(files.quarantine(disk, error.to_string())),
+            Err(_) => return Err(files.quarantine(disk, "it can not be replayed".to_owned())),
         };
-        let shared = Shared {
-            open: Some((db, tree)),
-            sealer: Sealer::new(key),
-            pending: Pending::default(),
-            _lock: lock,
-        };
-        match catch_unwind(AssertUnwindSafe(|| shared.check_format())) {
+        match catch_unwind(AssertUnwindSafe(|| check_format(&tree, &sealer))) {
             Ok(Ok(())) => {}
             Ok(Err(Some(error))) => return Err(error),
             // A store is created with its format record: without one the log lost its beginning.
             Ok(Err(None)) | Err(_) => {
-                drop(shared);
-                return Err(quarantine("its content is gone".to_owned()));
+                drop((tree, db));
+                return Err(files.quarantine(disk, "its content is gone".to_owned()));
             }
         }
-        let log = OpenOptions::new().read(true).write(true).open(kv.join("db"))?;
+        let open = shrink(&files, (db, tree), &sealer, options)?;
+        let log = OpenOptions::new().read(true).write(true).open(files.kv.join("db"))?;
         // Recovery may have written a snapshot and truncated the log.
-        options.disk.sync_data(&log)?;
-        options.disk.sync_dir(&kv)?;
+        disk.sync_data(&log)?;
+        disk.sync_dir(&files.kv)?;
         let segments = match options.cells {
-            true => Some(Segments::open(&dir.join("cells"), options.disk.clone(), options.clock.clone())?),
+            true => Some(Segments::open(&dir.join("cells"), disk.clone(), options.clock.clone())?),
             false => None,
         };
-        let disk = options.disk.clone();
-        Ok(Self { shared: Arc::new(shared), log, segments, dir: dir.to_owned(), disk, fault: None })
+        let shared = Arc::new(Shared { open: Some(open), sealer, pending: Pending::default(), _lock: lock });
+        Ok(Self { shared, log, segments, dir: dir.to_owned(), disk: disk.clone(), fault: None })
     }
 
     /// A reader of conversations beside the writer. The store counts as open until the last one is dropped.
@@ -294,26 +283,6 @@ impl Shared {
         self.open.as_ref().ok_or(StoreFault::Io)
     }
 
-    /// Checks key and format; `Err(None)` if there is no format record.
-    fn check_format(&self) -> Result<(), Option<OpenError>> {
-        let tree = &self.open().map_err(|_| None)?.1;
-        let disk_key = self.sealer.disk_key(&SCHEMA, 0);
-        let prefix_of_any_key = [SCHEMA.space];
-        let found = tree
-            .scan_prefix(prefix_of_any_key)
-            .next()
-            .transpose()
-            .map_err(|error| Some(to_io(error).into()))?;
-        let (found_key, sealed) = found.ok_or(None)?;
-        let chunk = self.sealer.open(&disk_key, &sealed).filter(|_| found_key == disk_key);
-        let chunk = chunk.ok_or(Some(OpenError::WrongKey))?;
-        let found = chunk.body.as_slice().try_into().map_or(u32::MAX, u32::from_be_bytes);
-        match found {
-            FORMAT => Ok(()),
-            found => Err(Some(OpenError::Newer { found, known: FORMAT })),
-        }
-    }
-
     fn load(&self, range: &Range) -> Result<Vec<(Key, Value)>, StoreFault> {
         let tree = &self.open()?.1;
         match *range {
@@ -409,51 +378,72 @@ fn seq_of(row: Option<::sled::Result<IVec>>) -> Result<Option<u64>, StoreFault> 
     Ok(disk_key.and_then(|disk_key| seq_and_chunk(&disk_key)).map(|(seq, _)| seq))
 }
 
-/// Opens sled in a directory whose lock this process holds: if sled says that it is locked, a store that was just closed is still letting
-/// go of it in sled's threads.
-fn open_sled(kv: &Path, cache_bytes: u64) -> ::sled::Result<(::sled::Db, ::sled::Tree)> {
-    let mut tries = 0;
-    loop {
-        let config = ::sled::Config::new().path(kv).cache_capacity(cache_bytes).flush_every_ms(None);
-        match config.open() {
-            Ok(db) => {
-                let tree = db.open_tree("core")?;
-                return Ok((db, tree));
-            }
-            Err(::sled::Error::Io(error)) if tries < 400 && error.to_string().contains("acquire lock") => {
-                tries += 1;
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(error) => return Err(error),
+/// Checks key and format; `Err(None)` if there is no format record.
+fn check_format(tree: &::sled::Tree, sealer: &Sealer) -> Result<(), Option<OpenError>> {
+    let found = read_note(tree, sealer, &SCHEMA).map_err(|error| Some(error.into()))?;
+    let found = match found {
+        Note::Value(value) => value.as_slice().try_into().map_or(u32::MAX, u32::from_be_bytes),
+        Note::Sealed => return Err(Some(OpenError::WrongKey)),
+        // Under another key the record lies elsewhere.
+        Note::Missing => {
+            let any = tree.scan_prefix([SCHEMA.space]).next().is_some();
+            return Err(any.then_some(OpenError::WrongKey));
         }
+    };
+    match found {
+        FORMAT => Ok(()),
+        found => Err(Some(OpenError::Newer { found, known: FORMAT })),
     }
 }
 
-/// Moves a damaged store aside.
-fn quarantine(kv: &Path, disk: &Disk, why: String) -> OpenError {
-    let dir = kv.parent().unwrap_or(kv);
-    let mut moved_to = dir.join(format!("kv.quarantine-{}", system_clock()()));
-    while moved_to.exists() {
-        moved_to.as_mut_os_string().push("x");
+/// Copies the store if its log has grown far beyond its content.
+fn shrink(
+    files: &Files,
+    open: (::sled::Db, ::sled::Tree),
+    sealer: &Sealer,
+    options: &Options,
+) -> Result<(::sled::Db, ::sled::Tree), OpenError> {
+    let settled = match read_note(&open.1, sealer, &SETTLED)? {
+        Note::Value(value) => value.as_slice().try_into().map_or(0, u64::from_be_bytes),
+        Note::Sealed | Note::Missing => 0,
+    };
+    let bytes = files.log_bytes()?;
+    if !is_overgrown(bytes, settled, options.small_log_bytes) {
+        return Ok(open);
     }
-    let moved = std::fs::rename(kv, &moved_to).and_then(|()| disk.sync_dir(dir));
-    match moved {
-        Ok(()) => OpenError::Quarantined { moved_to, why },
-        Err(error) => error.into(),
+    // The copy is never longer than the original; without room for both the store is used as it is.
+    if !disk::has_room(&files.kv, bytes) {
+        tracing::warn!("the store would give space back, but there is not enough room to copy it");
+        return Ok(open);
     }
+    let open = files.copy(open, options.cache_bytes, &options.disk)?;
+    write_note(&open.1, sealer, &SETTLED, &files.log_bytes()?.to_be_bytes())?;
+    open.0.flush()?;
+    Ok(open)
 }
 
-fn to_io(error: ::sled::Error) -> std::io::Error {
-    match error {
-        ::sled::Error::Io(error) => error,
-        other => std::io::Error::other(other.to_string()),
-    }
+/// A record of the store's own, always one chunk.
+enum Note {
+    Missing,
+    /// It is there but does not open.
+    Sealed,
+    Value(Value),
 }
 
-impl From<::sled::Error> for OpenError {
-    fn from(error: ::sled::Error) -> Self {
-        Self::Io(to_io(error))
+fn read_note(tree: &::sled::Tree, sealer: &Sealer, key: &RawKey) -> ::sled::Result<Note> {
+    let disk_key = sealer.disk_key(key, 0);
+    Ok(match tree.get(disk_key)? {
+        None => Note::Missing,
+        Some(sealed) => sealer.open(&disk_key, &sealed).map_or(Note::Sealed, |chunk| Note::Value(chunk.body)),
+    })
+}
+
+fn write_note(tree: &::sled::Tree, sealer: &Sealer, key: &RawKey, value: &[u8]) -> ::sled::Result<()> {
+    let no_randomness = || ::sled::Error::Io(std::io::Error::other("the system gives no randomness"));
+    for (disk_key, sealed) in sealer.seal(key, value).ok_or_else(no_randomness)? {
+        tree.insert(disk_key, sealed)?;
     }
+    Ok(())
 }
 
 fn damaged() -> StoreFault {
