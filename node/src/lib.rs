@@ -2,3 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod clock;
+pub mod deps;
+pub mod net;
