@@ -154,8 +154,7 @@ fn build(config: &Config, shared: &Shared) -> Result<Swarm<Behaviour>, NetError>
         .with_max_pending_outgoing(Some(PENDING_MAX))
         .with_max_established_incoming(Some(LEAVES_MAX));
     // A leaf may hold several doors of one relay at once.
-    let limits =
-        if listens { limits.with_max_established_per_peer(Some(PER_LEAF_MAX)) } else { limits };
+    let limits = if listens { limits.with_max_established_per_peer(Some(PER_LEAF_MAX)) } else { limits };
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         addresses: AddressLimit::default(),
@@ -165,12 +164,9 @@ fn build(config: &Config, shared: &Shared) -> Result<Swarm<Behaviour>, NetError>
     let swarm_config = libp2p::swarm::Config::with_executor(move |task| spawner.spawn(task))
         .with_idle_connection_timeout(IDLE)
         .with_max_negotiating_inbound_streams(2);
-    let mut swarm =
-        Swarm::new(transport, behaviour, config.key.public().to_peer_id(), swarm_config);
+    let mut swarm = Swarm::new(transport, behaviour, config.key.public().to_peer_id(), swarm_config);
     if let Some(listen) = config.listen {
-        swarm
-            .listen_on(multiaddr(listen))
-            .map_err(|error| NetError::Listen(listen, error.to_string()))?;
+        swarm.listen_on(multiaddr(listen)).map_err(|error| NetError::Listen(listen, error.to_string()))?;
     }
     Ok(swarm)
 }
@@ -227,7 +223,7 @@ impl Door<'_> {
 
     async fn on_stream(&mut self, event: streams::Event) {
         match event {
-            streams::Event::Opened { connection, peer, stream, .. } => {
+            streams::Event::Opened { connection, peer, stream } => {
                 // Every key here was proved in a Noise handshake and is Ed25519; another kind is not Karvon.
                 let Some(remote_key) = peer_key(&peer) else {
                     self.swarm.close_connection(connection);
@@ -335,12 +331,7 @@ impl NetworkBehaviour for AddressLimit {
         }
     }
 
-    fn on_connection_handler_event(
-        &mut self,
-        _: PeerId,
-        _: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
         match event {}
     }
 

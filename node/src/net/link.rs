@@ -5,15 +5,16 @@ use futures::io::{ReadHalf, WriteHalf};
 use futures::task::AtomicWaker;
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use karvon_protocol::core::{LinkId, LinkInfo, Reason};
-use karvon_protocol::link::Frame;
+use karvon_protocol::link::{Frame, Kind};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Frames that may wait for the other side.
 pub const QUEUE_FRAMES_MAX: usize = 512;
@@ -21,7 +22,7 @@ pub const QUEUE_FRAMES_MAX: usize = 512;
 pub const QUEUE_BYTES_MAX: usize = 4 << 20;
 /// Frames are put together up to this many bytes before they are handed to the stream: one Yamux frame.
 const COALESCE_BYTES: usize = 16 << 10;
-/// How long an ending link tries to deliver what is queued.
+/// How long an ending link tries to deliver what is queued and waits for the other side to have read it.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Bytes of frames over all links since start.
@@ -59,6 +60,8 @@ struct Shared {
     writer: AtomicWaker,
     /// Wakes the one that waits for the end.
     end: AtomicWaker,
+    /// When a tunnel last used the link.
+    used: Mutex<Option<Instant>>,
 }
 
 /// The sending end of a link; cheap to clone, never blocks.
@@ -68,7 +71,7 @@ pub(super) struct Port(Arc<Shared>);
 impl Port {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // No code path panics while it holds the lock; if one did, the queue would still be whole.
-        self.0.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues a frame. A link whose queue is full ends with [`Reason::Slow`]; on an ended link the frame is dropped.
@@ -83,6 +86,7 @@ impl Port {
             self.close(Reason::Slow);
             return;
         }
+        self.note_use(&frame);
         queue.bytes += bytes;
         queue.frames.push_back(frame);
         drop(queue);
@@ -102,6 +106,18 @@ impl Port {
         drop(queue);
         self.0.writer.wake();
         self.0.end.wake();
+    }
+
+    /// Remembers the time if the frame belongs to a tunnel.
+    fn note_use(&self, frame: &Frame) {
+        if matches!(frame.kind, Kind::Open | Kind::Opened | Kind::Data) {
+            *self.0.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
+    /// When a tunnel last used the link, in either direction.
+    pub(super) fn used(&self) -> Option<Instant> {
+        *self.0.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why the link was ended, if it was.
@@ -161,7 +177,7 @@ pub(super) async fn run<S>(
         biased;
         reason = port.overdue() => reason,
         reason = write(&mut writer, &port, &counters) => reason,
-        reason = read(id, &mut reader, &events, &counters) => reason,
+        reason = read(id, &mut reader, &port, &events, &counters) => reason,
     };
     port.close(reason);
     let reason = port.closed().unwrap_or(reason);
@@ -169,12 +185,8 @@ pub(super) async fn run<S>(
     let _ = events.send(Inner::Down(id, reason)).await;
 }
 
-/// Sends what is queued: all of it, then one flush.
-async fn write<S: AsyncWrite + Unpin>(
-    writer: &mut WriteHalf<S>,
-    port: &Port,
-    counters: &Counters,
-) -> Reason {
+/// Sends what is queued: all of it, then one flush. Returns only when the stream breaks.
+async fn write<S: AsyncWrite + Unpin>(writer: &mut WriteHalf<S>, port: &Port, counters: &Counters) -> Reason {
     let done: io::Result<()> = async {
         while let Some(frames) = port.take().await {
             let mut bytes = Vec::new();
@@ -198,7 +210,9 @@ async fn write<S: AsyncWrite + Unpin>(
     }
     .await;
     match done {
-        Ok(()) => port.closed().unwrap_or(Reason::Lost),
+        // The other side reads the rest, sees the end and ends the link in turn: closing the connection any earlier would lose what is
+        // still in its buffers. How long that may take is decided elsewhere.
+        Ok(()) => std::future::pending().await,
         Err(_) => Reason::Lost,
     }
 }
@@ -207,12 +221,14 @@ async fn write<S: AsyncWrite + Unpin>(
 async fn read<S: AsyncRead + Unpin>(
     link: LinkId,
     reader: &mut ReadHalf<S>,
+    port: &Port,
     events: &mpsc::Sender<Inner>,
     counters: &Counters,
 ) -> Reason {
     loop {
         match read_frame(reader, counters).await {
             Ok(frame) => {
+                port.note_use(&frame);
                 if events.send(Inner::Frame(link, frame)).await.is_err() {
                     return Reason::Shutdown;
                 }
@@ -241,7 +257,6 @@ async fn read_frame<S: AsyncRead + Unpin>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use karvon_protocol::link::Kind;
 
     fn info() -> LinkInfo {
         LinkInfo::Mesh { remote_key: [0; 32] }
@@ -288,13 +303,15 @@ mod tests {
         port.push(frame(300));
         port.push(frame(3));
         port.close(Reason::Idle);
-        run(LinkId(1), info(), near, port, events, Arc::default()).await;
-        let mut far = futures::AsyncReadExt::split(Compat(far)).0;
+        let task = tokio::spawn(run(LinkId(1), info(), near, port, events, Arc::default()));
+        let mut far = Compat(far).split().0;
         let counters = Counters::default();
         assert_eq!(read_frame(&mut far, &counters).await, Ok(frame(300)));
         assert_eq!(read_frame(&mut far, &counters).await, Ok(frame(3)));
         assert_eq!(read_frame(&mut far, &counters).await, Err(Reason::Lost));
         assert_eq!(counters.bytes_in(), 1_024 + 64);
+        drop(far);
+        task.await.unwrap();
         heard.recv().await.unwrap();
         assert!(matches!(heard.recv().await, Some(Inner::Down(_, Reason::Idle))));
     }
@@ -307,7 +324,7 @@ mod tests {
             tokio::spawn(run(LinkId(1), info(), Compat(near), Port::default(), events, Arc::default()));
         let mut written = 0;
         let bytes = frame(1).encode();
-        let full = std::time::Duration::from_millis(200);
+        let full = Duration::from_millis(200);
         while tokio::time::timeout(full, tokio::io::AsyncWriteExt::write_all(&mut far, &bytes)).await.is_ok()
         {
             written += 1;

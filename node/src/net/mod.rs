@@ -5,25 +5,28 @@
 
 mod address;
 mod door;
+mod fetch;
 mod link;
+mod mesh;
 mod streams;
 mod supervisor;
 mod table;
 mod transport;
 
 pub use address::public_key;
+pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use transport::Transports;
 
 use crate::deps::Deps;
 use karvon_protocol::core::{LinkId, LinkInfo, Reason, Target};
-use karvon_protocol::descriptor::Descriptor;
+use karvon_protocol::descriptor::{Descriptor, Door};
 use karvon_protocol::link::Frame;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 /// Events that may wait for the driver: one turn of it; each link holds one more while it waits for room.
@@ -92,13 +95,17 @@ enum Inner {
     Down(LinkId, Reason),
     Frame(LinkId, Frame),
     Failed(Target, Reason),
+    Heard(Vec<u8>),
 }
 
 /// The driver's end of the network. Dropping it stops everything; [`NetHandle::close`] lets links deliver what is queued first.
 pub struct NetHandle {
     events: mpsc::Receiver<Inner>,
     door: mpsc::Sender<door::Command>,
-    links: HashMap<LinkId, link::Port>,
+    /// Relays only.
+    mesh: Option<mpsc::Sender<mesh::Command>>,
+    /// Living links; those that the driver has ended already are `None`.
+    links: HashMap<LinkId, Option<link::Port>>,
     /// Events made here.
     local: VecDeque<NetEvent>,
     counters: Arc<Counters>,
@@ -144,7 +151,7 @@ impl NetHandle {
     fn admit(&mut self, inner: Inner) -> Option<NetEvent> {
         match inner {
             Inner::Up(link, info, port) => {
-                self.links.insert(link, port);
+                self.links.insert(link, Some(port));
                 Some(NetEvent::LinkUp(link, info))
             }
             Inner::Down(link, reason) => {
@@ -152,11 +159,12 @@ impl NetHandle {
                 Some(NetEvent::LinkDown(link, reason))
             }
             Inner::Frame(link, frame) => {
-                // Frames of a link that this side has ended already are of no use to anybody.
-                let alive = self.links.get(&link).is_some_and(|port| port.closed().is_none());
+                // Frames of a link that the driver has ended already are of no use to it.
+                let alive = self.links.get(&link).is_some_and(Option::is_some);
                 alive.then_some(NetEvent::Frame { link, frame })
             }
             Inner::Failed(target, reason) => Some(NetEvent::ConnectFailed(target, reason)),
+            Inner::Heard(bytes) => Some(NetEvent::Heard(bytes)),
         }
     }
 
@@ -164,12 +172,12 @@ impl NetHandle {
     pub fn submit(&mut self, command: NetCommand) {
         match command {
             NetCommand::Send { link, frame } => {
-                if let Some(port) = self.links.get(&link) {
+                if let Some(Some(port)) = self.links.get(&link) {
                     port.push(frame);
                 }
             }
             NetCommand::Disconnect(link, reason) => {
-                if let Some(port) = self.links.get(&link) {
+                if let Some(port) = self.links.get_mut(&link).and_then(Option::take) {
                     port.close(reason);
                 }
             }
@@ -178,10 +186,28 @@ impl NetHandle {
                     self.local.push_back(NetEvent::ConnectFailed(target, Reason::Unreachable));
                 }
             }
-            NetCommand::Connect(target) => {
-                self.local.push_back(NetEvent::ConnectFailed(target, Reason::Forbidden));
+            NetCommand::Connect(Target::Relay(relay)) => {
+                let reason = match &self.mesh {
+                    Some(mesh) if mesh.try_send(mesh::Command::Dial(relay)).is_ok() => return,
+                    Some(_) => Reason::Unreachable,
+                    None => Reason::Forbidden,
+                };
+                self.local.push_back(NetEvent::ConnectFailed(Target::Relay(relay), reason));
             }
-            NetCommand::Learned(..) | NetCommand::Publish(..) => {}
+            NetCommand::Learned(descriptor, bytes) => {
+                self.tell_mesh(mesh::Command::Learned(descriptor, bytes));
+            }
+            NetCommand::Publish(descriptor, bytes) => {
+                self.tell_mesh(mesh::Command::Publish(descriptor, bytes));
+            }
+        }
+    }
+
+    fn tell_mesh(&self, command: mesh::Command) {
+        if let Some(mesh) = &self.mesh
+            && mesh.try_send(command).is_err()
+        {
+            tracing::warn!("the mesh swarm is stuck: a descriptor was not passed on to it");
         }
     }
 
@@ -199,7 +225,7 @@ impl NetHandle {
 
     /// Ends all links, lets them deliver what is queued (about a second at most), and stops.
     pub async fn close(mut self) {
-        for port in self.links.values() {
+        for port in self.links.values().flatten() {
             port.close(Reason::Shutdown);
         }
         while !self.links.is_empty() {
@@ -237,15 +263,20 @@ fn shared(deps: &Deps) -> (table::Shared, mpsc::Receiver<Inner>) {
 /// # Errors
 /// [`NetError`]; does not occur with sound transports.
 pub fn start_leaf(deps: &Deps) -> Result<NetHandle, NetError> {
+    leaf(deps, &deps.seed("leaf transport key"))
+}
+
+fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
     let (shared, events) = shared(deps);
-    let key = address::keypair(&deps.seed("leaf transport key"))?;
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
-    let config = door::Config { key, transports: deps.transports.clone(), listen: None };
     let counters = shared.counters.clone();
+    let config =
+        door::Config { key: address::keypair(key_seed)?, transports: deps.transports.clone(), listen: None };
     deps.spawner.spawn(Box::pin(door::run(config, shared, commands, None)));
     Ok(NetHandle {
         events,
         door,
+        mesh: None,
         links: HashMap::new(),
         local: VecDeque::new(),
         counters,
@@ -266,4 +297,56 @@ pub struct RelayOptions {
     pub mesh: SocketAddr,
     /// Dial and announce relays at private addresses as well (tests, closed networks).
     pub allow_private: bool,
+    /// Doors of relays whose mesh to join; each is asked for its descriptor and then kept connected.
+    pub peers: Vec<Door>,
+}
+
+impl std::fmt::Debug for RelayOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RelayOptions({} peers)", self.peers.len())
+    }
+}
+
+/// Starts the network of a relay: the door swarm for leaves and the mesh swarm for relays. Both listen when this returns.
+///
+/// # Errors
+/// [`NetError`] if a key is no key or an address can not be listened on.
+pub async fn start_relay(deps: &Deps, options: RelayOptions) -> Result<NetHandle, NetError> {
+    let (shared, events) = shared(deps);
+    let counters = shared.counters.clone();
+    let stopped = || NetError::Config("the network stopped while it started".to_owned());
+    let (door, commands) = mpsc::channel(COMMANDS_MAX);
+    let (ready, door_ready) = oneshot::channel();
+    let config = door::Config {
+        key: address::keypair(&options.static_seed)?,
+        transports: deps.transports.clone(),
+        listen: Some(options.door),
+    };
+    deps.spawner.spawn(Box::pin(door::run(config, shared.clone(), commands, Some(ready))));
+    let (mesh, commands) = mpsc::channel(COMMANDS_MAX);
+    let (ready, mesh_ready) = oneshot::channel();
+    let config = mesh::Config {
+        key: address::keypair(&options.mesh_seed)?,
+        transports: deps.transports.clone(),
+        clock: deps.clock.clone(),
+        listen: options.mesh,
+        allow_private: options.allow_private,
+        named: options.peers.iter().map(|door| door.relay).collect(),
+        seed: *deps.seed("mesh"),
+    };
+    deps.spawner.spawn(Box::pin(mesh::run(config, shared.clone(), commands, ready)));
+    let door_addr = door_ready.await.map_err(|_| stopped())??;
+    let mesh_addr = mesh_ready.await.map_err(|_| stopped())??;
+    for (number, peer) in options.peers.into_iter().enumerate() {
+        deps.spawner.spawn(Box::pin(fetch::follow(deps.clone(), number, peer, shared.events.clone())));
+    }
+    Ok(NetHandle {
+        events,
+        door,
+        mesh: Some(mesh),
+        links: HashMap::new(),
+        local: VecDeque::new(),
+        counters,
+        listening: Some(Listening { door: door_addr, mesh: mesh_addr }),
+    })
 }

@@ -29,8 +29,8 @@ const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// What became of a connection's stream.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The stream is open; `dialled` by this side or not.
-    Opened { connection: ConnectionId, peer: PeerId, dialled: bool, stream: Stream },
+    /// The stream is open.
+    Opened { connection: ConnectionId, peer: PeerId, stream: Stream },
     /// The other side did not accept the stream, or opened a second one; the connection is being closed.
     Refused { connection: ConnectionId, reason: Reason },
 }
@@ -104,13 +104,8 @@ impl NetworkBehaviour for Streams {
         event: THandlerOutEvent<Self>,
     ) {
         match event {
-            Opened::Stream { stream, dialled } => {
-                self.queue.push_back(ToSwarm::GenerateEvent(Event::Opened {
-                    connection,
-                    peer,
-                    dialled,
-                    stream,
-                }));
+            Opened::Stream(stream) => {
+                self.queue.push_back(ToSwarm::GenerateEvent(Event::Opened { connection, peer, stream }));
             }
             Opened::Failed(reason) => {
                 self.queue.push_back(ToSwarm::GenerateEvent(Event::Refused { connection, reason }));
@@ -130,7 +125,7 @@ impl NetworkBehaviour for Streams {
 /// What a handler tells the behaviour.
 #[derive(Debug)]
 pub(super) enum Opened {
-    Stream { stream: Stream, dialled: bool },
+    Stream(Stream),
     Failed(Reason),
 }
 
@@ -170,8 +165,7 @@ impl ConnectionHandler for Handler {
         }
         match self.open.take() {
             Some(protocol) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: SubstreamProtocol::new(Offer(Some(protocol)), ())
-                    .with_timeout(NEGOTIATION_TIMEOUT),
+                protocol: SubstreamProtocol::new(Offer(Some(protocol)), ()).with_timeout(NEGOTIATION_TIMEOUT),
             }),
             None => Poll::Pending,
         }
@@ -190,13 +184,13 @@ impl ConnectionHandler for Handler {
                 let opened = if std::mem::replace(&mut self.accepted, true) {
                     Opened::Failed(Reason::Protocol)
                 } else {
-                    Opened::Stream { stream, dialled: false }
+                    Opened::Stream(stream)
                 };
                 self.queue.push_back(opened);
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: stream, ..
-            }) => self.queue.push_back(Opened::Stream { stream, dialled: true }),
+            }) => self.queue.push_back(Opened::Stream(stream)),
             ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
                 self.queue.push_back(Opened::Failed(match error {
                     // The protocol name carries the version of the network.

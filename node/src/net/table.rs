@@ -8,6 +8,7 @@ use libp2p::{PeerId, Stream};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What all swarms of a node share.
@@ -79,6 +80,12 @@ impl Table {
         if let Some(entry) = self.entries.remove(&connection) {
             entry.port.close(Reason::Lost);
         }
+    }
+
+    /// Whether a tunnel used the connection's link within the last `span`.
+    pub(super) fn used_since(&self, connection: ConnectionId, span: Duration) -> bool {
+        let used = self.entries.get(&connection).and_then(|entry| entry.port.used());
+        used.is_some_and(|used| used.elapsed() < span)
     }
 
     /// Connections with a link to `peer`, and whether each link is still wanted.

@@ -80,10 +80,5 @@ where
     let mut muxer = yamux::Config::default();
     muxer.set_max_num_streams(streams_max);
     let security = noise::Config::new(key).map_err(|_| NetError::Key)?;
-    Ok(raw
-        .upgrade(Version::V1)
-        .authenticate(security)
-        .multiplex(muxer)
-        .timeout(HANDSHAKE_TIMEOUT)
-        .boxed())
+    Ok(raw.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(HANDSHAKE_TIMEOUT).boxed())
 }
