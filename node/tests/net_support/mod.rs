@@ -12,7 +12,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Long enough for a machine with much else to do; reached only when something is broken.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 pub fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
@@ -118,4 +118,9 @@ impl Leaf {
             other => panic!("no frame but {other:?}"),
         }
     }
+}
+
+/// Signs a descriptor with the key that `seed` gives; the node itself never signs one.
+pub fn sign(descriptor: &karvon_protocol::descriptor::Descriptor, seed: &[u8; 32]) -> Vec<u8> {
+    descriptor.sign(&ed25519_dalek::SigningKey::from_bytes(seed))
 }
