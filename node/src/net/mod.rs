@@ -6,6 +6,8 @@
 mod address;
 mod door;
 mod fetch;
+#[cfg(test)]
+mod hostile;
 mod link;
 mod mesh;
 mod streams;

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 /// Connecting and both handshakes together; a slow 2G link needs several seconds for them.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
-/// A door carries one stream; room for a few that are being refused. Each may pin 256 KiB.
-const DOOR_STREAMS_MAX: usize = 4;
-/// A mesh connection carries a link, gossip, Kademlia requests, identify and ping.
-const MESH_STREAMS_MAX: usize = 64;
+/// A door carries one stream; a second one is refused, a third breaks the connection. Each may pin 256 KiB.
+const DOOR_STREAMS_MAX: usize = 2;
+/// A mesh connection carries a link, gossip, identify, ping, and up to 32 Kademlia requests each way.
+const MESH_STREAMS_MAX: usize = 128;
 
 /// A transport whose connections are encrypted, authenticated and multiplexed.
 pub(super) type Secured = Boxed<(PeerId, StreamMuxerBox)>;

@@ -30,7 +30,7 @@ const TICK_SOON: Duration = Duration::from_millis(10);
 /// How often the own descriptor is announced again.
 const ANNOUNCE: Duration = Duration::from_secs(3_600);
 /// Descriptors handed to a relay that has just connected.
-const HANDED_OVER: usize = 32;
+const HANDED_OVER: usize = 24;
 /// Searches for a relay's descriptor under way.
 const LOOKUPS_MAX: usize = 8;
 
@@ -43,6 +43,8 @@ struct Connection {
     relay: Option<RelayId>,
     /// A link was started over it.
     linked: bool,
+    /// Another connection to the same relay stays instead.
+    superfluous: bool,
 }
 
 struct Mesh<'a> {
@@ -419,23 +421,24 @@ impl Mesh<'_> {
         let relay = self.dials.remove(&id).map(|(_, relay)| relay);
         let now = Instant::now();
         let list = self.connections.entry(peer).or_default();
-        let mut superfluous = Vec::new();
+        list.push(Connection { id, dialled, since: now, relay, linked: false, superfluous: false });
         let mut stays = true;
-        for older in list.iter() {
-            let age = now.duration_since(older.since);
-            if newer_stays(self.swarm.local_peer_id(), &peer, older.dialled, age, dialled) {
-                superfluous.push(older.id);
-            } else {
-                stays = false;
+        if let Some((_, older)) = list.split_last_mut() {
+            for older in older.iter_mut().filter(|older| !older.superfluous) {
+                let age = now.duration_since(older.since);
+                if newer_stays(self.swarm.local_peer_id(), &peer, older.dialled, age, dialled) {
+                    older.superfluous = true;
+                } else {
+                    stays = false;
+                }
             }
         }
-        if !stays {
-            superfluous.push(id);
+        if let Some(newest) = list.last_mut() {
+            newest.superfluous = !stays;
         }
-        list.push(Connection { id, dialled, since: now, relay, linked: false });
-        for id in superfluous {
-            self.table.close(id, Reason::Lost);
-            self.swarm.close_connection(id);
+        for connection in list.iter().filter(|connection| connection.superfluous) {
+            self.table.close(connection.id, Reason::Lost);
+            self.swarm.close_connection(connection.id);
         }
     }
 
@@ -476,6 +479,9 @@ impl Mesh<'_> {
                     self.swarm.close_connection(connection);
                     return;
                 };
+                if entry.superfluous {
+                    return;
+                }
                 entry.linked = true;
                 self.state.asked.retain(|_, asked| *asked != peer);
                 self.table.start(connection, peer, LinkInfo::Mesh { remote_key }, stream);
