@@ -1,4 +1,5 @@
 //! The driver with a small core of its own: what waits for the disk, what comes first, and what happens at the end.
+#![allow(clippy::unwrap_used)]
 
 mod net_support;
 
@@ -141,18 +142,18 @@ impl Core for Toy {
 
 /// A store that answers when the test says so, or by itself.
 struct FakeStore {
-    requests: mpsc::UnboundedSender<StoreRequest>,
-    events: mpsc::UnboundedReceiver<StoreEvent>,
+    requests: mpsc::Sender<StoreRequest>,
+    events: mpsc::Receiver<StoreEvent>,
     /// Answers by itself.
-    itself: Option<mpsc::UnboundedSender<StoreEvent>>,
+    itself: Option<mpsc::Sender<StoreEvent>>,
     /// Refuses this many requests.
     full: usize,
 }
 
 /// The test's end of a [`FakeStore`].
 struct Disk {
-    requests: mpsc::UnboundedReceiver<StoreRequest>,
-    events: mpsc::UnboundedSender<StoreEvent>,
+    requests: mpsc::Receiver<StoreRequest>,
+    events: mpsc::Sender<StoreEvent>,
 }
 
 impl Disk {
@@ -169,13 +170,13 @@ impl Disk {
     }
 
     fn stored(&self, upto: BatchId) {
-        self.events.send(StoreEvent::Persisted { upto }).unwrap();
+        self.events.try_send(StoreEvent::Persisted { upto }).unwrap();
     }
 }
 
 fn fake_store() -> (FakeStore, Disk) {
-    let (ask, requests) = mpsc::unbounded_channel();
-    let (events, heard) = mpsc::unbounded_channel();
+    let (ask, requests) = mpsc::channel(2_000);
+    let (events, heard) = mpsc::channel(2_000);
     (FakeStore { requests: ask, events: heard, itself: None, full: 0 }, Disk { requests, events })
 }
 
@@ -193,9 +194,9 @@ impl StorePort for FakeStore {
         }
         match (&self.itself, request) {
             (Some(events), StoreRequest::Persist(batch)) => {
-                events.send(StoreEvent::Persisted { upto: batch.id }).map_err(|_| None)
+                events.try_send(StoreEvent::Persisted { upto: batch.id }).map_err(|_| None)
             }
-            (_, request) => self.requests.send(request).map_err(|_| None),
+            (_, request) => self.requests.try_send(request).map_err(|_| None),
         }
     }
 
@@ -215,7 +216,7 @@ impl Jobs for NoJobs {
 /// A driver that runs, and the ends a test holds.
 struct World {
     calls: mpsc::Sender<Call<Toy>>,
-    events: mpsc::UnboundedReceiver<u64>,
+    events: mpsc::Receiver<u64>,
     stop: Option<oneshot::Sender<()>>,
     task: tokio::task::JoinHandle<Result<(), DriverError>>,
     log: Log,
@@ -233,7 +234,7 @@ impl World {
         for command in first {
             calls.try_send((command, oneshot::channel().0)).unwrap();
         }
-        let (tell, events) = mpsc::unbounded_channel();
+        let (tell, events) = mpsc::channel(2_000);
         let (stop, stopped) = oneshot::channel::<()>();
         let log = Log::default();
         let mut core = Toy::new(log.clone());
@@ -241,7 +242,7 @@ impl World {
         let task = tokio::spawn(async move {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
             let told = move |event| {
-                let _ = tell.send(event);
+                let _ = tell.try_send(event);
             };
             let shutdown = async {
                 let _ = stopped.await;
@@ -337,7 +338,7 @@ async fn a_failed_store_ends_the_core_and_fails_who_waits() {
     let world = World::start(store);
     let waiting = world.call(Command::Write(10)).await;
     disk.batch().await;
-    disk.events.send(StoreEvent::Failed(StoreFault::Full)).unwrap();
+    disk.events.try_send(StoreEvent::Failed(StoreFault::Full)).unwrap();
     assert_eq!(answer(waiting).await, Err(ErrorKind::Store));
     assert_eq!(world.log.lock().unwrap().last(), Some(&"failed"));
     assert_eq!(world.ended().await, Err(DriverError::Store(StoreFault::Full)));

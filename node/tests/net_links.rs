@@ -1,4 +1,5 @@
 //! Leaves and a relay's door over real TCP on loopback: links, frames, limits and endings.
+#![allow(clippy::unwrap_used)]
 
 mod net_support;
 

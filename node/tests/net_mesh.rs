@@ -1,4 +1,5 @@
 //! Relays among themselves over real TCP on loopback: joining, links, descriptors that travel, and addresses that are not dialled.
+#![allow(clippy::unwrap_used)]
 
 mod net_support;
 
@@ -269,5 +270,7 @@ async fn leaves_and_relays_do_not_meet_at_the_wrong_port() {
     // Whoever expects the mesh key there still finds no door behind it.
     let mesh_id = RelayId::of(&public_key(&relay.mesh_seed).unwrap());
     leaf.net.submit(NetCommand::Connect(net_support::door_target(mesh_id, mesh)));
-    assert!(matches!(leaf.next().await, NetEvent::ConnectFailed(_, Reason::Version)));
+    // Either it says so, or the streams it opens by itself are too many for a leaf.
+    let event = leaf.next().await;
+    assert!(matches!(event, NetEvent::ConnectFailed(_, Reason::Version | Reason::Unreachable)), "{event:?}");
 }

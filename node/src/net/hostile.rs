@@ -1,9 +1,13 @@
 //! Tests of a door against peers that speak libp2p and do not keep the rules of links.
 
-use super::{NetEvent, NetHandle, RelayOptions, Transports, address, start_relay};
+use super::{
+    NetCommand, NetEvent, NetHandle, RelayOptions, Transports, address, public_key, start_leaf, start_relay,
+};
 use crate::deps::Deps;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
-use karvon_protocol::core::{LinkId, Reason};
+use karvon_protocol::core::{DoorId, LinkId, Reason, Target};
+use karvon_protocol::descriptor::RelayAddr;
+use karvon_protocol::ids::RelayId;
 use karvon_protocol::link::{Frame, Kind};
 use libp2p::{PeerId, Stream, StreamProtocol, Swarm};
 use std::net::SocketAddr;
@@ -146,6 +150,31 @@ async fn half_a_frame_is_waited_for_and_not_shown() {
     stream.flush().await.unwrap();
     match next(&mut net).await {
         NetEvent::Frame { link, frame: got } => assert_eq!((link, got), (up, frame)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_door_of_another_version_is_told_from_an_unreachable_one() {
+    let key = address::keypair(&[5; 32]).unwrap();
+    let transport = (Transports::tcp().door)(&key).unwrap();
+    let config = libp2p::swarm::Config::with_tokio_executor();
+    let behaviour = libp2p_stream::Behaviour::new();
+    let _other = behaviour.new_control().accept(StreamProtocol::new("/karvon/door/9"));
+    let mut swarm = Swarm::new(transport, behaviour, key.public().to_peer_id(), config);
+    swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
+    let addr = loop {
+        if let libp2p::swarm::SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
+            break address::socket(&address).unwrap();
+        }
+    };
+    tokio::spawn(async move { while swarm.next().await.is_some() {} });
+    let mut leaf = start_leaf(&Deps::system(Zeroizing::new([6; 32]))).unwrap();
+    let relay = RelayId::of(&public_key(&[5; 32]).unwrap());
+    let target = Target::Door { door: DoorId(1), relay, addr: RelayAddr::Ip(addr) };
+    leaf.submit(NetCommand::Connect(target.clone()));
+    match next(&mut leaf).await {
+        NetEvent::ConnectFailed(failed, reason) => assert_eq!((failed, reason), (target, Reason::Version)),
         other => panic!("{other:?}"),
     }
 }

@@ -28,6 +28,7 @@ const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What became of a connection's stream.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // One for each connection, and almost all are the large one.
 pub(super) enum Event {
     /// The stream is open.
     Opened { connection: ConnectionId, peer: PeerId, stream: Stream },

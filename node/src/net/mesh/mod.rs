@@ -3,6 +3,7 @@
 mod adverts;
 mod behaviour;
 mod book;
+mod directory;
 mod keeper;
 mod records;
 mod swarm;
@@ -87,6 +88,7 @@ impl Supervised for Task {
         for (relay, _) in state.asked.drain() {
             shared.failed(Target::Relay(relay), Reason::Unreachable).await;
         }
-        swarm::run(config, shared, commands, ready, state).await
+        // Boxed because the loop's state is large and supervisors nest it.
+        Box::pin(swarm::run(config, shared, commands, ready, state)).await
     }
 }

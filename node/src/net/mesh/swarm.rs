@@ -1,20 +1,18 @@
 //! The loop of the mesh swarm: turns what libp2p reports into links, heard descriptors and dials.
 
-use super::adverts::{Budget, Verdict, judge};
+use super::adverts::Budget;
 use super::behaviour::{self, Behaviour, BehaviourEvent, KAD_PROTOCOL};
 use super::keeper::{DIALLED_MAX, TRIM_AGE, newer_stays};
 use super::records::record;
-use super::{Command, Config, Own, Ready, State};
-use crate::net::address::{dialable, multiaddr, peer_key, socket};
+use super::{Command, Config, Ready, State};
+use crate::net::address::{multiaddr, peer_key, socket};
 use crate::net::supervisor::Exit;
 use crate::net::table::{Shared, Table};
-use crate::net::{Inner, NetError, streams};
+use crate::net::{NetError, streams};
 use futures::StreamExt as _;
 use karvon_protocol::core::{LinkInfo, Reason, Target};
-use karvon_protocol::descriptor::{Descriptor, flags};
 use karvon_protocol::ids::RelayId;
-use libp2p::gossipsub::{self, MessageAcceptance};
-use libp2p::kad::{self, QueryId, store::RecordStore as _};
+use libp2p::kad::{QueryId, store::RecordStore as _};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{PeerId, Swarm, identify, ping};
@@ -29,13 +27,9 @@ const TICK: Duration = Duration::from_secs(5);
 const TICK_SOON: Duration = Duration::from_millis(10);
 /// How often the own descriptor is announced again.
 const ANNOUNCE: Duration = Duration::from_secs(3_600);
-/// Descriptors handed to a relay that has just connected.
-const HANDED_OVER: usize = 24;
-/// Searches for a relay's descriptor under way.
-const LOOKUPS_MAX: usize = 8;
 
 /// One connection.
-struct Connection {
+pub(super) struct Connection {
     id: ConnectionId,
     dialled: bool,
     since: Instant,
@@ -47,20 +41,21 @@ struct Connection {
     superfluous: bool,
 }
 
-struct Mesh<'a> {
-    swarm: Swarm<Behaviour>,
-    table: Table,
-    shared: &'a Shared,
-    config: &'a Config,
-    state: &'a mut State,
-    connections: HashMap<PeerId, Vec<Connection>>,
-    dials: HashMap<ConnectionId, (PeerId, RelayId)>,
-    lookups: HashSet<QueryId>,
+/// The swarm and what its loop knows.
+pub(super) struct Mesh<'a> {
+    pub(super) swarm: Swarm<Behaviour>,
+    pub(super) table: Table,
+    pub(super) shared: &'a Shared,
+    pub(super) config: &'a Config,
+    pub(super) state: &'a mut State,
+    pub(super) connections: HashMap<PeerId, Vec<Connection>>,
+    pub(super) dials: HashMap<ConnectionId, (PeerId, RelayId)>,
+    pub(super) lookups: HashSet<QueryId>,
     /// Connected relays that speak our Kademlia.
-    speaks_kad: HashSet<PeerId>,
-    budgets: HashMap<PeerId, Budget>,
-    next_tick: Instant,
-    next_announcement: Instant,
+    pub(super) speaks_kad: HashSet<PeerId>,
+    pub(super) budgets: HashMap<PeerId, Budget>,
+    pub(super) next_tick: Instant,
+    pub(super) next_announcement: Instant,
 }
 
 pub(super) async fn run(
@@ -166,11 +161,10 @@ impl Mesh<'_> {
         self.soon();
     }
 
-    fn soon(&mut self) {
+    /// Makes the next look at dialling come soon.
+    pub(super) fn soon(&mut self) {
         self.next_tick = self.next_tick.min(Instant::now() + TICK_SOON);
     }
-
-    // --- dialling ---
 
     async fn ask(&mut self, relay: RelayId) {
         let Some((peer, _)) = self.state.book.target(&relay) else {
@@ -217,14 +211,6 @@ impl Mesh<'_> {
     /// Whether a link to `peer` is up and wanted.
     fn linked(&self, peer: &PeerId) -> bool {
         self.table.of(peer).any(|(_, wanted)| wanted)
-    }
-
-    fn look_up(&mut self, relay: RelayId) {
-        if self.lookups.len() < LOOKUPS_MAX && !self.speaks_kad.is_empty() {
-            let key = record(&relay, Vec::new()).key;
-            let query = self.swarm.behaviour_mut().kad.get_record(key);
-            self.lookups.insert(query);
-        }
     }
 
     fn tick(&mut self) {
@@ -284,95 +270,6 @@ impl Mesh<'_> {
             }
         }
     }
-
-    // --- descriptors ---
-
-    fn learned(&mut self, descriptor: &Descriptor, bytes: Vec<u8>) {
-        if !self.state.book.learn(descriptor, &bytes, self.config.allow_private) {
-            return;
-        }
-        let relay = descriptor.relay();
-        if descriptor.flags & flags::BRIDGE == 0 {
-            // A full record store holds enough; gossip fails when nobody listens or everybody has heard it.
-            let behaviour = self.swarm.behaviour_mut();
-            let _ = behaviour.kad.store_mut().put(record(&relay, bytes.clone()));
-            let _ = behaviour.gossip.publish(behaviour::topic_hash(), bytes);
-        }
-        if let Some((peer, _)) = self.state.book.target(&relay)
-            && self.speaks_kad.contains(&peer)
-        {
-            self.route(peer);
-        }
-        self.soon();
-    }
-
-    fn publish(&mut self, descriptor: &Descriptor, bytes: Vec<u8>) {
-        let listed = descriptor.flags & flags::BRIDGE == 0;
-        self.state.own = Some(Own { relay: descriptor.relay(), seq: descriptor.seq, listed, bytes });
-        self.announce();
-        self.soon();
-    }
-
-    /// Says who this relay is, unless it is unlisted.
-    fn announce(&mut self) {
-        let Some(own) = self.state.own.as_ref().filter(|own| own.listed) else { return };
-        let behaviour = self.swarm.behaviour_mut();
-        let own_record = record(&own.relay, own.bytes.clone());
-        // Each fails harmlessly when nobody is connected yet; it is repeated when somebody is.
-        let _ = behaviour.gossip.publish(behaviour::topic_hash(), own.bytes.clone());
-        if self.speaks_kad.is_empty() {
-            let _ = behaviour.kad.store_mut().put(own_record);
-        } else {
-            let _ = behaviour.kad.put_record(own_record, kad::Quorum::One);
-        }
-    }
-
-    /// Puts a connected relay into the routing table, at the addresses its descriptors name.
-    fn route(&mut self, peer: PeerId) {
-        for addr in self.state.book.addresses(&peer) {
-            let addr = multiaddr(addr);
-            let kad = &mut self.swarm.behaviour_mut().kad;
-            if self.config.allow_private || behaviour::diverse(kad, peer, &addr) {
-                kad.add_address(&peer, addr);
-            }
-        }
-    }
-
-    /// Hands a newcomer the own descriptor and some others: what was gossiped before its time it can not have heard.
-    fn hand_over(&mut self, peer: PeerId) {
-        let start = self.state.keeper.random();
-        let mut all = self.state.book.sample(start, HANDED_OVER);
-        if let Some(own) = self.state.own.as_ref().filter(|own| own.listed) {
-            all.push((own.relay, own.bytes.clone()));
-        }
-        for (relay, bytes) in all {
-            let to = [peer].into_iter();
-            self.swarm.behaviour_mut().kad.put_record_to(record(&relay, bytes), to, kad::Quorum::One);
-        }
-    }
-
-    async fn heard(&mut self, source: PeerId, bytes: Vec<u8>) -> Verdict {
-        let now = Instant::now();
-        if !self.budgets.entry(source).or_insert_with(|| Budget::new(now)).take(now) {
-            return Verdict::Useless;
-        }
-        let (book, own) = (&self.state.book, &self.state.own);
-        let known = |descriptor: &Descriptor| {
-            let relay = descriptor.relay();
-            match own {
-                Some(own) if own.relay == relay => Some(own.seq.max(descriptor.seq)),
-                _ => book.seq(&relay),
-            }
-        };
-        let reachable = |descriptor: &Descriptor| dialable(&descriptor.mesh, self.config.allow_private);
-        let verdict = judge(&bytes, self.config.clock.now().wall_ms / 1_000, known, reachable);
-        if verdict == Verdict::New {
-            self.shared.tell(Inner::Heard(bytes)).await;
-        }
-        verdict
-    }
-
-    // --- events ---
 
     async fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
@@ -488,52 +385,6 @@ impl Mesh<'_> {
             }
             // The behaviour closes the connection; that is noticed.
             streams::Event::Refused { connection, reason } => self.table.close(connection, reason),
-        }
-    }
-
-    async fn on_gossip(&mut self, event: gossipsub::Event) {
-        match event {
-            gossipsub::Event::Message { propagation_source, message_id, message } => {
-                let acceptance = match self.heard(propagation_source, message.data).await {
-                    Verdict::New => MessageAcceptance::Accept,
-                    Verdict::Useless => MessageAcceptance::Ignore,
-                    Verdict::Forged => MessageAcceptance::Reject,
-                };
-                let gossip = &mut self.swarm.behaviour_mut().gossip;
-                gossip.report_message_validation_result(&message_id, &propagation_source, acceptance);
-            }
-            gossipsub::Event::Subscribed { .. } => {
-                if let Some(own) = self.state.own.as_ref().filter(|own| own.listed) {
-                    // Fails harmlessly if it went out a moment ago.
-                    let gossip = &mut self.swarm.behaviour_mut().gossip;
-                    let _ = gossip.publish(behaviour::topic_hash(), own.bytes.clone());
-                }
-            }
-            _ => {}
-        }
-    }
-
-    async fn on_kad(&mut self, event: kad::Event) {
-        match event {
-            kad::Event::InboundRequest {
-                request: kad::InboundRequest::PutRecord { source, record: Some(record), .. },
-            } => {
-                self.heard(source, record.value).await;
-            }
-            kad::Event::OutboundQueryProgressed { id, result, step, .. } => {
-                if let kad::QueryResult::GetRecord(Ok(kad::GetRecordOk::FoundRecord(found))) = result {
-                    if let Some(peer) = found.peer {
-                        self.heard(peer, found.record.value).await;
-                    }
-                    if let Some(mut query) = self.swarm.behaviour_mut().kad.query_mut(&id) {
-                        query.finish();
-                    }
-                }
-                if step.last {
-                    self.lookups.remove(&id);
-                }
-            }
-            _ => {}
         }
     }
 }
