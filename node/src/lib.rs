@@ -1,5 +1,12 @@
 //! Karvon's shell: the network, the store, the relay's disk and the local interface around the deterministic core of `karvon-protocol`.
 #![forbid(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("the local interface needs Unix sockets: Karvon does not run on this system yet");
+
 pub mod api;
+pub mod clock;
+pub mod deps;
+pub mod driver;
+pub mod net;
 pub mod store;
