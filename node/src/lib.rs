@@ -2,3 +2,9 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod client;
+pub mod config;
+pub mod host;
+pub mod os;
+pub mod relay_options;
+pub mod rundir;
