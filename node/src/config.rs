@@ -16,6 +16,16 @@ pub const VERSION: i64 = 1;
 /// Longest file that is read, bytes.
 const FILE_MAX: u64 = 64 * 1024;
 
+/// The data directory of a person who names none: `karvon` in the system's place for a user's data.
+///
+/// # Errors
+/// If the system does not tell this user's home.
+pub fn default_data_dir() -> io::Result<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    let places = etcetera::choose_base_strategy().map_err(io::Error::other)?;
+    Ok(places.data_dir().join("karvon"))
+}
+
 /// A key that may stand in the file.
 #[derive(Debug)]
 pub struct Key {
@@ -197,15 +207,24 @@ pub fn documented(config: &Config) -> String {
     out
 }
 
+/// Whether a key may have this value.
+///
+/// # Errors
+/// [`ConfigError::Unknown`] or [`ConfigError::Value`].
+pub fn check_value(key: &str, value: &str) -> Result<&'static Key, ConfigError> {
+    let key = known(key)?;
+    if (key.check)(value) {
+        return Ok(key);
+    }
+    Err(ConfigError::Value { key: key.name, value: format!("{value:?}"), meaning: key.meaning })
+}
+
 /// Sets a key in the file in `data_dir` and leaves its other lines and comments as they are.
 ///
 /// # Errors
 /// A [`ConfigError`]; then the file is as it was.
 pub fn set(data_dir: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
-    let key = known(key)?;
-    if !(key.check)(value) {
-        return Err(ConfigError::Value { key: key.name, value: format!("{value:?}"), meaning: key.meaning });
-    }
+    let key = check_value(key, value)?;
     let old = read(data_dir)?;
     Config::parse(&old)?;
     let new = with_line(&old, key.name, value);

@@ -5,6 +5,7 @@ pub mod api;
 pub mod client;
 pub mod config;
 pub mod host;
+pub mod log;
 pub mod os;
 pub mod relay_options;
 pub mod rundir;

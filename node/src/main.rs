@@ -9,7 +9,6 @@ use karvon_node::relay_options::{Ready, RelayOptions};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 #[derive(Parser)]
@@ -73,8 +72,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let filter = EnvFilter::try_from_env("KARVON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    karvon_node::log::to_stderr(Some("info"));
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

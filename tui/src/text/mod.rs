@@ -1,0 +1,3 @@
+//! Everything done to text before it is drawn or after it is typed.
+
+pub mod sanitize;
