@@ -16,10 +16,10 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, unconstrained};
 use tokio::time::timeout;
 
-/// Most calls written at once.
+/// Most calls that wait to be written, and that are written at once.
 const CALLS_AT_ONCE: usize = 256;
 
 /// Events kept for a front end that is busy; older ones are lost and it is told so.
@@ -141,9 +141,7 @@ type Shared = Arc<Mutex<Option<Waiting>>>;
 
 struct Socket {
     waiting: Shared,
-    /// Without a bound of its own: each line belongs to a caller that waits for its answer, and a place that had to be waited for
-    /// could be given to a later call first.
-    lines: mpsc::UnboundedSender<Vec<u8>>,
+    lines: mpsc::Sender<Vec<u8>>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -161,12 +159,15 @@ impl Socket {
         let waiting =
             Waiting { answers: HashMap::new(), next_id: 1, events: broadcast::Sender::new(EVENTS_KEPT) };
         let waiting = Arc::new(Mutex::new(Some(waiting)));
-        let (lines, queue) = mpsc::unbounded_channel();
+        let (lines, queue) = mpsc::channel(CALLS_AT_ONCE);
         let tasks = [tokio::spawn(read(from, waiting.clone())), tokio::spawn(write(to, queue))];
         Self { waiting, lines, tasks }
     }
 
     async fn call(&self, request: Request) -> Result<Response, ApiError> {
+        // Places are given in the order in which they are asked for. Not to be put off by the runtime's budget for a task's turn,
+        // or a later call could ask first.
+        let place = unconstrained(self.lines.reserve()).await.map_err(|_| closed())?;
         let (sender, answer) = oneshot::channel();
         {
             let mut guard = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,7 +175,7 @@ impl Socket {
             let id = waiting.next_id;
             waiting.next_id += 1;
             waiting.answers.insert(id, sender);
-            self.lines.send(call_line(id, &request)).map_err(|_| closed())?;
+            place.send(call_line(id, &request));
         }
         answer.await.map_err(|_| closed())?
     }
@@ -244,7 +245,7 @@ fn hand_on(line: &[u8], waiting: &Shared) {
 }
 
 /// Writes calls; what has queued meanwhile leaves together.
-async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) {
+async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) {
     let mut lines = Vec::new();
     while queue.recv_many(&mut lines, CALLS_AT_ONCE).await > 0 {
         if to.write_all(&lines.concat()).await.is_err() {

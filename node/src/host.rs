@@ -201,6 +201,18 @@ pub async fn create(data_dir: &Path, host: &dyn Host, profile: NewProfile) -> Re
     }
 }
 
+/// The process that runs the node of `data_dir`, as far as is known: it may have been killed since.
+#[must_use]
+pub fn pid(data_dir: &Path) -> Option<u32> {
+    NodeFile::read(data_dir).map(|file| file.pid)
+}
+
+/// Whether `data_dir` exists; a profile may lie there.
+#[must_use]
+pub fn exists(data_dir: &Path) -> bool {
+    rundir::exists(data_dir)
+}
+
 /// Returns once no process holds `data_dir`.
 ///
 /// # Errors

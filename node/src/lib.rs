@@ -1,11 +1,13 @@
 //! Karvon's shell: the network, the store, the relay's disk and the local interface around the deterministic core of `karvon-protocol`.
 #![forbid(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("the local interface needs Unix sockets: Karvon does not run on this system yet");
+
 pub mod api;
 pub mod client;
 pub mod config;
 pub mod host;
-pub mod log;
 pub mod os;
 pub mod relay_options;
 pub mod rundir;

@@ -72,7 +72,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    karvon_node::log::to_stderr(Some("info"));
+    karvon_node::os::log_to_stderr(Some("info"));
     match run(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

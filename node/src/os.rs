@@ -1,4 +1,18 @@
-//! What the operating system is asked about and asked to do for this process: user, memory, processor time, private files.
+//! What this process has with its surroundings: user, memory, processor time, private files, signals, log lines.
+
+use tracing_subscriber::EnvFilter;
+
+/// Environment variable with a filter of log lines like `info` or `karvon_node=debug`.
+pub const LOG_VARIABLE: &str = "KARVON_LOG";
+
+/// Writes log lines that pass the filter in [`LOG_VARIABLE`], or else `default`, to standard error; without either, none. Only the
+/// first call counts.
+pub fn log_to_stderr(default: Option<&str>) {
+    let wanted = EnvFilter::try_from_env(LOG_VARIABLE).ok().or_else(|| default.map(EnvFilter::new));
+    if let Some(filter) = wanted {
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    }
+}
 
 /// Number of the user this process runs as.
 #[cfg(unix)]

@@ -1,4 +1,5 @@
 //! Attach or start: one node per data directory whoever comes first, and what a killed one leaves is replaced.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod fake;

@@ -1,4 +1,5 @@
 //! The real program against a node that is none: what scripts see on standard output, standard error and as exit code.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 #[path = "../../node/tests/fake/mod.rs"]

@@ -21,9 +21,6 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{sleep, timeout};
 
-#[cfg(not(unix))]
-compile_error!("the local interface needs Unix sockets: Karvon does not run on this system yet");
-
 /// Most front ends at a time.
 pub const CLIENTS_MAX: usize = 32;
 

@@ -7,9 +7,8 @@ use super::session::Session;
 use karvon_node::api::Request;
 use karvon_node::api::error::{CLOSED, LOCKED, NOT_RUNNING};
 use karvon_node::client::Client;
-use karvon_node::host::{Attached, Passphrase, attach_or_start, released};
+use karvon_node::host::{Attached, Passphrase, attach_or_start, exists, pid, released};
 use karvon_node::os::{end_signal, leave_session};
-use karvon_node::rundir::{self, NodeFile};
 use serde_json::{Value, json};
 use std::io::{self, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -48,7 +47,7 @@ pub(super) async fn up(session: &Session<'_>) -> Result<(), Failure> {
 }
 
 fn running(session: &Session<'_>, started: bool) -> Result<(), Failure> {
-    let pid = NodeFile::read(&session.data_dir).map(|file| file.pid);
+    let pid = pid(&session.data_dir);
     session.out.result(&json!({ "state": "running", "pid": pid, "started": started }), || {
         if started { "running".to_owned() } else { "running already".to_owned() }
     })
@@ -105,8 +104,7 @@ fn reason(child: &mut Child) -> Failure {
 /// # Errors
 /// `no_profile`; `not_running` if it does not stop.
 pub(super) async fn down(session: &Session<'_>) -> Result<(), Failure> {
-    let client =
-        if rundir::exists(&session.data_dir) { Client::connect(&session.data_dir).await? } else { None };
+    let client = if exists(&session.data_dir) { Client::connect(&session.data_dir).await? } else { None };
     let was_running = client.is_some();
     if let Some(client) = client {
         match client.call(Request::Shutdown).await {

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::session::Session;
 use karvon_node::api::error::NO_PROFILE;
 use karvon_node::config::{FILE, documented, set};
-use karvon_node::rundir;
+use karvon_node::host::exists;
 
 /// Carries it out.
 ///
@@ -32,7 +32,7 @@ pub(super) fn config(session: &Session<'_>, what: Config) -> Result<(), Failure>
             out.result(&serde_json::json!({ key.as_str(): value }), || value.to_owned())
         }
         Config::Set { key, value } => {
-            if !rundir::exists(dir) {
+            if !exists(dir) {
                 return Err(Failure::new(NO_PROFILE, "there is no profile yet: make one with `karvon init`"));
             }
             set(dir, &key, &value)?;
