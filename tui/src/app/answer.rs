@@ -14,7 +14,8 @@ pub(super) fn answer(
     result: Result<Response, ApiError>,
 ) -> Vec<Command> {
     let mut commands = Vec::new();
-    let again = landed(model, &purpose);
+    let (expected, again) = landed(model, &purpose);
+    let repeated = again.then(|| purpose.clone());
     match (purpose, result) {
         (Purpose::Hello, Ok(Response::Hello { name, .. })) => model.name = name,
         (Purpose::Status, Ok(Response::Status(status))) => {
@@ -32,10 +33,7 @@ pub(super) fn answer(
             }
             model.sort_contacts();
         }
-        (
-            Purpose::Newest(contact) | Purpose::Older(contact) | Purpose::Newer(contact),
-            Ok(Response::Messages { messages, .. }),
-        ) if model.chat.as_ref().is_none_or(|chat| chat.contact != contact) => {
+        (_, Ok(Response::Messages { messages, .. })) if !expected => {
             // The conversation was left meanwhile; its newest message is still news for the list.
             messages.last().into_iter().for_each(|message| model.note_last(message));
         }
@@ -79,27 +77,40 @@ pub(super) fn answer(
         (_, Err(error)) => model.notice = Some(model.texts.error(&error.code)),
         (_, Ok(_)) => {}
     }
-    if again {
-        update::refresh(model, &mut commands);
-        if let Some(contact) = model.chat.as_ref().map(|chat| chat.contact) {
-            commands.extend(after(model, contact));
-        }
+    if let Some(purpose) = repeated {
+        repeat(model, &purpose, &mut commands);
     }
     commands
 }
 
-/// A call that flies once at a time has come back; whether it was asked for again meanwhile.
-fn landed(model: &mut Model, purpose: &Purpose) -> bool {
-    match purpose {
-        Purpose::Contacts => model.contacts_call.done(),
-        Purpose::Status => model.status_call.done(),
-        Purpose::Older(contact) | Purpose::Newer(contact) => {
+/// A call that flies once at a time has come back: whether it was asked for by what is shown now, and whether it must be repeated.
+fn landed(model: &mut Model, purpose: &Purpose) -> (bool, bool) {
+    let call = match purpose {
+        Purpose::Contacts => &mut model.contacts_call,
+        Purpose::Status => &mut model.status_call,
+        Purpose::Newest(contact) | Purpose::Older(contact) | Purpose::Newer(contact) => {
             let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == *contact) else {
-                return false;
+                return (false, false);
             };
-            if matches!(purpose, Purpose::Older(_)) { chat.older_call.done() } else { chat.newer_call.done() }
+            match purpose {
+                Purpose::Newest(_) => &mut chat.newest_call,
+                Purpose::Older(_) => &mut chat.older_call,
+                _ => &mut chat.newer_call,
+            }
         }
-        _ => false,
+        _ => return (true, false),
+    };
+    let expected = call.flying;
+    (expected, call.done())
+}
+
+/// Repeats a call during which more has happened.
+fn repeat(model: &mut Model, purpose: &Purpose, commands: &mut Vec<Command>) {
+    match purpose {
+        // Each only itself: were both asked for again by either, they would keep each other flying for ever.
+        Purpose::Contacts => update::refresh_contacts(model, commands),
+        Purpose::Status => update::refresh_status(model, commands),
+        _ => commands.extend(model.chat.as_mut().and_then(update::newer)),
     }
 }
 
@@ -210,7 +221,7 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             update::refresh(model, &mut commands);
             if let Some(chat) = &mut model.chat {
                 // What is on the screen may have changed anywhere in the window.
-                commands.push(update::newest(chat.contact));
+                commands.extend(update::newest(chat));
             }
         }
     }

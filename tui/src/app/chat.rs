@@ -47,6 +47,7 @@ pub struct Chat {
     pub composer: Editor,
     /// Received number up to which the node was told that it was seen.
     pub(super) marked: u64,
+    pub(super) newest_call: Once,
     pub(super) older_call: Once,
     pub(super) newer_call: Once,
 }
@@ -67,6 +68,7 @@ impl Chat {
             unread,
             composer,
             marked: 0,
+            newest_call: Once::default(),
             older_call: Once::default(),
             newer_call: Once::default(),
         }
@@ -101,8 +103,11 @@ impl Chat {
         self.older = more;
         self.newer = false;
         self.loaded = true;
-        self.view = View::Bottom;
         self.trim_front();
+        let first_position = self.messages.front().map_or(u64::MAX, |message| message.position);
+        if matches!(self.view, View::At(position, _) if position < first_position) {
+            self.view = View::Bottom;
+        }
         if first && self.unread > 0 {
             let received = self.messages.iter().rev().filter(|message| !message.mine);
             let unseen = usize::try_from(self.unread).unwrap_or(usize::MAX);

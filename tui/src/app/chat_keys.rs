@@ -137,10 +137,8 @@ fn send(model: &mut Model) -> Vec<Command> {
     let text = chat.composer.take();
     let contact = chat.contact;
     chat.new_from = None;
-    let jump = if chat.newer { Some(update::newest(contact)) } else { None };
-    if jump.is_none() {
-        chat.view = View::Bottom;
-    }
+    let jump = if chat.newer { update::newest(chat) } else { None };
+    chat.view = View::Bottom;
     model.outgoing.push_back((contact, text.trim_end().to_owned()));
     update::send_next(model).into_iter().chain(jump).collect()
 }

@@ -4,9 +4,7 @@ use karvon_node::api::{API_VERSION, Request};
 
 use super::chat::{Chat, PAGE, TEXT_MAX, View};
 use super::overlay::{Add, Find, Info, Invite};
-use super::{
-    Action, Focus, Model, Once, Overlay, Screen, answer, chat_keys, overlay_keys, scroll, wizard_keys,
-};
+use super::{Action, Focus, Model, Overlay, Screen, answer, chat_keys, overlay_keys, scroll, wizard_keys};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 
@@ -109,8 +107,8 @@ pub(super) fn open_chat(model: &mut Model, contact: u32) -> Vec<Command> {
     }
     let unread = model.contact(contact).map_or(0, |contact| contact.unread);
     let composer = model.drafts.remove(&contact).unwrap_or_else(|| Editor::lines(TEXT_MAX));
-    model.chat = Some(Chat::new(contact, unread, composer));
-    vec![newest(contact)]
+    let chat = model.chat.insert(Chat::new(contact, unread, composer));
+    newest(chat).into_iter().collect()
 }
 
 fn next_unread(model: &mut Model) -> Vec<Command> {
@@ -174,10 +172,15 @@ pub(super) fn edit(editor: &mut Editor, action: &Action) -> bool {
 
 /// Asks for people and numbers, unless that is under way.
 pub(super) fn refresh(model: &mut Model, commands: &mut Vec<Command>) {
+    refresh_contacts(model, commands);
+    refresh_status(model, commands);
+}
+
+/// Asks for people.
+pub(super) fn refresh_contacts(model: &mut Model, commands: &mut Vec<Command>) {
     if model.contacts_call.start() {
         commands.push(Command::Call(Request::Contacts, Purpose::Contacts));
     }
-    refresh_status(model, commands);
 }
 
 /// Asks for the numbers of the top line.
@@ -195,19 +198,19 @@ pub(super) fn recent() -> Command {
     )
 }
 
-/// The newest page of a conversation.
-pub(super) fn newest(contact: u32) -> Command {
+/// Asks for the newest page of a conversation. What comes in while it is under way is asked for when it is there.
+pub(super) fn newest(chat: &mut Chat) -> Option<Command> {
+    let contact = chat.contact;
     let request = Request::Messages { contact: Some(contact), before: None, since: None, limit: PAGE };
-    Command::Call(request, Purpose::Newest(contact))
+    chat.newest_call.start().then_some(Command::Call(request, Purpose::Newest(contact)))
 }
 
 /// Asks for what came after the window; without a window, for the newest page.
 pub(super) fn newer(chat: &mut Chat) -> Option<Command> {
-    if !chat.loaded {
-        return None;
+    let since = chat.messages.back().map(|last| last.id.clone()).filter(|_| !chat.newest_call.flying);
+    if since.is_none() {
+        return newest(chat);
     }
-    let Some(last) = chat.messages.back() else { return Some(newest(chat.contact)) };
-    let since = Some(last.id.clone());
     let request = Request::Messages { contact: Some(chat.contact), before: None, since, limit: PAGE };
     chat.newer_call.start().then_some(Command::Call(request, Purpose::Newer(chat.contact)))
 }
@@ -238,13 +241,5 @@ fn mark_read(model: &mut Model, commands: &mut Vec<Command>) {
         chat.marked = upto;
         let contact = chat.contact;
         commands.push(Command::Call(Request::MarkRead { contact, seq: upto }, Purpose::Marked(contact)));
-    }
-}
-
-impl Once {
-    /// Whether the call is under way.
-    #[must_use]
-    pub fn flying(self) -> bool {
-        self.flying
     }
 }
