@@ -94,7 +94,7 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
             hint("Alt-Enter", "key-newline", Action::NewLine),
             hint("↑", "key-message", Action::Up),
         ],
-        _ if model.contacts.is_empty() => vec![hint("^N", "key-add", Action::Add), invite()],
+        _ if model.contacts.is_empty() => vec![hint("^N", "key-add", Action::Add)],
         _ => vec![
             hint("Enter", "key-open", Action::Enter),
             hint("↑↓", "key-choose", Action::Down),
@@ -103,7 +103,9 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
     };
     out.push(hint("^K", "key-find", Action::Find));
     out.push(hint("F1", "key-help", Action::Help));
-    if model.focus == Focus::List {
+    if model.contacts.is_empty() {
+        out.push(invite());
+    } else if model.focus == Focus::List {
         out.push(hint("^G", "key-unread", Action::NextUnread));
     }
     out

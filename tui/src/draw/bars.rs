@@ -65,16 +65,22 @@ fn state(model: &Model) -> Span<'static> {
     let up = matches!(model.state.as_str(), "connected" | "online");
     let mut out = format!("{} {word}", theme.dot(up));
     if let Some(status) = model.status.as_ref().filter(|_| model.overlays.is_empty()) {
-        if status.queued > 0 {
-            out.push_str(&theme.glyphs(" · "));
-            out.push_str(&texts.with("status-queued", &[("n", status.queued.into())]));
+        let cells = usize::from(model.size.0);
+        let mut add = |most: usize, words: String| {
+            let fits = width::width(&out) + width::width(&words) <= most;
+            if fits {
+                out.push_str(&words);
+            }
+            fits
+        };
+        // That one operator sees both sides must be said on every size, so it goes before the number of queued messages.
+        let short = cells.saturating_sub(8);
+        if status.one_operator && !add(cells / 2, format!(" ! {}", texts.get("status-one-operator"))) {
+            add(short, format!(" ! {}", texts.get("status-one-operator-short")));
         }
-        let warning = texts.get("status-one-operator");
-        let room =
-            usize::from(model.size.0).saturating_sub(width::width(&out) + width::width(&model.name) + 20);
-        if status.one_operator && width::width(&warning) <= room {
-            out.push_str(" ! ");
-            out.push_str(&warning);
+        if status.queued > 0 {
+            let queued = texts.with("status-queued", &[("n", status.queued.into())]);
+            add(cells * 3 / 4, theme.glyphs(&format!(" · {queued}")));
         }
     }
     Span::styled(out, if up { theme.good() } else { theme.warn() })

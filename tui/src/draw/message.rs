@@ -31,7 +31,7 @@ pub fn rows(model: &Model, index: usize, cells: usize) -> Vec<Line<'static>> {
     let before = index.checked_sub(1).and_then(|before| chat.messages.get(before));
     let day_before = before.map(|before| model.zone.local(&before.sent_at).map(|local| local.day_number));
     if let Some(local) = local.filter(|local| day_before != Some(Some(local.day_number))) {
-        out.push(separator(&date(model, &local), cells, model, theme.faint()));
+        out.push(separator(&day(model, &local), cells, model, theme.faint()));
     }
     if chat.new_from == Some(message.position) {
         let words = model.texts.with("new-messages", &[("n", chat.unread.into())]);
@@ -52,9 +52,18 @@ pub fn rows(model: &Model, index: usize, cells: usize) -> Vec<Line<'static>> {
     out
 }
 
-/// A day as a line of the conversation says it.
+/// A day as a line of the conversation says it, with its weekday.
+fn day(model: &Model, local: &Local) -> String {
+    date_in(model, local, "date-line")
+}
+
+/// A day within a sentence.
 #[must_use]
 pub fn date(model: &Model, local: &Local) -> String {
+    date_in(model, local, "date")
+}
+
+fn date_in(model: &Model, local: &Local, key: &str) -> String {
     let texts = &model.texts;
     let values = [
         ("weekday", texts.get(&format!("weekday-{}", local.weekday)).into()),
@@ -62,7 +71,7 @@ pub fn date(model: &Model, local: &Local) -> String {
         ("month", texts.get(&format!("month-{}", local.month)).into()),
         ("year", local.year.to_string().into()),
     ];
-    texts.with("date-line", &values)
+    texts.with(key, &values)
 }
 
 fn separator(words: &str, cells: usize, model: &Model, style: Style) -> Line<'static> {

@@ -9,6 +9,7 @@ state-online = online
 state-gone = node stopped
 status-queued = { $n } queued
 status-one-operator = one operator sees address and times
+status-one-operator-short = one operator
 
 # Line of keys: one or two words each
 key-quit = quit
@@ -43,7 +44,7 @@ command-back = Back to the conversations
 command-quit = Quit Karvon
 
 # Notices
-node-gone = The node stopped. Messages on this device are safe. Quit and start Karvon again.
+node-gone = The node stopped. Messages on this device are safe. Start Karvon again.
 quit-unsent = There is text that was not sent. Press ^Q again to quit without it.
 no-unread = Nothing unread.
 text-full = The text is as long as one message may be. Send it, then go on.
@@ -70,6 +71,7 @@ newer-below = newer messages below: PgDn
 waiting = { $n } being written to disk
 unknown-kind = [a kind of message this version does not know]
 date-line = { $weekday }, { $day } { $month } { $year }
+date = { $day } { $month } { $year }
 weekday-1 = Monday
 weekday-2 = Tuesday
 weekday-3 = Wednesday
@@ -203,7 +205,7 @@ error-empty = There is nothing to send. Write something first.
 error-limit = A limit is reached. Remove something first.
 error-no-door = There is no door to the network yet. Add one with ^N.
 error-busy = Busy. Try again in a moment.
-error-store = The disk of this device failed. Free space or check the disk, then start again.
+error-store = The disk of this device failed. Free space or check it, then start again.
 error-unavailable = This cannot be done now. Try again later.
 error-version = The running node is of another version. Stop it with: karvon down
 error-bad-request = The node did not understand. Update Karvon, then try again.

@@ -9,6 +9,7 @@ state-online = в сети
 state-gone = узел остановлен
 status-queued = в очереди: { $n }
 status-one-operator = один оператор видит адрес и время
+status-one-operator-short = один оператор
 
 # Строка клавиш: одно-два слова
 key-quit = выход
@@ -71,6 +72,7 @@ newer-below = ниже есть новее: PgDn
 waiting = записываю на диск: { $n }
 unknown-kind = [вид сообщения, неизвестный этой версии]
 date-line = { $weekday }, { $day } { $month } { $year }
+date = { $day } { $month } { $year }
 weekday-1 = понедельник
 weekday-2 = вторник
 weekday-3 = среда

@@ -9,6 +9,7 @@ state-online = дар шабака
 state-gone = гиреҳ қатъ шуд
 status-queued = дар навбат: { $n }
 status-one-operator = як оператор нишонӣ ва вақтро мебинад
+status-one-operator-short = як оператор
 
 # Сатри тугмаҳо: як-ду калима
 key-quit = баромад
@@ -70,6 +71,7 @@ newer-below = дар поён паёмҳои навтар ҳастанд: PgDn
 waiting = ба диск навишта мешавад: { $n }
 unknown-kind = [навъи паём, ки ин нусха намешиносад]
 date-line = { $weekday }, { $day } { $month } { $year }
+date = { $day } { $month } { $year }
 weekday-1 = Душанбе
 weekday-2 = Сешанбе
 weekday-3 = Чоршанбе

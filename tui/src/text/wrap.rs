@@ -12,22 +12,23 @@ pub fn rows(line: &str, cells: usize) -> Vec<Range<usize>> {
     let mut out = Vec::new();
     let mut start = 0;
     let mut used = 0;
-    for (at, word) in line.split_word_bound_indices() {
-        let wide = super::width::width(word);
-        let blank = word.chars().all(char::is_whitespace);
-        if used + wide <= cells || (blank && used > 0) {
-            used += wide;
+    for (at, word) in words(line) {
+        let wide = super::width::width(word.trim_end());
+        let with_spaces = super::width::width(word);
+        if used + wide <= cells {
+            used += with_spaces;
             continue;
         }
-        if wide <= cells {
+        if wide <= cells && at > start {
             out.push(start..at);
             start = at;
-            used = wide;
+            used = with_spaces;
             continue;
         }
         for (offset, grapheme) in word.grapheme_indices(true) {
             let next = cell(grapheme);
-            if used + next > cells && at + offset > start {
+            let blank = grapheme.chars().all(char::is_whitespace);
+            if used + next > cells && at + offset > start && !blank {
                 out.push(start..at + offset);
                 start = at + offset;
                 used = 0;
@@ -37,6 +38,20 @@ pub fn rows(line: &str, cells: usize) -> Vec<Range<usize>> {
     }
     out.push(start..line.len());
     out
+}
+
+/// Words with the spaces behind them, each with where it starts. Lines break at spaces only: punctuation stays with its word.
+fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = line.get(at..).filter(|rest| !rest.is_empty())?;
+        let letters = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let spaces = rest.get(letters..)?;
+        let end = letters + spaces.find(|letter: char| !letter.is_whitespace()).unwrap_or(spaces.len());
+        let word = rest.get(..end)?;
+        at += end;
+        Some((at - end, word))
+    })
 }
 
 /// The rows as text without the spaces at which they were broken.
@@ -56,6 +71,7 @@ mod tests {
         assert_eq!(wrapped("Пулро гирифтам, раҳмат", 10), ["Пулро", "гирифтам,", "раҳмат"]);
         assert_eq!(wrapped("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrapped("sent; here", 5), ["sent;", "here"]);
     }
 
     proptest! {
