@@ -176,12 +176,12 @@ fn invited(model: &mut Model, result: Result<Response, ApiError>) {
 fn informed(model: &mut Model, id: &str, result: Result<Response, ApiError>) {
     let problem = result.as_ref().err().map(|error| model.texts.error(&error.code));
     for overlay in &mut model.overlays {
-        if let Overlay::Info(info) = overlay {
-            if info.message.id == id {
-                info.problem.clone_from(&problem);
-                if let Ok(Response::Info { state, trail, .. }) = &result {
-                    info.answer = Some((*state, trail.clone()));
-                }
+        if let Overlay::Info(info) = overlay
+            && info.message.id == id
+        {
+            info.problem.clone_from(&problem);
+            if let Ok(Response::Info { state, trail, .. }) = &result {
+                info.answer = Some((*state, trail.clone()));
             }
         }
     }

@@ -99,11 +99,11 @@ pub(super) fn open_chat(model: &mut Model, contact: u32) -> Vec<Command> {
     if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
         return Vec::new();
     }
-    if let Some(mut old) = model.chat.take() {
-        if !old.composer.text().is_empty() {
-            let draft = std::mem::replace(&mut old.composer, Editor::lines(0));
-            model.drafts.insert(old.contact, draft);
-        }
+    if let Some(mut old) = model.chat.take()
+        && !old.composer.text().is_empty()
+    {
+        let draft = std::mem::replace(&mut old.composer, Editor::lines(0));
+        model.drafts.insert(old.contact, draft);
     }
     let unread = model.contact(contact).map_or(0, |contact| contact.unread);
     let composer = model.drafts.remove(&contact).unwrap_or_else(|| Editor::lines(TEXT_MAX));
@@ -219,13 +219,15 @@ pub(super) fn newer(chat: &mut Chat) -> Option<Command> {
 fn pages(model: &mut Model, commands: &mut Vec<Command>) {
     let (start, end) = (scroll::near_edge(model, true), scroll::near_edge(model, false));
     let Some(chat) = &mut model.chat else { return };
-    if start && chat.older && !chat.older_call.flying {
-        if let Some(first) = chat.messages.front() {
-            let before = Some(first.position);
-            let request = Request::Messages { contact: Some(chat.contact), before, since: None, limit: PAGE };
-            chat.older_call.start();
-            commands.push(Command::Call(request, Purpose::Older(chat.contact)));
-        }
+    if start
+        && chat.older
+        && !chat.older_call.flying
+        && let Some(first) = chat.messages.front()
+    {
+        let before = Some(first.position);
+        let request = Request::Messages { contact: Some(chat.contact), before, since: None, limit: PAGE };
+        chat.older_call.start();
+        commands.push(Command::Call(request, Purpose::Older(chat.contact)));
     }
     if end && chat.newer && !chat.newer_call.flying {
         commands.extend(newer(chat));

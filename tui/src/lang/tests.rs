@@ -50,7 +50,6 @@ fn every_sentence_fits_78_columns_and_has_no_direction_marks() {
                 args.set(argument.clone(), value);
             }
             let sentence = texts.format(&key, Some(&args));
-            assert_ne!(sentence, key);
             assert!(!sentence.contains(['\u{2068}', '\u{2069}']) && !sentence.contains("{$"), "{sentence}");
             for line in sentence.lines() {
                 let most = if key.starts_with("key-") { 26 } else { 78 };
