@@ -29,8 +29,8 @@ pub use wizard::Wizard;
 /// From this width on the list and the conversation stand side by side.
 pub const TWO_PANES: u16 = 60;
 
-/// Something that happened: a key, an answer, an event.
-#[derive(Debug, Clone)]
+/// Something that happened: a key, an answer, an event. There is no `Debug`: keys spell passphrases.
+#[derive(Clone)]
 pub enum Action {
     /// One row up.
     Up,

@@ -89,7 +89,7 @@ mod tests {
                 press(KeyCode::Char(latin), KeyModifiers::CONTROL).unwrap(),
                 press(KeyCode::Char(cyrillic), KeyModifiers::CONTROL).unwrap(),
             );
-            assert_eq!(format!("{one:?}"), format!("{other:?}"));
+            assert_eq!(std::mem::discriminant(&one), std::mem::discriminant(&other));
         }
     }
 

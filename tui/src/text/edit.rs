@@ -64,11 +64,12 @@ impl Editor {
         let unified =
             Zeroizing::new(text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{2029}'], "\n"));
         let mut clean = Zeroizing::new(String::with_capacity(unified.len()));
-        for (number, line) in unified.replace('\t', "    ").split('\n').enumerate() {
+        let spaced = Zeroizing::new(unified.replace('\t', "    "));
+        for (number, line) in spaced.split('\n').enumerate() {
             if number > 0 {
                 clean.push(if self.multiline { '\n' } else { ' ' });
             }
-            clean.push_str(&sanitize(line));
+            clean.push_str(&Zeroizing::new(sanitize(line)));
         }
         let room = self.max.saturating_sub(self.text.len());
         let mut end = 0;
