@@ -8,6 +8,8 @@ pub mod overlay;
 mod overlay_keys;
 mod scroll;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 pub(crate) mod story;
 mod update;
 pub mod wizard;
