@@ -3,7 +3,7 @@
 use karvon_node::api::{ApiError, Contact, Event, Meeting, Message, Request, Response, State, Status, Trail};
 
 use super::{Action, Model, update};
-use crate::command::{Command, Purpose};
+use crate::command::Command;
 use crate::lang::Lang;
 use crate::text::time::Zone;
 use crate::theme::Theme;
