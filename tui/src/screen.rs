@@ -1,9 +1,16 @@
-//! The one place where the command line opens the screen.
+//! The one place where the command line opens the screen: joins a node's client to it and translates what both sides call things.
 
 use crate::cli::failure::Failure;
-use karvon_node::client::Client;
+pub use crate::command::Connect;
+use crate::command::{Lock, WizardResult};
+use crate::lang::Lang;
+use crate::session::{self, UiClient};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use karvon_node::api::{ApiError, Event, Request, Response};
+use karvon_node::client::{Client, Events};
 use karvon_node::host::Passphrase;
-use zeroize::Zeroizing;
+use std::io;
 
 /// How the screen is to look.
 #[derive(Debug, Clone)]
@@ -14,6 +21,22 @@ pub struct Options {
     pub color: bool,
     /// `auto`, `unicode` or `plain`.
     pub glyphs: String,
+}
+
+impl Options {
+    fn of_session(&self) -> session::Options {
+        let guessed = session::Options::default();
+        session::Options {
+            lang: self.lang.as_deref().and_then(Lang::from_tag).unwrap_or(guessed.lang),
+            color: self.color && guessed.color,
+            plain: match self.glyphs.as_str() {
+                "plain" => true,
+                "unicode" => false,
+                _ => guessed.plain,
+            },
+            ..guessed
+        }
+    }
 }
 
 /// What the first start found out.
@@ -30,34 +53,54 @@ pub struct Newcomer {
     pub connect: Connect,
 }
 
-/// How a newcomer connects.
-pub enum Connect {
-    /// By a door line.
-    Door(Zeroizing<String>),
-    /// By the invitation of a person.
-    Invitation(Zeroizing<String>),
-    /// Looks around first.
-    Demo,
-    /// Not yet.
-    Later,
-}
-
 /// Shows the screen on a node until the person leaves.
 ///
 /// # Errors
-/// If the terminal can not be used.
-pub async fn run(_client: Client, _options: &Options) -> Result<(), Failure> {
-    Err(absent())
+/// If the terminal can not be used, or the node does not answer.
+pub async fn run(client: Client, options: &Options) -> Result<(), Failure> {
+    let events = client.subscribe().await?;
+    session::run(Joined { client, events }, options.of_session()).await.map_err(|error| unusable(&error))
 }
 
 /// Asks a newcomer what a profile is made of; `None` if they left.
 ///
 /// # Errors
 /// If the terminal can not be used.
-pub async fn wizard(_options: &Options) -> Result<Option<Newcomer>, Failure> {
-    Err(absent())
+pub async fn wizard(options: &Options) -> Result<Option<Newcomer>, Failure> {
+    let result = session::wizard(options.of_session()).await.map_err(|error| unusable(&error))?;
+    Ok(result.map(|WizardResult { lang, plain, name, lock, connect }| Newcomer {
+        lang: lang.tag().to_owned(),
+        plain,
+        name,
+        passphrase: match lock {
+            Lock::Passphrase(passphrase) => Some(passphrase),
+            Lock::None => None,
+        },
+        connect,
+    }))
 }
 
-fn absent() -> Failure {
-    Failure::new("unavailable", "this build has no screen: use the commands (`karvon --help`)")
+fn unusable(error: &io::Error) -> Failure {
+    Failure::new("io", format!("the terminal can not be used: {error}"))
+}
+
+/// A node's client as the screen sees it.
+struct Joined {
+    client: Client,
+    events: Events,
+}
+
+impl UiClient for Joined {
+    fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>> {
+        // Events have been asked for before the screen opened.
+        if matches!(request, Request::Subscribe) {
+            return std::future::ready(Ok(Response::Done)).boxed();
+        }
+        let client = self.client.clone();
+        async move { client.call(request).await }.boxed()
+    }
+
+    fn next_event(&mut self) -> BoxFuture<'_, Option<Event>> {
+        self.events.next().boxed()
+    }
 }

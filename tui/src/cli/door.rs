@@ -4,7 +4,7 @@ use super::args::Door;
 use super::ask;
 use super::failure::Failure;
 use super::session::{Session, unexpected};
-use crate::text::sanitize::one_line;
+use crate::text::one_line;
 use karvon_node::api::{DoorInfo, Request, Response};
 use karvon_node::client::{Client, check_door};
 use std::path::Path;

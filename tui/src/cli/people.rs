@@ -5,10 +5,8 @@ use super::ask;
 use super::failure::Failure;
 use super::resolve::{label, resolve};
 use super::session::{Session, contacts as all_contacts, unexpected};
-use crate::text::sanitize::one_line;
+use crate::text::one_line;
 use karvon_node::api::{Contact, Meeting, Request, Response};
-use qrcode::render::unicode::Dense1x2;
-use qrcode::{EcLevel, QrCode};
 use serde::Serialize;
 use std::io::IsTerminal as _;
 use zeroize::Zeroizing;
@@ -51,10 +49,9 @@ pub(super) async fn invite(session: &Session<'_>, args: &Invite) -> Result<(), F
 
 /// Half blocks, light on dark as most terminals are.
 fn qr(text: &str) -> Result<String, Failure> {
-    let code = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::L);
-    let code =
-        code.map_err(|_| Failure::new("too_long", "the invitation does not fit a QR code: use --text"))?;
-    Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+    let rows = crate::qr::rows(text, false);
+    rows.map(|rows| rows.join("\n"))
+        .ok_or_else(|| Failure::new("too_long", "the invitation does not fit a QR code: use --text"))
 }
 
 /// Adds a person.

@@ -1,7 +1,7 @@
 //! Finds the contact that a person means by a name or the beginning of one.
 
 use super::failure::Failure;
-use crate::text::sanitize::one_line;
+use crate::text::one_line;
 use karvon_node::api::Contact;
 
 /// How many names an error lists.

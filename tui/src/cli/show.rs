@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::send::word;
 use super::session::{Session, unexpected};
-use crate::text::sanitize::one_line;
+use crate::text::one_line;
 use karvon_node::api::{Request, Response, State, Status, Trail};
 use serde::Serialize;
 

@@ -28,13 +28,6 @@ pub fn sanitize(text: &str) -> String {
     out
 }
 
-/// Foreign text on one line: line breaks and tabs become blanks.
-#[must_use]
-pub fn one_line(text: &str) -> String {
-    let spaced = text.replace("\r\n", " ").replace(['\n', '\r', '\t', '\u{85}', '\u{2028}', '\u{2029}'], " ");
-    sanitize(&spaced)
-}
-
 /// Skips what belongs to an escape character: nothing that is not part of a sequence, so that a lone one takes no text with it.
 fn skip_escape(letters: &mut Peekable<Chars<'_>>) {
     match letters.peek() {
@@ -139,11 +132,6 @@ mod tests {
         {
             assert_eq!(sanitize(text), text);
         }
-    }
-
-    #[test]
-    fn one_line_is_one_line() {
-        assert_eq!(one_line("a\r\nb\tc\u{2028}d\n"), "a b c d ");
     }
 
     proptest! {
