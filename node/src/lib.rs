@@ -5,8 +5,14 @@
 compile_error!("the local interface needs Unix sockets: Karvon does not run on this system yet");
 
 pub mod api;
+pub mod client;
 pub mod clock;
+pub mod config;
 pub mod deps;
 pub mod driver;
+pub mod host;
 pub mod net;
+pub mod os;
+pub mod relay_options;
+pub mod rundir;
 pub mod store;

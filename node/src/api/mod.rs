@@ -3,10 +3,22 @@
 //! One object per line. A request is `{"id":1,"method":"send","params":{…}}`; its answer `{"id":1,"result":{…}}` or
 //! `{"id":1,"error":{"code":"…","message":"…"}}`; after `subscribe` events come as `{"event":"received",…}`.
 
+pub mod backend;
+pub mod error;
+pub mod line;
+pub mod server;
+pub mod time;
+
 use serde::{Deserialize, Serialize};
 
 /// Version of these types; a front end of another one is told so.
 pub const API_VERSION: u32 = 1;
+
+/// Longest text of one message, bytes of UTF-8; longer ones are refused with the code `too_long`.
+pub const TEXT_BYTES_MAX: usize = 8_000;
+
+/// Most messages in one answer to [`Request::Messages`]; a larger `limit` is cut to it and `more` tells that there are others.
+pub const MESSAGES_LIMIT_MAX: usize = 500;
 
 /// What a front end may ask. `contact` is always the local number of a contact.
 #[derive(Debug, Clone, Serialize, Deserialize)]

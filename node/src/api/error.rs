@@ -1,0 +1,79 @@
+//! Errors of the local interface: stable codes for scripts and one plain sentence for people.
+
+use super::ApiError;
+use karvon_protocol::error::ErrorKind;
+
+/// The line is not a request of this interface.
+pub const BAD_REQUEST: &str = "bad_request";
+/// The front end speaks another version of the interface, or none.
+pub const VERSION: &str = "version";
+/// Too many front ends are connected.
+pub const TOO_MANY_CLIENTS: &str = "too_many_clients";
+/// No node is running.
+pub const NOT_RUNNING: &str = "not_running";
+/// The node stopped before it answered.
+pub const CLOSED: &str = "closed";
+/// There is no profile in the data directory.
+pub const NO_PROFILE: &str = "no_profile";
+/// There is a profile in the data directory already.
+pub const PROFILE_EXISTS: &str = "profile_exists";
+/// The profile is locked and no passphrase was given.
+pub const LOCKED: &str = "locked";
+/// The passphrase is not the right one.
+pub const WRONG_PASSPHRASE: &str = "wrong_passphrase";
+/// A file or socket of the data directory can not be used.
+pub const IO: &str = "io";
+/// The configuration file has a mistake.
+pub const CONFIG: &str = "config";
+/// It can not be done now.
+pub const UNAVAILABLE: &str = "unavailable";
+
+impl ApiError {
+    /// An error with this stable code and this sentence.
+    #[must_use]
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into() }
+    }
+}
+
+/// The stable code of an error of the core.
+#[must_use]
+pub const fn code(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InviteDamaged => "invite_damaged",
+        ErrorKind::InviteNewer => "invite_newer",
+        ErrorKind::InviteUsed => "invite_used",
+        ErrorKind::InviteExpired => "invite_expired",
+        ErrorKind::InviteOwn => "invite_own",
+        ErrorKind::DoorDamaged => "door_damaged",
+        ErrorKind::NoSuchContact => "no_such_contact",
+        ErrorKind::Ambiguous => "ambiguous",
+        ErrorKind::NoSuchMessage => "no_such_message",
+        ErrorKind::TooLong => "too_long",
+        ErrorKind::Empty => "empty",
+        ErrorKind::Limit => "limit",
+        ErrorKind::NoDoor => "no_door",
+        ErrorKind::Busy => "busy",
+        ErrorKind::Store => "store",
+        ErrorKind::Unavailable => "unavailable",
+        _ => "failed",
+    }
+}
+
+impl From<ErrorKind> for ApiError {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(code(kind), kind.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_core_keeps_its_sentence_and_gets_a_stable_code() {
+        let error = ApiError::from(ErrorKind::InviteUsed);
+        assert_eq!(error.code, "invite_used");
+        assert!(error.message.contains("already used"), "{}", error.message);
+    }
+}

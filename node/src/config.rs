@@ -1,0 +1,419 @@
+//! `config.toml` in the data directory: every key with its meaning, its default and its check; a mistake names the key that was meant.
+
+use serde::{Deserialize, Serialize};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// Name of the file.
+pub const FILE: &str = "config.toml";
+
+/// Version of the file's keys.
+pub const VERSION: i64 = 1;
+
+/// Longest file that is read, bytes.
+const FILE_MAX: u64 = 64 * 1024;
+
+/// The data directory of a person who names none: `karvon` in the system's place for a user's data.
+///
+/// # Errors
+/// If the system does not tell this user's home.
+pub fn default_data_dir() -> io::Result<PathBuf> {
+    use etcetera::BaseStrategy as _;
+    let places = etcetera::choose_base_strategy().map_err(io::Error::other)?;
+    Ok(places.data_dir().join("karvon"))
+}
+
+/// A key that may stand in the file.
+#[derive(Debug)]
+pub struct Key {
+    /// `section.key`.
+    pub name: &'static str,
+    /// Its value if it is not given.
+    pub default: &'static str,
+    /// What it means, one line.
+    pub meaning: &'static str,
+    check: fn(&str) -> bool,
+}
+
+/// All keys beside `version`.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "ui.lang",
+        default: "auto",
+        meaning: "Language: \"auto\" takes the system's, or a tag like \"tg\", \"ru\", \"en\".",
+        check: |value| {
+            value == "auto"
+                || (2..=16).contains(&value.len())
+                    && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        },
+    },
+    Key {
+        name: "ui.glyphs",
+        default: "auto",
+        meaning: "Signs on the screen: \"auto\", \"unicode\", or \"plain\" for terminals that show boxes instead.",
+        check: |value| ["auto", "unicode", "plain"].contains(&value),
+    },
+    Key {
+        name: "api.socket",
+        default: "auto",
+        meaning: "Socket of the local interface: \"auto\" is in the runtime directory, or an absolute path in a private directory.",
+        check: |value| value == "auto" || Path::new(value).is_absolute(),
+    },
+];
+
+/// The file's content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// [`VERSION`].
+    pub version: i64,
+    /// The screen.
+    pub ui: Ui,
+    /// The local interface.
+    pub api: Api,
+}
+
+/// Section `ui`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ui {
+    /// `auto` or a language tag.
+    pub lang: String,
+    /// `auto`, `unicode` or `plain`.
+    pub glyphs: String,
+}
+
+/// Section `api`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// `auto` or a path.
+    pub socket: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { version: VERSION, ui: Ui::default(), api: Api::default() }
+    }
+}
+
+impl Default for Ui {
+    fn default() -> Self {
+        Self { lang: "auto".to_owned(), glyphs: "auto".to_owned() }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self { socket: "auto".to_owned() }
+    }
+}
+
+impl Api {
+    /// Where the socket is to be, if the file says so.
+    #[must_use]
+    pub fn socket(&self) -> Option<PathBuf> {
+        (self.socket != "auto").then(|| PathBuf::from(&self.socket))
+    }
+}
+
+/// Why a configuration can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can not be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not TOML.
+    #[error("the file is not TOML: {0}")]
+    Syntax(String),
+    /// It is of another version.
+    #[error("`version` must be {VERSION}: this file was made for another Karvon")]
+    Version,
+    /// A key that does not exist.
+    #[error("there is no key `{key}`{}", meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default())]
+    Unknown {
+        /// As written.
+        key: String,
+        /// The nearest one.
+        meant: Option<&'static str>,
+    },
+    /// A value that the key can not have.
+    #[error("`{key}` can not be {value}. {meaning}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// As written.
+        value: String,
+        /// What it may be.
+        meaning: &'static str,
+    },
+}
+
+impl Config {
+    /// The file in `data_dir`; all defaults if there is none.
+    ///
+    /// # Errors
+    /// A [`ConfigError`].
+    pub fn load(data_dir: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&read(data_dir)?)
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] that names the first mistake.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let table: Table = text.parse().map_err(|error| syntax(&error))?;
+        check(&table)?;
+        table.try_into().map_err(|error| syntax(&error))
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unknown`].
+    pub fn get(&self, key: &str) -> Result<&str, ConfigError> {
+        match known(key)?.name {
+            "ui.lang" => Ok(&self.ui.lang),
+            "ui.glyphs" => Ok(&self.ui.glyphs),
+            "api.socket" => Ok(&self.api.socket),
+            _ => Err(ConfigError::Unknown { key: key.to_owned(), meant: None }),
+        }
+    }
+}
+
+/// The whole file with every key, its meaning and the value it has in `config`.
+#[must_use]
+pub fn documented(config: &Config) -> String {
+    let mut out = format!("version = {VERSION}\n");
+    let mut section = "";
+    for key in KEYS {
+        let Some((in_section, name)) = key.name.split_once('.') else { continue };
+        if in_section != section {
+            out.push_str(&format!("\n[{in_section}]\n"));
+            section = in_section;
+        }
+        let value = config.get(key.name).unwrap_or(key.default);
+        out.push_str(&format!("# {}\n{name} = {}\n", key.meaning, Value::from(value)));
+    }
+    out
+}
+
+/// Whether a key may have this value.
+///
+/// # Errors
+/// [`ConfigError::Unknown`] or [`ConfigError::Value`].
+pub fn check_value(key: &str, value: &str) -> Result<&'static Key, ConfigError> {
+    let key = known(key)?;
+    if (key.check)(value) {
+        return Ok(key);
+    }
+    Err(ConfigError::Value { key: key.name, value: format!("{value:?}"), meaning: key.meaning })
+}
+
+/// Sets a key in the file in `data_dir` and leaves its other lines and comments as they are.
+///
+/// # Errors
+/// A [`ConfigError`]; then the file is as it was.
+pub fn set(data_dir: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
+    let key = check_value(key, value)?;
+    let old = read(data_dir)?;
+    Config::parse(&old)?;
+    let new = with_line(&old, key.name, value);
+    // A file with unusual lines (a value over many lines, dotted keys) may not survive an edit by lines: then nothing is written.
+    let parsed = Config::parse(&new)?;
+    if parsed.get(key.name)? != value {
+        return Err(ConfigError::Syntax(format!("`{}` can not be found in it: edit it by hand", key.name)));
+    }
+    write(data_dir, &new)
+}
+
+fn with_line(text: &str, name: &str, value: &str) -> String {
+    let (section, short) = name.split_once('.').unwrap_or(("", name));
+    let line = format!("{short} = {}", Value::from(value));
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    if lines.is_empty() {
+        lines.push(format!("version = {VERSION}"));
+    }
+    let header = format!("[{section}]");
+    let Some(start) = lines.iter().position(|line| line.trim() == header) else {
+        lines.extend([String::new(), header, line]);
+        return lines.join("\n") + "\n";
+    };
+    let body = lines.iter().skip(start + 1).take_while(|line| !line.trim_start().starts_with('['));
+    let found = body.clone().position(|line| line.split('=').next().is_some_and(|key| key.trim() == short));
+    match found.and_then(|at| lines.get_mut(start + 1 + at)) {
+        Some(old) => *old = line,
+        None => lines.insert(start + 1, line),
+    }
+    lines.join("\n") + "\n"
+}
+
+fn read(data_dir: &Path) -> Result<String, ConfigError> {
+    let path = data_dir.join(FILE);
+    let failed = |source| ConfigError::File { path: path.clone(), source };
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        Err(error) => return Err(failed(error)),
+        Ok(found) if found.len() > FILE_MAX => {
+            return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 64 KiB")));
+        }
+        Ok(_) => {}
+    }
+    fs::read_to_string(&path).map_err(failed)
+}
+
+fn write(data_dir: &Path, text: &str) -> Result<(), ConfigError> {
+    let (path, part) = (data_dir.join(FILE), data_dir.join("config.toml.part"));
+    let replace = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&part, &path)
+    };
+    replace().map_err(|source| ConfigError::File { path: path.clone(), source })
+}
+
+/// Checks every key and value of the file against [`KEYS`].
+fn check(table: &Table) -> Result<(), ConfigError> {
+    for (section, value) in table {
+        match (section.as_str(), value) {
+            ("version", Value::Integer(VERSION)) => {}
+            ("version", _) => return Err(ConfigError::Version),
+            (section, Value::Table(keys)) => {
+                if keys.is_empty() && !KEYS.iter().any(|key| key.name.split('.').next() == Some(section)) {
+                    return Err(unknown(section));
+                }
+                for (key, value) in keys {
+                    let key = known(&format!("{section}.{key}"))?;
+                    if !value.as_str().is_some_and(key.check) {
+                        let value = value.to_string();
+                        return Err(ConfigError::Value { key: key.name, value, meaning: key.meaning });
+                    }
+                }
+            }
+            (key, _) => return Err(unknown(key)),
+        }
+    }
+    Ok(())
+}
+
+fn known(name: &str) -> Result<&'static Key, ConfigError> {
+    KEYS.iter().find(|key| key.name == name).ok_or_else(|| unknown(name))
+}
+
+/// The error for a key that does not exist, with the nearest one if it is near: by its whole name, or, for a key that was written
+/// outside its section, by its last part.
+fn unknown(written: &str) -> ConfigError {
+    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
+    let distance = |key: &Key| edits(written, key.name).min(edits(written, last(key.name)));
+    let nearest = KEYS.iter().min_by_key(|key| distance(key));
+    let meant = nearest.filter(|key| distance(key) <= 1 + written.chars().count() / 3).map(|key| key.name);
+    ConfigError::Unknown { key: written.to_owned(), meant }
+}
+
+/// Levenshtein distance.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let (mut diagonal, mut left) = (i, i + 1);
+        let mut next = vec![left];
+        for (above, y) in row.iter().skip(1).zip(&b) {
+            left = (diagonal + usize::from(x != *y)).min(left + 1).min(above + 1);
+            diagonal = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn syntax(error: &toml::de::Error) -> ConfigError {
+    ConfigError::Syntax(error.to_string().trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_key_has_its_default() {
+        let config = Config::default();
+        for key in KEYS {
+            assert_eq!(config.get(key.name).unwrap(), key.default);
+            assert!((key.check)(key.default), "{}", key.name);
+        }
+        assert_eq!(Config::parse(&documented(&config)).unwrap(), config);
+        assert_eq!(Config::parse("").unwrap(), config);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_answered_with_the_one_that_was_meant() {
+        for (text, meant) in [
+            ("[ui]\nlanguage = \"tg\"", Some("ui.lang")),
+            ("[ui]\nglyph = \"plain\"", Some("ui.glyphs")),
+            ("[iu]\nlang = \"tg\"", Some("ui.lang")),
+            ("lang = \"tg\"", Some("ui.lang")),
+            ("[api]\nsockets = \"auto\"", Some("api.socket")),
+            ("[weather]\nforecast = \"rain\"", None),
+            ("[weather]", None),
+        ] {
+            match Config::parse(text) {
+                Err(ConfigError::Unknown { meant: seen, .. }) => assert_eq!(seen, meant, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_answered_with_what_it_may_be() {
+        let error = Config::parse("[ui]\nglyphs = \"pretty\"").unwrap_err().to_string();
+        assert!(error.contains("\"pretty\"") && error.contains("\"plain\""), "{error}");
+        assert!(matches!(Config::parse("[ui]\nlang = 7"), Err(ConfigError::Value { .. })));
+        assert!(matches!(Config::parse("version = 2"), Err(ConfigError::Version)));
+        assert!(matches!(Config::parse("[ui"), Err(ConfigError::Syntax(_))));
+        assert!(matches!(Config::parse("[api]\nsocket = \"near/here\""), Err(ConfigError::Value { .. })));
+    }
+
+    #[test]
+    fn setting_a_key_keeps_the_rest_of_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        set(dir.path(), "ui.lang", "tg").unwrap();
+        assert_eq!(Config::load(dir.path()).unwrap().ui.lang, "tg");
+        let text = "# mine\nversion = 1\n[api]\nsocket = \"auto\"\n[ui]\n# why\nlang = \"ru\" # short\n";
+        fs::write(dir.path().join(FILE), text).unwrap();
+        set(dir.path(), "ui.glyphs", "plain").unwrap();
+        set(dir.path(), "ui.lang", "en").unwrap();
+        let config = Config::load(dir.path()).unwrap();
+        assert_eq!((config.ui.lang.as_str(), config.ui.glyphs.as_str()), ("en", "plain"));
+        let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
+        assert!(text.starts_with("# mine\n") && text.contains("# why"), "{text}");
+    }
+
+    #[test]
+    fn setting_nonsense_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(set(dir.path(), "ui.glyphs", "pretty").is_err());
+        assert!(set(dir.path(), "ui.glyfs", "plain").is_err());
+        assert!(!dir.path().join(FILE).exists());
+        fs::write(dir.path().join(FILE), "ui.lang = \"tg\"\n").unwrap();
+        assert!(set(dir.path(), "ui.lang", "ru").is_err());
+        assert_eq!(Config::load(dir.path()).unwrap().ui.lang, "tg");
+    }
+
+    #[test]
+    fn distance_counts_single_edits() {
+        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits("", "abc"), 3);
+        assert_eq!(edits("тоҷик", "тоҷик"), 0);
+    }
+}

@@ -1,0 +1,128 @@
+//! What this process has with its surroundings: user, memory, processor time, private files, signals, log lines.
+
+use tracing_subscriber::EnvFilter;
+
+/// Environment variable with a filter of log lines like `info` or `karvon_node=debug`.
+pub const LOG_VARIABLE: &str = "KARVON_LOG";
+
+/// Writes log lines that pass the filter in [`LOG_VARIABLE`], or else `default`, to standard error; without either, none. Only the
+/// first call counts.
+pub fn log_to_stderr(default: Option<&str>) {
+    let wanted = EnvFilter::try_from_env(LOG_VARIABLE).ok().or_else(|| default.map(EnvFilter::new));
+    if let Some(filter) = wanted {
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    }
+}
+
+/// Number of the user this process runs as.
+#[cfg(unix)]
+#[must_use]
+pub fn uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Files made from now on belong to this user alone, and no memory image is written if the process dies: it would hold keys.
+///
+/// Both are precautions: files with secrets set their mode themselves, and a system that refuses the second is used as it is.
+pub fn keep_private() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit, umask};
+        umask(rustix::fs::Mode::from_raw_mode(0o077));
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // Also keeps other processes of the same user from reading this one's memory.
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}
+
+/// Leaves the terminal and the session this process was started from.
+///
+/// # Errors
+/// The system's, for example if the process leads a session already.
+#[cfg(unix)]
+pub fn leave_session() -> std::io::Result<()> {
+    rustix::process::setsid()?;
+    Ok(())
+}
+
+/// How a process is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndSignal {
+    /// By the person at the terminal: Ctrl-C, or the terminal was closed.
+    Interrupt,
+    /// By a service supervisor or the system.
+    Terminate,
+}
+
+/// Returns when the process is asked to end. From the first call on, these signals no longer end it by themselves.
+#[cfg(unix)]
+pub async fn end_signal() -> EndSignal {
+    use tokio::signal::unix::{SignalKind, signal};
+    let next = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            // Then the signal ends the process as it always does.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = next(SignalKind::terminate()) => EndSignal::Terminate,
+        () = next(SignalKind::interrupt()) => EndSignal::Interrupt,
+        () = next(SignalKind::hangup()) => EndSignal::Interrupt,
+    }
+}
+
+/// Resident memory of this process in bytes; 0 where the system does not say.
+#[must_use]
+pub fn rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    resident(&status).unwrap_or_default()
+}
+
+/// Processor time this process has used, in milliseconds; 0 where the system does not say.
+#[must_use]
+pub fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    processor_ms(&stat).unwrap_or_default()
+}
+
+/// `VmRSS` of `/proc/self/status`, which is in kibibytes.
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// `utime` and `stime` of `/proc/self/stat`. They count hundredths of a second on every architecture Linux shows to programs.
+fn processor_ms(stat: &str) -> Option<u64> {
+    // The name of the program, in brackets, may itself hold blanks and brackets; fields are counted from behind it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11);
+    let user: u64 = times.next()?.parse().ok()?;
+    let system: u64 = times.next()?.parse().ok()?;
+    user.checked_add(system)?.checked_mul(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_tables_are_read() {
+        assert_eq!(resident("Name:\tx\nVmRSS:\t    1234 kB\nThreads:\t1\n"), Some(1234 * 1024));
+        assert_eq!(resident("nothing"), None);
+        let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 21 12 0 0 20 0 1 0 5 6";
+        assert_eq!(processor_ms(stat), Some(330));
+        assert_eq!(processor_ms("7 (cut"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_process_has_memory() {
+        assert!(rss_bytes() > 100_000);
+    }
+}

@@ -1,0 +1,45 @@
+//! What a relay is told when it starts, and the line by which it says that it is ready.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Options of `karvon-node relay run`.
+#[derive(Clone)]
+pub struct RelayOptions {
+    /// Where its keys, mailboxes and cells lie; made if missing.
+    pub data_dir: PathBuf,
+    /// Where leaves connect; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Where other relays connect; the address of `listen` and a port of the system's choice if it is not given.
+    pub mesh_listen: Option<SocketAddr>,
+    /// Door lines of relays whose mesh it joins.
+    pub peers: Vec<Zeroizing<String>>,
+    /// Dials and announces addresses that are not of the internet: for tests and networks of one's own.
+    pub allow_private: bool,
+}
+
+/// The first line of a relay's standard output.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename = "ready")]
+pub struct Ready {
+    /// A door line of this relay, for its operator.
+    pub door: String,
+    /// Where leaves connect.
+    pub listen: SocketAddr,
+    /// Process id.
+    pub pid: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_is_what_scripts_wait_for() {
+        let ready = Ready { door: "KARVON-DOOR:A".into(), listen: "127.0.0.1:9".parse().unwrap(), pid: 7 };
+        let line = serde_json::to_string(&ready).unwrap();
+        assert_eq!(line, r#"{"event":"ready","door":"KARVON-DOOR:A","listen":"127.0.0.1:9","pid":7}"#);
+    }
+}

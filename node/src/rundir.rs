@@ -1,0 +1,195 @@
+//! Where a data directory's node is found: its lock, its socket in the runtime directory, and the file that names the socket.
+
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+const NODE_FILE: &str = "node.json";
+const LOCK_FILE: &str = "lock";
+
+/// Longest path of a Unix socket, bytes; the system's structure holds 108 with the closing zero, 104 on Apple's.
+const SOCKET_PATH_MAX: usize = if cfg!(target_vendor = "apple") { 103 } else { 107 };
+
+/// What a running node writes into its data directory, so that front ends find it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFile {
+    /// Process id.
+    pub pid: u32,
+    /// Path of the socket.
+    pub socket: PathBuf,
+    /// [`crate::api::API_VERSION`].
+    pub version: u32,
+}
+
+impl NodeFile {
+    /// The one in `data_dir`, or `None` if there is none that can be read. It may be left from a node that was killed.
+    #[must_use]
+    pub fn read(data_dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(data_dir.join(NODE_FILE)).ok()?).ok()
+    }
+
+    /// Puts it into `data_dir`; readers see the old one or the new one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn write(&self, data_dir: &Path) -> io::Result<()> {
+        let part = data_dir.join("node.json.part");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        fs::rename(part, data_dir.join(NODE_FILE))
+    }
+
+    /// Removes it together with the socket it names. Only the holder of the lock does this.
+    pub fn remove(data_dir: &Path) {
+        if let Some(file) = Self::read(data_dir) {
+            let _ = fs::remove_file(file.socket);
+        }
+        let _ = fs::remove_file(data_dir.join(NODE_FILE));
+    }
+}
+
+/// The right to run the node of a data directory; it ends with this value or with the process, however that ends.
+#[derive(Debug)]
+pub struct DirLock(#[allow(dead_code, reason = "held for its lock")] File);
+
+impl DirLock {
+    /// Takes it, or returns `None` if another process has it.
+    ///
+    /// # Errors
+    /// The system's, for example that the directory does not exist.
+    pub fn take(data_dir: &Path) -> io::Result<Option<Self>> {
+        use rustix::fs::{FlockOperation, flock};
+        let path = data_dir.join(LOCK_FILE);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Makes a data directory that only its owner can enter; parents are made too.
+///
+/// # Errors
+/// The system's.
+pub fn make_data_dir(data_dir: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
+    fs::set_permissions(data_dir, fs::Permissions::from_mode(0o700))
+}
+
+/// Path of the socket for `data_dir`, in a directory that only this user can enter and that exists when this returns. Data
+/// directories may lie too deep for a socket's path, so it is named by a hash.
+///
+/// # Errors
+/// The system's, or that no directory for it was found.
+pub fn socket_path(data_dir: &Path) -> io::Result<PathBuf> {
+    let canonical = fs::canonicalize(data_dir)?;
+    let hash = blake3::hash(canonical.as_os_str().as_encoded_bytes()).to_hex();
+    let name = format!("{}.sock", hash.get(..16).unwrap_or_default());
+    let uid = crate::os::uid();
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let candidates = runtime.map(|dir| dir.join("karvon")).into_iter().chain([
+        std::env::temp_dir().join(format!("karvon-{uid}")),
+        PathBuf::from(format!("/tmp/karvon-{uid}")),
+        canonical,
+    ]);
+    let mut refusal = io::Error::new(io::ErrorKind::NotFound, "no directory for the socket");
+    for dir in candidates {
+        let path = dir.join(&name);
+        if path.as_os_str().len() > SOCKET_PATH_MAX {
+            continue;
+        }
+        match own_dir(&dir, uid) {
+            Ok(()) => return Ok(path),
+            Err(error) => refusal = error,
+        }
+    }
+    Err(refusal)
+}
+
+/// Makes `dir` if it is missing, and refuses one that another user made or can enter: in a shared directory anybody may have
+/// put a directory or a link there first.
+fn own_dir(dir: &Path, uid: u32) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(dir)?;
+    if !found.is_dir() || found.uid() != uid || found.mode() & 0o077 != 0 {
+        let text = format!("{} is not a private directory of this user", dir.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    Ok(())
+}
+
+/// Removes what a killed node left at `socket`.
+///
+/// # Errors
+/// The system's, but not that there was nothing.
+pub fn clear_socket(socket: &Path) -> io::Result<()> {
+    match fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `data_dir` exists.
+#[must_use]
+pub fn exists(data_dir: &Path) -> bool {
+    data_dir.is_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_holds_a_data_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DirLock::take(dir.path()).unwrap();
+        assert!(first.is_some());
+        assert!(DirLock::take(dir.path()).unwrap().is_none());
+        drop(first);
+        assert!(DirLock::take(dir.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_deep_data_directory_has_a_short_socket() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = dir.path().join("d".repeat(120)).join("e".repeat(120));
+        make_data_dir(&deep).unwrap();
+        let socket = socket_path(&deep).unwrap();
+        assert!(socket.as_os_str().len() <= SOCKET_PATH_MAX, "{}", socket.display());
+        assert_eq!(socket, socket_path(&deep).unwrap());
+        assert_ne!(socket, socket_path(dir.path()).unwrap());
+    }
+
+    #[test]
+    fn a_directory_that_others_can_enter_or_that_is_a_link_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let uid = crate::os::uid();
+        let open = dir.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(own_dir(&open, uid).is_err());
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+        assert!(own_dir(&link, uid).is_err());
+        assert!(own_dir(&dir.path().join("new"), uid).is_ok());
+        assert!(own_dir(&dir.path().join("new"), uid + 1).is_err());
+    }
+
+    #[test]
+    fn a_node_file_is_read_as_it_was_written_and_junk_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(NodeFile::read(dir.path()), None);
+        let file = NodeFile { pid: 1, socket: dir.path().join("s"), version: 1 };
+        file.write(dir.path()).unwrap();
+        assert_eq!(NodeFile::read(dir.path()), Some(file));
+        fs::write(dir.path().join(NODE_FILE), "{").unwrap();
+        assert_eq!(NodeFile::read(dir.path()), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! The model of the screen: what is shown and nothing more; the truth lies in the node.
+
+mod answer;
+pub mod chat;
+mod chat_keys;
+pub mod hints;
+pub mod overlay;
+mod overlay_keys;
+mod scroll;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+pub(crate) mod story;
+mod update;
+pub mod wizard;
+mod wizard_keys;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use karvon_node::api::{ApiError, Contact, Event, Meeting, Message, Response, State, Status};
+
+use crate::command::Purpose;
+use crate::lang::{Lang, Texts};
+use crate::text::{edit::Editor, time::Zone};
+use crate::theme::Theme;
+pub use chat::Chat;
+pub use overlay::Overlay;
+pub use update::{begin, update};
+pub use wizard::Wizard;
+
+/// From this width on the list and the conversation stand side by side.
+pub const TWO_PANES: u16 = 60;
+
+/// Something that happened: a key, an answer, an event. There is no `Debug`: keys spell passphrases.
+#[derive(Clone)]
+pub enum Action {
+    /// One row up.
+    Up,
+    /// One row down.
+    Down,
+    /// One character to the left.
+    Left,
+    /// One character to the right.
+    Right,
+    /// One word to the left.
+    WordLeft,
+    /// One word to the right.
+    WordRight,
+    /// Start of the line.
+    Home,
+    /// End of the line.
+    End,
+    /// One page up.
+    PageUp,
+    /// One page down.
+    PageDown,
+    /// Choose, send, go on.
+    Enter,
+    /// New line in the composer.
+    NewLine,
+    /// Back; from the top, the menu.
+    Back,
+    /// Next field or pane.
+    Next,
+    /// Previous field or pane.
+    Previous,
+    /// Erase the character before the cursor.
+    Backspace,
+    /// Erase the character after the cursor.
+    Delete,
+    /// Erase the line before the cursor.
+    EraseLine,
+    /// Erase the word before the cursor.
+    EraseWord,
+    /// A letter as typed.
+    Char(char),
+    /// Text the terminal says was pasted.
+    Paste(String),
+    /// Find a person or a command.
+    Find,
+    /// Go to the next conversation with unseen messages.
+    NextUnread,
+    /// Add a person or a door.
+    Add,
+    /// Show an own invitation.
+    Invite,
+    /// Keys and signs.
+    Help,
+    /// Leave.
+    Quit,
+    /// The terminal has this many columns and rows.
+    Resize(u16, u16),
+    /// A tap or click on this column and row.
+    Click(u16, u16),
+    /// The wheel: rows up (negative) or down.
+    Wheel(i16),
+    /// The node answered.
+    Answer(Purpose, Result<Response, ApiError>),
+    /// The node told something.
+    Event(Event),
+    /// The node is gone.
+    Gone,
+}
+
+/// What fills the terminal.
+pub enum Screen {
+    /// First start.
+    Wizard(Box<Wizard>),
+    /// List and conversation.
+    Main,
+}
+
+/// Which pane takes keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Focus {
+    /// The list of people.
+    List,
+    /// The conversation.
+    Chat,
+}
+
+/// The newest message of a conversation, as the list shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Last {
+    /// When it came to this device, RFC 3339.
+    pub at: String,
+    /// Its number.
+    pub seq: u64,
+    /// Its position.
+    pub position: u64,
+    /// Its state.
+    pub state: State,
+}
+
+/// A call of which one flies at a time; asked for again meanwhile, it is repeated once.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Once {
+    flying: bool,
+    again: bool,
+}
+
+impl Once {
+    /// Whether the call may leave now.
+    pub fn start(&mut self) -> bool {
+        self.again = self.flying;
+        !std::mem::replace(&mut self.flying, true)
+    }
+
+    /// The answer came; whether the call must be repeated.
+    pub fn done(&mut self) -> bool {
+        self.flying = false;
+        std::mem::take(&mut self.again)
+    }
+}
+
+/// Everything that is shown.
+pub struct Model {
+    /// Sentences.
+    pub texts: Texts,
+    /// Looks.
+    pub theme: Theme,
+    /// The calendar of this device.
+    pub zone: Zone,
+    /// Columns and rows.
+    pub size: (u16, u16),
+    /// What fills the terminal.
+    pub screen: Screen,
+    /// Own name.
+    pub name: String,
+    /// State word, as in [`Status::state`].
+    pub state: String,
+    /// Last known numbers.
+    pub status: Option<Status>,
+    /// The node is gone.
+    pub gone: bool,
+    /// People, the newest conversation first.
+    pub contacts: Vec<Contact>,
+    /// Newest messages.
+    pub last: BTreeMap<u32, Last>,
+    /// Chosen row of the list.
+    pub chosen: Option<u32>,
+    /// Which pane takes keys.
+    pub focus: Focus,
+    /// The open conversation.
+    pub chat: Option<Chat>,
+    /// Unsent texts of conversations that are not open.
+    pub drafts: BTreeMap<u32, Editor>,
+    /// Windows over the panes; the last one takes keys.
+    pub overlays: Vec<Overlay>,
+    /// A sentence above the line of keys, until the next key.
+    pub notice: Option<String>,
+    /// Texts that wait for the node to have them on disk: contact and text.
+    pub outgoing: VecDeque<(u32, String)>,
+    /// The first of `outgoing` is with the node.
+    sending: bool,
+    contacts_call: Once,
+    status_call: Once,
+    quit_armed: bool,
+}
+
+impl Model {
+    /// An empty model.
+    #[must_use]
+    pub fn new(lang: Lang, theme: Theme, zone: Zone, size: (u16, u16)) -> Self {
+        Self {
+            texts: Texts::new(lang),
+            theme,
+            zone,
+            size,
+            screen: Screen::Main,
+            name: String::new(),
+            state: "connecting".to_owned(),
+            status: None,
+            gone: false,
+            contacts: Vec::new(),
+            last: BTreeMap::new(),
+            chosen: None,
+            focus: Focus::List,
+            chat: None,
+            drafts: BTreeMap::new(),
+            overlays: Vec::new(),
+            notice: None,
+            outgoing: VecDeque::new(),
+            sending: false,
+            contacts_call: Once::default(),
+            status_call: Once::default(),
+            quit_armed: false,
+        }
+    }
+
+    /// A model that opens with the wizard.
+    #[must_use]
+    pub fn wizard(lang: Lang, theme: Theme, size: (u16, u16)) -> Self {
+        let mut model = Self::new(lang, theme, Zone::default(), size);
+        model.screen = Screen::Wizard(Box::new(Wizard::new(lang)));
+        model
+    }
+
+    /// The contact with this number.
+    #[must_use]
+    pub fn contact(&self, number: u32) -> Option<&Contact> {
+        self.contacts.iter().find(|contact| contact.contact == number)
+    }
+
+    /// The contact's name, fit to be drawn.
+    #[must_use]
+    pub fn contact_name(&self, number: u32) -> String {
+        crate::text::name(self.contact(number).map_or("", |contact| &contact.name), number)
+    }
+
+    /// Whether messages to this contact are held for a stated reason.
+    #[must_use]
+    pub fn held(&self, number: u32) -> bool {
+        self.contact(number).is_some_and(|contact| matches!(contact.meeting, Meeting::Failed(_)))
+    }
+
+    /// Whether both panes are on the screen.
+    #[must_use]
+    pub fn two_panes(&self) -> bool {
+        self.size.0 >= TWO_PANES
+    }
+
+    /// The mark of a message.
+    #[must_use]
+    pub fn mark(&self, message: &Message) -> &'static str {
+        self.theme.mark(message.state, self.held(message.contact))
+    }
+
+    /// Takes a message into account as the newest of its conversation.
+    fn note_last(&mut self, message: &Message) {
+        let newer = self.last.get(&message.contact).is_none_or(|last| last.position <= message.position);
+        if newer {
+            let at = message.received_at.as_ref().unwrap_or(&message.sent_at).clone();
+            let last = Last { at, seq: message.seq, position: message.position, state: message.state };
+            self.last.insert(message.contact, last);
+        }
+    }
+
+    /// The conversation with the newest message first; people without messages after them, the newest first.
+    fn sort_contacts(&mut self) {
+        let last = &self.last;
+        self.contacts.sort_by(|a, b| {
+            let at = |contact: &Contact| last.get(&contact.contact).map(|last| last.at.as_str());
+            at(b).cmp(&at(a)).then(b.contact.cmp(&a.contact))
+        });
+    }
+}

@@ -1,0 +1,229 @@
+//! What the node answers and tells.
+
+use karvon_node::api::{ApiError, Event, Request, Response};
+
+use super::chat::{self, TEXT_MAX};
+use super::{Model, Overlay, update};
+use crate::command::{Command, Purpose};
+use crate::text::edit::Editor;
+
+/// Puts an answer where it belongs.
+pub(super) fn answer(
+    model: &mut Model,
+    purpose: Purpose,
+    result: Result<Response, ApiError>,
+) -> Vec<Command> {
+    let mut commands = Vec::new();
+    let (expected, again) = landed(model, &purpose);
+    let repeated = again.then(|| purpose.clone());
+    match (purpose, result) {
+        (Purpose::Hello, Ok(Response::Hello { name, .. })) => model.name = name,
+        (Purpose::Status, Ok(Response::Status(status))) => {
+            model.state.clone_from(&status.state);
+            model.name.clone_from(&status.name);
+            model.status = Some(status);
+        }
+        (Purpose::Contacts, Ok(Response::Contacts { contacts })) => {
+            model.contacts = contacts;
+            model.sort_contacts();
+        }
+        (Purpose::Recent | Purpose::Latest(_), Ok(Response::Messages { messages, .. })) => {
+            for message in &messages {
+                model.note_last(message);
+            }
+            model.sort_contacts();
+        }
+        (_, Ok(Response::Messages { messages, .. })) if !expected => {
+            // The conversation was left meanwhile; its newest message is still news for the list.
+            messages.last().into_iter().for_each(|message| model.note_last(message));
+        }
+        (purpose, Ok(Response::Messages { messages, more })) => page(model, &purpose, messages, more),
+        (Purpose::Sent, Ok(Response::Queued { .. })) => {
+            let sent = update::sent(model);
+            commands.extend(update::send_next(model));
+            if let Some((contact, _)) = sent {
+                commands.extend(after(model, contact));
+            }
+        }
+        (Purpose::Sent, result) => refused(model, result.err()),
+        (Purpose::Marked(_), Ok(_)) => update::refresh(model, &mut commands),
+        (Purpose::Invite, result) => invited(model, result),
+        (Purpose::Add, Ok(Response::Added { contact })) => {
+            model.overlays.retain(|overlay| !matches!(overlay, Overlay::Add(_)));
+            update::refresh(model, &mut commands);
+            commands.extend(update::open_chat(model, contact));
+            model.notice = Some(model.texts.get("added"));
+        }
+        (Purpose::AddDoor, Ok(_)) => {
+            model.overlays.retain(|overlay| !matches!(overlay, Overlay::Add(_)));
+            model.notice = Some(model.texts.get("door-added"));
+            update::refresh(model, &mut commands);
+        }
+        (Purpose::Add | Purpose::AddDoor, Err(error)) => {
+            let sentence = model.texts.error(&error.code);
+            match model
+                .overlays
+                .iter_mut()
+                .find_map(|overlay| if let Overlay::Add(form) = overlay { Some(form) } else { None })
+            {
+                Some(form) => {
+                    form.busy = false;
+                    form.problem = Some(sentence);
+                }
+                None => model.notice = Some(sentence),
+            }
+        }
+        (Purpose::Info(id), result) => informed(model, &id, result),
+        (_, Err(error)) => model.notice = Some(model.texts.error(&error.code)),
+        (_, Ok(_)) => {}
+    }
+    if let Some(purpose) = repeated {
+        repeat(model, &purpose, &mut commands);
+    }
+    commands
+}
+
+/// A call that flies once at a time has come back: whether it was asked for by what is shown now, and whether it must be repeated.
+fn landed(model: &mut Model, purpose: &Purpose) -> (bool, bool) {
+    let call = match purpose {
+        Purpose::Contacts => &mut model.contacts_call,
+        Purpose::Status => &mut model.status_call,
+        Purpose::Newest(contact) | Purpose::Older(contact) | Purpose::Newer(contact) => {
+            let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == *contact) else {
+                return (false, false);
+            };
+            match purpose {
+                Purpose::Newest(_) => &mut chat.newest_call,
+                Purpose::Older(_) => &mut chat.older_call,
+                _ => &mut chat.newer_call,
+            }
+        }
+        _ => return (true, false),
+    };
+    let expected = call.flying;
+    (expected, call.done())
+}
+
+/// Repeats a call during which more has happened.
+fn repeat(model: &mut Model, purpose: &Purpose, commands: &mut Vec<Command>) {
+    match purpose {
+        // Each only itself: were both asked for again by either, they would keep each other flying for ever.
+        Purpose::Contacts => update::refresh_contacts(model, commands),
+        Purpose::Status => update::refresh_status(model, commands),
+        _ => commands.extend(model.chat.as_mut().and_then(update::newer)),
+    }
+}
+
+fn page(model: &mut Model, purpose: &Purpose, messages: Vec<karvon_node::api::Message>, more: bool) {
+    let newest = messages.last().cloned();
+    let Some(chat) = &mut model.chat else { return };
+    match purpose {
+        Purpose::Newest(_) => chat.replace(messages, more),
+        Purpose::Older(_) => chat.prepend(messages, more),
+        Purpose::Newer(_) => chat.append(messages, more),
+        _ => return,
+    }
+    if let Some(message) = newest {
+        model.note_last(&message);
+        model.sort_contacts();
+    }
+}
+
+/// New messages are in a conversation: the open one asks for them, of the others the list asks for the newest.
+fn after(model: &mut Model, contact: u32) -> Option<Command> {
+    match model.chat.as_mut().filter(|chat| chat.contact == contact) {
+        // Away from the end only the list learns of it; scrolling down brings it.
+        Some(chat) if chat.newer => Some(latest(contact)),
+        Some(chat) => update::newer(chat),
+        None => Some(latest(contact)),
+    }
+}
+
+fn latest(contact: u32) -> Command {
+    let request = Request::Messages { contact: Some(contact), before: None, since: None, limit: 1 };
+    Command::Call(request, Purpose::Latest(contact))
+}
+
+/// The node did not take the text: it goes back to where it was written, before what was written since.
+fn refused(model: &mut Model, error: Option<ApiError>) {
+    let code = error.map_or_else(|| "unavailable".to_owned(), |error| error.code);
+    model.notice = Some(model.texts.error(&code));
+    update::sent(model).into_iter().chain(std::mem::take(&mut model.outgoing)).for_each(|(contact, text)| {
+        let editor = match model.chat.as_mut().filter(|chat| chat.contact == contact) {
+            Some(chat) => &mut chat.composer,
+            None => model.drafts.entry(contact).or_insert_with(|| Editor::lines(TEXT_MAX)),
+        };
+        let written = editor.take();
+        let joined = if written.trim().is_empty() { text } else { format!("{text}\n{}", *written) };
+        editor.set(&joined);
+    });
+}
+
+fn invited(model: &mut Model, result: Result<Response, ApiError>) {
+    let problem = result.as_ref().err().map(|error| model.texts.error(&error.code));
+    let Some(Overlay::Invite(invite)) =
+        model.overlays.iter_mut().find(|overlay| matches!(overlay, Overlay::Invite(_)))
+    else {
+        return;
+    };
+    invite.problem = problem;
+    if let Ok(Response::Invitation { text, expires }) = result {
+        invite.text = Some(crate::text::one_line(&text));
+        invite.expires = expires;
+    }
+}
+
+fn informed(model: &mut Model, id: &str, result: Result<Response, ApiError>) {
+    let problem = result.as_ref().err().map(|error| model.texts.error(&error.code));
+    for overlay in &mut model.overlays {
+        if let Overlay::Info(info) = overlay
+            && info.message.id == id
+        {
+            info.problem.clone_from(&problem);
+            if let Ok(Response::Info { state, trail, .. }) = &result {
+                info.answer = Some((*state, trail.clone()));
+            }
+        }
+    }
+}
+
+/// Takes an event into account.
+pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
+    let mut commands = Vec::new();
+    match event {
+        Event::Network { state, .. } => {
+            model.state = state;
+            update::refresh_status(model, &mut commands);
+        }
+        Event::Contact { .. } => update::refresh(model, &mut commands),
+        Event::Received { contact, .. } => {
+            commands.extend(after(model, contact));
+            update::refresh(model, &mut commands);
+        }
+        Event::Delivery { contact, delivered_below, stored, read_upto } => {
+            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == contact) {
+                chat.delivery(delivered_below, &stored, read_upto);
+            }
+            if let Some(last) =
+                model.last.get_mut(&contact).filter(|last| last.state != karvon_node::api::State::Received)
+            {
+                last.state = chat::advanced(last.state, last.seq, delivered_below, &stored, read_upto);
+            }
+            let shown = model.overlays.iter().find_map(|overlay| match overlay {
+                Overlay::Info(info) if info.message.contact == contact => Some(info.message.id.clone()),
+                _ => None,
+            });
+            commands
+                .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
+        }
+        Event::Lagged => {
+            commands.push(update::recent());
+            update::refresh(model, &mut commands);
+            if let Some(chat) = &mut model.chat {
+                // What is on the screen may have changed anywhere in the window.
+                commands.extend(update::newest(chat));
+            }
+        }
+    }
+    commands
+}

@@ -1,0 +1,144 @@
+//! Keys of the list of people and of the conversation.
+
+use super::{Action, Chat, Focus, Model, Overlay, chat::View, overlay::Find, scroll, update};
+use crate::command::Command;
+use crate::draw::areas;
+use crate::keymap;
+
+/// Applies a key to the pane that takes keys.
+pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
+    match (model.focus, model.chat.is_some()) {
+        (Focus::Chat, true) => chat(model, action),
+        _ => list(model, action),
+    }
+}
+
+fn list(model: &mut Model, action: &Action) -> Vec<Command> {
+    let page = usize::from(areas::areas(model).list.height.max(1));
+    match action {
+        Action::Up | Action::Wheel(i16::MIN..0) => choose(model, -1),
+        Action::Down | Action::Wheel(_) => choose(model, 1),
+        Action::PageUp => choose(model, -isize::try_from(page).unwrap_or(1)),
+        Action::PageDown => choose(model, isize::try_from(page).unwrap_or(1)),
+        Action::Home => model.chosen = model.contacts.first().map(|contact| contact.contact),
+        Action::End => model.chosen = model.contacts.last().map(|contact| contact.contact),
+        Action::Enter | Action::Right => {
+            return match model.chosen.or_else(|| model.contacts.first().map(|contact| contact.contact)) {
+                Some(contact) => update::open_chat(model, contact),
+                None => Vec::new(),
+            };
+        }
+        Action::Next | Action::Previous if model.chat.is_some() => model.focus = Focus::Chat,
+        Action::Back => update::open_overlay(model, Overlay::Find(Find::default())),
+        Action::Char('?') => update::open_overlay(model, Overlay::Help(0)),
+        Action::Char(letter) => {
+            let mut find = Find::default();
+            find.query.insert(letter.encode_utf8(&mut [0; 4]));
+            update::open_overlay(model, Overlay::Find(find));
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Moves the chosen row.
+fn choose(model: &mut Model, by: isize) {
+    let at =
+        model.chosen.and_then(|chosen| model.contacts.iter().position(|contact| contact.contact == chosen));
+    let last = model.contacts.len().saturating_sub(1);
+    let next = at.map_or(0, |at| at.saturating_add_signed(by).min(last));
+    model.chosen = model.contacts.get(next).map(|contact| contact.contact);
+}
+
+fn chat(model: &mut Model, action: &Action) -> Vec<Command> {
+    let areas = areas::areas(model);
+    let page = isize::try_from(areas.messages.height.saturating_sub(1).max(1)).unwrap_or(1);
+    let Some(chat) = &mut model.chat else { return Vec::new() };
+    match action {
+        Action::PageUp => scroll::scroll(model, -page),
+        Action::PageDown => scroll::scroll(model, page),
+        Action::Wheel(rows) => scroll::scroll(model, isize::from(*rows)),
+        Action::Next | Action::Previous => model.focus = Focus::List,
+        _ if chat.selected.is_some() => return selected(model, action),
+        Action::Back => model.focus = Focus::List,
+        Action::Enter => return send(model),
+        Action::Up | Action::Down => {
+            let down = matches!(action, Action::Down);
+            let moved = chat.composer.vertical(down, areas::composer_cells(areas.composer));
+            if !moved && !down {
+                chat.selected = chat
+                    .bottom()
+                    .and_then(|(index, _)| chat.messages.get(index))
+                    .map(|message| message.position);
+                scroll::reveal(model);
+            }
+        }
+        key => {
+            if !update::edit(&mut chat.composer, key) {
+                model.notice = Some(model.texts.get("text-full"));
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Keys while a message is selected.
+fn selected(model: &mut Model, action: &Action) -> Vec<Command> {
+    let Some(chat) = &mut model.chat else { return Vec::new() };
+    match action {
+        Action::Back => chat.selected = None,
+        Action::Up => select(chat, -1),
+        Action::Down => select(chat, 1),
+        Action::Enter => return update::open_info(model),
+        Action::Char(letter) => match keymap::latin(*letter) {
+            'i' => return update::open_info(model),
+            'c' => return copy(model),
+            '?' => update::open_overlay(model, Overlay::Help(0)),
+            _ => {}
+        },
+        _ => {}
+    }
+    scroll::reveal(model);
+    Vec::new()
+}
+
+/// Moves the selection; below the newest message it goes back to the composer.
+fn select(chat: &mut Chat, by: isize) {
+    let Some(at) = chat.selected.and_then(|position| chat.index(position)) else { return };
+    let next = at.saturating_add_signed(by);
+    match chat.messages.get(next) {
+        Some(message) => chat.selected = Some(message.position),
+        None => {
+            chat.selected = None;
+            if !chat.newer {
+                chat.view = View::Bottom;
+            }
+        }
+    }
+}
+
+fn copy(model: &mut Model) -> Vec<Command> {
+    let text = model.chat.as_ref().and_then(Chat::selected_message).and_then(|message| message.text.clone());
+    match text {
+        Some(text) => {
+            model.notice = Some(model.texts.get("copied"));
+            vec![Command::Copy(crate::text::lines(&text).join("\n"))]
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Hands what is written to the node. The text leaves the composer, and comes back when the node does not take it.
+fn send(model: &mut Model) -> Vec<Command> {
+    let Some(chat) = &mut model.chat else { return Vec::new() };
+    if chat.composer.is_blank() {
+        return Vec::new();
+    }
+    let text = chat.composer.take();
+    let contact = chat.contact;
+    chat.new_from = None;
+    let jump = if chat.newer { update::newest(chat) } else { None };
+    chat.view = View::Bottom;
+    model.outgoing.push_back((contact, text.trim_end().to_owned()));
+    update::send_next(model).into_iter().chain(jump).collect()
+}

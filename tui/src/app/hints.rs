@@ -1,0 +1,137 @@
+//! The line of keys: what can be done on this screen, the most useful first, each also by a tap.
+
+use super::{Action, Focus, Model, Overlay, Screen, update, wizard::Step};
+use crate::command::Command;
+use crate::draw::areas;
+
+/// One entry of the line of keys.
+pub struct Hint {
+    /// Key as it is called on keyboards.
+    pub key: &'static str,
+    /// Key of its word in the languages' files.
+    pub word: &'static str,
+    /// What it does.
+    pub action: Action,
+}
+
+fn hint(key: &'static str, word: &'static str, action: Action) -> Hint {
+    Hint { key, word, action }
+}
+
+/// The keys of this screen.
+#[must_use]
+pub fn hints(model: &Model) -> Vec<Hint> {
+    let mut out = match &model.screen {
+        Screen::Wizard(wizard) => wizard_hints(wizard.step),
+        Screen::Main => match model.overlays.last() {
+            Some(overlay) => overlay_hints(overlay),
+            None => pane_hints(model),
+        },
+    };
+    out.push(hint("^Q", "key-quit", Action::Quit));
+    out
+}
+
+fn wizard_hints(step: Step) -> Vec<Hint> {
+    let mut out = vec![hint("Enter", "key-next", Action::Enter)];
+    match step {
+        Step::Language => {
+            out.push(hint("↑↓", "key-language", Action::Down));
+            out.push(hint("Tab", "key-glyphs", Action::Next));
+        }
+        Step::Name => out.push(hint("Esc", "key-back", Action::Back)),
+        Step::Lock | Step::Connect => {
+            out.push(hint("Esc", "key-back", Action::Back));
+            out.push(hint("↑↓", "key-choose", Action::Down));
+        }
+    }
+    out
+}
+
+fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
+    let back = hint("Esc", "key-back", Action::Back);
+    match overlay {
+        Overlay::Find(_) => {
+            vec![hint("Enter", "key-open", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
+        }
+        Overlay::Add(_) => {
+            vec![
+                hint("Enter", "key-add", Action::Enter),
+                back,
+                hint("Tab", "key-field", Action::Next),
+                invite(),
+            ]
+        }
+        Overlay::Invite(_) => vec![
+            hint("c", "key-copy", Action::Char('c')),
+            back,
+            hint("Tab", "key-theirs", Action::Next),
+            hint("i", "key-invert", Action::Char('i')),
+        ],
+        Overlay::Info(_) => {
+            vec![back, hint("↑↓", "key-scroll", Action::Down), hint("c", "key-copy-id", Action::Char('c'))]
+        }
+        Overlay::Help(_) => vec![back, hint("↑↓", "key-scroll", Action::Down)],
+    }
+}
+
+fn invite() -> Hint {
+    hint("^Y", "key-invite", Action::Invite)
+}
+
+fn pane_hints(model: &Model) -> Vec<Hint> {
+    let selected = model.chat.as_ref().is_some_and(|chat| chat.selected.is_some());
+    let mut out = match (model.focus, model.chat.is_some()) {
+        (Focus::Chat, true) if selected => vec![
+            hint("Enter", "key-info", Action::Enter),
+            hint("Esc", "key-back", Action::Back),
+            hint("c", "key-copy", Action::Char('c')),
+            hint("↑↓", "key-choose", Action::Down),
+        ],
+        (Focus::Chat, true) => vec![
+            hint("Enter", "key-send", Action::Enter),
+            hint("Esc", "key-back", Action::Back),
+            hint("Alt-Enter", "key-newline", Action::NewLine),
+            hint("↑", "key-message", Action::Up),
+        ],
+        _ if model.contacts.is_empty() => vec![hint("^N", "key-add", Action::Add)],
+        _ => vec![
+            hint("Enter", "key-open", Action::Enter),
+            hint("↑↓", "key-choose", Action::Down),
+            hint("^N", "key-add", Action::Add),
+        ],
+    };
+    out.push(hint("^K", "key-find", Action::Find));
+    out.push(hint("F1", "key-help", Action::Help));
+    if model.contacts.is_empty() {
+        out.push(invite());
+    } else if model.focus == Focus::List {
+        out.push(hint("^G", "key-unread", Action::NextUnread));
+    }
+    out
+}
+
+/// A tap: on the line of keys it is the key, on a person it opens the conversation, on a pane it moves there.
+pub(super) fn click(model: &mut Model, column: u16, row: u16) -> Vec<Command> {
+    let areas = areas::areas(model);
+    let at = ratatui::layout::Position { x: column, y: row };
+    if areas.keys.contains(at) {
+        let tapped = crate::draw::bars::tapped(model, areas.keys, column);
+        return tapped.map_or_else(Vec::new, |action| update(model, action));
+    }
+    if !model.overlays.is_empty() || matches!(model.screen, Screen::Wizard(_)) {
+        return Vec::new();
+    }
+    if areas.list.contains(at) {
+        let first = crate::draw::chats::first_row(model, areas.list.height);
+        let index = first + usize::from(row.saturating_sub(areas.list.y));
+        return match model.contacts.get(index).map(|contact| contact.contact) {
+            Some(contact) => update::open_chat(model, contact),
+            None => Vec::new(),
+        };
+    }
+    if model.chat.is_some() && (areas.messages.contains(at) || areas.composer.contains(at)) {
+        model.focus = Focus::Chat;
+    }
+    Vec::new()
+}

@@ -1,0 +1,132 @@
+//! Keys of the windows over the panes.
+
+use karvon_node::api::Request;
+
+use super::overlay::{Add, COMMANDS, Found};
+use super::{Action, Model, Overlay, update};
+use crate::command::{Command, Connect, Purpose};
+use crate::keymap;
+
+/// Applies a key to the topmost window.
+pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
+    let page = usize::from(model.size.1.saturating_sub(3).max(1));
+    if matches!(action, Action::Back) {
+        model.overlays.pop();
+        return Vec::new();
+    }
+    if matches!(model.overlays.last(), Some(Overlay::Find(_))) {
+        return find(model, action);
+    }
+    match model.overlays.last_mut() {
+        Some(Overlay::Help(scrolled)) => {
+            scroll(scrolled, action, page);
+            if matches!(action, Action::Enter) {
+                model.overlays.pop();
+            }
+        }
+        Some(Overlay::Info(info)) => {
+            scroll(&mut info.scrolled, action, page);
+            if matches!(action, Action::Char(letter) if keymap::latin(*letter) == 'c') {
+                let id = info.message.id.clone();
+                model.notice = Some(model.texts.get("copied"));
+                return vec![Command::Copy(id)];
+            }
+        }
+        Some(Overlay::Invite(invite)) => match action {
+            Action::Next | Action::Previous => update::open_overlay(model, Overlay::Add(Add::default())),
+            Action::Char(letter) => match keymap::latin(*letter) {
+                'i' => invite.inverted = !invite.inverted,
+                'c' => {
+                    let text = invite.text.clone();
+                    model.notice = text.as_ref().map(|_| model.texts.get("copied"));
+                    return text.map(Command::Copy).into_iter().collect();
+                }
+                _ => {}
+            },
+            _ => {}
+        },
+        Some(Overlay::Add(_)) => return add(model, action),
+        Some(Overlay::Find(_)) | None => {}
+    }
+    Vec::new()
+}
+
+fn scroll(scrolled: &mut usize, action: &Action, page: usize) {
+    *scrolled = match action {
+        Action::Up => scrolled.saturating_sub(1),
+        Action::Down => scrolled.saturating_add(1),
+        Action::PageUp => scrolled.saturating_sub(page),
+        Action::PageDown => scrolled.saturating_add(page),
+        Action::Wheel(rows) => scrolled.saturating_add_signed(isize::from(*rows)),
+        Action::Home => 0,
+        _ => *scrolled,
+    };
+}
+
+fn find(model: &mut Model, action: &Action) -> Vec<Command> {
+    let Some(Overlay::Find(find)) = model.overlays.last() else { return Vec::new() };
+    let rows = find.rows(model);
+    let chosen = find.chosen.min(rows.len().saturating_sub(1));
+    if matches!(action, Action::Enter) {
+        return match rows.get(chosen) {
+            Some(Found::Contact(contact)) => update::open_chat(model, *contact),
+            Some(Found::Command(key)) => {
+                model.overlays.pop();
+                let action = COMMANDS.iter().find(|(name, _)| name == key).map(|(_, action)| action.clone());
+                match action {
+                    // The menu itself is what one goes back from.
+                    Some(Action::Back) | None => Vec::new(),
+                    Some(action) => update(model, action),
+                }
+            }
+            None => Vec::new(),
+        };
+    }
+    let Some(Overlay::Find(find)) = model.overlays.last_mut() else { return Vec::new() };
+    find.chosen = match action {
+        Action::Up | Action::Wheel(i16::MIN..0) => chosen.saturating_sub(1),
+        Action::Down | Action::Wheel(_) => (chosen + 1).min(rows.len().saturating_sub(1)),
+        Action::PageUp => 0,
+        Action::PageDown => rows.len().saturating_sub(1),
+        key => {
+            let before = find.query.text().len();
+            update::edit(&mut find.query, key);
+            if find.query.text().len() == before { chosen } else { 0 }
+        }
+    };
+    Vec::new()
+}
+
+fn add(model: &mut Model, action: &Action) -> Vec<Command> {
+    let Some(Overlay::Add(form)) = model.overlays.last_mut() else { return Vec::new() };
+    match action {
+        Action::Next | Action::Previous | Action::Up | Action::Down => form.on_name = !form.on_name,
+        Action::Enter if form.busy => {}
+        Action::Enter if form.line.is_blank() => {
+            form.on_name = false;
+            form.problem = Some(model.texts.get("add-empty"));
+        }
+        Action::Enter => {
+            let (request, purpose) = match Connect::recognise(form.line.text()) {
+                Some(Connect::Door(door)) => (Request::AddDoor { door: door.to_string() }, Purpose::AddDoor),
+                Some(Connect::Invitation(invitation)) => {
+                    let name = form.name.text().trim().to_owned();
+                    (Request::Add { invitation: invitation.to_string(), name }, Purpose::Add)
+                }
+                _ => {
+                    form.on_name = false;
+                    form.problem = Some(model.texts.get("not-recognised"));
+                    return Vec::new();
+                }
+            };
+            form.busy = true;
+            form.problem = None;
+            return vec![Command::Call(request, purpose)];
+        }
+        key => {
+            form.problem = None;
+            update::edit(if form.on_name { &mut form.name } else { &mut form.line }, key);
+        }
+    }
+    Vec::new()
+}

@@ -1,0 +1,279 @@
+//! What people do and what they then see, told as stories.
+
+use karvon_node::api::{Event, Request, State};
+
+use super::story::{INVITATION, World, open, typed};
+use super::{Action, Model, update};
+use crate::command::{Command, Purpose};
+use crate::lang::Lang;
+use crate::theme::Theme;
+
+#[test]
+fn opening_a_conversation_shows_its_messages_and_says_that_they_were_seen() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    assert_eq!(model.contacts.first().map(|contact| contact.unread), Some(2));
+    world.play(&mut model, [Action::Down, Action::Enter]);
+    let chat = model.chat.as_ref().unwrap();
+    assert_eq!((chat.contact, chat.messages.len(), chat.new_from), (1, 7, Some(6)));
+    assert!(world.asked.iter().any(|asked| asked.contains("mark_read") && asked.contains("\"seq\":7")));
+    assert_eq!(model.contacts.first().map(|contact| contact.unread), Some(0));
+}
+
+#[test]
+fn what_arrives_behind_the_list_on_a_phone_is_not_marked_as_seen() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (40, 20));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Back]);
+    world.asked.clear();
+    world.receive(&mut model, 1, "ту куҷо?");
+    assert!(!world.asked.iter().any(|asked| asked.contains("mark_read")), "{:?}", world.asked);
+    world.play(&mut model, [Action::Enter]);
+    assert!(world.asked.iter().any(|asked| asked.contains("mark_read")));
+}
+
+#[test]
+fn a_sent_text_appears_with_the_mark_it_has_earned_and_then_moves_on() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(
+        &mut model,
+        [Action::Down, Action::Enter].into_iter().chain(typed("Пагоҳ меоям")).chain([Action::Enter]),
+    );
+    let mark = |model: &Model| {
+        model
+            .chat
+            .as_ref()
+            .unwrap()
+            .messages
+            .back()
+            .map(|last| (last.text.clone().unwrap(), model.mark(last)))
+    };
+    assert_eq!(mark(&model), Some(("Пагоҳ меоям".to_owned(), "·")));
+    let moved = |delivered_below, stored, read_upto| {
+        Action::Event(Event::Delivery { contact: 1, delivered_below, stored, read_upto })
+    };
+    world.play(&mut model, [moved(3, vec![(8, 8)], 2)]);
+    assert_eq!(mark(&model).unwrap().1, "↑");
+    world.play(&mut model, [moved(9, vec![], 2)]);
+    assert_eq!(mark(&model).unwrap().1, "✓");
+    world.play(&mut model, [moved(9, vec![], 8)]);
+    assert_eq!(mark(&model).unwrap().1, "✓✓");
+    assert_eq!(model.last.get(&1).map(|last| last.state), Some(State::Read));
+}
+
+#[test]
+fn a_text_is_not_shown_as_queued_before_the_node_says_that_it_is_on_disk() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter].into_iter().chain(typed("a")));
+    let first = update(&mut model, Action::Enter);
+    assert!(matches!(first.as_slice(), [Command::Call(Request::Send { .. }, Purpose::Sent)]));
+    assert_eq!(model.chat.as_ref().unwrap().messages.len(), 7);
+    let _ = update(&mut model, Action::Char('b'));
+    assert!(update(&mut model, Action::Enter).is_empty(), "the second text waits for the first");
+    assert_eq!(model.outgoing.len(), 2);
+    world.carry_out(&mut model, first);
+    let texts: Vec<_> =
+        model.chat.as_ref().unwrap().messages.iter().skip(7).filter_map(|m| m.text.clone()).collect();
+    assert_eq!(texts, ["a", "b"]);
+}
+
+#[test]
+fn a_refused_text_goes_back_to_the_composer() {
+    let mut world = World::new();
+    world.refuse = Some("store");
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(
+        &mut model,
+        [Action::Down, Action::Enter].into_iter().chain(typed("муҳим")).chain([Action::Enter]),
+    );
+    assert_eq!(model.chat.as_ref().unwrap().composer.text(), "муҳим");
+    assert!(model.notice.as_deref().unwrap().contains("disk"));
+    assert!(model.outgoing.is_empty());
+}
+
+#[test]
+fn a_failed_meeting_holds_its_messages_with_a_reason() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Find].into_iter().chain(typed("руст")).chain([Action::Enter]));
+    let last = model.chat.as_ref().unwrap().messages.back().unwrap();
+    assert_eq!(model.mark(last), "!");
+    assert!(crate::draw::areas::held_reason(&model, 2).unwrap().contains("already used"));
+}
+
+#[test]
+fn a_hundred_thousand_messages_are_never_held_at_once() {
+    let mut world = World::long(100_000);
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter]);
+    for _ in 0..120 {
+        world.play(&mut model, [Action::PageUp]);
+        assert!(model.chat.as_ref().unwrap().messages.len() <= super::chat::WINDOW);
+    }
+    let chat = model.chat.as_ref().unwrap();
+    let positions: Vec<_> = chat.messages.iter().map(|message| message.position).collect();
+    assert!(positions.windows(2).all(|pair| pair[1] == pair[0] + 1), "no gap in the window");
+    assert!(chat.newer && chat.older && positions[0] < 98_500, "{}", positions[0]);
+    world.receive(&mut model, 1, "new below");
+    for _ in 0..200 {
+        world.play(&mut model, [Action::PageDown]);
+    }
+    let chat = model.chat.as_ref().unwrap();
+    assert_eq!(chat.view, super::chat::View::Bottom);
+    assert_eq!(chat.messages.back().map(|message| message.position), Some(100_001));
+    assert!(chat.messages.len() <= super::chat::WINDOW);
+}
+
+#[test]
+fn a_message_that_arrives_while_the_page_is_read_is_not_missed() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down]);
+    let asked = update(&mut model, Action::Enter);
+    let [Command::Call(request, purpose)] = asked.as_slice() else { panic!("one call") };
+    let page = world.answer(request.clone());
+    world.receive(&mut model, 1, "дар миёна");
+    assert!(!model.chat.as_ref().unwrap().loaded);
+    world.play(&mut model, [Action::Answer(purpose.clone(), page)]);
+    let last = model.chat.as_ref().unwrap().messages.back().and_then(|message| message.text.clone());
+    assert_eq!(last.as_deref(), Some("дар миёна"));
+}
+
+#[test]
+fn escape_always_goes_back_and_from_the_top_opens_the_menu() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Up, Action::Enter]);
+    assert!(matches!(model.overlays.last(), Some(super::Overlay::Info(_))));
+    world.play(&mut model, [Action::Back]);
+    assert!(model.overlays.is_empty() && model.chat.as_ref().unwrap().selected.is_some());
+    world.play(&mut model, [Action::Back]);
+    assert!(model.chat.as_ref().unwrap().selected.is_none());
+    world.play(&mut model, [Action::Back]);
+    assert_eq!(model.focus, super::Focus::List);
+    world.play(&mut model, [Action::Back]);
+    assert!(matches!(model.overlays.last(), Some(super::Overlay::Find(_))));
+    world.play(&mut model, [Action::Back]);
+    assert!(model.overlays.is_empty());
+}
+
+#[test]
+fn an_invitation_is_pasted_and_a_used_one_is_explained() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Add, Action::Paste("hello".to_owned()), Action::Enter]);
+    let problem = |model: &Model| match model.overlays.last() {
+        Some(super::Overlay::Add(form)) => form.problem.clone(),
+        _ => None,
+    };
+    assert!(problem(&model).unwrap().contains("neither"));
+    world.play(&mut model, [Action::EraseLine, Action::Paste(INVITATION.to_owned()), Action::Enter]);
+    assert!(problem(&model).unwrap().contains("already used"));
+    let good = INVITATION.trim_end_matches('9').to_owned();
+    let name = [Action::Next].into_iter().chain(typed("Зарина"));
+    world.play(
+        &mut model,
+        [Action::EraseLine, Action::Paste(good)].into_iter().chain(name).chain([Action::Enter]),
+    );
+    assert!(model.overlays.is_empty());
+    assert_eq!(model.chat.as_ref().map(|chat| chat.contact), Some(9));
+    assert_eq!(model.contact_name(9), "Зарина");
+}
+
+#[test]
+fn quitting_asks_once_when_something_was_not_sent() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Char('x'), Action::Quit]);
+    assert!(!world.quit && model.notice.is_some());
+    world.play(&mut model, [Action::Quit]);
+    assert!(world.quit);
+}
+
+#[test]
+fn a_draft_waits_in_its_conversation() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(
+        &mut model,
+        [Action::Down, Action::Enter, Action::Char('x'), Action::Back, Action::Down, Action::Enter],
+    );
+    assert_eq!(model.chat.as_ref().unwrap().composer.text(), "");
+    world.play(&mut model, [Action::Back, Action::Up, Action::Enter]);
+    assert_eq!(model.chat.as_ref().unwrap().composer.text(), "x");
+}
+
+#[test]
+fn a_tap_on_a_person_opens_and_a_tap_on_a_key_is_the_key() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Click(3, 1)]);
+    assert_eq!(
+        model.chat.as_ref().map(|chat| chat.contact),
+        model.contacts.first().map(|contact| contact.contact)
+    );
+    world.play(&mut model, [Action::Back, Action::Click(2, 23)]);
+    assert_eq!(model.focus, super::Focus::Chat, "Enter is the first key of the list");
+}
+
+#[test]
+fn the_selected_message_is_copied_on_a_cyrillic_layout_too() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Up, Action::Up, Action::Char('с')]);
+    assert_eq!(world.copied, ["Пулро гирифтам, раҳмат"]);
+}
+
+#[test]
+fn when_the_node_is_gone_the_screen_says_so_and_can_be_left() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Gone]);
+    assert!(model.gone && model.notice.is_some());
+    world.play(&mut model, [Action::Quit]);
+    assert!(world.quit);
+}
+
+#[test]
+fn the_first_start_asks_for_language_name_lock_and_connection() {
+    let mut world = World::new();
+    let mut model = Model::wizard(Lang::En, Theme { color: true, plain: false }, (80, 24));
+    world.play(&mut model, [Action::Down]);
+    assert_eq!(model.texts.lang(), Lang::Tg);
+    world.play(&mut model, [Action::Next, Action::Enter, Action::Enter]);
+    assert!(world.finished.is_none(), "a name is needed");
+    world.play(&mut model, typed("Али").chain([Action::Enter]));
+    world.play(
+        &mut model,
+        typed("кабӯтар нон").chain([Action::Enter]).chain(typed("кабӯтар нун")).chain([Action::Enter]),
+    );
+    assert!(
+        matches!(&model.screen, super::Screen::Wizard(wizard) if wizard.problem == Some("wizard-passphrase-differs"))
+    );
+    world.play(
+        &mut model,
+        [Action::Backspace, Action::Backspace].into_iter().chain(typed("он")).chain([Action::Enter]),
+    );
+    world.play(&mut model, [Action::Paste(format!("\n{INVITATION}\n")), Action::Enter]);
+    let result = world.finished.unwrap();
+    assert_eq!((result.lang, result.plain, result.name.as_str()), (Lang::Tg, true, "Али"));
+    assert!(
+        matches!(&result.lock, crate::command::Lock::Passphrase(phrase) if phrase.as_str() == "кабӯтар нон")
+    );
+    assert!(
+        matches!(&result.connect, crate::command::Connect::Invitation(line) if line.as_str() == INVITATION)
+    );
+}
+
+#[test]
+fn the_first_start_goes_back_and_allows_no_lock_and_a_demo() {
+    let mut world = World::new();
+    let mut model = Model::wizard(Lang::En, Theme { color: true, plain: false }, (40, 20));
+    world.play(&mut model, [Action::Enter, Action::Char('A'), Action::Enter, Action::Back, Action::Enter]);
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Down, Action::Enter]);
+    let result = world.finished.unwrap();
+    assert!(matches!(result.lock, crate::command::Lock::None));
+    assert!(matches!(result.connect, crate::command::Connect::Demo));
+}

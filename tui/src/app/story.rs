@@ -1,0 +1,238 @@
+//! A model with a small world in it, for stories and snapshots.
+
+use karvon_node::api::{ApiError, Contact, Event, Meeting, Message, Request, Response, State, Status, Trail};
+
+use super::{Action, Model, update};
+use crate::command::Command;
+use crate::lang::Lang;
+use crate::text::time::Zone;
+use crate::theme::Theme;
+
+/// A node that answers from memory.
+pub(crate) struct World {
+    pub(crate) contacts: Vec<Contact>,
+    pub(crate) messages: Vec<Message>,
+    /// Requests that came, oldest first.
+    pub(crate) asked: Vec<String>,
+    /// What `Send` answers, if not that it is queued.
+    pub(crate) refuse: Option<&'static str>,
+    pub(crate) finished: Option<crate::command::WizardResult>,
+    pub(crate) quit: bool,
+    pub(crate) copied: Vec<String>,
+}
+
+pub(crate) const INVITATION: &str = "KARVON:K7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYA9";
+
+pub(crate) fn contact(number: u32, name: &str, unread: u64, meeting: Meeting) -> Contact {
+    Contact {
+        contact: number,
+        name: name.to_owned(),
+        meeting,
+        fingerprint: "ab".repeat(16),
+        verified: number == 1,
+        unread,
+    }
+}
+
+pub(crate) fn message(contact: u32, position: u64, mine: bool, text: &str, state: State) -> Message {
+    let day = 21 + position / 3;
+    let sent_at = format!("2026-11-{:02}T09:{:02}:00Z", day.min(30), position % 60);
+    Message {
+        id: format!("{contact:016x}{position:016x}"),
+        contact,
+        from: if mine { "Али" } else { "Модар" }.to_owned(),
+        text: Some(text.to_owned()),
+        received_at: (!mine).then(|| sent_at.clone()),
+        sent_at,
+        seq: position,
+        mine,
+        state,
+        position,
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let received = State::Received;
+        Self {
+            contacts: vec![
+                contact(1, "Модар", 2, Meeting::Connected),
+                contact(2, "Рустам", 0, Meeting::Failed("invite_used".to_owned())),
+                contact(3, "Фарҳод", 0, Meeting::Greeting),
+            ],
+            messages: vec![
+                message(1, 1, false, "Писарам, чӣ хел ҳастӣ?", received),
+                message(1, 2, true, "Хуб, модарҷон. Кор бисёр аст.", State::Read),
+                message(1, 3, true, "Пагоҳ занг мезанам", State::Delivered),
+                message(1, 4, true, "Пул фиристодам", State::Stored),
+                message(1, 5, true, "Навис, ки расид ё не", State::Queued),
+                message(1, 6, false, "Пулро гирифтам, раҳмат", received),
+                message(1, 7, false, "Кай меоӣ? Мо туро интизорем, ӯҳ, хеле пазмон шудем 👨‍👩‍👧‍👦", received),
+                message(2, 1, true, "Салом, Рустам", State::Queued),
+            ],
+            asked: Vec::new(),
+            refuse: None,
+            finished: None,
+            quit: false,
+            copied: Vec::new(),
+        }
+    }
+
+    /// A world with one conversation of so many messages.
+    pub(crate) fn long(messages: u64) -> Self {
+        let mut world = Self::new();
+        world.messages =
+            (1..=messages).map(|n| message(1, n, false, &format!("number {n}"), State::Received)).collect();
+        world.contacts.truncate(1);
+        world.contacts[0].unread = 0;
+        world
+    }
+
+    pub(crate) fn answer(&mut self, request: Request) -> Result<Response, ApiError> {
+        self.asked.push(serde_json::to_string(&request).unwrap());
+        Ok(match request {
+            Request::Hello { version } => Response::Hello { version, name: "Али".to_owned() },
+            Request::Status => Response::Status(status(&self.messages)),
+            Request::Contacts => Response::Contacts { contacts: self.contacts.clone() },
+            Request::Invite => Response::Invitation {
+                text: INVITATION.to_owned(),
+                expires: "2026-12-22T09:00:00Z".to_owned(),
+            },
+            Request::Add { invitation, name } => {
+                if invitation.ends_with('9') {
+                    return Err(ApiError { code: "invite_used".to_owned(), message: String::new() });
+                }
+                self.contacts.push(contact(9, &name, 0, Meeting::LookingUp));
+                Response::Added { contact: 9 }
+            }
+            Request::Send { contact, text } => {
+                if let Some(code) = self.refuse {
+                    return Err(ApiError { code: code.to_owned(), message: String::new() });
+                }
+                let position =
+                    self.messages.iter().rfind(|m| m.contact == contact).map_or(1, |m| m.position + 1);
+                self.messages.push(message(contact, position, true, &text, State::Queued));
+                Response::Queued { id: format!("{contact:016x}{position:016x}"), seq: position }
+            }
+            Request::Messages { contact, before, since, limit } => {
+                self.page(contact, before, since.as_deref(), limit)
+            }
+            Request::MarkRead { contact, .. } => {
+                self.contacts.iter_mut().filter(|c| c.contact == contact).for_each(|c| c.unread = 0);
+                Response::Done
+            }
+            Request::Info { .. } => {
+                Response::Info { state: State::Stored, contact: 1, seq: 4, mine: true, trail: trail() }
+            }
+            _ => Response::Done,
+        })
+    }
+
+    fn page(&self, contact: Option<u32>, before: Option<u64>, since: Option<&str>, limit: usize) -> Response {
+        let mut all: Vec<_> = self
+            .messages
+            .iter()
+            .filter(|m| contact.is_none_or(|contact| m.contact == contact))
+            .cloned()
+            .collect();
+        if let Some(before) = before {
+            all.retain(|m| m.position < before);
+        }
+        let more = all.len() > limit;
+        if let Some(since) = since {
+            let after = all.iter().position(|m| m.id == since).map_or(0, |at| at + 1);
+            let rest = all.split_off(after);
+            return Response::Messages {
+                more: rest.len() > limit,
+                messages: rest.into_iter().take(limit).collect(),
+            };
+        }
+        let messages = all.split_off(all.len().saturating_sub(limit));
+        Response::Messages { messages, more }
+    }
+
+    /// Applies actions, and the answers to everything they ask, in order.
+    pub(crate) fn play(&mut self, model: &mut Model, actions: impl IntoIterator<Item = Action>) {
+        for action in actions {
+            let commands = update(model, action);
+            self.carry_out(model, commands);
+        }
+    }
+
+    pub(crate) fn carry_out(&mut self, model: &mut Model, commands: Vec<Command>) {
+        let mut queue = std::collections::VecDeque::from(commands);
+        while let Some(command) = queue.pop_front() {
+            match command {
+                Command::Call(request, purpose) => {
+                    let answer = self.answer(request);
+                    queue.extend(update(model, Action::Answer(purpose, answer)));
+                }
+                Command::Copy(text) => self.copied.push(text),
+                Command::Finish(result) => self.finished = Some(result),
+                Command::Quit => self.quit = true,
+            }
+        }
+    }
+
+    /// A message of the contact arrives and the node says so.
+    pub(crate) fn receive(&mut self, model: &mut Model, contact: u32, text: &str) {
+        let position = self.messages.iter().rfind(|m| m.contact == contact).map_or(1, |m| m.position + 1);
+        self.messages.push(message(contact, position, false, text, State::Received));
+        self.contacts.iter_mut().filter(|c| c.contact == contact).for_each(|c| c.unread += 1);
+        self.play(model, [Action::Event(Event::Received { contact, from: position, to: position })]);
+    }
+}
+
+fn status(messages: &[Message]) -> Status {
+    let count = |state| messages.iter().filter(|message| message.state == state).count() as u64;
+    Status {
+        state: "online".to_owned(),
+        name: "Али".to_owned(),
+        links: 1,
+        doors: 1,
+        mailboxes_attached: 1,
+        mailboxes: 1,
+        one_operator: true,
+        queued: count(State::Queued),
+        stored: count(State::Stored),
+        delivered: count(State::Delivered),
+        received: count(State::Received),
+        contacts: 3,
+        bytes_in: 0,
+        bytes_out: 0,
+        rss: 0,
+        cpu_ms: 0,
+        faults: 0,
+        pid: 1,
+        uptime_ms: 1,
+    }
+}
+
+fn trail() -> Vec<Trail> {
+    let step = |minute: u8, what: &str, relay: Option<&str>, note: Option<&str>| Trail {
+        at: format!("2026-11-22T09:{minute:02}:00Z"),
+        what: what.to_owned(),
+        relay: relay.map(str::to_owned),
+        note: note.map(str::to_owned),
+    };
+    vec![
+        step(4, "queued", None, None),
+        step(4, "sent", Some("0123456789abcdef"), None),
+        step(5, "refused", Some("0123456789abcdef"), Some("busy")),
+        step(6, "stored", Some("fedcba9876543210"), Some("2026-12-22T09:06:00Z")),
+        step(7, "carried-by-camel", None, None),
+    ]
+}
+
+/// A screen on a running node.
+pub(crate) fn open(world: &mut World, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
+    let mut model = Model::new(lang, Theme { color: true, plain }, Zone::fixed(5 * 3600), size);
+    let commands = super::begin(&mut model);
+    world.carry_out(&mut model, commands);
+    model
+}
+
+/// Keys that type a text.
+pub(crate) fn typed(text: &str) -> impl Iterator<Item = Action> {
+    text.chars().map(Action::Char)
+}

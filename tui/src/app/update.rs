@@ -1,0 +1,247 @@
+//! The one way the model changes: an action goes in, commands come out.
+
+use karvon_node::api::{API_VERSION, Request};
+
+use super::chat::{Chat, PAGE, TEXT_MAX, View};
+use super::overlay::{Add, Find, Info, Invite};
+use super::{Action, Focus, Model, Overlay, Screen, answer, chat_keys, overlay_keys, scroll, wizard_keys};
+use crate::command::{Command, Purpose};
+use crate::text::edit::Editor;
+
+/// What is asked when the screen opens on a running node.
+#[must_use]
+pub fn begin(model: &mut Model) -> Vec<Command> {
+    let mut commands = vec![
+        Command::Call(Request::Hello { version: API_VERSION }, Purpose::Hello),
+        Command::Call(Request::Subscribe, Purpose::Plain),
+        recent(),
+    ];
+    refresh(model, &mut commands);
+    commands
+}
+
+/// Applies one action to the model and says what is to be done outside.
+#[must_use]
+pub fn update(model: &mut Model, action: Action) -> Vec<Command> {
+    let mut commands = match action {
+        Action::Resize(columns, rows) => {
+            model.size = (columns, rows);
+            Vec::new()
+        }
+        Action::Answer(purpose, result) => answer::answer(model, purpose, result),
+        Action::Event(event) => answer::event(model, event),
+        Action::Gone => {
+            model.gone = true;
+            model.notice = Some(model.texts.get("node-gone"));
+            Vec::new()
+        }
+        key => {
+            model.notice = None;
+            keyed(model, key)
+        }
+    };
+    if matches!(model.screen, Screen::Main) {
+        pages(model, &mut commands);
+        mark_read(model, &mut commands);
+    }
+    commands
+}
+
+fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
+    let armed = std::mem::take(&mut model.quit_armed);
+    if matches!(action, Action::Quit) {
+        return quit(model, armed);
+    }
+    if let Action::Click(column, row) = action {
+        return super::hints::click(model, column, row);
+    }
+    if matches!(model.screen, Screen::Wizard(_)) {
+        return wizard_keys::key(model, &action);
+    }
+    match action {
+        Action::Find => open_overlay(model, Overlay::Find(Find::default())),
+        Action::Add => open_overlay(model, Overlay::Add(Add::default())),
+        Action::Help => open_overlay(model, Overlay::Help(0)),
+        Action::Invite => {
+            open_overlay(model, Overlay::Invite(Invite::default()));
+            return vec![Command::Call(Request::Invite, Purpose::Invite)];
+        }
+        Action::NextUnread => return next_unread(model),
+        key if !model.overlays.is_empty() => return overlay_keys::key(model, &key),
+        key => return chat_keys::key(model, &key),
+    }
+    Vec::new()
+}
+
+fn quit(model: &mut Model, armed: bool) -> Vec<Command> {
+    let written = model.chat.as_ref().is_some_and(|chat| !chat.composer.is_blank());
+    let drafts = model.drafts.values().any(|draft| !draft.is_blank());
+    if (written || drafts || !model.outgoing.is_empty()) && !armed && !model.gone {
+        model.quit_armed = true;
+        model.notice = Some(model.texts.get("quit-unsent"));
+        return Vec::new();
+    }
+    vec![Command::Quit]
+}
+
+/// Opens a window, in place of one of the same kind.
+pub(super) fn open_overlay(model: &mut Model, overlay: Overlay) {
+    let kind = std::mem::discriminant(&overlay);
+    model.overlays.retain(|open| std::mem::discriminant(open) != kind);
+    model.overlays.push(overlay);
+}
+
+/// Opens a conversation.
+pub(super) fn open_chat(model: &mut Model, contact: u32) -> Vec<Command> {
+    model.overlays.clear();
+    model.chosen = Some(contact);
+    model.focus = Focus::Chat;
+    if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
+        return Vec::new();
+    }
+    if let Some(mut old) = model.chat.take()
+        && !old.composer.text().is_empty()
+    {
+        let draft = std::mem::replace(&mut old.composer, Editor::lines(0));
+        model.drafts.insert(old.contact, draft);
+    }
+    let unread = model.contact(contact).map_or(0, |contact| contact.unread);
+    let composer = model.drafts.remove(&contact).unwrap_or_else(|| Editor::lines(TEXT_MAX));
+    let chat = model.chat.insert(Chat::new(contact, unread, composer));
+    newest(chat).into_iter().collect()
+}
+
+fn next_unread(model: &mut Model) -> Vec<Command> {
+    let open = model.chat.as_ref().map(|chat| chat.contact);
+    let next = model.contacts.iter().find(|contact| contact.unread > 0 && Some(contact.contact) != open);
+    match next.map(|contact| contact.contact) {
+        Some(contact) => open_chat(model, contact),
+        None => {
+            model.notice = Some(model.texts.get("no-unread"));
+            Vec::new()
+        }
+    }
+}
+
+/// Opens the window on a message's way.
+pub(super) fn open_info(model: &mut Model) -> Vec<Command> {
+    let Some(message) = model.chat.as_ref().and_then(Chat::selected_message).cloned() else {
+        return Vec::new();
+    };
+    let id = message.id.clone();
+    open_overlay(model, Overlay::Info(Box::new(Info { message, answer: None, problem: None, scrolled: 0 })));
+    vec![Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))]
+}
+
+/// Hands the first waiting text to the node; the next follows when this one is on disk, so that order is kept.
+pub(super) fn send_next(model: &mut Model) -> Vec<Command> {
+    if model.sending {
+        return Vec::new();
+    }
+    let Some((contact, text)) = model.outgoing.front().cloned() else { return Vec::new() };
+    model.sending = true;
+    vec![Command::Call(Request::Send { contact, text }, Purpose::Sent)]
+}
+
+/// The first waiting text is on disk (or was refused): it is taken out.
+pub(super) fn sent(model: &mut Model) -> Option<(u32, String)> {
+    model.sending = false;
+    model.outgoing.pop_front()
+}
+
+/// Applies an editing key to a text field; says whether all of it fitted.
+pub(super) fn edit(editor: &mut Editor, action: &Action) -> bool {
+    match action {
+        Action::Char(letter) => return editor.insert(letter.encode_utf8(&mut [0; 4])),
+        Action::Paste(text) => return editor.insert(text),
+        Action::NewLine => editor.newline(),
+        Action::Backspace => editor.backspace(),
+        Action::Delete => editor.delete(),
+        Action::EraseLine => editor.erase_line(),
+        Action::EraseWord => editor.erase_word(),
+        Action::Left => editor.left(),
+        Action::Right => editor.right(),
+        Action::WordLeft => editor.word_left(),
+        Action::WordRight => editor.word_right(),
+        Action::Home => editor.home(),
+        Action::End => editor.end(),
+        _ => {}
+    }
+    true
+}
+
+/// Asks for people and numbers, unless that is under way.
+pub(super) fn refresh(model: &mut Model, commands: &mut Vec<Command>) {
+    refresh_contacts(model, commands);
+    refresh_status(model, commands);
+}
+
+/// Asks for people.
+pub(super) fn refresh_contacts(model: &mut Model, commands: &mut Vec<Command>) {
+    if model.contacts_call.start() {
+        commands.push(Command::Call(Request::Contacts, Purpose::Contacts));
+    }
+}
+
+/// Asks for the numbers of the top line.
+pub(super) fn refresh_status(model: &mut Model, commands: &mut Vec<Command>) {
+    if model.status_call.start() {
+        commands.push(Command::Call(Request::Status, Purpose::Status));
+    }
+}
+
+/// The newest messages of all conversations.
+pub(super) fn recent() -> Command {
+    Command::Call(
+        Request::Messages { contact: None, before: None, since: None, limit: PAGE },
+        Purpose::Recent,
+    )
+}
+
+/// Asks for the newest page of a conversation. What comes in while it is under way is asked for when it is there.
+pub(super) fn newest(chat: &mut Chat) -> Option<Command> {
+    let contact = chat.contact;
+    let request = Request::Messages { contact: Some(contact), before: None, since: None, limit: PAGE };
+    chat.newest_call.start().then_some(Command::Call(request, Purpose::Newest(contact)))
+}
+
+/// Asks for what came after the window; without a window, for the newest page.
+pub(super) fn newer(chat: &mut Chat) -> Option<Command> {
+    let since = chat.messages.back().map(|last| last.id.clone()).filter(|_| !chat.newest_call.flying);
+    if since.is_none() {
+        return newest(chat);
+    }
+    let request = Request::Messages { contact: Some(chat.contact), before: None, since, limit: PAGE };
+    chat.newer_call.start().then_some(Command::Call(request, Purpose::Newer(chat.contact)))
+}
+
+/// Asks for the next page when the screen comes near an edge of the window.
+fn pages(model: &mut Model, commands: &mut Vec<Command>) {
+    let (start, end) = (scroll::near_edge(model, true), scroll::near_edge(model, false));
+    let Some(chat) = &mut model.chat else { return };
+    if start
+        && chat.older
+        && !chat.older_call.flying
+        && let Some(first) = chat.messages.front()
+    {
+        let before = Some(first.position);
+        let request = Request::Messages { contact: Some(chat.contact), before, since: None, limit: PAGE };
+        chat.older_call.start();
+        commands.push(Command::Call(request, Purpose::Older(chat.contact)));
+    }
+    if end && chat.newer && !chat.newer_call.flying {
+        commands.extend(newer(chat));
+    }
+}
+
+/// Tells the node what was seen: only what is on the screen, at its bottom.
+fn mark_read(model: &mut Model, commands: &mut Vec<Command>) {
+    let shown = model.overlays.is_empty() && (model.two_panes() || model.focus == Focus::Chat);
+    let Some(chat) = model.chat.as_mut().filter(|_| shown) else { return };
+    let upto = chat.received_upto();
+    if chat.view == View::Bottom && !chat.newer && upto > chat.marked {
+        chat.marked = upto;
+        let contact = chat.contact;
+        commands.push(Command::Call(Request::MarkRead { contact, seq: upto }, Purpose::Marked(contact)));
+    }
+}

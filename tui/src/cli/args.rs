@@ -1,0 +1,415 @@
+//! The command line as people and scripts write it, with help that teaches by examples.
+
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const OVERVIEW: &str = "Examples:
+  karvon                                        open the screen; the first start asks four questions
+  karvon demo                                   try everything alone, on this device
+  karvon init --name Ali --no-lock --door-file my.door
+  karvon invite --qr                            show this to one person
+  karvon add --stdin --name Bob < invitation.txt
+  karvon send Bob 'Salom!' --wait delivered
+  karvon read Bob --follow
+
+Exit codes:
+   0 done, or durably queued      5 not found, or ambiguous name   10 time-out (what was queued is safe)
+   1 another failure              6 locked, or wrong passphrase    75 try again later
+   2 wrong usage                  7 key or signature mismatch     130 interrupted
+   3 node does not answer         8 store damaged or full
+   4 no path now                  9 refused by a limit
+
+Environment: KARVON_HOME (data directory), KARVON_PASSPHRASE_FILE, KARVON_LOG, NO_COLOR.
+Karvon is experimental and unaudited.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "karvon", version, about = "A messenger that finds a way: no server, no phone number", after_help = OVERVIEW)]
+pub struct Cli {
+    /// Where the profile lies [default: KARVON_HOME, else the user's data directory]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Results and errors as JSON, one object per line
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No remarks, only results and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// No colours
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Language of the screen, for example tg, ru or en
+    #[arg(long, global = true, value_name = "LANG")]
+    pub lang: Option<String>,
+    /// File whose first line is the passphrase that opens the profile
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// What to do; nothing opens the screen
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Makes a profile
+    #[command(after_help = "Examples:
+  karvon init                                             asks for what it needs
+  karvon init --name Ali --no-lock --door-file my.door    asks nothing
+  karvon --passphrase-file secret.txt init --name Ali
+
+A door is a way into the network, given to you by somebody you trust. It is a secret: prefer --door-file to --door,
+because other users of this device can read a program's arguments.")]
+    Init(Init),
+    /// Keeps the node running in the background
+    #[command(after_help = "Examples:
+  karvon up && karvon status
+  karvon --passphrase-file secret.txt up
+
+Returns once the node answers. Stop it with `karvon down`.")]
+    Up,
+    /// Stops the node in the background
+    #[command(after_help = "Examples:
+  karvon down
+
+Returns once everything is on disk. Nothing is lost: what was queued goes out next time.")]
+    Down,
+    /// Shows how things are: connection, messages on their way, traffic
+    #[command(after_help = "Examples:
+  karvon status
+  karvon status --json | jq .state
+
+States: no_door (add one), connecting, connected (a door answers), online (your mailbox is reached).")]
+    Status,
+    /// Makes an invitation for one person
+    #[command(after_help = "Examples:
+  karvon invite --qr              the other person takes a picture of it
+  karvon invite --text            one line of at most 135 characters, fits one SMS
+  karvon invite --text --plain    the same without the leading KARVON:
+
+Face to face is safest, then a file, then SMS. Messengers of the state are read. Each invitation is for one person.")]
+    Invite(Invite),
+    /// Adds a person from their invitation
+    #[command(after_help = "Examples:
+  karvon add                                asks for the invitation
+  karvon add --stdin --name Ali < invitation.txt
+
+Returns at once. The two devices then meet by themselves; `karvon contacts` shows how far they are.")]
+    Add(Add),
+    /// Lists or renames contacts
+    #[command(after_help = "Examples:
+  karvon contacts
+  karvon contacts list --json
+  karvon contacts rename Ali 'Ali from work'")]
+    Contacts {
+        /// What to do; nothing lists
+        #[command(subcommand)]
+        what: Option<Contacts>,
+    },
+    /// Sends a text
+    #[command(after_help = "Examples:
+  karvon send Ali 'Salom!'                            done as soon as it is safe on this device
+  karvon send Ali - < letter.txt                      the text comes from standard input
+  karvon send Ali 'On my way' --wait delivered --timeout 2m
+  seq 1 100 | karvon send Ali --batch --json          one message per line
+
+A name may be shortened as long as it is unique. A time-out (exit code 10) loses nothing: the message stays queued.")]
+    Send(Send),
+    /// Shows messages
+    #[command(after_help = "Examples:
+  karvon read                    the newest of everybody
+  karvon read Ali --limit 20
+  karvon read Ali --follow       and what comes from now on
+  karvon read --json --since 0123456789abcdef0123456789abcdef
+
+With --json all messages are shown, or those after --since; without it the newest 50.")]
+    Read(Read),
+    /// Shows the way a message took
+    #[command(after_help = "Examples:
+  karvon info 0123456789abcdef0123456789abcdef
+
+The id is what `karvon send --json` and `karvon read --json` call \"id\".")]
+    Info {
+        /// Id of the message, 32 hexadecimal digits
+        id: String,
+    },
+    /// Adds, lists or removes doors, the ways into the network
+    #[command(after_help = "Examples:
+  karvon door list
+  karvon door add --file my.door
+  karvon door add - < my.door
+  karvon door remove 0123456789abcdef0123456789abcdef")]
+    Door {
+        /// What to do
+        #[command(subcommand)]
+        what: Door,
+    },
+    /// Shows or changes settings
+    #[command(after_help = "Examples:
+  karvon config get
+  karvon config get ui.lang
+  karvon config set ui.lang tg
+  karvon config check")]
+    Config {
+        /// What to do
+        #[command(subcommand)]
+        what: Config,
+    },
+    /// Relays and a talking contact inside this program: try everything without anybody else
+    #[command(after_help = "Examples:
+  karvon demo
+
+Nothing leaves this device and nothing is kept.")]
+    Demo,
+    /// Runs the node in the foreground
+    #[command(hide = true)]
+    Node(Node),
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Your name as contacts will see it
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Leaves the profile open: whoever has this device reads everything
+    #[arg(long)]
+    pub no_lock: bool,
+    /// A door, a line that begins with KARVON-DOOR:; may be given several times
+    #[arg(long, value_name = "DOOR")]
+    pub door: Vec<String>,
+    /// File with doors, one a line; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub door_file: Option<PathBuf>,
+}
+
+/// Arguments of `invite`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("form").multiple(true))]
+pub struct Invite {
+    /// As one line of text
+    #[arg(long, group = "form")]
+    pub text: bool,
+    /// As a QR code
+    #[arg(long, group = "form")]
+    pub qr: bool,
+    /// Leaves out the leading KARVON:
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// Arguments of `add`.
+#[derive(Debug, Args)]
+pub struct Add {
+    /// Reads the invitation from standard input
+    #[arg(long)]
+    pub stdin: bool,
+    /// What you call this person; otherwise the name they gave
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// `contacts …`
+#[derive(Debug, Subcommand)]
+pub enum Contacts {
+    /// Lists all
+    List,
+    /// Changes what you call somebody
+    Rename {
+        /// Name, or its beginning
+        who: String,
+        /// New name
+        name: String,
+    },
+}
+
+/// Arguments of `send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    /// Name of the contact, or its beginning
+    pub who: String,
+    /// The text; - reads it from standard input
+    #[arg(required_unless_present = "batch", allow_hyphen_values = true)]
+    pub text: Option<String>,
+    /// Sends each line of standard input as a message of its own
+    #[arg(long)]
+    pub batch: bool,
+    /// Returns once the message is this far
+    #[arg(long, value_name = "STATE", default_value = "queued")]
+    pub wait: Wait,
+    /// Gives up waiting after this time; the message stays queued
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// How far a message must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Wait {
+    /// Safe on this device
+    Queued,
+    /// The recipient's relays say they have it on disk
+    Stored,
+    /// The recipient's device has it on disk
+    Delivered,
+}
+
+/// Arguments of `read`.
+#[derive(Debug, Args)]
+pub struct Read {
+    /// Only with this contact
+    pub who: Option<String>,
+    /// Goes on showing what comes, until interrupted
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only messages after the one with this id
+    #[arg(long, value_name = "ID")]
+    pub since: Option<String>,
+    /// At most this many, the newest ones (with --since the next ones)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// Marks what is shown as seen
+    #[arg(long)]
+    pub mark: bool,
+}
+
+/// `door …`
+#[derive(Debug, Subcommand)]
+pub enum Door {
+    /// Adds a door
+    Add {
+        /// The line that begins with KARVON-DOOR:; - or nothing reads it from standard input
+        door: Option<String>,
+        /// Reads doors from a file, one a line
+        #[arg(long, value_name = "FILE", conflicts_with = "door")]
+        file: Option<PathBuf>,
+    },
+    /// Lists all
+    List,
+    /// Removes a door
+    Remove {
+        /// Its relay, as `karvon door list` shows it; the beginning is enough
+        relay: String,
+    },
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Where the file is
+    Path,
+    /// Whether the file is right
+    Check,
+    /// A setting, or all of them with what they mean
+    Get {
+        /// For example ui.lang
+        key: Option<String>,
+    },
+    /// Changes a setting
+    Set {
+        /// For example ui.lang
+        key: String,
+        /// For example tg
+        value: String,
+    },
+}
+
+/// Arguments of `node`.
+#[derive(Debug, Args)]
+pub struct Node {
+    /// Leaves the terminal
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub detached: bool,
+    /// Reads the passphrase from standard input
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub passphrase_stdin: bool,
+}
+
+/// `30s`, `500ms`, `2m`, `1h`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let wrong = || "write a time as 30s, 500ms, 2m or 1h".to_owned();
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let ms = match unit {
+        "ms" => Some(number),
+        "s" | "" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => None,
+    };
+    // A year is for ever here, and the clock can count that far.
+    ms.filter(|ms| *ms <= 365 * 86_400_000).map(Duration::from_millis).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Cli {
+        Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_teaches_by_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        let all = std::iter::once(&command).chain(command.get_subcommands()).cloned();
+        for mut command in all.filter(|command| !command.is_hide_set() && command.get_name() != "help") {
+            let (name, help) = (command.get_name().to_owned(), command.render_long_help().to_string());
+            assert!(help.contains("Examples:\n  karvon"), "{name}: {help}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_exit_code_of_the_table() {
+        for (exit, ..) in super::super::failure::EXITS {
+            let named = OVERVIEW.split_whitespace().any(|word| word == exit.to_string());
+            assert!(named, "{exit}");
+        }
+    }
+
+    #[test]
+    fn the_contract_of_scripts_is_understood() {
+        for line in [
+            "karvon",
+            "karvon --data-dir A init --name Ali --no-lock --door KARVON-DOOR:A --door KARVON-DOOR:B",
+            "karvon --data-dir A up",
+            "karvon --data-dir A down --json",
+            "karvon --data-dir A invite --text",
+            "karvon --data-dir B add --stdin --name Ali",
+            "karvon --data-dir A contacts list --json",
+            "karvon --data-dir A send Bob hello --wait stored --timeout 30s --json",
+            "karvon --data-dir A send Bob - --json",
+            "karvon --data-dir A send Bob --batch --json",
+            "karvon --data-dir A send Bob - --batch --json",
+            "karvon --data-dir B read Ali --follow --json",
+            "karvon --data-dir B read --since 00 --json",
+            "karvon --data-dir A status --json",
+            "karvon --data-dir A info 00 --json",
+            "karvon demo",
+        ] {
+            parse(line);
+        }
+        assert!(Cli::try_parse_from(["karvon", "send", "Bob"]).is_err());
+        assert!(Cli::try_parse_from(["karvon", "send", "Bob", "x", "--wait", "read"]).is_err());
+    }
+
+    #[test]
+    fn times_are_written_as_people_write_them() {
+        for (text, ms) in
+            [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000), ("7", 7_000), ("0s", 0)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "s", "1d", "-1s", "99999999999999999999s", "18446744073709551615h", "1.5s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `door`: the ways into the network.
+
+use super::args::Door;
+use super::ask;
+use super::failure::Failure;
+use super::session::{Session, unexpected};
+use crate::text::one_line;
+use karvon_node::api::{DoorInfo, Request, Response};
+use karvon_node::client::{Client, check_door};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Carries it out.
+///
+/// # Errors
+/// The node's; `door_damaged` before anything is changed.
+pub(super) async fn door(session: &Session<'_>, what: Door) -> Result<(), Failure> {
+    match what {
+        Door::List => {
+            let doors = session.with_node(async |client| doors(&client).await).await?;
+            if doors.is_empty() {
+                session.out.note("no door yet: ask somebody who runs a relay, then `karvon door add`");
+            }
+            doors.iter().try_for_each(|door| session.out.result(door, || for_people(door)))
+        }
+        Door::Add { door, file } => {
+            let lines = given(door, file.as_deref())?;
+            let doors = session
+                .with_node(async |client| {
+                    add_all(&client, &lines).await?;
+                    doors(&client).await
+                })
+                .await?;
+            doors.iter().try_for_each(|door| session.out.result(door, || for_people(door)))
+        }
+        Door::Remove { relay } => {
+            let removed = session
+                .with_node(async |client| {
+                    let relay = by_beginning(&doors(&client).await?, &relay)?;
+                    client.call(Request::RemoveDoor { relay: relay.clone() }).await?;
+                    Ok(relay)
+                })
+                .await?;
+            session.out.result(&serde_json::json!({ "removed": removed }), || {
+                format!("removed {}", one_line(&removed))
+            })
+        }
+    }
+}
+
+fn given(door: Option<String>, file: Option<&Path>) -> Result<Vec<Zeroizing<String>>, Failure> {
+    let lines = match (door, file) {
+        (_, Some(file)) => ask::lines(file)?,
+        (Some(door), None) if door != "-" => vec![Zeroizing::new(door)],
+        (None, None) if ask::can_ask() => vec![ask::line("Paste the door:")?],
+        _ => ask::lines(Path::new("-"))?,
+    };
+    if lines.is_empty() {
+        return Err(Failure::usage("there is no door in what was given"));
+    }
+    check_all(&lines)?;
+    Ok(lines)
+}
+
+/// Checks door lines before anything is changed.
+///
+/// # Errors
+/// `door_damaged` or `invite_newer`, with the number of the line if there are several.
+pub(super) fn check_all(lines: &[Zeroizing<String>]) -> Result<(), Failure> {
+    for (number, line) in (1..).zip(lines) {
+        check_door(line).map_err(|error| {
+            let which = if lines.len() > 1 { format!("door {number}: ") } else { String::new() };
+            Failure::new(&error.code, format!("{which}{error}"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Adds all of them.
+///
+/// # Errors
+/// The node's.
+pub(super) async fn add_all(client: &Client, lines: &[Zeroizing<String>]) -> Result<(), Failure> {
+    for line in lines {
+        client.call(Request::AddDoor { door: line.to_string() }).await?;
+    }
+    Ok(())
+}
+
+async fn doors(client: &Client) -> Result<Vec<DoorInfo>, Failure> {
+    match client.call(Request::Doors).await? {
+        Response::Doors { doors } => Ok(doors),
+        _ => Err(unexpected()),
+    }
+}
+
+fn by_beginning(doors: &[DoorInfo], relay: &str) -> Result<String, Failure> {
+    let wanted = relay.trim().to_lowercase();
+    let fits = |door: &&DoorInfo| !wanted.is_empty() && door.relay.to_lowercase().starts_with(&wanted);
+    let found: Vec<&DoorInfo> = doors.iter().filter(fits).collect();
+    match found.as_slice() {
+        [one] => Ok(one.relay.clone()),
+        [] => Err(Failure::new("no_such_contact", "there is no door to this relay: see `karvon door list`")),
+        several => Err(Failure {
+            candidates: several.iter().map(|door| one_line(&door.relay)).collect(),
+            ..Failure::new("ambiguous", "several doors match: write more of the relay")
+        }),
+    }
+}
+
+fn for_people(door: &DoorInfo) -> String {
+    let state = if door.connected { "connected" } else { "not connected" };
+    format!("{}  {}  {state}", one_line(&door.relay), one_line(&door.addr))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_door_is_named_by_the_beginning_of_its_relay() {
+        let door = |relay: &str| DoorInfo { relay: relay.into(), addr: String::new(), connected: false };
+        let doors = [door("aa11"), door("aa22"), door("bb33")];
+        assert_eq!(by_beginning(&doors, "AA2").unwrap(), "aa22");
+        assert_eq!(by_beginning(&doors, "aa").unwrap_err().candidates.len(), 2);
+        assert_eq!(by_beginning(&doors, "cc").unwrap_err().exit(), 5);
+        assert_eq!(by_beginning(&doors, "").unwrap_err().exit(), 5);
+    }
+
+    #[test]
+    fn a_damaged_door_is_named_before_anything_is_changed() {
+        let lines = ["KARVON-DOOR:AAAA", "hello"].map(|line| Zeroizing::new(line.to_owned()));
+        let failure = check_all(&lines).unwrap_err();
+        assert_eq!(failure.code, "door_damaged");
+        assert!(failure.message.starts_with("door 1:"), "{}", failure.message);
+    }
+}

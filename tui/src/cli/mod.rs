@@ -1,0 +1,111 @@
+//! The command line: parses it, carries out one command, and ends with an exit code that scripts can rely on.
+
+pub mod args;
+mod ask;
+mod background;
+mod door;
+pub mod failure;
+mod init;
+mod lines;
+mod open;
+pub mod out;
+mod people;
+mod read;
+pub mod resolve;
+mod send;
+pub mod session;
+mod settings;
+mod show;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use failure::Failure;
+use karvon_node::host::Host;
+use out::Out;
+use session::Session;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs the program; `host` makes the nodes.
+#[must_use]
+pub fn main(host: &dyn Host) -> ExitCode {
+    karvon_node::os::keep_private();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let out = Out { json: cli.json, quiet: cli.quiet };
+    match &cli.command {
+        // Log lines would draw over the screen, and a node in the background has nobody who reads them.
+        None | Some(Command::Demo | Command::Node(args::Node { detached: true, .. })) => {}
+        Some(Command::Node(_)) => karvon_node::os::log_to_stderr(Some("info")),
+        Some(_) => karvon_node::os::log_to_stderr(None),
+    }
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("io", format!("the program can not start: {error}")))
+        .and_then(|runtime| runtime.block_on(carry_out(cli, host, out)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out.failure(&failure);
+            ExitCode::from(&failure)
+        }
+    }
+}
+
+/// Help and version go to standard output, mistakes to standard error; as JSON where that was asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    let wanted_json = std::env::args_os().any(|argument| argument == "--json");
+    if error.use_stderr() && wanted_json {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default();
+        let failure = Failure::usage(first.trim_start_matches("error: "));
+        Out { json: true, quiet: false }.failure(&failure);
+        return ExitCode::from(&failure);
+    }
+    // A reader that went away is no mistake.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
+    let passphrase_file = cli.passphrase_file.or_else(|| path_of("KARVON_PASSPHRASE_FILE"));
+    let session = Session { data_dir: data_dir(cli.data_dir)?, host, out, passphrase_file };
+    let look = open::Look { lang: cli.lang, no_color: cli.no_color };
+    // Each command's future is large (it holds a node's start); boxed, only one of them takes room.
+    match cli.command {
+        None => Box::pin(open::screen(&session, &look)).await,
+        Some(Command::Demo) => Box::pin(open::demo(&session, &look)).await,
+        Some(Command::Init(init)) => Box::pin(init::init(&session, init, look.lang.as_deref())).await,
+        Some(Command::Up) => Box::pin(background::up(&session)).await,
+        Some(Command::Down) => Box::pin(background::down(&session)).await,
+        Some(Command::Node(node)) => Box::pin(background::node(&session, &node)).await,
+        Some(Command::Status) => Box::pin(show::status(&session)).await,
+        Some(Command::Info { id }) => Box::pin(show::info(&session, &id)).await,
+        Some(Command::Invite(invite)) => Box::pin(people::invite(&session, &invite)).await,
+        Some(Command::Add(add)) => Box::pin(people::add(&session, add)).await,
+        Some(Command::Contacts { what }) => Box::pin(people::contacts(&session, what)).await,
+        Some(Command::Send(send)) => Box::pin(send::send(&session, send)).await,
+        Some(Command::Read(read)) => Box::pin(read::read(&session, read)).await,
+        Some(Command::Door { what }) => Box::pin(door::door(&session, what)).await,
+        Some(Command::Config { what }) => settings::config(&session, what),
+    }
+}
+
+fn path_of(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn data_dir(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let unknown =
+        |error: std::io::Error| Failure::usage(format!("name the data directory with --data-dir: {error}"));
+    let dir = match named.or_else(|| path_of("KARVON_HOME")) {
+        Some(dir) => dir,
+        None => karvon_node::config::default_data_dir().map_err(unknown)?,
+    };
+    // The node in the background has another working directory.
+    std::path::absolute(dir).map_err(unknown)
+}

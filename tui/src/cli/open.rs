@@ -1,0 +1,101 @@
+//! Opens the screen: on the running node, on one started here, on a new profile, or on the demo.
+
+use super::failure::Failure;
+use super::init::make;
+use super::session::Session;
+use crate::screen::{self, Connect, Newcomer, Options};
+use karvon_node::api::Request;
+use karvon_node::api::error::NO_PROFILE;
+use karvon_node::client::Client;
+use karvon_node::config::{Config, set};
+use std::io::IsTerminal as _;
+
+/// What the command line says about the screen.
+pub(super) struct Look {
+    /// Language tag.
+    pub(super) lang: Option<String>,
+    /// No colours.
+    pub(super) no_color: bool,
+}
+
+impl Look {
+    fn options(&self, config: &Config) -> Options {
+        let configured = (config.ui.lang != "auto").then(|| config.ui.lang.clone());
+        let without = self.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Options { lang: self.lang.clone().or(configured), color: !without, glyphs: config.ui.glyphs.clone() }
+    }
+}
+
+/// Opens the screen; the first start makes a profile before.
+///
+/// # Errors
+/// `usage` without a terminal; the node's.
+pub(super) async fn screen(session: &Session<'_>, look: &Look) -> Result<(), Failure> {
+    needs_terminal()?;
+    let options = look.options(&session.config()?);
+    let attached = match session.attach().await {
+        Err(failure) if failure.code == NO_PROFILE => {
+            let Some(newcomer) = screen::wizard(&options).await? else { return Ok(()) };
+            if matches!(newcomer.connect, Connect::Demo) {
+                return demo(session, look).await;
+            }
+            return first(session, look, newcomer).await;
+        }
+        outcome => outcome?,
+    };
+    let outcome = screen::run(attached.client(), &options).await;
+    attached.leave().await;
+    outcome
+}
+
+/// Makes the profile of a newcomer and opens the screen on it.
+async fn first(session: &Session<'_>, look: &Look, newcomer: Newcomer) -> Result<(), Failure> {
+    let doors = match &newcomer.connect {
+        Connect::Door(door) => vec![door.clone()],
+        _ => Vec::new(),
+    };
+    super::door::check_all(&doors)?;
+    make(session, &newcomer.name, newcomer.passphrase.clone(), &doors, Some(&newcomer.lang)).await?;
+    if newcomer.plain {
+        set(&session.data_dir, "ui.glyphs", "plain")?;
+    }
+    let config = session.config()?;
+    let passphrase = newcomer.passphrase;
+    let attached =
+        karvon_node::host::attach_or_start(&session.data_dir, session.host, &config, passphrase).await?;
+    let client = attached.client();
+    let added = match newcomer.connect {
+        Connect::Invitation(text) => add(&client, text.to_string()).await,
+        _ => Ok(()),
+    };
+    let outcome = match added {
+        Ok(()) => screen::run(client, &look.options(&config)).await,
+        failed => failed,
+    };
+    attached.leave().await;
+    outcome
+}
+
+async fn add(client: &Client, invitation: String) -> Result<(), Failure> {
+    client.call(Request::Add { invitation, name: String::new() }).await?;
+    Ok(())
+}
+
+/// Opens the screen on relays and a talking contact in this process.
+///
+/// # Errors
+/// `usage` without a terminal; the host's.
+pub(super) async fn demo(session: &Session<'_>, look: &Look) -> Result<(), Failure> {
+    needs_terminal()?;
+    let backend = session.host.demo().await?;
+    let outcome = screen::run(Client::local(backend.clone()), &look.options(&Config::default())).await;
+    backend.close().await;
+    outcome
+}
+
+fn needs_terminal() -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::usage("the screen needs a terminal: scripts use the commands (`karvon --help`)"))
+}

@@ -1,0 +1,114 @@
+//! `status` and `info`: how things are, and the way of one message.
+
+use super::failure::Failure;
+use super::send::word;
+use super::session::{Session, unexpected};
+use crate::text::one_line;
+use karvon_node::api::{Request, Response, State, Status, Trail};
+use serde::Serialize;
+
+/// Shows the overall state.
+///
+/// # Errors
+/// The node's.
+pub(super) async fn status(session: &Session<'_>) -> Result<(), Failure> {
+    let status = session
+        .with_node(async |client| match client.call(Request::Status).await? {
+            Response::Status(status) => Ok(status),
+            _ => Err(unexpected()),
+        })
+        .await?;
+    if status.pid == std::process::id() {
+        session
+            .out
+            .note("no node runs in the background: one was started for this moment (`karvon up` keeps one)");
+    }
+    session.out.result(&status, || for_people(&status))
+}
+
+fn for_people(status: &Status) -> String {
+    let meaning = match status.state.as_str() {
+        "no_door" => "no way into the network yet: add one with `karvon door add`",
+        "connecting" => "looking for a way out; messages wait safely",
+        "connected" => "a door answers; your mailbox is not reached yet",
+        "online" => "your mailbox is reached",
+        _ => "",
+    };
+    let mut lines = vec![
+        format!("{}: {meaning}", one_line(&status.state)),
+        format!("you are {}", one_line(&status.name)),
+        format!(
+            "links {}, doors {}, mailboxes {} of {}",
+            status.links, status.doors, status.mailboxes_attached, status.mailboxes
+        ),
+        format!(
+            "yours: {} queued, {} stored, {} delivered; received {}; contacts {}",
+            status.queued, status.stored, status.delivered, status.received, status.contacts
+        ),
+        format!(
+            "since start: {} in, {} out, memory {}, processor {} s",
+            size(status.bytes_in),
+            size(status.bytes_out),
+            size(status.rss),
+            status.cpu_ms / 1_000
+        ),
+    ];
+    if status.one_operator {
+        lines.push(
+            "all your relays are one operator's: it sees your address and when you get messages".to_owned(),
+        );
+    }
+    lines.join("\n")
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
+/// What a script gets of a message's way.
+#[derive(Serialize)]
+struct Info {
+    id: String,
+    contact: u32,
+    seq: u64,
+    mine: bool,
+    state: State,
+    trail: Vec<Trail>,
+}
+
+/// Shows the way of the message with this id.
+///
+/// # Errors
+/// The node's; `no_such_message`.
+pub(super) async fn info(session: &Session<'_>, id: &str) -> Result<(), Failure> {
+    let id = id.trim().to_lowercase();
+    if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Failure::usage(
+            "the id of a message has 32 hexadecimal digits: see `karvon read --json`",
+        ));
+    }
+    let info = session
+        .with_node(async |client| match client.call(Request::Info { id: id.clone() }).await? {
+            Response::Info { state, contact, seq, mine, trail } => {
+                Ok(Info { id: id.clone(), contact, seq, mine, state, trail })
+            }
+            _ => Err(unexpected()),
+        })
+        .await?;
+    session.out.result(&info, || {
+        let steps = info.trail.iter().map(|step| {
+            let relay = step.relay.as_deref().and_then(|relay| relay.get(..8)).unwrap_or_default();
+            format!("{}  {:<9} {relay:<8}  {}", step.at, step.what, step.note.as_deref().unwrap_or_default())
+        });
+        let head = format!("{}, number {} with contact #{}", word(info.state), info.seq, info.contact);
+        std::iter::once(head)
+            .chain(steps)
+            .map(|line| one_line(line.trim_end()))
+            .collect::<Vec<_>>()
+            .join("\n")
+    })
+}

@@ -1,0 +1,127 @@
+//! What an update asks the outside world to do, and what the wizard found out.
+
+use karvon_node::api::Request;
+use zeroize::Zeroizing;
+
+use crate::lang::Lang;
+
+/// Something to be done outside the model.
+pub enum Command {
+    /// Ask the node; the answer comes back with the purpose.
+    Call(Request, Purpose),
+    /// Put text into the clipboard of the terminal.
+    Copy(String),
+    /// The wizard is done.
+    Finish(WizardResult),
+    /// Leave the program.
+    Quit,
+}
+
+/// Why the node was asked, so that its answer finds its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// First call: versions are compared.
+    Hello,
+    /// Nothing is done with the answer; an error is shown.
+    Plain,
+    /// State for the top line.
+    Status,
+    /// The list of people.
+    Contacts,
+    /// Newest messages of all conversations, for the list.
+    Recent,
+    /// The newest message of one conversation, for the list.
+    Latest(u32),
+    /// Newest page of the open conversation.
+    Newest(u32),
+    /// A page before the window of the open conversation.
+    Older(u32),
+    /// A page after the window of the open conversation.
+    Newer(u32),
+    /// A text was handed over.
+    Sent,
+    /// Messages were marked as seen.
+    Marked(u32),
+    /// An invitation was asked for.
+    Invite,
+    /// A person is being added.
+    Add,
+    /// A door is being added.
+    AddDoor,
+    /// The way of a message.
+    Info(String),
+}
+
+/// How the profile is locked.
+pub enum Lock {
+    /// By this passphrase.
+    Passphrase(Zeroizing<String>),
+    /// Not at all: whoever takes the device reads everything.
+    None,
+}
+
+/// How the first connection is made.
+pub enum Connect {
+    /// A line that starts with `KARVON-DOOR:`.
+    Door(Zeroizing<String>),
+    /// An invitation of a person.
+    Invitation(Zeroizing<String>),
+    /// Relays and a talking contact in this process.
+    Demo,
+    /// Nothing yet.
+    Later,
+}
+
+/// What the first start was told; the caller makes the profile from it.
+pub struct WizardResult {
+    /// Language.
+    pub lang: Lang,
+    /// Only glyphs every terminal has.
+    pub plain: bool,
+    /// Name shown to contacts.
+    pub name: String,
+    /// Lock.
+    pub lock: Lock,
+    /// First connection.
+    pub connect: Connect,
+}
+
+impl Connect {
+    /// Recognises a pasted line: a door, or what may be an invitation (the node checks it letter by letter). `None` for anything
+    /// else.
+    #[must_use]
+    pub fn recognise(pasted: &str) -> Option<Self> {
+        let joined: Zeroizing<String> = Zeroizing::new(pasted.split_whitespace().collect());
+        if joined.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("KARVON-DOOR:")) {
+            return Some(Self::Door(joined));
+        }
+        let bare = match joined.get(..7) {
+            Some(start) if start.eq_ignore_ascii_case("KARVON:") => joined.get(7..).unwrap_or_default(),
+            _ => &joined,
+        };
+        let plausible = bare.len() >= 64 && bare.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        plausible.then(|| Self::Invitation(joined.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Connect;
+
+    #[test]
+    fn a_pasted_line_is_recognised_even_when_a_terminal_broke_it() {
+        assert!(
+            matches!(Connect::recognise(" karvon-door:abc\n def "), Some(Connect::Door(line)) if *line == "karvon-door:abcdef")
+        );
+        let code = "K7QF".repeat(26);
+        assert!(matches!(Connect::recognise(&format!("KARVON:{code}")), Some(Connect::Invitation(_))));
+        assert!(matches!(Connect::recognise(&code), Some(Connect::Invitation(line)) if *line == code));
+    }
+
+    #[test]
+    fn a_sentence_or_a_fragment_is_not() {
+        assert!(Connect::recognise("Салом, чӣ хел?").is_none());
+        assert!(Connect::recognise("KARVON:K7QF").is_none());
+        assert!(Connect::recognise("").is_none());
+    }
+}

@@ -1,0 +1,62 @@
+//! An own invitation: a square to photograph where it fits, and the line itself.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Style};
+
+use super::paint;
+use crate::app::overlay::Invite;
+use crate::app::{Model, TWO_PANES};
+use crate::qr;
+use crate::text::{width, wrap};
+
+/// Draws the invitation.
+pub(super) fn draw(model: &Model, invite: &Invite, frame: &mut Frame<'_>, area: Rect) {
+    let (theme, texts) = (model.theme, &model.texts);
+    if let Some(problem) = &invite.problem {
+        paint::paragraph(frame, area, 1, &format!("! {}", theme.glyphs(problem)), theme.warn());
+        return;
+    }
+    let Some(text) = &invite.text else {
+        paint::paragraph(frame, area, 1, &theme.glyphs(&texts.get("invite-making")), theme.faint());
+        return;
+    };
+    let square = square(model, text, invite.inverted, area);
+    let mut side = area;
+    if let Some(rows) = &square {
+        let style = if theme.color { Style::new().fg(Color::White).bg(Color::Black) } else { Style::new() };
+        for (number, row) in rows.iter().enumerate() {
+            paint::text(frame, paint::row(area, number), 0, row, style);
+        }
+        let columns = rows.first().map_or(0, |row| width::width(row));
+        side = paint::indent(area, u16::try_from(columns + 2).unwrap_or(area.width));
+    }
+    let say = if square.is_some() { "invite-say" } else { "invite-say-line" };
+    let mut row = paint::paragraph(frame, side, 0, &texts.get(say), Style::new()) + 1;
+    for part in wrap::wrapped(text, usize::from(side.width)) {
+        paint::text(frame, paint::row(side, row), 0, part, theme.strong());
+        row += 1;
+    }
+    let date = model
+        .zone
+        .local(&invite.expires)
+        .map(|local| format!("{}, {}", super::message::date(model, &local), local.clock()));
+    if let Some(date) = date {
+        row = paint::paragraph(
+            frame,
+            side,
+            row + 1,
+            &texts.with("invite-once", &[("date", date.into())]),
+            Style::new(),
+        );
+    }
+    paint::paragraph(frame, side, row + 1, &texts.get("invite-unverified"), theme.faint());
+}
+
+/// The square, where it fits beside the text and the terminal shows half blocks.
+fn square(model: &Model, text: &str, inverted: bool, area: Rect) -> Option<Vec<String>> {
+    if model.theme.plain || area.width < TWO_PANES {
+        return None;
+    }
+    qr::rows(text, inverted).filter(|rows| rows.len() <= usize::from(area.height))
+}

@@ -1,0 +1,194 @@
+//! One message as rows of a conversation.
+
+use karvon_node::api::{Message, State};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+
+use super::{areas, paint};
+use crate::app::Model;
+use crate::text::{self, time::Local, width, wrap};
+
+/// From this width on the author's name stands before each message.
+const NAMES_FROM: usize = 50;
+const NAME: usize = 10;
+const CLOCK: usize = 5;
+const MARK: usize = 2;
+
+/// Rows the message at this index of the window takes in the model's own size; 0 when there is none.
+#[must_use]
+pub fn height(model: &Model, index: usize) -> usize {
+    rows(model, index, usize::from(areas::areas(model).messages.width)).len()
+}
+
+/// The rows of the message at this index of the window, with the date line and the line of new messages before it.
+#[must_use]
+pub fn rows(model: &Model, index: usize, cells: usize) -> Vec<Line<'static>> {
+    let Some(chat) = &model.chat else { return Vec::new() };
+    let Some(message) = chat.messages.get(index) else { return Vec::new() };
+    let theme = model.theme;
+    let mut out = Vec::new();
+    let local = model.zone.local(&message.sent_at);
+    let before = index.checked_sub(1).and_then(|before| chat.messages.get(before));
+    let day_before = before.map(|before| model.zone.local(&before.sent_at).map(|local| local.day_number));
+    if let Some(local) = local.filter(|local| day_before != Some(Some(local.day_number))) {
+        out.push(separator(&day(model, &local), cells, model, theme.faint()));
+    }
+    if chat.new_from == Some(message.position) {
+        let words = model.texts.with("new-messages", &[("n", chat.unread.into())]);
+        out.push(separator(&words, cells, model, theme.warn()));
+    }
+    let first = out.len();
+    let clock = local.map_or_else(|| "--:--".to_owned(), |local| local.clock());
+    if cells >= NAMES_FROM {
+        wide(model, message, &clock, cells, &mut out)
+    } else {
+        narrow(model, message, &clock, cells, &mut out)
+    }
+    if chat.selected == Some(message.position) {
+        for line in out.iter_mut().skip(first) {
+            line.style = line.style.add_modifier(Modifier::REVERSED);
+        }
+    }
+    out
+}
+
+/// A day as a line of the conversation says it, with its weekday.
+fn day(model: &Model, local: &Local) -> String {
+    date_in(model, local, "date-line")
+}
+
+/// A day within a sentence.
+#[must_use]
+pub fn date(model: &Model, local: &Local) -> String {
+    date_in(model, local, "date")
+}
+
+fn date_in(model: &Model, local: &Local, key: &str) -> String {
+    let texts = &model.texts;
+    let values = [
+        ("weekday", texts.get(&format!("weekday-{}", local.weekday)).into()),
+        ("day", local.day.into()),
+        ("month", texts.get(&format!("month-{}", local.month)).into()),
+        ("year", local.year.to_string().into()),
+    ];
+    texts.with(key, &values)
+}
+
+fn separator(words: &str, cells: usize, model: &Model, style: Style) -> Line<'static> {
+    let before = cells.saturating_sub(width::width(words) + 2) / 2;
+    let sign = model.theme.rule();
+    let line = if before == 0 {
+        width::fit(words, cells, model.theme.plain)
+    } else {
+        let start: String = std::iter::repeat_n(sign, before).collect();
+        let mut line = format!("{start} {words} ");
+        let used = width::width(&line);
+        line.extend(std::iter::repeat_n(sign, cells.saturating_sub(used)));
+        line
+    };
+    Line::styled(line, style)
+}
+
+/// Lines of the text, each wrapped.
+fn wrapped(model: &Model, message: &Message, cells: usize) -> Vec<String> {
+    let lines = match &message.text {
+        Some(text) => text::lines(text),
+        None => vec![model.texts.get("unknown-kind")],
+    };
+    lines
+        .iter()
+        .flat_map(|line| wrap::wrapped(line, cells).into_iter().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+fn mark_style(model: &Model, message: &Message) -> Style {
+    match message.state {
+        State::Queued if model.held(message.contact) => model.theme.warn(),
+        State::Delivered | State::Read => model.theme.good(),
+        _ => model.theme.faint(),
+    }
+}
+
+/// `Name  14:05  text                         mark`
+fn wide(model: &Model, message: &Message, clock: &str, cells: usize, out: &mut Vec<Line<'static>>) {
+    let theme = model.theme;
+    let author = text::name(&message.from, message.contact);
+    let left = NAME + 1 + CLOCK + 2;
+    let room = cells.saturating_sub(left + 1 + MARK).max(2);
+    let rows = wrapped(model, message, room);
+    let last = rows.len().saturating_sub(1);
+    let own = if message.mine { theme.accent() } else { theme.strong() };
+    for (number, row) in rows.into_iter().enumerate() {
+        let rtl = text::is_rtl(&row);
+        let mut spans = if number == 0 {
+            let name = width::pad(&author, NAME, theme.plain);
+            vec![Span::styled(name, own), Span::raw(" "), Span::styled(format!("{clock}  "), theme.faint())]
+        } else {
+            vec![Span::raw(" ".repeat(left))]
+        };
+        let mark =
+            Span::styled(width::pad(model.mark(message), MARK, theme.plain), mark_style(model, message));
+        if rtl {
+            // Nothing stands to the right of such a row, not even the mark.
+            let gap = cells.saturating_sub(left + width::width(&row));
+            spans.extend([Span::raw(" ".repeat(gap)), Span::raw(row)]);
+            out.push(Line::from(spans));
+            if number == last && message.mine {
+                out.push(Line::from(vec![Span::raw(" ".repeat(left + room + 1)), mark]));
+            }
+            continue;
+        }
+        spans.push(Span::raw(width::pad(&row, room, theme.plain)));
+        if number == last {
+            spans.extend([Span::raw(" "), mark]);
+        }
+        out.push(Line::from(spans));
+    }
+}
+
+/// Theirs `14:05 text` on the left, own ones on the right with `14:05 mark` behind.
+fn narrow(model: &Model, message: &Message, clock: &str, cells: usize, out: &mut Vec<Line<'static>>) {
+    let theme = model.theme;
+    let room = cells.saturating_sub(CLOCK + 1).max(2);
+    let rows = wrapped(model, message, if message.mine { room.saturating_sub(2).max(2) } else { room });
+    if !message.mine {
+        for (number, row) in rows.into_iter().enumerate() {
+            let start = if number == 0 { format!("{clock} ") } else { " ".repeat(CLOCK + 1) };
+            let gap = if text::is_rtl(&row) { room.saturating_sub(width::width(&row)) } else { 0 };
+            out.push(Line::from(vec![
+                Span::styled(start, theme.faint()),
+                Span::raw(" ".repeat(gap)),
+                Span::raw(row),
+            ]));
+        }
+        return;
+    }
+    let tail = format!(" {clock} ");
+    let mark = Span::styled(width::pad(model.mark(message), MARK, theme.plain), mark_style(model, message));
+    let tail_cells = width::width(&tail) + MARK;
+    let last = rows.len().saturating_sub(1);
+    for (number, row) in rows.into_iter().enumerate() {
+        let wide = width::width(&row);
+        let behind = number == last && !text::is_rtl(&row) && wide + tail_cells <= cells;
+        let gap = cells.saturating_sub(wide + if behind { tail_cells } else { 0 });
+        let mut spans = vec![Span::raw(" ".repeat(gap)), Span::styled(row, theme.accent())];
+        if behind {
+            spans.extend([Span::styled(tail.clone(), theme.faint()), mark.clone()]);
+        }
+        out.push(Line::from(spans));
+        if number == last && !behind {
+            let gap = " ".repeat(cells.saturating_sub(tail_cells));
+            out.push(Line::from(vec![
+                Span::raw(gap),
+                Span::styled(tail.clone(), theme.faint()),
+                mark.clone(),
+            ]));
+        }
+    }
+}
+
+/// A rule of the conversation with words in it.
+#[must_use]
+pub(super) fn rule(model: &Model, words: &str, cells: usize) -> Line<'static> {
+    Line::styled(paint::rule(words, cells, model.theme), model.theme.faint())
+}

@@ -1,0 +1,211 @@
+### English. `reviewed = yes` once a native speaker who did not write it has read the file.
+reviewed = no
+
+# Top line
+state-no-door = no door
+state-connecting = connecting
+state-connected = connected
+state-online = online
+state-gone = node stopped
+status-queued = { $n } queued
+status-one-operator = one operator sees address and times
+status-one-operator-short = one operator
+
+# Line of keys: one or two words each
+key-quit = quit
+key-next = next
+key-back = back
+key-language = language
+key-glyphs = glyphs
+key-choose = choose
+key-open = open
+key-add = add
+key-field = next field
+key-copy = copy
+key-copy-id = copy number
+key-theirs = paste theirs
+key-invert = invert
+key-scroll = scroll
+key-invite = my invitation
+key-info = details
+key-send = send
+key-newline = new line
+key-message = choose message
+key-find = find
+key-help = help
+key-unread = next unread
+
+# Commands of the menu
+command-add = Add a person or a door
+command-invite = Show my invitation
+command-unread = Go to the next unread conversation
+command-help = Help: keys and signs
+command-back = Back to the conversations
+command-quit = Quit Karvon
+
+# Notices
+node-gone = The node stopped. Messages on this device are safe. Start Karvon again.
+quit-unsent = There is text that was not sent. Press ^Q again to quit without it.
+no-unread = Nothing unread.
+text-full = The text is as long as one message may be. Send it, then go on.
+copied = Handed to the terminal's clipboard. If nothing arrives, select it by hand.
+added = Added. You can write at once; it leaves when the other side has answered.
+door-added = Door added. Connecting.
+not-recognised = This is neither a door nor an invitation. Copy the whole line again.
+
+# List and conversation
+list-empty = Nobody here yet. Press ^N to paste an invitation, or ^Y to show yours.
+chat-none = Choose a conversation, or press ^K to find one.
+chat-loading = Reading…
+chat-empty = No messages yet. What you write is sealed before it leaves this device.
+verified = verified
+meeting-looking-up = looking up the invitation
+meeting-greeting = waiting for the first answer
+meeting-failed = held
+new-messages =
+    { $n ->
+        [one] { $n } new
+       *[other] { $n } new
+    }
+newer-below = newer messages below: PgDn
+waiting = { $n } being written to disk
+unknown-kind = [a kind of message this version does not know]
+date-line = { $weekday }, { $day } { $month } { $year }
+date = { $day } { $month } { $year }
+weekday-1 = Monday
+weekday-2 = Tuesday
+weekday-3 = Wednesday
+weekday-4 = Thursday
+weekday-5 = Friday
+weekday-6 = Saturday
+weekday-7 = Sunday
+month-1 = January
+month-2 = February
+month-3 = March
+month-4 = April
+month-5 = May
+month-6 = June
+month-7 = July
+month-8 = August
+month-9 = September
+month-10 = October
+month-11 = November
+month-12 = December
+
+# Add
+add-title = Add a person or a door
+add-line = Paste the invitation (KARVON:…) or the door line (KARVON-DOOR:…)
+add-name = Name for this person, if you want another than their own
+add-help =
+    An invitation works once, for one person. Whoever reads it can use it:
+    better shown face to face than sent. A door is an address through which
+    this device reaches the network.
+add-busy = Adding…
+add-empty = Paste a line first.
+
+# Own invitation
+invite-title = My invitation
+invite-making = Making an invitation…
+invite-once = For one person, until { $date }.
+invite-say = Let them photograph the square, or send them this line:
+invite-say-line = Let one person copy this line, or send it to them:
+invite-unverified = Sent by text, it may be read on the way: compare words later, in a call.
+
+# Find
+find-title = Find a person or a command
+find-none = Nothing found. Erase some letters.
+
+# Message
+info-title = Message
+info-from = From { $name }
+info-written = Written { $date }
+info-arrived = Arrived on this device { $date }
+info-waiting = Reading its way…
+info-way = Its way
+trail-queued = written to this device's disk
+trail-sent = handed to relay { $relay }
+trail-stored = relay { $relay } has it on disk until { $date }
+trail-refused = relay { $relay } did not take it ({ $note }); the next try comes by itself
+trail-delivered = on the disk of the other side's device
+trail-read = seen by the other side
+trail-other = { $what }
+
+# Help
+help-title = Help
+help-everywhere = Everywhere
+help-chat = Conversation
+help-message = Chosen message
+help-signs = Signs
+help-find = find a person or a command
+help-unread = next unread conversation
+help-add = add a person or a door
+help-invite = show my invitation
+help-back = back; from the top, the menu
+help-help = this help
+help-quit = quit
+help-send = send
+help-newline = new line
+help-pane = other pane
+help-scroll = older and newer messages
+help-erase = erase the line
+help-select = choose a message
+help-info = its way and state
+help-copy = copy its text
+help-layouts = ^ means Ctrl. Keys work in Cyrillic layouts too: ^Л is ^K.
+sign-queued = on this device's disk, will be sent; survives a power cut
+sign-stored = relays say they have it on disk
+sign-delivered = on the disk of the other side's device
+sign-read = the other side saw it, if they allow you to know
+sign-held = held for a stated reason; the message is kept
+
+# First start
+wizard-title = first start
+wizard-step-language = language
+wizard-step-name = name
+wizard-step-lock = lock
+wizard-step-connect = connect
+language-unreviewed = not yet read by a native speaker
+wizard-display = These must look right; otherwise choose plain glyphs with Tab:
+wizard-unicode = Unicode
+wizard-plain = Plain
+wizard-name = The name your contacts see (no phone number, no e-mail)
+wizard-name-missing = Write a name: any will do, it can be changed.
+wizard-lock = How is this device's copy locked?
+wizard-lock-passphrase = My passphrase
+wizard-lock-none = None: whoever takes this device reads all
+wizard-passphrase = Passphrase that opens this device
+wizard-passphrase-again = The same once more
+wizard-passphrase-note = Forgotten is lost: nobody can reset it. Six words are better than one.
+wizard-passphrase-short = Too short: at least 8 characters, better six words.
+wizard-passphrase-differs = The two differ. Type the second one again.
+wizard-connect = How do you get connected?
+wizard-paste = Paste a door or an invitation
+wizard-demo = Demo: try everything alone, without a network
+wizard-later = Later: I have neither yet
+wizard-later-note = Ask somebody who uses Karvon for an invitation: a door comes with it.
+wizard-unaudited = Karvon is experimental and unaudited.
+
+too-small = Make the window bigger, or use: karvon read
+
+# Errors: what happened and one thing to do
+error-unknown = That did not work ({ $code }). Try again.
+error-invite-damaged = The invitation is damaged. Compare it with the original, letter by letter.
+error-invite-newer = The invitation was made by a newer Karvon. Update this one first.
+error-invite-used =
+    This invitation was already used. If that was not you, ask for a new one
+    and tell your friend.
+error-invite-expired = This invitation is too old. Ask for a new one.
+error-invite-own = This is your own invitation. Give it to the person you want to talk to.
+error-door-damaged = The door line is damaged. Copy it again, from KARVON-DOOR: to its end.
+error-no-such-contact = Nobody in your contacts has this name. Choose one from the list.
+error-ambiguous = Several contacts match. Write more of the name.
+error-no-such-message = This message is no longer here. Go back and choose another.
+error-too-long = The text is too long for one message. Send it in parts.
+error-empty = There is nothing to send. Write something first.
+error-limit = A limit is reached. Remove something first.
+error-no-door = There is no door to the network yet. Add one with ^N.
+error-busy = Busy. Try again in a moment.
+error-store = The disk of this device failed. Free space or check it, then start again.
+error-unavailable = This cannot be done now. Try again later.
+error-version = The running node is of another version. Stop it with: karvon down
+error-bad-request = The node did not understand. Update Karvon, then try again.
