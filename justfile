@@ -30,7 +30,3 @@ fire rounds="100":
 # Known faults of dependencies; asks the RustSec database over the network.
 advisories:
     cargo deny check advisories
-
-# One simulated world; the same seed gives the same world.
-sim seed="1":
-    cargo run --release -p karvon-simulations --bin karvon-sim -- --seed {{seed}}
