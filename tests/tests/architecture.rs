@@ -1,4 +1,5 @@
 //! The repository keeps its own rules; what each demands stands in `tests/src/architecture/rules.rs`.
+#![cfg(unix)]
 
 use karvon_tests::architecture::{rules, tree::Tree};
 

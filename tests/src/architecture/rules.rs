@@ -278,8 +278,21 @@ fn unix_behind_cfg(tree: &Tree) -> Vec<String> {
     let gated = |code: &str| {
         code.contains("cfg(unix") || code.contains("cfg(any(unix") || code.contains("cfg(target_os")
     };
+    // A crate may be for Unix as a whole: empty elsewhere, or refusing to build there.
+    let whole: Vec<&str> = tree
+        .rust()
+        .filter(|file| {
+            let code = &file.layers.code;
+            code.contains("#![cfg(unix)]")
+                || code.contains("#[cfg(not(unix))]") && code.contains("compile_error!")
+        })
+        .filter_map(|file| file.path.strip_suffix("lib.rs").or_else(|| file.path.strip_suffix("main.rs")))
+        .collect();
     let mut out = Vec::new();
-    for file in tree.rust().filter(|file| !gated(&file.product)) {
+    for file in tree
+        .rust()
+        .filter(|file| !gated(&file.product) && !whole.iter().any(|root| file.path.starts_with(root)))
+    {
         let stem = file
             .path
             .trim_end_matches("/mod.rs")
