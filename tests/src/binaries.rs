@@ -61,9 +61,14 @@ fn build() -> Binaries {
     lock.lock().expect("the lock can be waited for");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--message-format=json", "--bins", "-p", "karvon", "-p", "karvon-node"]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
+    command.args(["build", "--message-format=json", "--bins"]);
+    if cfg!(debug_assertions) {
+        // The same set of packages as `cargo test --workspace`: a smaller one would give shared dependencies other features, and
+        // everything above them would be compiled a second time.
+        command.arg("--workspace");
+    } else {
+        // Exactly what `cargo build --release` gives to users.
+        command.args(["--release", "-p", "karvon", "-p", "karvon-node"]);
     }
     // The variables that cargo sets for a test would make the inner build look different from an outer one.
     for (name, _) in
@@ -71,7 +76,6 @@ fn build() -> Binaries {
     {
         command.env_remove(name);
     }
-    // The lock also belongs to the child until it ends, so it may not inherit a test's standard input.
     let output = command
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .stdin(Stdio::null())
