@@ -56,7 +56,20 @@ impl Tree {
     /// The tree of these paths and texts.
     #[must_use]
     pub fn of(files: &[(&str, &str)]) -> Self {
-        Self { files: files.iter().map(|(path, text)| Source::new(path, text)).collect() }
+        let mut tree = Self { files: files.iter().map(|(path, text)| Source::new(path, text)).collect() };
+        tree.leave_out_test_files();
+        tree
+    }
+
+    /// What a file declares as `#[cfg(test)] mod name;` does not ship: its product layer becomes empty.
+    fn leave_out_test_files(&mut self) {
+        let declared: Vec<String> = self.rust().flat_map(test_modules).collect();
+        for file in &mut self.files {
+            let path = file.path.trim_end_matches(".rs").trim_end_matches("/mod");
+            if declared.iter().any(|module| path == module || path.starts_with(&format!("{module}/"))) {
+                file.product.clear();
+            }
+        }
     }
 
     /// Reads the repository this crate is part of.
@@ -75,7 +88,9 @@ impl Tree {
                 files.push(Source::new(&path.to_string_lossy().replace('\\', "/"), &text));
             }
         }
-        Ok(Self { files })
+        let mut tree = Self { files };
+        tree.leave_out_test_files();
+        Ok(tree)
     }
 
     /// The file at `path`.
@@ -103,6 +118,22 @@ impl Tree {
     }
 }
 
+/// Paths, without `.rs` or `/mod.rs`, of the modules that `file` declares for tests only.
+fn test_modules(file: &Source) -> Vec<String> {
+    let stem = file.path.trim_end_matches(".rs");
+    let folder = match stem.rsplit_once('/') {
+        Some((folder, "mod" | "lib" | "main")) => folder,
+        _ => stem,
+    };
+    let marked = file.layers.code.split("#[cfg(test)]").skip(1);
+    let names = marked.filter_map(|after| {
+        let (declaration, _) = after.split_once(';')?;
+        let (_, name) = declaration.rsplit_once("mod ")?;
+        (!declaration.contains('{')).then(|| name.trim().to_owned())
+    });
+    names.map(|name| format!("{folder}/{name}")).collect()
+}
+
 fn walk(root: &Path, folder: &Path, out: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -120,4 +151,28 @@ fn walk(root: &Path, folder: &Path, out: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_for_tests_in_files_of_their_own_do_not_ship() {
+        let tree = Tree::of(&[
+            ("tui/src/app.rs", "//! A.\n#[cfg(test)]\npub(crate) mod story;\nmod real;\n"),
+            ("tui/src/app/story.rs", "//! S.\nuse std::fs;\n"),
+            ("tui/src/app/real.rs", "//! R.\nuse std::fs;\n"),
+            ("node/src/store/mod.rs", "//! M.\n#[cfg(test)]\nmod tests;\n"),
+            ("node/src/store/tests/mod.rs", "//! T.\nuse a;\n"),
+            ("node/src/store/tests/deep.rs", "//! T.\nuse a;\n"),
+        ]);
+        let shipped: Vec<&str> = tree
+            .files
+            .iter()
+            .filter(|file| !file.product.is_empty())
+            .map(|file| file.path.as_str())
+            .collect();
+        assert_eq!(shipped, ["tui/src/app.rs", "tui/src/app/real.rs", "node/src/store/mod.rs"]);
+    }
 }
