@@ -10,6 +10,7 @@ use karvon_tests::person::Person;
 use karvon_tests::until::{DEADLINE, until_within};
 use karvon_tests::world::World;
 use serde_json::{Map, Value, json};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +37,9 @@ struct Counts {
 
 /// No single figure may take longer, or the run is given up.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Requests of the burst that may be without an answer.
+const REQUESTS_AT_ONCE: usize = 256;
 
 pub(crate) fn measure(options: &Options) -> Value {
     let counts = if options.quick {
@@ -194,14 +198,17 @@ fn burst(world: &World, ali: &Person, bob: &Person, count: usize, ledger: &mut L
     let (ali_before, bob_before) = (link_bytes(&mut sender), link_bytes(&mut recipient));
     let received_before = received(&mut recipient);
     let start = Instant::now();
-    for chunk in texts.chunks(1_000) {
-        let requests: Vec<u64> = chunk
-            .iter()
-            .map(|text| {
-                sender.post("send", &json!({ "contact": to, "text": text })).expect("the node takes requests")
-            })
-            .collect();
-        for (text, request) in chunk.iter().zip(requests) {
+    let mut waiting = VecDeque::new();
+    let mut left = texts.iter();
+    loop {
+        let text = left.next();
+        if let Some(text) = text {
+            let params = json!({ "contact": to, "text": text });
+            waiting.push_back((text, sender.post("send", &params).expect("the node takes requests")));
+        }
+        // Without a bound both sides could wait for the other to read.
+        if waiting.len() >= REQUESTS_AT_ONCE || text.is_none() {
+            let Some((text, request)) = waiting.pop_front() else { break };
             let durable = sender.answer(request).is_ok();
             ledger.sent(text.clone(), durable);
         }
