@@ -1,6 +1,7 @@
 //! A relay as a real process.
 
 use crate::binaries::binaries;
+use crate::dice::Dice;
 use crate::process::signal;
 use crate::until::until;
 use crate::world::Place;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A relay. Killed when dropped.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub struct Relay {
     output: PathBuf,
     log: PathBuf,
     peers: Vec<String>,
+    mesh: String,
     ready: Value,
     child: Option<Child>,
 }
@@ -36,14 +39,15 @@ impl Relay {
             output: logs.join(format!("relay-{number}.out.log")),
             log: logs.join(format!("relay-{number}.log")),
             peers,
+            mesh: mesh_address(),
             ready: Value::Null,
             child: None,
         };
-        relay.spawn("127.0.0.1:0", "127.0.0.1:0");
+        relay.spawn("127.0.0.1:0");
         relay
     }
 
-    fn spawn(&mut self, listen: &str, mesh: &str) {
+    fn spawn(&mut self, listen: &str) {
         let mut command = Command::new(self.command.get_program());
         for (name, value) in self.command.get_envs() {
             match value {
@@ -58,7 +62,7 @@ impl Relay {
             "--listen",
             listen,
             "--mesh-listen",
-            mesh,
+            &self.mesh,
             "--data-dir",
         ]);
         command.arg(&self.data_dir);
@@ -137,14 +141,25 @@ impl Relay {
     /// # Panics
     /// If it does not get ready.
     pub fn start_again(&mut self) {
-        let address = |name: &str| self.ready[name].as_str().unwrap_or("127.0.0.1:0").to_owned();
-        let (listen, mesh) = (address("listen"), address("mesh"));
+        let listen = self.listen().to_owned();
         // People have the door line of the first start; a later one may be of another slot.
         let door = self.ready["door"].clone();
         self.kill9();
-        self.spawn(&listen, &mesh);
+        self.spawn(&listen);
         self.ready["door"] = door;
     }
+}
+
+/// Where a relay listens for other relays. The ready line does not say it, and it must be the same after a restart, as an operator's
+/// is; so on Linux, where all of 127.0.0.0/8 is this computer, each relay has an address of its own instead of a port of its own.
+fn mesh_address() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    if !cfg!(target_os = "linux") {
+        return "127.0.0.1:0".to_owned();
+    }
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut dice = Dice::of(u64::from(std::process::id()) << 32 | u64::from(number));
+    format!("127.{}.{}.{}:7444", 1 + dice.below(254), dice.below(256), 1 + dice.below(254))
 }
 
 impl Drop for Relay {

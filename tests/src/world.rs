@@ -53,9 +53,10 @@ impl Place {
     #[must_use]
     pub fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        for (name, _) in
-            std::env::vars().filter(|(name, _)| name.starts_with("XDG_") || name.starts_with("KARVON_"))
-        {
+        // `KARVON_LOG` stays, so that a failing test can be made to talk.
+        let own =
+            |name: &str| (name.starts_with("XDG_") || name.starts_with("KARVON_")) && name != "KARVON_LOG";
+        for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
             command.env_remove(name);
         }
         command

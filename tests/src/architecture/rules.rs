@@ -215,7 +215,7 @@ fn protocol_dependencies(tree: &Tree) -> Vec<String> {
 }
 
 fn tui_knows_the_front_only(tree: &Tree) -> Vec<String> {
-    const FRONT: &[&str] = &["api", "client", "config", "demo", "host", "leaf", ""];
+    const FRONT: &[&str] = &["api", "client", "config", "demo", "host", "leaf", "os", ""];
     let mut out = Vec::new();
     for file in tree.product(&["tui/src/"]) {
         let known = children(&file.product, "karvon_node");
