@@ -1,0 +1,32 @@
+# Short names for what developers do often. `just` lists them.
+
+_default:
+    @just --list
+
+# Everything that must hold before a change is kept.
+check:
+    .ci/run
+
+# Formats all Rust.
+fmt:
+    cargo fmt --all
+
+# The tests that need Rust and a C compiler only.
+test:
+    cargo test --workspace
+
+# Relays and a talking contact in one process on loopback.
+demo:
+    cargo run --release --bin karvon -- demo
+
+# Every figure of RELIABILITY.md and the README, as one JSON object.
+bench *args:
+    cargo run --release -p karvon-tests --bin karvon-bench -- {{args}}
+
+# The kill tests with `rounds` kills of each role instead of the quick count.
+fire rounds="100":
+    KARVON_FIRE={{rounds}} cargo test --release -p karvon-tests --test kill -- --nocapture --test-threads=1
+
+# Known faults of dependencies; asks the RustSec database over the network.
+advisories:
+    cargo deny check advisories
