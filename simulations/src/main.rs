@@ -1,2 +1,2 @@
-//! x
+//! The `karvon-sim` program.
 fn main() {}
