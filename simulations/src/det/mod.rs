@@ -11,7 +11,7 @@ mod scope;
 
 pub use interpose::{cpu_ns, rss_bytes};
 pub use rng::Rng;
-pub use runtime::{RunError, run};
+pub use runtime::{RunError, panic_words, run};
 pub use scope::{NodeId, Scope, Skew, current_node, poll_limit};
 
 /// Whether the two functions of libc are really replaced in this build: both for callers that were linked and for `dlsym`.

@@ -17,7 +17,9 @@ const STACK_BYTES: usize = 64 << 20;
 #[non_exhaustive]
 pub enum RunError {
     /// The build does not replace libc's functions.
-    #[error("deterministic worlds need Linux with glibc on a 64-bit machine; this build can not replace the clock and entropy of libc")]
+    #[error(
+        "deterministic worlds need Linux with glibc on a 64-bit machine; this build can not replace the clock and entropy of libc"
+    )]
     Unsupported,
     /// The operating system refused a thread or a runtime.
     #[error("the world's thread could not be started: {0}")]
@@ -41,29 +43,30 @@ where
     if !interpose::in_place() {
         return Err(RunError::Unsupported);
     }
-    let thread = std::thread::Builder::new().name("world".to_owned()).stack_size(STACK_BYTES).spawn(move || {
-        interpose::enable(seed, START_MONO_NS, START_WALL_NS);
-        // Not every kernel or container allows the filter; the trace tests would still find foreign entropy.
-        let _ = interpose::forbid_raw_entropy();
-        let origin = Instant::now();
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_time().start_paused(true).on_thread_unpark(move || {
-            let passed = nanos(tokio::time::Instant::now().into_std().duration_since(origin));
-            interpose::set_now(START_MONO_NS + passed, START_WALL_NS + passed);
-            scope::time_moved();
-        });
-        let result = builder.build().map(|runtime| {
-            let value = runtime.block_on(async { make().await });
-            // Tasks that are left are dropped here, still in virtual time.
-            drop(runtime);
-            value
-        });
-        interpose::disable();
-        result
-    })?;
+    let thread =
+        std::thread::Builder::new().name("world".to_owned()).stack_size(STACK_BYTES).spawn(move || {
+            interpose::enable(seed, START_MONO_NS, START_WALL_NS);
+            // Not every kernel or container allows the filter; the trace tests would still find foreign entropy.
+            let _ = interpose::forbid_raw_entropy();
+            let origin = Instant::now();
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_time().start_paused(true).on_thread_unpark(move || {
+                let passed = nanos(tokio::time::Instant::now().into_std().duration_since(origin));
+                interpose::set_now(START_MONO_NS + passed, START_WALL_NS + passed);
+                scope::time_moved();
+            });
+            let result = builder.build().map(|runtime| {
+                let value = runtime.block_on(async { make().await });
+                // Tasks that are left are dropped here, still in virtual time.
+                drop(runtime);
+                value
+            });
+            interpose::disable();
+            result
+        })?;
     match thread.join() {
         Ok(result) => Ok(result?),
-        Err(panic) => Err(RunError::Panicked(message(panic.as_ref()))),
+        Err(panic) => Err(RunError::Panicked(panic_words(panic.as_ref()))),
     }
 }
 
@@ -71,7 +74,9 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+#[must_use]
+pub fn panic_words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

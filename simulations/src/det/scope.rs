@@ -67,8 +67,12 @@ impl Scope {
         Self { node, skew, inner: Some(inner) }
     }
 
-    fn enter<T>(&mut self, work: impl FnOnce(&mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) -> T) -> T {
-        let outside = (CURRENT.replace(Some(self.node)), interpose::set_skew(self.skew.0.load(Ordering::Relaxed)));
+    fn enter<T>(
+        &mut self,
+        work: impl FnOnce(&mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) -> T,
+    ) -> T {
+        let outside =
+            (CURRENT.replace(Some(self.node)), interpose::set_skew(self.skew.0.load(Ordering::Relaxed)));
         let result = work(&mut self.inner);
         CURRENT.set(outside.0);
         interpose::set_skew(outside.1);
