@@ -1,2 +1,5 @@
 //! The `karvon-sim` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    karvon_simulations::cli::main()
+}
