@@ -1,4 +1,5 @@
 //! What the program says to mistakes, and that it keeps what it has.
+#![allow(clippy::unwrap_used)]
 
 use std::process::{Command, Output};
 

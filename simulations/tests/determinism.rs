@@ -1,4 +1,5 @@
 //! Equal seeds give equal worlds, down to the last byte of noise ciphertext, in two processes; other seeds give others.
+#![allow(clippy::unwrap_used)]
 #![cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 
 use serde_json::Value;

@@ -1,4 +1,5 @@
 //! How the modelled network treats bytes: delays, bandwidth, order, resets, black holes, NATs, power cuts.
+#![allow(clippy::unwrap_used)]
 #![cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 
 use futures::{AsyncReadExt, AsyncWriteExt};

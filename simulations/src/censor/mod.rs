@@ -1,7 +1,20 @@
 //! A censor as a library: rules that see what a box on the way sees, and may be put together.
 
+mod address;
+mod bytes;
+mod list;
 mod place;
+mod prober;
+#[cfg(test)]
+mod testing;
+mod volume;
+
+pub use address::{Action, AddressBlock, AllowList, DelayedBlock, Learner};
+pub use bytes::{BytePattern, LooksRandom};
+pub use list::{AddressList, Entry};
 pub use place::{Place, Placed};
+pub use prober::{Answer, Probe, Suspicion, ask, probe};
+pub use volume::{HandshakePolicing, RandomReset, Throttle, VolumeFreeze};
 
 use crate::det::Rng;
 use crate::net::{FlowId, Region, Side, SimTime};
@@ -89,4 +102,19 @@ pub trait Rule: Send {
 
     /// A flow is over: what is remembered of it may go.
     fn closed(&mut self, _flow: FlowId) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_rules_together_are_as_harsh_as_the_harshest() {
+        use Verdict::{Delay, Drop, Freeze, Pass, Reset};
+        assert_eq!(Delay(2).and(Delay(3)), Delay(5));
+        for harsher in [[Pass, Delay(1)], [Delay(9), Drop], [Drop, Freeze], [Freeze, Reset]] {
+            let [mild, harsh] = harsher;
+            assert_eq!((mild.and(harsh), harsh.and(mild)), (harsh, harsh));
+        }
+    }
 }

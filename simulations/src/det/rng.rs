@@ -22,7 +22,7 @@ impl Rng {
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -32,7 +32,7 @@ impl Rng {
 
     /// A number below `bound`; 0 if `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+        ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
     /// An index into something of `len` elements; 0 if it is empty.
@@ -42,7 +42,7 @@ impl Rng {
 
     /// A number from 0 up to but not including 1.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// True with probability `p`.
@@ -53,7 +53,7 @@ impl Rng {
     /// Fills `out`.
     pub fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(8) {
-            let word = self.next().to_le_bytes();
+            let word = self.bits().to_le_bytes();
             for (to, from) in chunk.iter_mut().zip(word) {
                 *to = from;
             }
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn known_values_of_splitmix64_come_out() {
         let mut rng = Rng::new(1_234_567);
-        assert_eq!([rng.next(), rng.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!([rng.bits(), rng.bits()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
     }
 
     #[test]
@@ -83,7 +83,7 @@ mod tests {
         let mut rng = Rng::fork(1, "links");
         assert!((0..1_000).all(|_| rng.below(7) < 7 && rng.unit() < 1.0));
         assert_eq!(rng.below(0), 0);
-        assert_ne!(Rng::fork(1, "links").next(), Rng::fork(1, "faults").next());
+        assert_ne!(Rng::fork(1, "links").bits(), Rng::fork(1, "faults").bits());
     }
 
     #[test]

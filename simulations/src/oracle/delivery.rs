@@ -18,10 +18,8 @@ impl Oracle for NothingLost {
 
     fn judge(&mut self, fact: &Fact) -> Result<(), String> {
         match fact {
-            Fact::Queued(message) => {
-                if !self.shown.contains(message) {
-                    self.waiting.insert(*message);
-                }
+            Fact::Queued(message) if !self.shown.contains(message) => {
+                self.waiting.insert(*message);
             }
             Fact::Shown(message) => {
                 self.waiting.remove(message);
@@ -30,11 +28,11 @@ impl Oracle for NothingLost {
             Fact::GivenUp(message) => {
                 self.waiting.remove(message);
             }
-            Fact::Delivered(message) if !self.shown.contains(message) => {
-                // A reader whose device is gone cannot show it any more.
-                if !self.lost_devices.contains(&message.to) {
-                    return Err(format!("{message:?} is called delivered, but its reader does not have it"));
-                }
+            // A reader whose device is gone can not show it any more.
+            Fact::Delivered(message)
+                if !self.shown.contains(message) && !self.lost_devices.contains(&message.to) =>
+            {
+                return Err(format!("{message:?} is called delivered, but its reader does not have it"));
             }
             Fact::DeviceLost(person) => {
                 self.lost_devices.insert(*person);
