@@ -6,15 +6,25 @@
 #![forbid(unsafe_code)]
 
 pub mod body;
+pub mod bundle;
 pub mod cbor;
 pub mod cell;
 pub mod core;
+pub mod crypto;
 pub mod descriptor;
 pub mod effects;
 pub mod engine;
 pub mod error;
+pub mod handshake;
+pub mod identity;
 pub mod ids;
+pub mod invite;
 pub mod limits;
 pub mod link;
+pub mod ratchet;
 pub mod relay;
 pub mod rpc;
+pub mod session;
+pub mod tags;
+mod timers;
+pub mod tunnel;

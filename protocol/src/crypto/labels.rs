@@ -1,0 +1,51 @@
+//! Every label of the key schedule, one constant per use, so that no two derivations can meet.
+
+/// Salt of the recovery code's Argon2id.
+pub const ROOT_SALT: &str = "karvon/1 root";
+/// Account key from the stretched root.
+pub const ACCOUNT: &str = "karvon/1 account";
+/// Signature of a device certificate by the account key.
+pub const SIGN_DEVICE: &str = "karvon/1 device";
+/// Check bits of a recovery code (BLAKE3 context).
+pub const RECOVERY_CHECK: &str = "karvon 2026 recovery check v1";
+/// Safety number of two people (BLAKE3 context).
+pub const SAFETY: &str = "karvon 2026 safety v1";
+
+/// HKDF salt of everything that comes from an invitation's secret.
+pub const INVITE_SALT: &str = "karvon/1 invite";
+/// Slot id of an invitation's door.
+pub const INVITE_SLOT: &str = "karvon/1 invite slot";
+/// Slot key of an invitation's door.
+pub const INVITE_DOOR: &str = "karvon/1 invite door";
+/// Where an invitation's bundle object lies.
+pub const INVITE_LOCATOR: &str = "karvon/1 invite locator";
+/// What an invitation's bundle object is sealed with.
+pub const INVITE_BUNDLE: &str = "karvon/1 invite bundle";
+/// The four first-contact tags.
+pub const INVITE_TAGS: &str = "karvon/1 invite tags";
+
+/// Signature of a bundle by the device.
+pub const SIGN_BUNDLE: &str = "karvon/1 bundle";
+/// Signature of a bundle object by its owner key.
+pub const SIGN_OBJECT: &str = "karvon/1 object";
+/// Signature of a tombstone by the device.
+pub const SIGN_TOMBSTONE: &str = "karvon/1 tombstone";
+
+/// First transcript hash of the handshake (BLAKE3 context).
+pub const HX1_T0: &str = "karvon 2026 hx1 T0";
+/// Second transcript hash of the handshake (BLAKE3 context).
+pub const HX1_T1: &str = "karvon 2026 hx1 T1";
+/// Key that hides the initiator's identity.
+pub const HX1_ID: &str = "karvon/1 hx1 id";
+/// Keys that the handshake yields.
+pub const HX1_KEYS: &str = "karvon/1 hx1 keys";
+
+/// Root step of the ratchet.
+pub const DR_ROOT: &str = "karvon/1 dr root";
+/// Key and nonce of one message.
+pub const DR_MSG: &str = "karvon/1 dr msg";
+
+/// From one block of tags to the next.
+pub const TAG_NEXT: &str = "karvon/1 tag next";
+/// Key of message ids.
+pub const MESSAGE_ID: &str = "karvon/1 message id";

@@ -1,0 +1,387 @@
+//! A contact: who it is, how far the meeting is, and the counters of the conversation; with the records that keep them.
+
+use super::api::{ContactId, ContactInfo, Delivery, Meeting};
+use super::outbox::Outbox;
+use crate::body::{Ack, MailboxDescriptor};
+use crate::cbor::{Field, MapWriter, array, read_map, uint};
+use crate::core::{Key, Op, Space, Value};
+use crate::error::{ErrorKind, PeerFault};
+use crate::identity::RemoteIdentity;
+use crate::ids::{Fingerprint, MessageId, first};
+use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET};
+use crate::session::Session;
+use std::collections::BTreeSet;
+use zeroize::Zeroizing;
+
+/// Messages that may wait for an earlier one: more than an honest sender has tags for.
+pub(crate) const EARLY_MAX: usize = 300_000;
+
+/// What is known of a person.
+#[derive(Debug, Clone)]
+pub(crate) struct Card {
+    pub(crate) name: String,
+    pub(crate) remote_name: String,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) identity: Option<RemoteIdentity>,
+    pub(crate) meeting: Meeting,
+    /// Shared by both sides from the invitation on: message ids are derived from it.
+    pub(crate) conversation: Zeroizing<[u8; 32]>,
+    /// This side used the other's invitation.
+    pub(crate) initiator: bool,
+    /// The invitation this contact was added from, until the greeting was sealed.
+    pub(crate) invitation: Option<Zeroizing<String>>,
+    pub(crate) verified: bool,
+    /// Received messages up to this number were seen.
+    pub(crate) seen_upto: u64,
+}
+
+/// The conversation: keys and counters; rewritten with each cell.
+pub(crate) struct Talk {
+    pub(crate) session: Session,
+    /// Where the other side's cells go.
+    pub(crate) their: MailboxDescriptor,
+    /// Tags below this index may be used.
+    pub(crate) credit: u64,
+    /// The next unused tag of each class, counted within the class.
+    pub(crate) next_nth: [u64; 3],
+    /// The first own message that no cell carries yet.
+    pub(crate) next_pack: u64,
+    pub(crate) next_cell: u64,
+    pub(crate) delivered: Ack,
+    pub(crate) read_upto: u64,
+    /// All received messages below this number are on disk, in order.
+    pub(crate) receive_next: u64,
+    /// Highest `seq` of the own mailbox descriptor that the other side holds.
+    pub(crate) seen_mailboxes: u64,
+    /// One past the highest tag index that a cell came with.
+    pub(crate) used_index: u64,
+    /// Tags below this index are expected.
+    pub(crate) wanted: u64,
+    /// How far tags are registered, by mailbox number.
+    pub(crate) registered: Vec<(u32, u64)>,
+    /// The other side must hear from this one: an acknowledgement, credit or mailboxes.
+    pub(crate) owes: bool,
+    /// The credit that the other side was told last.
+    pub(crate) told_credit: u64,
+}
+
+impl core::fmt::Debug for Talk {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Talk(next {}, received {})", self.next_pack, self.receive_next)
+    }
+}
+
+/// A contact and the conversation with it.
+#[derive(Debug)]
+pub(crate) struct Contact {
+    pub(crate) id: ContactId,
+    pub(crate) card: Card,
+    pub(crate) talk: Option<Talk>,
+    pub(crate) out: Outbox,
+    /// Numbers of received messages that wait for an earlier one.
+    pub(crate) early: BTreeSet<u64>,
+    /// The next place in the order of display.
+    pub(crate) position: u64,
+    /// The next own message number.
+    pub(crate) next_seq: u64,
+    /// Mailboxes where tags are being registered.
+    pub(crate) registering: Vec<u32>,
+}
+
+impl Contact {
+    pub(crate) fn new(id: ContactId, card: Card) -> Self {
+        Self {
+            id,
+            card,
+            talk: None,
+            out: Outbox::default(),
+            early: BTreeSet::new(),
+            position: 1,
+            next_seq: 1,
+            registering: Vec::new(),
+        }
+    }
+
+    pub(crate) fn info(&self) -> ContactInfo {
+        let last = self.talk.as_ref().map_or(0, |talk| talk.receive_next - 1);
+        ContactInfo {
+            id: self.id,
+            name: self.name().to_owned(),
+            meeting: self.card.meeting,
+            fingerprint: self.card.fingerprint,
+            verified: self.card.verified,
+            unread: last.saturating_sub(self.card.seen_upto),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        if self.card.name.is_empty() { &self.card.remote_name } else { &self.card.name }
+    }
+
+    pub(crate) fn take_position(&mut self) -> u64 {
+        let position = self.position;
+        self.position += 1;
+        position
+    }
+
+    /// How far the own messages are.
+    pub(crate) fn delivery(&self) -> Delivery {
+        let Some(talk) = &self.talk else { return Delivery { delivered_below: 1, ..Delivery::default() } };
+        Delivery {
+            delivered_below: talk.delivered.below,
+            delivered: talk.delivered.ranges.clone(),
+            stored: self.out.stored_ranges(),
+            read_upto: talk.read_upto,
+        }
+    }
+
+    /// Which of the other side's messages are on disk.
+    pub(crate) fn ack(&self) -> Option<Ack> {
+        let talk = self.talk.as_ref()?;
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for seq in &self.early {
+            match ranges.last_mut() {
+                Some((_, to)) if *to + 1 == *seq => *to = *seq,
+                _ => ranges.push((*seq, *seq)),
+            }
+        }
+        ranges.truncate(crate::body::ACK_RANGES_MAX);
+        Some(Ack { below: talk.receive_next, ranges })
+    }
+
+    pub(crate) fn save_card(&self) -> Op {
+        Op::Put(Key::single(Space::Contact, u64::from(self.id.0)), self.card.encode())
+    }
+
+    pub(crate) fn save_talk(&self) -> Option<Op> {
+        let talk = self.talk.as_ref()?;
+        Some(Op::Put(Key::single(Space::Session, u64::from(self.id.0)), talk.encode()))
+    }
+}
+
+impl Card {
+    /// A person met by the invitation with this secret.
+    pub(crate) fn new(fingerprint: Fingerprint, secret: &[u8; 16], initiator: bool) -> Self {
+        Self {
+            name: String::new(),
+            remote_name: String::new(),
+            fingerprint,
+            identity: None,
+            meeting: Meeting::LookingUp,
+            conversation: Zeroizing::new(blake3::derive_key("karvon 2026 conversation v1", secret)),
+            initiator,
+            invitation: None,
+            verified: false,
+            seen_upto: 0,
+        }
+    }
+
+    /// Eight bytes that name a direction of the conversation, and eight that mask its numbers.
+    fn direction(&self, mine: bool) -> ([u8; 8], u64) {
+        // Both sides must agree on whose direction is which.
+        let by_initiator = mine == self.initiator;
+        let hash = blake3::keyed_hash(&self.conversation, &[u8::from(by_initiator)]);
+        let (name, mask) = hash.as_bytes().split_at(8);
+        (first(name), u64::from_be_bytes(first(mask)))
+    }
+
+    /// The id of message `seq`: the same on both devices, without a byte on the wire (SPEC §3).
+    pub(crate) fn message_id(&self, mine: bool, seq: u64) -> MessageId {
+        let (name, mask) = self.direction(mine);
+        MessageId(first(&[name, (seq ^ mask).to_be_bytes()].concat()))
+    }
+
+    /// Whose message has this id, and its number, if it can be one of this conversation.
+    pub(crate) fn find(&self, id: &MessageId) -> Option<(bool, u64)> {
+        let (name, masked) = id.0.split_first_chunk::<8>()?;
+        [true, false].into_iter().find_map(|mine| {
+            let (expected, mask) = self.direction(mine);
+            (expected == *name).then(|| (mine, u64::from_be_bytes(first(masked)) ^ mask))
+        })
+    }
+
+    fn encode(&self) -> Value {
+        let mut map = MapWriter::default();
+        map.text(0, &self.name).text(1, &self.remote_name).bytes(2, &self.fingerprint.0);
+        if let Some(identity) = &self.identity {
+            map.bytes(3, &identity.encode());
+        }
+        let (phase, error) = match self.meeting {
+            Meeting::LookingUp => (0, 0),
+            Meeting::Greeting => (1, 0),
+            Meeting::Connected => (2, 0),
+            Meeting::Failed(ErrorKind::InviteUsed) => (3, 1),
+            Meeting::Failed(ErrorKind::InviteExpired) => (3, 2),
+            Meeting::Failed(_) => (3, 0),
+        };
+        map.uint(4, phase).uint(5, error);
+        if let Some(invitation) = &self.invitation {
+            map.text(6, invitation);
+        }
+        map.uint(7, u64::from(self.verified)).uint(8, self.seen_upto);
+        map.bytes(9, &*self.conversation).uint(10, u64::from(self.initiator));
+        Zeroizing::new(map.finish())
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PeerFault> {
+        let mut card = Self::new(Fingerprint([0; 20]), &[0; 16], false);
+        let (mut phase, mut error) = (0, 0);
+        read_map(bytes, |key, field| {
+            match key {
+                0 => card.name = field.text(NAME_BYTES_MAX)?.to_owned(),
+                1 => card.remote_name = field.text(NAME_BYTES_MAX)?.to_owned(),
+                2 => card.fingerprint = Fingerprint(field.fixed()?),
+                3 => card.identity = Some(RemoteIdentity::decode(field.bytes(512)?)?),
+                4 => phase = field.uint()?,
+                5 => error = field.uint()?,
+                6 => card.invitation = Some(Zeroizing::new(field.text(512)?.to_owned())),
+                7 => card.verified = field.uint()? == 1,
+                8 => card.seen_upto = field.uint()?,
+                9 => card.conversation = Zeroizing::new(field.fixed()?),
+                10 => card.initiator = field.uint()? == 1,
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        card.meeting = match (phase, error) {
+            (0, _) => Meeting::LookingUp,
+            (1, _) => Meeting::Greeting,
+            (2, _) => Meeting::Connected,
+            (_, 1) => Meeting::Failed(ErrorKind::InviteUsed),
+            (_, 2) => Meeting::Failed(ErrorKind::InviteExpired),
+            _ => Meeting::Failed(ErrorKind::InviteDamaged),
+        };
+        Ok(card)
+    }
+}
+
+impl Talk {
+    /// A conversation that begins with `session`; the greeting grants the first tags.
+    pub(crate) fn new(session: Session, their: MailboxDescriptor) -> Self {
+        Self {
+            session,
+            their,
+            credit: 0,
+            next_nth: [0; 3],
+            next_pack: 1,
+            next_cell: 1,
+            delivered: Ack { below: 1, ranges: Vec::new() },
+            read_upto: 0,
+            receive_next: 1,
+            seen_mailboxes: 0,
+            used_index: 0,
+            wanted: TAGS_QUIET,
+            registered: Vec::new(),
+            owes: false,
+            told_credit: 0,
+        }
+    }
+
+    /// How far tags are registered at one mailbox.
+    pub(crate) fn registered_at(&self, mailbox: u32) -> u64 {
+        self.registered.iter().find(|(number, _)| *number == mailbox).map_or(0, |(_, upto)| *upto)
+    }
+
+    /// Notes that tags below `upto` are registered at a mailbox.
+    pub(crate) fn set_registered(&mut self, mailbox: u32, upto: u64) {
+        match self.registered.iter_mut().find(|(number, _)| *number == mailbox) {
+            Some((_, held)) => *held = upto.max(*held),
+            None => self.registered.push((mailbox, upto)),
+        }
+    }
+
+    /// Tags below this index are registered at enough of the mailboxes `numbers` to be granted.
+    pub(crate) fn grant(&self, numbers: &[u32]) -> u64 {
+        let mut upto: Vec<_> = numbers.iter().map(|number| self.registered_at(*number)).collect();
+        upto.sort_unstable_by(|a, b| b.cmp(a));
+        let enough = crate::limits::STORED_AT.min(upto.len());
+        enough.checked_sub(1).and_then(|at| upto.get(at)).copied().unwrap_or(0)
+    }
+
+    fn encode(&self) -> Value {
+        let pairs = |items: &[(u64, u64)]| {
+            items.iter().flat_map(|(from, to)| [uint(*from), uint(*to)]).collect::<Vec<_>>()
+        };
+        let registered: Vec<_> =
+            self.registered.iter().map(|(number, upto)| (u64::from(*number), *upto)).collect();
+        let session = self.session.encode();
+        let mut map = MapWriter::default();
+        map.bytes(0, &session)
+            .raw(1, self.their.encode())
+            .uint(2, self.credit)
+            .raw(3, array(&self.next_nth.map(uint)))
+            .uint(4, self.next_pack)
+            .uint(5, self.next_cell)
+            .uint(6, self.delivered.below)
+            .array(7, &pairs(&self.delivered.ranges))
+            .uint(8, self.read_upto)
+            .uint(9, self.receive_next)
+            .uint(10, self.seen_mailboxes)
+            .uint(11, self.used_index)
+            .uint(12, self.wanted)
+            .array(13, &pairs(&registered))
+            .uint(14, u64::from(self.owes))
+            .uint(15, self.told_credit);
+        Zeroizing::new(map.finish())
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PeerFault> {
+        let pairs = |field: &mut Field<'_>| {
+            let flat = field.array(4_096, Field::uint)?;
+            Ok::<_, PeerFault>(flat.as_chunks::<2>().0.iter().map(|[a, b]| (*a, *b)).collect::<Vec<_>>())
+        };
+        let mut session = None;
+        let mut numbers = [0; 16];
+        let mut their = MailboxDescriptor::default();
+        let (mut nth, mut ranges, mut registered) = ([0; 3], Vec::new(), Vec::new());
+        read_map(bytes, |key, field| {
+            match key {
+                0 => session = Some(Session::decode(field.bytes(1 << 20)?).ok_or(PeerFault::Malformed)?),
+                1 => their = MailboxDescriptor::decode(field.raw()?)?,
+                3 => nth = field.array(3, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?,
+                7 => ranges = pairs(field)?,
+                13 => registered = pairs(field)?,
+                key => match numbers.get_mut(key as usize) {
+                    Some(number) => *number = field.uint()?,
+                    None => return Ok(false),
+                },
+            }
+            Ok(true)
+        })?;
+        let [
+            _,
+            _,
+            credit,
+            _,
+            next_pack,
+            next_cell,
+            below,
+            _,
+            read_upto,
+            receive_next,
+            seen,
+            used,
+            wanted,
+            _,
+            owes,
+            told,
+        ] = numbers;
+        Ok(Self {
+            session: session.ok_or(PeerFault::Malformed)?,
+            their,
+            credit,
+            next_nth: nth,
+            next_pack,
+            next_cell,
+            delivered: Ack { below, ranges },
+            read_upto,
+            receive_next: receive_next.max(1),
+            seen_mailboxes: seen,
+            used_index: used,
+            wanted,
+            registered: registered.into_iter().map(|(number, upto)| (number as u32, upto)).collect(),
+            owes: owes == 1,
+            told_credit: told,
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! What the machines of the engine share while one input is handled: effects, time, randomness, timers and signals to one another.
+
+use super::api::{ContactId, Event, Reply};
+use super::routes::{Lane, RouteError};
+use crate::cell::Cell;
+use crate::core::{LinkId, LoadId, Now, Op, Output, Range};
+use crate::effects::Effects;
+use crate::ids::{RelayId, SlotId, TagPrefix};
+use crate::rpc;
+use crate::timers::Timers;
+use rand_core::CryptoRng;
+use std::collections::VecDeque;
+
+/// What a timer of the engine is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Alarm {
+    /// Look whether the contact's outbox can send.
+    Pump(ContactId),
+    /// Send an acknowledgement.
+    Ack(ContactId),
+    /// Look after a cell under way.
+    Cell(ContactId, u64),
+    /// Try the meeting with a contact again.
+    Meet(ContactId),
+    /// Dial a door again.
+    Dial(u32),
+    /// A link's welcome is overdue, or its heartbeat is due.
+    Link(LinkId),
+    /// Look after a tunnel: requests overdue, idle, too old.
+    Tunnel(u32),
+    /// Ask for more relays.
+    Directory,
+    /// Attach to a mailbox again.
+    Attach(u32),
+    /// Tell the relays which cells are durable here.
+    Removals,
+    /// Make and register invitations.
+    Invites,
+}
+
+/// Whom the answer of a relay is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// A mailbox is being attached.
+    Attach(u32),
+    /// Tags of a contact up to this index at a mailbox.
+    Register(u32, ContactId, u64),
+    /// First-contact tags of an invitation at a mailbox.
+    InviteTags(u32, u64),
+    /// The bundle of an invitation at a relay.
+    Bundle(u64),
+    /// A fetch from a mailbox.
+    Fetch(u32),
+    /// A cell of a contact.
+    Deposit(ContactId, u64),
+    /// The lookup of a contact's bundle.
+    Lookup(ContactId),
+    /// Nobody waits for the answer.
+    Nobody,
+}
+
+/// A request to a relay; an attachment is signed only once its tunnel is open.
+#[derive(Debug, Clone)]
+pub(crate) enum Ask {
+    /// Ready to send.
+    Plain(rpc::Request),
+    /// [`rpc::Request::Attach`] with the mailbox key of this seed.
+    Attach(zeroize::Zeroizing<[u8; 32]>, rpc::Push),
+}
+
+/// What one machine has to say to another; the engine passes it on.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    /// Ask a relay over the tunnel of `lane`.
+    Ask(Lane, RelayId, Ask, Token),
+    /// A relay's answer.
+    Answer(Token, RelayId, Result<rpc::Reply, RouteError>),
+    /// A tunnel of an attached mailbox ended.
+    MailboxLost(u32),
+    /// A cell came from a mailbox.
+    Item(u32, u64, Cell),
+    /// A mailbox holds a cell with this tag.
+    Notice(u32, TagPrefix),
+    /// More relays or links are known than before.
+    NetworkChanged,
+    /// The door answered about a guest slot.
+    SlotAck(SlotId, bool),
+    /// Tags of a contact have to be registered.
+    TagsWanted(ContactId),
+    /// More of a contact's tags are registered: its outbox may grant credit.
+    TagsRegistered(ContactId),
+    /// These cells are durable here: relays may forget them.
+    Durable(TagPrefix),
+    /// The own mailboxes changed: contacts must be told.
+    MailboxesChanged,
+}
+
+/// Everything a machine may touch besides its own state.
+pub(crate) struct Cx<'a> {
+    pub(crate) fx: &'a mut Effects<Reply, Event>,
+    pub(crate) now: Now,
+    pub(crate) rng: &'a mut (dyn CryptoRng + Send),
+    pub(crate) timers: &'a mut Timers<Alarm>,
+    pub(crate) signals: &'a mut VecDeque<Signal>,
+    pub(crate) next_load: &'a mut u64,
+    pub(crate) faults: &'a mut u64,
+}
+
+impl Cx<'_> {
+    /// Adds a change to the batch of this turn.
+    pub(crate) fn write(&mut self, op: Op) {
+        self.fx.write(op);
+    }
+
+    /// Asks the store; the caller remembers what the answer is for.
+    pub(crate) fn load(&mut self, range: Range) -> LoadId {
+        *self.next_load += 1;
+        let id = LoadId(*self.next_load);
+        self.fx.at_once(Output::Load(id, range));
+        id
+    }
+
+    /// Tells the front end, once everything written so far is durable.
+    pub(crate) fn notify(&mut self, event: Event) {
+        self.fx.after_stored(Output::Notify(event));
+    }
+
+    /// Sets or replaces an alarm `ms` milliseconds from now.
+    pub(crate) fn alarm_in(&mut self, alarm: Alarm, ms: u64) {
+        self.timers.set(alarm, self.now.mono.after_ms(ms));
+    }
+
+    /// Sets an alarm unless an earlier one is set.
+    pub(crate) fn alarm_by(&mut self, alarm: Alarm, ms: u64) {
+        self.timers.set_earlier(alarm, self.now.mono.after_ms(ms));
+    }
+
+    /// `ms` with up to a quarter added, so that many devices do not act at once.
+    pub(crate) fn jitter(&mut self, ms: u64) -> u64 {
+        ms + self.rng.next_u64() % (ms / 4 + 1)
+    }
+
+    /// Counts input that broke the rules.
+    pub(crate) fn fault(&mut self) {
+        *self.faults = self.faults.saturating_add(1);
+    }
+
+    /// Signals another machine.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        self.signals.push_back(signal);
+    }
+}

@@ -1,0 +1,577 @@
+//! The dispatcher: commands, frames, alarms and signals find their machine.
+
+use super::api::{Command, ContactId, Event, Meeting, Reply, StatusInfo};
+use super::contact::{Card, Contact, Talk};
+use super::cx::{Alarm, Ask, Signal, Token};
+use super::inbox::{self, Expected};
+use super::outbox::{self, Mine};
+use super::routes::{Lane, RouteError};
+use super::{CONTACTS_MAX, Engine, meeting};
+use crate::body::Payload;
+use crate::cell::Cell;
+use crate::core::{CommandId, LinkId, LoadId, Output};
+use crate::error::{ErrorKind, PeerFault};
+use crate::ids::{RelayId, TagPrefix};
+use crate::invite::Invitation;
+use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET, TEXT_BYTES_MAX};
+use crate::link::{Frame, Kind};
+use crate::rpc::{self, Request};
+use crate::tags::class_of;
+
+/// The context beside machines that are borrowed by hand.
+macro_rules! context {
+    ($engine:ident) => {
+        super::Cx {
+            fx: &mut $engine.fx,
+            now: $engine.now,
+            rng: &mut *$engine.rng,
+            timers: &mut $engine.timers,
+            signals: &mut $engine.signals,
+            next_load: &mut $engine.next_load,
+            faults: &mut $engine.faults,
+        }
+    };
+}
+
+/// Tags registered with one request.
+const REGISTER_MAX: u64 = 512;
+
+impl Engine {
+    pub(crate) fn on_command(&mut self, id: CommandId, command: Command) {
+        let result = match command {
+            Command::AddDoor(door) => {
+                let (doors, mut cx) = self.with_doors();
+                if doors.add(&door, &mut cx) { Ok(Reply::Done) } else { Err(ErrorKind::Limit) }
+            }
+            Command::RemoveDoor(relay) => {
+                let (doors, mut cx) = self.with_doors();
+                if doors.remove(relay, &mut cx) { Ok(Reply::Done) } else { Err(ErrorKind::NoDoor) }
+            }
+            Command::Doors => Ok(Reply::Doors(self.doors.list())),
+            Command::Invite => self.invite(),
+            Command::Add { invitation, name } => self.add(&invitation, name),
+            Command::Rename(contact, name) => self.rename(contact, &name),
+            Command::Send { contact, text } => self.send_text(contact, &text),
+            Command::Contacts => Ok(Reply::Contacts(self.contacts.values().map(Contact::info).collect())),
+            Command::Message(message) => {
+                self.ask_message(id, &message);
+                return;
+            }
+            Command::Delivery(contact) => match self.contacts.get(&contact) {
+                Some(contact) => Ok(Reply::Delivery(contact.delivery())),
+                None => Err(ErrorKind::NoSuchContact),
+            },
+            Command::MarkRead(contact, seq) => self.mark_read(contact, seq),
+            Command::Status => Ok(Reply::Status(self.status())),
+        };
+        self.fx.after_stored(Output::Reply(id, result));
+    }
+
+    fn invite(&mut self) -> Result<Reply, ErrorKind> {
+        let descriptor = self.mailboxes.descriptor();
+        let Self { invites, setup, doors, .. } = self;
+        let (me, doors) = (&setup.identity, &*doors);
+        let mut cx = context!(self);
+        let (text, expiry_s, number) = invites.issue(me, doors, &descriptor, &mut cx)?;
+        self.inbox.expect_invite(number, self.invites.tags(number));
+        Ok(Reply::Invitation(text, expiry_s))
+    }
+
+    fn add(&mut self, text: &str, name: String) -> Result<Reply, ErrorKind> {
+        let invitation = Invitation::from_text(text)?;
+        if invitation.who == self.setup.identity.fingerprint() {
+            return Err(ErrorKind::InviteOwn);
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return Err(ErrorKind::TooLong);
+        }
+        let known = self.contacts.values().find(|contact| {
+            contact.card.fingerprint == invitation.who && !matches!(contact.card.meeting, Meeting::Failed(_))
+        });
+        if let Some(contact) = known {
+            return Ok(Reply::Added(contact.id));
+        }
+        if self.contacts.len() >= CONTACTS_MAX {
+            return Err(ErrorKind::Limit);
+        }
+        let mut card = Card::new(invitation.who, &invitation.secret, true);
+        card.name = name;
+        card.invitation = Some(invitation.to_text(true));
+        let id = self.new_contact(card);
+        let (contacts, mut cx) = self.with_contacts();
+        if let Some(contact) = contacts.get(&id) {
+            cx.write(contact.save_card());
+            cx.notify(Event::Contact(id));
+            cx.alarm_in(Alarm::Meet(id), 0);
+        }
+        Ok(Reply::Added(id))
+    }
+
+    fn new_contact(&mut self, card: Card) -> ContactId {
+        let id = ContactId(self.contacts.last_key_value().map_or(1, |(id, _)| id.0 + 1));
+        self.contacts.insert(id, Contact::new(id, card));
+        id
+    }
+
+    fn rename(&mut self, id: ContactId, name: &str) -> Result<Reply, ErrorKind> {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(ErrorKind::TooLong);
+        }
+        let (contacts, mut cx) = self.with_contacts();
+        let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
+        name.clone_into(&mut contact.card.name);
+        cx.write(contact.save_card());
+        cx.notify(Event::Contact(id));
+        Ok(Reply::Done)
+    }
+
+    fn send_text(&mut self, id: ContactId, text: &str) -> Result<Reply, ErrorKind> {
+        if text.is_empty() {
+            return Err(ErrorKind::Empty);
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(ErrorKind::TooLong);
+        }
+        let (contacts, mut cx) = self.with_contacts();
+        let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
+        if let Meeting::Failed(why) = contact.card.meeting {
+            return Err(why);
+        }
+        let seq = outbox::queue_text(contact, text, &mut cx);
+        // Texts that come in the same turn leave together.
+        cx.alarm_by(Alarm::Pump(id), 0);
+        Ok(Reply::Queued { id: contact.card.message_id(true, seq), seq })
+    }
+
+    fn mark_read(&mut self, id: ContactId, seq: u64) -> Result<Reply, ErrorKind> {
+        let (contacts, mut cx) = self.with_contacts();
+        let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
+        let last = contact.talk.as_ref().map_or(0, |talk| talk.receive_next - 1);
+        let seq = seq.min(last);
+        if seq > contact.card.seen_upto {
+            contact.card.seen_upto = seq;
+            cx.write(contact.save_card());
+            cx.notify(Event::Contact(id));
+        }
+        Ok(Reply::Done)
+    }
+
+    fn status(&self) -> StatusInfo {
+        let mut out = StatusInfo {
+            links: self.doors.links_up(),
+            doors: self.doors.list().len() as u32,
+            mailboxes_attached: self.mailboxes.attached().len() as u32,
+            mailboxes: self.mailboxes.count() as u32,
+            contacts: self.contacts.len() as u32,
+            one_operator: self.mailboxes.one_operator(&self.doors),
+            faults: self.faults,
+            ..StatusInfo::default()
+        };
+        for contact in self.contacts.values() {
+            let own = contact.next_seq - 1;
+            let Some(talk) = &contact.talk else {
+                out.queued += own;
+                continue;
+            };
+            let count = |ranges: &[(u64, u64)]| ranges.iter().map(|(from, to)| to - from + 1).sum::<u64>();
+            let delivered = talk.delivered.below - 1 + count(&talk.delivered.ranges);
+            let stored = count(&contact.out.stored_ranges());
+            out.delivered += delivered;
+            out.stored += stored;
+            out.queued += own.saturating_sub(delivered + stored);
+            out.received += talk.receive_next - 1 + contact.early.len() as u64;
+        }
+        out
+    }
+
+    pub(crate) fn on_frame(&mut self, link: LinkId, frame: &Frame) {
+        let (doors, mut cx) = self.with_doors();
+        if !doors.heard(link, frame, &mut cx) {
+            return;
+        }
+        match frame.kind {
+            Kind::Opened | Kind::Data | Kind::Close => {
+                let Self { routes, doors, .. } = self;
+                let mut cx = context!(self);
+                routes.on_frame(link, frame, doors, &mut cx);
+            }
+            _ => doors.on_frame(link, frame, &mut cx),
+        }
+    }
+
+    pub(crate) fn on_loaded(&mut self, load: LoadId, rows: &[(crate::core::Key, crate::core::Value)]) {
+        if self.on_start_loaded(load, rows) || self.on_question_loaded(load, rows) {
+            return;
+        }
+        let (contacts, mut cx) = self.with_contacts();
+        for contact in contacts.values_mut() {
+            if outbox::on_cell_loaded(contact, load, rows, &mut cx) {
+                return;
+            }
+            if outbox::on_refill(contact, load, rows, &mut cx) {
+                cx.alarm_by(Alarm::Pump(contact.id), 0);
+                return;
+            }
+        }
+    }
+
+    /// Runs `act` on a contact with what this side contributes to payloads.
+    fn with_mine(&mut self, id: ContactId, act: impl FnOnce(&mut Contact, Mine<'_>, &mut super::Cx<'_>)) {
+        let mailboxes = self.mailboxes.descriptor();
+        let numbers = self.mailboxes.numbers();
+        let name = self.setup.name.clone();
+        let (contacts, mut cx) = self.with_contacts();
+        if let Some(contact) = contacts.get_mut(&id) {
+            act(contact, Mine { mailboxes: &mailboxes, numbers: &numbers, name: &name }, &mut cx);
+        }
+    }
+
+    pub(crate) fn on_alarm(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Pump(id) => self.with_mine(id, outbox::pump),
+            Alarm::Ack(id) => self.with_mine(id, outbox::on_ack_due),
+            Alarm::Cell(id, number) => {
+                let (contacts, mut cx) = self.with_contacts();
+                if let Some(contact) = contacts.get_mut(&id) {
+                    outbox::on_cell_alarm(contact, number, &mut cx);
+                }
+            }
+            Alarm::Meet(id) => self.meet(id),
+            Alarm::Dial(door) => {
+                let (doors, mut cx) = self.with_doors();
+                doors.on_dial(door, &mut cx);
+            }
+            Alarm::Link(link) => {
+                let (doors, mut cx) = self.with_doors();
+                doors.on_link_alarm(link, &mut cx);
+            }
+            Alarm::Tunnel(tunnel) => {
+                let (routes, mut cx) = self.with_routes();
+                if let Some(link) = routes.on_alarm(tunnel, &mut cx) {
+                    let (doors, mut cx) = self.with_doors();
+                    doors.suspect(link, &mut cx);
+                }
+            }
+            Alarm::Directory => {
+                let (doors, mut cx) = self.with_doors();
+                doors.ask_directory(None, &mut cx);
+                self.network_changed(false);
+            }
+            Alarm::Attach(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.attach(number, &mut cx);
+            }
+            Alarm::Removals => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_removals(&mut cx);
+            }
+            Alarm::Invites => {
+                self.invites.on_alarm();
+                self.tend_invites();
+            }
+        }
+    }
+
+    fn meet(&mut self, id: ContactId) {
+        let attached = self.mailboxes.attached().len();
+        let Self { contacts, doors, .. } = self;
+        let mut cx = context!(self);
+        if let Some(contact) = contacts.get_mut(&id) {
+            meeting::look_up(contact, doors, attached, &mut cx);
+        }
+    }
+
+    fn tend_invites(&mut self) {
+        let descriptor = self.mailboxes.descriptor();
+        let attached = self.mailboxes.attached();
+        let Self { invites, setup, doors, .. } = self;
+        let mut cx = context!(self);
+        for number in invites.on_network(&setup.identity, doors, &descriptor, &attached, &mut cx) {
+            self.inbox.expect_invite(number, self.invites.tags(number));
+        }
+    }
+
+    pub(crate) fn pass_signals(&mut self) {
+        while let Some(signal) = self.signals.pop_front() {
+            self.on_signal(signal);
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Ask(lane, relay, ask, token) => self.ask(lane, relay, ask, token),
+            Signal::Answer(token, relay, answer) => self.on_answer(token, relay, &answer),
+            Signal::MailboxLost(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_lost(number, &mut cx);
+                self.tell_network();
+            }
+            Signal::Item(mailbox, _, cell) => self.on_cell(mailbox, &cell),
+            Signal::Notice(mailbox, prefix) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_notice(mailbox, prefix, &mut cx);
+            }
+            Signal::NetworkChanged => self.network_changed(true),
+            Signal::SlotAck(slot, granted) => {
+                let (invites, mut cx) = self.with_invites();
+                invites.on_slot(slot, granted, &mut cx);
+            }
+            Signal::TagsWanted(id) => self.register_tags(id, None),
+            Signal::TagsRegistered(id) => {
+                let numbers = self.mailboxes.numbers();
+                let (contacts, mut cx) = self.with_contacts();
+                if let Some(contact) = contacts.get_mut(&id) {
+                    meeting::on_registered(contact, &numbers, &mut cx);
+                }
+            }
+            Signal::Durable(prefix) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_durable(prefix, &mut cx);
+            }
+            Signal::MailboxesChanged => {
+                let (contacts, mut cx) = self.with_contacts();
+                for contact in contacts.values_mut() {
+                    if let Some(talk) = contact.talk.as_mut() {
+                        talk.owes = true;
+                        cx.alarm_by(Alarm::Ack(contact.id), 1_000);
+                    }
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, lane: Lane, relay: RelayId, ask: Ask, token: Token) {
+        let Self { routes, doors, .. } = self;
+        let mut cx = context!(self);
+        routes.on_ask(lane, relay, ask, token, doors, &mut cx);
+    }
+
+    /// Links or relays changed. `fresh`: also what waits for a path is tried again.
+    fn network_changed(&mut self, fresh: bool) {
+        let Self { routes, doors, mailboxes, contacts, .. } = self;
+        let mut cx = context!(self);
+        routes.on_network(doors, &mut cx);
+        mailboxes.on_network(doors, &mut cx);
+        if fresh && doors.links_up() > 0 {
+            for contact in contacts.values_mut() {
+                meeting::on_network(contact, &mut cx);
+            }
+        }
+        self.tend_invites();
+        self.tell_network();
+    }
+
+    fn tell_network(&mut self) {
+        let now = (self.doors.links_up(), self.mailboxes.attached().len() as u32);
+        if now != self.network {
+            self.network = now;
+            let event = Event::Network { links: now.0, mailboxes_attached: now.1 };
+            self.fx.after_stored(Output::Notify(event));
+        }
+    }
+
+    fn on_answer(&mut self, token: Token, relay: RelayId, answer: &Result<rpc::Reply, RouteError>) {
+        match token {
+            Token::Attach(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                if mailboxes.on_attach(number, answer, &mut cx) {
+                    let ids: Vec<_> = self.contacts.keys().copied().collect();
+                    ids.into_iter().for_each(|id| self.register_tags(id, Some(number)));
+                    self.tend_invites();
+                }
+                self.tell_network();
+            }
+            Token::Register(mailbox, id, upto) => {
+                let (contacts, mut cx) = self.with_contacts();
+                let Some(contact) = contacts.get_mut(&id) else { return };
+                contact.registering.retain(|asked| *asked != mailbox);
+                if let (Ok(rpc::Reply::Done), Some(talk)) = (answer, contact.talk.as_mut()) {
+                    talk.set_registered(mailbox, upto);
+                    if let Some(op) = contact.save_talk() {
+                        cx.write(op);
+                    }
+                    cx.signal(Signal::TagsRegistered(id));
+                    self.register_tags(id, Some(mailbox));
+                }
+            }
+            Token::InviteTags(mailbox, number) => {
+                let (invites, mut cx) = self.with_invites();
+                invites.on_tags(mailbox, number, answer, &mut cx);
+            }
+            Token::Bundle(number) => {
+                let (invites, mut cx) = self.with_invites();
+                invites.on_bundle(number, relay, answer, &mut cx);
+            }
+            Token::Fetch(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_fetched(number, answer, &mut cx);
+            }
+            Token::Deposit(id, number) => {
+                let (contacts, mut cx) = self.with_contacts();
+                if let Some(contact) = contacts.get_mut(&id) {
+                    outbox::on_deposit(contact, number, relay, answer, &mut cx);
+                }
+            }
+            Token::Lookup(id) => {
+                let descriptor = self.mailboxes.descriptor();
+                let numbers = self.mailboxes.numbers();
+                let Self { contacts, setup, .. } = self;
+                let mut cx = context!(self);
+                let mine = Mine { mailboxes: &descriptor, numbers: &numbers, name: &setup.name };
+                let Some(contact) = contacts.get_mut(&id) else { return };
+                if meeting::on_object(contact, answer, &setup.identity, mine, &mut cx) {
+                    self.inbox.expect_contact(contact, 0);
+                }
+            }
+            Token::Nobody => {}
+        }
+    }
+
+    /// Registers a contact's tags where they are wanted and not yet registered: at one mailbox or at all attached ones.
+    fn register_tags(&mut self, id: ContactId, only: Option<u32>) {
+        let attached = self.mailboxes.attached();
+        let (contacts, mut cx) = self.with_contacts();
+        let Some(contact) = contacts.get_mut(&id) else { return };
+        let Some(talk) = &contact.talk else { return };
+        for (mailbox, relay) in
+            attached.into_iter().filter(|(number, _)| only.is_none_or(|only| only == *number))
+        {
+            let from = talk.registered_at(mailbox).max(talk.wanted.saturating_sub(2 * outbox::TAG_SPAN));
+            let to = talk.wanted.min(from + REGISTER_MAX);
+            if from >= to || contact.registering.contains(&mailbox) {
+                continue;
+            }
+            contact.registering.push(mailbox);
+            let tags = talk.session.receive_tags().tags(from..to);
+            let tags = tags.into_iter().map(|(index, tag)| (class_of(index) as u8, tag.prefix())).collect();
+            let ask = Ask::Plain(Request::Register(tags));
+            cx.signal(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Register(mailbox, id, to)));
+        }
+    }
+
+    /// A cell came from a mailbox.
+    fn on_cell(&mut self, mailbox: u32, cell: &Cell) {
+        let tag = cell.tag();
+        match self.inbox.whose(&tag) {
+            Some(Expected::Contact(id, index)) => {
+                if self.open_cell(id, index, cell).is_err() {
+                    // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
+                    self.faults += 1;
+                    self.remove_at(mailbox, tag.prefix());
+                    return;
+                }
+                self.inbox.forget(&tag);
+            }
+            Some(Expected::Invite(number)) => {
+                if self.greeted(number, cell).is_err() {
+                    self.faults += 1;
+                    self.remove_at(mailbox, tag.prefix());
+                    return;
+                }
+            }
+            // A copy of one that was opened already, or of a tag that was given up.
+            None => {}
+        }
+        let (mailboxes, mut cx) = self.with_mailboxes();
+        mailboxes.on_durable(tag.prefix(), &mut cx);
+    }
+
+    fn remove_at(&mut self, mailbox: u32, prefix: TagPrefix) {
+        let relay = self
+            .mailboxes
+            .attached()
+            .into_iter()
+            .find(|(number, _)| *number == mailbox)
+            .map(|(_, relay)| relay);
+        if let Some(relay) = relay {
+            let ask = Ask::Plain(Request::Remove(vec![prefix]));
+            self.signals.push_back(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Nobody));
+        }
+    }
+
+    fn open_cell(&mut self, id: ContactId, index: u64, cell: &Cell) -> Result<(), PeerFault> {
+        let (contacts, mut cx) = self.with_contacts();
+        let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
+        let talk = contact.talk.as_mut().ok_or(PeerFault::Mismatch)?;
+        let bytes = talk.session.open(cell)?;
+        // From here on the session has moved: what can not be read is lost for good, and only its author is to blame.
+        let payload = Payload::decode(&bytes).unwrap_or_else(|_| {
+            cx.fault();
+            Payload::default()
+        });
+        let met = contact.card.meeting == Meeting::Greeting;
+        inbox::on_payload(contact, &payload, Some(index), &mut cx);
+        if met {
+            inbox::connected(contact, &mut cx);
+        }
+        let spoke = !payload.numbered.is_empty();
+        let Self { inbox, contacts, .. } = self;
+        let mut cx = context!(self);
+        if let Some(contact) = contacts.get_mut(&id) {
+            inbox.widen(contact, spoke, &mut cx);
+        }
+        Ok(())
+    }
+
+    /// The first cell of somebody who used an invitation.
+    fn greeted(&mut self, number: u64, cell: &Cell) -> Result<(), PeerFault> {
+        let greeted = self.invites.open(number, &self.setup.identity, cell)?;
+        let payload = Payload::decode(&greeted.payload)?;
+        let their = payload.mailboxes.clone().ok_or(PeerFault::Malformed)?;
+        let fingerprint = greeted.identity.fingerprint();
+        let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
+        let id = match known.map(|contact| (contact.id, contact.card.meeting)) {
+            // Both invited each other at once: the greeting of the lower fingerprint counts.
+            Some((_, Meeting::Greeting | Meeting::LookingUp))
+                if self.setup.identity.fingerprint() < fingerprint =>
+            {
+                return Ok(());
+            }
+            Some((_, Meeting::Connected)) => return Err(PeerFault::Replay),
+            Some((id, _)) => {
+                let (contacts, mut cx) = self.with_contacts();
+                if let Some(contact) = contacts.get_mut(&id) {
+                    if let Some(cell) = contact.out.cells.remove(&0) {
+                        cell.retire(id, 0, None, &mut cx);
+                    }
+                    cx.timers.cancel(Alarm::Meet(id));
+                    let name = core::mem::take(&mut contact.card.name);
+                    contact.card = Card::new(fingerprint, &greeted.secret, false);
+                    contact.card.name = name;
+                }
+                id
+            }
+            None if self.contacts.len() >= CONTACTS_MAX => return Err(PeerFault::Bound),
+            None => self.new_contact(Card::new(fingerprint, &greeted.secret, false)),
+        };
+        for tag in self.invites.tags(number).to_vec() {
+            self.inbox.forget(&tag);
+            if tag != cell.tag() {
+                // The other first-contact tags are of no use any more.
+                self.signals.push_back(Signal::Durable(tag.prefix()));
+            }
+        }
+        let Self { invites, setup, .. } = self;
+        let mut cx = context!(self);
+        invites.use_up(number, &setup.identity, &mut cx);
+        let (contacts, mut cx) = self.with_contacts();
+        let Some(contact) = contacts.get_mut(&id) else { return Ok(()) };
+        contact.card.identity = Some(greeted.identity);
+        let mut talk = Talk::new(greeted.session, their);
+        // A greeting grants the first tags of its sender.
+        talk.credit = TAGS_QUIET;
+        contact.talk = Some(talk);
+        inbox::on_payload(contact, &payload, None, &mut cx);
+        inbox::connected(contact, &mut cx);
+        cx.signal(Signal::TagsWanted(id));
+        self.inbox.expect_contact(contact_ref(&self.contacts, id)?, 0);
+        Ok(())
+    }
+}
+
+fn contact_ref(
+    contacts: &std::collections::BTreeMap<ContactId, Contact>,
+    id: ContactId,
+) -> Result<&Contact, PeerFault> {
+    contacts.get(&id).ok_or(PeerFault::Mismatch)
+}

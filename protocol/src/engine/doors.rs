@@ -1,0 +1,381 @@
+//! Doors and the links to them: dialling, the hello, heartbeats, and the relays that doors tell of.
+
+use super::cx::{Alarm, Cx, Signal};
+use crate::core::{DoorId, Key, LinkId, LinkInfo, Mono, Op, Output, Reason, Space, Target, Value};
+use crate::descriptor::{Descriptor, Door, flags};
+use crate::ids::{RelayId, SlotId};
+use crate::link::{Frame, Hello, Kind};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// Links kept at once (DESIGN §2).
+const LINKS_MAX: usize = 3;
+/// Doors kept.
+const DOORS_MAX: usize = 16;
+/// Relays remembered.
+const RELAYS_MAX: usize = 256;
+/// A door must answer the hello within this time, milliseconds.
+const WELCOME_MS: u64 = 10_000;
+/// Shortest pause between heartbeats of an idle link, milliseconds; the longest is 9 minutes (DESIGN N1).
+const HEARTBEAT_MS: u64 = 240_000;
+/// First and longest pause before a door is dialled again, milliseconds.
+const REDIAL_MS: (u64, u64) = (250, 60_000);
+
+#[derive(Debug)]
+struct DoorState {
+    door: Door,
+    link: Option<LinkId>,
+    dialling: bool,
+    failures: u32,
+}
+
+#[derive(Debug)]
+struct LinkState {
+    door: u32,
+    relay: RelayId,
+    welcomed: bool,
+    heard: Mono,
+    /// When a heartbeat was sent that nothing has answered yet.
+    probed: Option<Mono>,
+}
+
+/// All doors, links and known relays.
+#[derive(Debug, Default)]
+pub(crate) struct Doors {
+    doors: BTreeMap<u32, DoorState>,
+    links: BTreeMap<LinkId, LinkState>,
+    relays: BTreeMap<RelayId, Descriptor>,
+}
+
+impl Doors {
+    /// Takes a stored door; a damaged record is passed over and counted.
+    pub(crate) fn load(&mut self, key: Key, value: &Value, cx: &mut Cx<'_>) {
+        match core::str::from_utf8(value).ok().and_then(|text| Door::from_text(text).ok()) {
+            Some(door) => {
+                self.doors
+                    .insert(key.seq as u32, DoorState { door, link: None, dialling: false, failures: 0 });
+            }
+            None => cx.fault(),
+        }
+    }
+
+    /// Takes a stored relay descriptor.
+    pub(crate) fn load_relay(&mut self, value: &Value, cx: &mut Cx<'_>) {
+        match Descriptor::verify(value) {
+            Ok(descriptor) => {
+                self.relays.insert(descriptor.relay(), descriptor);
+            }
+            Err(_) => cx.fault(),
+        }
+    }
+
+    /// Adds a door, or replaces the one to the same relay. `false` if there are too many.
+    pub(crate) fn add(&mut self, door: &Door, cx: &mut Cx<'_>) -> bool {
+        let known = self.doors.iter().find(|(_, state)| state.door.relay == door.relay).map(|(id, _)| *id);
+        if known.is_none() && self.doors.len() >= DOORS_MAX {
+            return false;
+        }
+        let id = known.unwrap_or_else(|| self.doors.last_key_value().map_or(1, |(id, _)| id + 1));
+        cx.write(Op::Put(
+            Key::single(Space::Door, u64::from(id)),
+            Zeroizing::new(door.to_text().as_bytes().to_vec()),
+        ));
+        let entry = self.doors.entry(id).or_insert_with(|| DoorState {
+            door: door.clone(),
+            link: None,
+            dialling: false,
+            failures: 0,
+        });
+        entry.door = door.clone();
+        entry.failures = 0;
+        self.dial(cx);
+        true
+    }
+
+    /// Whether a door to this relay is known.
+    pub(crate) fn has(&self, relay: RelayId) -> bool {
+        self.doors.values().any(|state| state.door.relay == relay)
+    }
+
+    /// Forgets the door to `relay`; `false` if there is none.
+    pub(crate) fn remove(&mut self, relay: RelayId, cx: &mut Cx<'_>) -> bool {
+        let Some(id) = self.doors.iter().find(|(_, state)| state.door.relay == relay).map(|(id, _)| *id)
+        else {
+            return false;
+        };
+        if let Some(link) = self.doors.remove(&id).and_then(|state| state.link) {
+            cx.fx.at_once(Output::Disconnect(link, Reason::Idle));
+        }
+        cx.write(Op::Remove(Key::single(Space::Door, u64::from(id))));
+        true
+    }
+
+    /// All doors, with whether each is linked.
+    pub(crate) fn list(&self) -> Vec<(Door, bool)> {
+        self.doors.values().map(|state| (state.door.clone(), state.link.is_some())).collect()
+    }
+
+    /// Number of links that were welcomed.
+    pub(crate) fn links_up(&self) -> u32 {
+        self.links.values().filter(|link| link.welcomed).count() as u32
+    }
+
+    /// Dials doors until enough links are up or under way.
+    pub(crate) fn dial(&mut self, cx: &mut Cx<'_>) {
+        let mut busy = self.doors.values().filter(|state| state.dialling || state.link.is_some()).count();
+        // Doors that failed least come first.
+        let mut idle: Vec<_> = self
+            .doors
+            .iter()
+            .filter(|(_, state)| !state.dialling && state.link.is_none() && state.failures == 0)
+            .map(|(id, _)| *id)
+            .collect();
+        idle.sort_unstable();
+        for id in idle {
+            if busy >= LINKS_MAX {
+                break;
+            }
+            if let Some(state) = self.doors.get_mut(&id) {
+                busy += 1;
+                connect(id, state, cx);
+            }
+        }
+    }
+
+    /// Dials a door whose pause is over.
+    pub(crate) fn on_dial(&mut self, id: u32, cx: &mut Cx<'_>) {
+        let busy = self.doors.values().filter(|state| state.dialling || state.link.is_some()).count();
+        if let Some(state) = self.doors.get_mut(&id).filter(|state| !state.dialling && state.link.is_none()) {
+            if busy < LINKS_MAX {
+                connect(id, state, cx);
+            } else {
+                cx.alarm_in(Alarm::Dial(id), REDIAL_MS.1);
+            }
+        }
+    }
+
+    fn failed(&mut self, id: u32, reason: Reason, cx: &mut Cx<'_>) {
+        let Some(state) = self.doors.get_mut(&id) else { return };
+        state.dialling = false;
+        state.failures = state.failures.saturating_add(1);
+        // A refused slot or a foreign version will not mend itself in seconds.
+        let first = if matches!(reason, Reason::BadSlot | Reason::Version | Reason::WrongPeer) {
+            15_000
+        } else {
+            REDIAL_MS.0
+        };
+        let pause = first.saturating_mul(1 << state.failures.min(10).saturating_sub(1)).min(REDIAL_MS.1);
+        let pause = cx.jitter(pause);
+        cx.alarm_in(Alarm::Dial(id), pause);
+        // Another door may stand in meanwhile.
+        self.dial(cx);
+    }
+
+    /// A door could not be reached.
+    pub(crate) fn on_connect_failed(&mut self, door: DoorId, reason: Reason, cx: &mut Cx<'_>) {
+        self.failed(door.0, reason, cx);
+    }
+
+    /// A link to a door is up: say hello.
+    pub(crate) fn on_link_up(&mut self, link: LinkId, info: &LinkInfo, cx: &mut Cx<'_>) {
+        let LinkInfo::Door { door, local_key, remote_key } = info else {
+            cx.fx.at_once(Output::Disconnect(link, Reason::Protocol));
+            return;
+        };
+        let Some(state) = self.doors.get_mut(&door.0).filter(|state| state.link.is_none()) else {
+            cx.fx.at_once(Output::Disconnect(link, Reason::Idle));
+            return;
+        };
+        if RelayId::of(remote_key) != state.door.relay {
+            cx.fx.at_once(Output::Disconnect(link, Reason::WrongPeer));
+            return;
+        }
+        state.dialling = false;
+        state.link = Some(link);
+        let hello = Hello::new(&state.door, local_key, remote_key);
+        let relay = state.door.relay;
+        let entry = LinkState { door: door.0, relay, welcomed: false, heard: cx.now.mono, probed: None };
+        self.links.insert(link, entry);
+        send(link, Frame::new(Kind::Hello, 0, hello.encode()), cx);
+        cx.alarm_in(Alarm::Link(link), WELCOME_MS);
+    }
+
+    /// A link is down. Returns whether it was one of these.
+    pub(crate) fn on_link_down(&mut self, link: LinkId, reason: Reason, cx: &mut Cx<'_>) -> bool {
+        let Some(gone) = self.links.remove(&link) else { return false };
+        cx.timers.cancel(Alarm::Link(link));
+        if let Some(state) = self.doors.get_mut(&gone.door) {
+            state.link = None;
+            if gone.welcomed {
+                state.failures = 0;
+            }
+        }
+        self.failed(gone.door, reason, cx);
+        cx.signal(Signal::NetworkChanged);
+        true
+    }
+
+    /// A link's alarm: no welcome, or time for a heartbeat.
+    pub(crate) fn on_link_alarm(&mut self, link: LinkId, cx: &mut Cx<'_>) {
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if !state.welcomed {
+            cx.fx.at_once(Output::Disconnect(link, Reason::Unreachable));
+        } else if state.probed.is_some_and(|probed| state.heard < probed) {
+            // The last probe was never answered.
+            cx.fx.at_once(Output::Disconnect(link, Reason::Lost));
+        } else {
+            state.probed = Some(cx.now.mono);
+            send(link, Frame::new(Kind::Heartbeat, 0, Vec::new()), cx);
+            let pause = HEARTBEAT_MS + cx.jitter(HEARTBEAT_MS);
+            cx.alarm_in(Alarm::Link(link), pause);
+        }
+    }
+
+    /// A request over this link is overdue: find out quickly whether the link is dead.
+    pub(crate) fn suspect(&mut self, link: LinkId, cx: &mut Cx<'_>) {
+        if let Some(state) = self.links.get_mut(&link).filter(|state| state.welcomed) {
+            state.probed = Some(cx.now.mono);
+            send(link, Frame::new(Kind::Heartbeat, 0, Vec::new()), cx);
+            cx.alarm_in(Alarm::Link(link), 5_000);
+        }
+    }
+
+    /// Something came over a link. Returns `false` for a link that is not known or not yet welcomed and says anything but welcome.
+    pub(crate) fn heard(&mut self, link: LinkId, frame: &Frame, cx: &mut Cx<'_>) -> bool {
+        let Some(state) = self.links.get_mut(&link) else { return false };
+        state.heard = cx.now.mono;
+        if !state.welcomed && frame.kind != Kind::Welcome {
+            cx.fault();
+            cx.fx.at_once(Output::Disconnect(link, Reason::Protocol));
+            return false;
+        }
+        true
+    }
+
+    /// A frame that belongs to the link itself.
+    pub(crate) fn on_frame(&mut self, link: LinkId, frame: &Frame, cx: &mut Cx<'_>) {
+        match frame.kind {
+            Kind::Welcome => self.on_welcome(link, &frame.payload, cx),
+            Kind::Descriptor if frame.payload.is_empty() => cx.signal(Signal::NetworkChanged),
+            Kind::Descriptor => {
+                if self.learn(&frame.payload, cx).is_none() {
+                    cx.fault();
+                }
+            }
+            Kind::SlotAck => {
+                if let Some((slot, [status])) = frame.payload.split_first_chunk::<8>() {
+                    cx.signal(Signal::SlotAck(SlotId(*slot), *status == 0));
+                }
+            }
+            // The answer to a heartbeat; `heard` has noted it.
+            Kind::Heartbeat => {}
+            _ => {
+                cx.fault();
+                cx.fx.at_once(Output::Disconnect(link, Reason::Protocol));
+            }
+        }
+    }
+
+    fn on_welcome(&mut self, link: LinkId, descriptor: &[u8], cx: &mut Cx<'_>) {
+        let relay = self.learn(descriptor, cx);
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if relay != Some(state.relay) {
+            cx.fault();
+            cx.fx.at_once(Output::Disconnect(link, Reason::Protocol));
+            return;
+        }
+        state.welcomed = true;
+        let door = state.door;
+        if let Some(door) = self.doors.get_mut(&door) {
+            door.failures = 0;
+        }
+        cx.timers.cancel(Alarm::Dial(door));
+        let pause = HEARTBEAT_MS + cx.jitter(HEARTBEAT_MS);
+        cx.alarm_in(Alarm::Link(link), pause);
+        send(link, Frame::new(Kind::DirectoryAsk, 0, Vec::new()), cx);
+        cx.signal(Signal::NetworkChanged);
+    }
+
+    /// Verifies and keeps a descriptor; returns its relay if it is good.
+    fn learn(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Option<RelayId> {
+        let descriptor = Descriptor::verify(bytes).ok()?;
+        let relay = descriptor.relay();
+        let newer = self.relays.get(&relay).is_none_or(|held| held.seq < descriptor.seq);
+        if newer && (self.relays.len() < RELAYS_MAX || self.relays.contains_key(&relay)) {
+            cx.write(Op::Put(Key::of(Space::Descriptor, relay.0, 0), Zeroizing::new(bytes.to_vec())));
+            self.relays.insert(relay, descriptor);
+            cx.signal(Signal::NetworkChanged);
+        }
+        Some(relay)
+    }
+
+    /// Asks all doors for relays, or for one relay.
+    pub(crate) fn ask_directory(&self, relay: Option<RelayId>, cx: &mut Cx<'_>) {
+        for (link, state) in &self.links {
+            if state.welcomed {
+                let payload = relay.map_or_else(Vec::new, |relay| relay.0.to_vec());
+                send(*link, Frame::new(Kind::DirectoryAsk, 0, payload), cx);
+            }
+        }
+    }
+
+    /// The descriptor of a relay, if known.
+    pub(crate) fn relay(&self, relay: RelayId) -> Option<&Descriptor> {
+        self.relays.get(&relay)
+    }
+
+    /// Relays that keep mailboxes: those that are no door of this leaf first.
+    pub(crate) fn mailbox_relays(&self) -> Vec<RelayId> {
+        let mut out: Vec<_> = self
+            .relays
+            .iter()
+            .filter(|(_, descriptor)| descriptor.flags & flags::MAILBOX != 0)
+            .map(|(relay, _)| (self.has(*relay), *relay))
+            .collect();
+        out.sort_unstable();
+        out.into_iter().map(|(_, relay)| relay).collect()
+    }
+
+    /// The link by which to reach `relay`: not through that relay itself while there is a choice, so that no relay sees both ends.
+    pub(crate) fn link_to(&self, relay: RelayId) -> Option<LinkId> {
+        let up = || self.links.iter().filter(|(_, state)| state.welcomed);
+        up().find(|(_, state)| state.relay != relay).or_else(|| up().next()).map(|(link, _)| *link)
+    }
+
+    /// The relay at the other end of a link.
+    pub(crate) fn relay_of(&self, link: LinkId) -> Option<RelayId> {
+        self.links.get(&link).map(|state| state.relay)
+    }
+
+    /// A linked door that can hold guest slots, with its link.
+    pub(crate) fn host(&self) -> Option<(&Door, LinkId)> {
+        self.links
+            .iter()
+            .filter(|(_, state)| state.welcomed)
+            .find_map(|(link, state)| self.doors.get(&state.door).map(|door| (&door.door, *link)))
+    }
+
+    /// Any door, linked or not: where an invitation can point to.
+    pub(crate) fn any(&self) -> Option<&Door> {
+        self.host().map(|(door, _)| door).or_else(|| self.doors.values().next().map(|state| &state.door))
+    }
+
+    /// The link to the door of `relay`, if it is up.
+    pub(crate) fn link_of(&self, relay: RelayId) -> Option<LinkId> {
+        self.links.iter().find(|(_, state)| state.welcomed && state.relay == relay).map(|(link, _)| *link)
+    }
+}
+
+fn connect(id: u32, state: &mut DoorState, cx: &mut Cx<'_>) {
+    state.dialling = true;
+    cx.fx.at_once(Output::Connect(Target::Door {
+        door: DoorId(id),
+        relay: state.door.relay,
+        addr: state.door.addr.clone(),
+    }));
+}
+
+/// Sends a frame; it leaves once everything written before it is durable.
+pub(crate) fn send(link: LinkId, frame: Frame, cx: &mut Cx<'_>) {
+    cx.fx.after_stored(Output::Send { link, frame });
+}

@@ -1,0 +1,239 @@
+//! The inbox: which tags are expected, and what an opened cell does to a conversation (DESIGN D4, P6).
+
+use super::api::{ContactId, Event, Meeting, StoredMessage};
+use super::contact::{Contact, EARLY_MAX};
+use super::cx::{Alarm, Cx, Signal};
+use super::outbox::{self, TAG_SPAN};
+use crate::body::{Body, Content, Payload};
+use crate::core::{Key, Op, Space};
+use crate::ids::Tag;
+use crate::limits::{NAME_BYTES_MAX, TAGS_ACTIVE, TAGS_QUIET};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// An acknowledgement waits this long for texts to travel with, milliseconds.
+const ACK_MS: u64 = 20;
+/// A grant of tags further ahead than this can not be honest.
+const CREDIT_AHEAD_MAX: u64 = 8_192;
+/// Contacts that get the larger window of tags (DESIGN P6).
+const ACTIVE_MAX: usize = 32;
+
+/// Whose cell comes with a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// Tag number `.1` of a contact.
+    Contact(ContactId, u64),
+    /// The first cell of whoever holds this invitation.
+    Invite(u64),
+}
+
+/// All tags that may come.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    expected: BTreeMap<Tag, Expected>,
+    active: std::collections::BTreeSet<ContactId>,
+}
+
+impl Inbox {
+    /// Whose tag this is.
+    pub(crate) fn whose(&self, tag: &Tag) -> Option<Expected> {
+        self.expected.get(tag).copied()
+    }
+
+    /// A tag has done its work.
+    pub(crate) fn forget(&mut self, tag: &Tag) {
+        self.expected.remove(tag);
+    }
+
+    /// Expects the first-contact tags of an invitation.
+    pub(crate) fn expect_invite(&mut self, number: u64, tags: &[Tag]) {
+        for tag in tags {
+            self.expected.insert(*tag, Expected::Invite(number));
+        }
+    }
+
+    /// Expects the tags of a contact from number `from` up to what it may be granted.
+    pub(crate) fn expect_contact(&mut self, contact: &Contact, from: u64) {
+        let Some(talk) = &contact.talk else { return };
+        for (index, tag) in talk.session.receive_tags().tags(from..talk.wanted) {
+            self.expected.insert(tag, Expected::Contact(contact.id, index));
+        }
+    }
+
+    /// Expects all tags of a contact that was loaded from disk.
+    pub(crate) fn expect_again(&mut self, contact: &Contact) {
+        if let Some(talk) = &contact.talk {
+            if talk.wanted > TAGS_QUIET {
+                self.active.insert(contact.id);
+            }
+            self.expect_contact(contact, talk.wanted.saturating_sub(2 * TAG_SPAN));
+        }
+    }
+
+    /// Widens the window of a contact when half of it is used; gives up tags far behind it.
+    pub(crate) fn widen(&mut self, contact: &mut Contact, spoke: bool, cx: &mut Cx<'_>) {
+        let id = contact.id;
+        if spoke && (self.active.len() < ACTIVE_MAX) {
+            self.active.insert(id);
+        }
+        let window = if self.active.contains(&id) { TAGS_ACTIVE } else { TAGS_QUIET };
+        let Some(talk) = contact.talk.as_mut() else { return };
+        if talk.wanted.saturating_sub(talk.used_index) > window / 2 {
+            return;
+        }
+        let from = talk.wanted;
+        talk.wanted = talk.used_index + window;
+        let floor = talk.wanted.saturating_sub(2 * TAG_SPAN);
+        self.expected.retain(|_, expected| !matches!(expected, Expected::Contact(other, index) if *other == id && *index < floor));
+        talk.session.forget_receive_tags_below(floor);
+        self.expect_contact(contact, from);
+        cx.signal(Signal::TagsWanted(id));
+    }
+}
+
+/// Applies the payload of a cell that came with tag number `index`; everything it changes goes into this turn's batch.
+pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option<u64>, cx: &mut Cx<'_>) {
+    let id = contact.id;
+    let Some(talk) = contact.talk.as_mut() else { return };
+    if let Some(index) = index {
+        talk.used_index = talk.used_index.max(index + 1);
+    }
+    if let Some(credit) = payload.credit {
+        let used = talk.next_nth.into_iter().max().unwrap_or(0).saturating_mul(16);
+        if credit <= talk.credit.max(used) + CREDIT_AHEAD_MAX {
+            talk.credit = talk.credit.max(credit);
+        } else {
+            cx.fault();
+        }
+    }
+    if let Some(mailboxes) =
+        payload.mailboxes.as_ref().filter(|new| new.seq > talk.their.seq && !new.mailboxes.is_empty())
+    {
+        talk.their = mailboxes.clone();
+        talk.owes = true;
+        cx.alarm_by(Alarm::Ack(id), ACK_MS);
+    }
+    if let Some(seen) = payload.mailboxes_seen {
+        talk.seen_mailboxes = talk.seen_mailboxes.max(seen);
+    }
+    let mut moved = false;
+    if let Some(ack) = &payload.ack {
+        moved |= outbox::on_ack(contact, ack, cx);
+    }
+    let shown = take_numbered(contact, payload, cx);
+    let named = take_loose(contact, payload, &mut moved, cx);
+    if let Some(op) = contact.save_talk() {
+        cx.write(op);
+    }
+    if named {
+        cx.write(contact.save_card());
+        cx.notify(Event::Contact(id));
+    }
+    if !payload.numbered.is_empty() {
+        cx.alarm_by(Alarm::Ack(id), ACK_MS);
+    }
+    if let Some((from, to)) = shown {
+        cx.notify(Event::Received { contact: id, from, to });
+    }
+    if moved {
+        cx.notify(Event::Delivery(id, contact.delivery()));
+    }
+    cx.alarm_by(Alarm::Pump(id), 0);
+}
+
+/// Stores new messages; returns the numbers that may be shown now.
+fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> Option<(u64, u64)> {
+    let before = contact.talk.as_ref()?.receive_next;
+    for (body, seq) in payload.numbered.iter().zip(payload.first_seq..) {
+        let next = contact.talk.as_ref()?.receive_next;
+        if seq < next || contact.early.contains(&seq) {
+            continue;
+        }
+        let ahead = seq - next;
+        if ahead > EARLY_MAX as u64 || contact.early.len() >= EARLY_MAX {
+            cx.fault();
+            break;
+        }
+        // Messages that are still missing keep their places in the order of display.
+        let passed = contact.early.range(next..seq).count() as u64;
+        let position = match contact.early.is_empty() {
+            true => {
+                let position = contact.position + ahead;
+                contact.position = position + 1;
+                position
+            }
+            false if contact.early.last().is_some_and(|last| seq > *last) => {
+                let last = contact.early.last().copied().unwrap_or(next);
+                let position = contact.position + (seq - last - 1);
+                contact.position = position + 1;
+                position
+            }
+            // A gap is filled: its place lies before what is there already.
+            false => {
+                let last = contact.early.last().copied().unwrap_or(next);
+                contact.position.saturating_sub(last - seq + 1)
+            }
+        };
+        debug_assert!(passed <= ahead);
+        store(contact, body, seq, position, cx);
+        contact.early.insert(seq);
+        let talk = contact.talk.as_mut()?;
+        while contact.early.remove(&talk.receive_next) {
+            talk.receive_next += 1;
+        }
+        talk.owes = true;
+    }
+    if !payload.numbered.is_empty() {
+        // Even what was there already must be acknowledged again: the last acknowledgement may be lost.
+        contact.talk.as_mut()?.owes = true;
+    }
+    let after = contact.talk.as_ref()?.receive_next;
+    (after > before).then(|| (before, after - 1))
+}
+
+fn store(contact: &Contact, body: &Body, seq: u64, position: u64, cx: &mut Cx<'_>) {
+    let message = StoredMessage {
+        position,
+        sent_ms: body.sent_ms,
+        at_ms: cx.now.wall_ms,
+        id: contact.card.message_id(false, seq),
+        body: Zeroizing::new(body.encode()),
+    };
+    cx.write(Op::Put(Key::of(Space::Received, contact.id.group(), seq), message.encode()));
+}
+
+fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &mut Cx<'_>) -> bool {
+    let mut named = false;
+    for body in &payload.loose {
+        match &body.content {
+            Content::Profile(name) if *name != contact.card.remote_name && name.len() <= NAME_BYTES_MAX => {
+                contact.card.remote_name.clone_from(name);
+                named = true;
+            }
+            Content::Read(upto) => {
+                if let Some(talk) = contact.talk.as_mut() {
+                    if *upto >= talk.next_pack {
+                        cx.fault();
+                    } else if *upto > talk.read_upto {
+                        talk.read_upto = *upto;
+                        *moved = true;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    named
+}
+
+/// The meeting succeeded.
+pub(crate) fn connected(contact: &mut Contact, cx: &mut Cx<'_>) {
+    contact.card.meeting = Meeting::Connected;
+    contact.card.invitation = None;
+    cx.write(contact.save_card());
+    cx.notify(Event::Contact(contact.id));
+    // The greeting has arrived.
+    if let Some(cell) = contact.out.cells.remove(&0) {
+        cell.retire(contact.id, 0, None, cx);
+    }
+}

@@ -1,0 +1,463 @@
+//! Own invitations: a few are always ready and registered, so that one can be given without a network (DESIGN P3, P4).
+
+use super::cx::{Alarm, Ask, Cx, Signal, Token};
+use super::doors::{Doors, send};
+use super::routes::{Lane, RouteError};
+use crate::body::MailboxDescriptor;
+use crate::bundle::{Bundle, BundleObject, Prekeys, Tombstone};
+use crate::cbor::{MapWriter, array, bytes, read_map, uint};
+use crate::core::{Key, Op, Space, Value};
+use crate::crypto::LocalSignKey;
+use crate::error::{ErrorKind, PeerFault};
+use crate::handshake;
+use crate::identity::{LocalIdentity, RemoteIdentity};
+use crate::ids::{RelayId, SlotId};
+use crate::invite::{Invitation, InviteKeys};
+use crate::limits::{INVITE_TTL_S, INVITES_OPEN_MAX};
+use crate::link::{Frame, Kind};
+use crate::rpc::{Refusal, Reply, Request};
+use crate::session::Session;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// Invitations kept ready (DESIGN P4).
+const READY: usize = 8;
+/// Prekeys kept for one invitation: each change of mailboxes makes new ones.
+const PREKEYS_MAX: usize = 3;
+/// A registration that failed is tried again after this time, milliseconds.
+const RETRY_MS: u64 = 5_000;
+/// Without all mailboxes the first invitations are made after this time, milliseconds.
+const PATIENCE_MS: u64 = 2_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ready,
+    Issued,
+    Used,
+}
+
+struct Invite {
+    invitation: Invitation,
+    keys: InviteKeys,
+    owner: Zeroizing<[u8; 32]>,
+    prekeys: Vec<Prekeys>,
+    state: State,
+    /// Sequence number of the bundle object, and of the mailbox descriptor in it.
+    seq: u64,
+    mailboxes_seq: u64,
+    expiry_s: u64,
+    slot_ok: bool,
+    tags_at: Vec<u32>,
+    object_at: Vec<RelayId>,
+    /// The bytes to put at relays.
+    object: Vec<u8>,
+    /// Asked and not answered yet.
+    asked: Asked,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    slot: bool,
+    tags: Vec<u32>,
+    objects: Vec<RelayId>,
+}
+
+/// Invitations by number.
+#[derive(Default)]
+pub(crate) struct Invites {
+    invites: BTreeMap<u64, Invite>,
+    patient: bool,
+}
+
+impl core::fmt::Debug for Invites {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Invites({})", self.invites.len())
+    }
+}
+
+/// What opening a first cell gave.
+pub(crate) struct Greeted {
+    pub(crate) identity: RemoteIdentity,
+    pub(crate) session: Session,
+    pub(crate) payload: Zeroizing<Vec<u8>>,
+    pub(crate) secret: Zeroizing<[u8; 16]>,
+}
+
+impl Invites {
+    /// Takes a stored invitation; returns its number if its tags are to be expected.
+    pub(crate) fn load(&mut self, key: Key, value: &Value, cx: &mut Cx<'_>) -> Option<u64> {
+        match Invite::decode(value) {
+            Ok(invite) => {
+                let open = invite.state != State::Used;
+                self.invites.insert(key.seq, invite);
+                open.then_some(key.seq)
+            }
+            Err(_) => {
+                cx.fault();
+                None
+            }
+        }
+    }
+
+    /// The first-contact tags of an invitation.
+    pub(crate) fn tags(&self, number: u64) -> &[crate::ids::Tag] {
+        self.invites.get(&number).map_or(&[], |invite| &invite.keys.tags)
+    }
+
+    /// Keeps enough invitations ready and registered. Returns the numbers of new ones, whose tags are then to be expected.
+    pub(crate) fn on_network(
+        &mut self,
+        me: &LocalIdentity,
+        doors: &Doors,
+        mailboxes: &MailboxDescriptor,
+        attached: &[(u32, RelayId)],
+        cx: &mut Cx<'_>,
+    ) -> Vec<u64> {
+        if attached.is_empty() {
+            return Vec::new();
+        }
+        let Some((door, _)) = doors.host() else { return Vec::new() };
+        if !self.patient && attached.len() < crate::limits::MAILBOXES {
+            // More mailboxes usually follow within a second; a bundle should name them all.
+            cx.alarm_by(Alarm::Invites, PATIENCE_MS);
+            return Vec::new();
+        }
+        let mut new = Vec::new();
+        let ready = self.invites.values().filter(|invite| invite.state == State::Ready).count();
+        for _ in ready..READY {
+            let invitation = Invitation::new(me.fingerprint(), door.relay, door.addr.clone(), cx.rng);
+            new.extend(self.create(invitation, State::Ready, me, mailboxes, cx));
+        }
+        let numbers: Vec<_> = self.invites.keys().copied().collect();
+        for number in numbers {
+            self.register(number, me, doors, mailboxes, attached, cx);
+        }
+        new
+    }
+
+    /// The alarm: whoever was waited for has not come.
+    pub(crate) fn on_alarm(&mut self) {
+        self.patient = true;
+        // A link that went down took the question with it.
+        self.invites.values_mut().for_each(|invite| invite.asked.slot = false);
+    }
+
+    fn create(
+        &mut self,
+        invitation: Invitation,
+        state: State,
+        me: &LocalIdentity,
+        mailboxes: &MailboxDescriptor,
+        cx: &mut Cx<'_>,
+    ) -> Option<u64> {
+        if self.invites.values().filter(|invite| invite.state != State::Used).count() >= INVITES_OPEN_MAX {
+            return None;
+        }
+        let mut owner = Zeroizing::new([0; 32]);
+        cx.rng.fill_bytes(&mut *owner);
+        let number = self.invites.last_key_value().map_or(1, |(number, _)| number + 1);
+        let keys = invitation.keys();
+        let mut invite = Invite {
+            invitation,
+            keys,
+            owner,
+            prekeys: Vec::new(),
+            state,
+            seq: 0,
+            mailboxes_seq: 0,
+            expiry_s: cx.now.wall_ms / 1_000 + INVITE_TTL_S,
+            slot_ok: false,
+            tags_at: Vec::new(),
+            object_at: Vec::new(),
+            object: Vec::new(),
+            asked: Asked::default(),
+        };
+        invite.remake(me, mailboxes, cx);
+        invite.save(number, cx);
+        self.invites.insert(number, invite);
+        Some(number)
+    }
+
+    /// Registers what of an invitation is not registered yet.
+    fn register(
+        &mut self,
+        number: u64,
+        me: &LocalIdentity,
+        doors: &Doors,
+        mailboxes: &MailboxDescriptor,
+        attached: &[(u32, RelayId)],
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(invite) = self.invites.get_mut(&number) else { return };
+        let open = invite.state != State::Used;
+        if open && invite.mailboxes_seq != mailboxes.seq {
+            invite.remake(me, mailboxes, cx);
+            invite.save(number, cx);
+        }
+        let mut waiting = false;
+        if open && !invite.slot_ok {
+            if let Some(link) = doors.link_of(invite.invitation.relay).filter(|_| !invite.asked.slot) {
+                invite.asked.slot = true;
+                let door = &invite.keys.door;
+                let payload = [&door.slot.0[..], &*door.key, &invite.expiry_s.to_be_bytes()].concat();
+                send(link, Frame::new(Kind::SlotPut, 0, payload), cx);
+            }
+            waiting = true;
+        }
+        for (mailbox, relay) in attached {
+            if open && !invite.tags_at.contains(mailbox) && !invite.asked.tags.contains(mailbox) {
+                invite.asked.tags.push(*mailbox);
+                let tags = invite.keys.tags.iter().map(|tag| (0, tag.prefix())).collect();
+                let ask = Ask::Plain(Request::Register(tags));
+                cx.signal(Signal::Ask(
+                    Lane::Mailbox(*mailbox),
+                    *relay,
+                    ask,
+                    Token::InviteTags(*mailbox, number),
+                ));
+                waiting = true;
+            }
+            if !invite.object_at.contains(relay) && !invite.asked.objects.contains(relay) {
+                invite.asked.objects.push(*relay);
+                let ask = Ask::Plain(Request::Put(invite.object.clone()));
+                cx.signal(Signal::Ask(Lane::Mailbox(*mailbox), *relay, ask, Token::Bundle(number)));
+                waiting = true;
+            }
+        }
+        // The door itself is where a guest without any other path looks first.
+        let door = invite.invitation.relay;
+        let elsewhere = !attached.iter().any(|(_, relay)| *relay == door);
+        if elsewhere && !invite.object_at.contains(&door) && !invite.asked.objects.contains(&door) {
+            invite.asked.objects.push(door);
+            let ask = Ask::Plain(Request::Put(invite.object.clone()));
+            cx.signal(Signal::Ask(Lane::Invite(0), door, ask, Token::Bundle(number)));
+            waiting = true;
+        }
+        if waiting {
+            cx.alarm_by(Alarm::Invites, RETRY_MS);
+        }
+    }
+
+    /// Gives out an invitation: a registered one if there is one.
+    pub(crate) fn issue(
+        &mut self,
+        me: &LocalIdentity,
+        doors: &Doors,
+        mailboxes: &MailboxDescriptor,
+        cx: &mut Cx<'_>,
+    ) -> Result<(Zeroizing<String>, u64, u64), ErrorKind> {
+        let complete =
+            |invite: &Invite| invite.slot_ok && !invite.tags_at.is_empty() && !invite.object_at.is_empty();
+        let ready = || self.invites.iter().filter(|(_, invite)| invite.state == State::Ready);
+        let number = ready()
+            .find(|(_, invite)| complete(invite))
+            .or_else(|| ready().next())
+            .map(|(number, _)| *number);
+        let number = match number {
+            Some(number) => number,
+            None => {
+                let door = doors.any().ok_or(ErrorKind::NoDoor)?;
+                let invitation = Invitation::new(me.fingerprint(), door.relay, door.addr.clone(), cx.rng);
+                self.create(invitation, State::Issued, me, mailboxes, cx).ok_or(ErrorKind::Limit)?
+            }
+        };
+        let invite = self.invites.get_mut(&number).ok_or(ErrorKind::Unavailable)?;
+        invite.state = State::Issued;
+        invite.save(number, cx);
+        cx.signal(Signal::NetworkChanged);
+        Ok((invite.invitation.to_text(true), invite.expiry_s, number))
+    }
+
+    /// The door's answer about a guest slot.
+    pub(crate) fn on_slot(&mut self, slot: SlotId, granted: bool, cx: &mut Cx<'_>) {
+        let found = self.invites.iter_mut().find(|(_, invite)| invite.keys.door.slot == slot);
+        if let Some((number, invite)) = found.filter(|_| granted) {
+            invite.slot_ok = true;
+            invite.save(*number, cx);
+        }
+    }
+
+    /// A mailbox has the first-contact tags.
+    pub(crate) fn on_tags(
+        &mut self,
+        mailbox: u32,
+        number: u64,
+        answer: &Result<Reply, RouteError>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(invite) = self.invites.get_mut(&number) else { return };
+        invite.asked.tags.retain(|asked| *asked != mailbox);
+        if matches!(answer, Ok(Reply::Done)) {
+            invite.tags_at.push(mailbox);
+            invite.save(number, cx);
+        } else {
+            cx.alarm_by(Alarm::Invites, RETRY_MS);
+        }
+    }
+
+    /// A relay has the bundle (or a newer one).
+    pub(crate) fn on_bundle(
+        &mut self,
+        number: u64,
+        relay: RelayId,
+        answer: &Result<Reply, RouteError>,
+        cx: &mut Cx<'_>,
+    ) {
+        let Some(invite) = self.invites.get_mut(&number) else { return };
+        invite.asked.objects.retain(|asked| *asked != relay);
+        if matches!(answer, Ok(Reply::Done) | Err(RouteError::Refused(Refusal::Stale))) {
+            invite.object_at.push(relay);
+            invite.save(number, cx);
+        } else {
+            cx.alarm_by(Alarm::Invites, RETRY_MS);
+        }
+    }
+
+    /// Opens the first cell of whoever used an invitation.
+    pub(crate) fn open(
+        &self,
+        number: u64,
+        me: &LocalIdentity,
+        cell: &crate::cell::Cell,
+    ) -> Result<Greeted, PeerFault> {
+        let invite = self
+            .invites
+            .get(&number)
+            .filter(|invite| invite.state != State::Used)
+            .ok_or(PeerFault::Replay)?;
+        let mut fault = PeerFault::Decrypt;
+        for prekeys in invite.prekeys.iter().rev() {
+            match handshake::respond(me, prekeys, cell) {
+                Ok((identity, session, payload)) => {
+                    return Ok(Greeted {
+                        identity,
+                        session,
+                        payload,
+                        secret: invite.invitation.secret.clone(),
+                    });
+                }
+                Err(error) => fault = error,
+            }
+        }
+        Err(fault)
+    }
+
+    /// The invitation did its work: its prekeys go, and a tombstone tells a second user.
+    pub(crate) fn use_up(&mut self, number: u64, me: &LocalIdentity, cx: &mut Cx<'_>) {
+        let Some(invite) = self.invites.get_mut(&number) else { return };
+        invite.state = State::Used;
+        invite.prekeys.clear();
+        invite.seq += 1;
+        invite.object_at.clear();
+        let owner = LocalSignKey::from_seed(&invite.owner);
+        let object = BundleObject::tombstone(
+            &invite.keys,
+            Tombstone::Used,
+            me,
+            &owner,
+            invite.seq,
+            invite.expiry_s,
+            cx.rng,
+        );
+        match object {
+            Ok(object) => invite.object = object.bytes().to_vec(),
+            Err(_) => cx.fault(),
+        }
+        invite.save(number, cx);
+        cx.signal(Signal::NetworkChanged);
+    }
+}
+
+impl Invite {
+    /// New prekeys and a bundle that names the present mailboxes.
+    fn remake(&mut self, me: &LocalIdentity, mailboxes: &MailboxDescriptor, cx: &mut Cx<'_>) {
+        let Ok((bundle, prekeys)) = Bundle::make(me, mailboxes, cx.rng) else {
+            cx.fault();
+            return;
+        };
+        self.seq += 1;
+        self.mailboxes_seq = mailboxes.seq;
+        self.object_at.clear();
+        let owner = LocalSignKey::from_seed(&self.owner);
+        match BundleObject::seal(&self.keys, &bundle, &owner, self.seq, self.expiry_s, cx.rng) {
+            Ok(object) => self.object = object.bytes().to_vec(),
+            Err(_) => cx.fault(),
+        }
+        self.prekeys.push(prekeys);
+        if self.prekeys.len() > PREKEYS_MAX {
+            self.prekeys.remove(0);
+        }
+    }
+
+    fn save(&self, number: u64, cx: &mut Cx<'_>) {
+        let state = match self.state {
+            State::Ready => 0,
+            State::Issued => 1,
+            State::Used => 2,
+        };
+        let prekeys: Vec<_> = self.prekeys.iter().map(|prekeys| bytes(&prekeys.encode())).collect();
+        let relays: Vec<_> = self.object_at.iter().map(|relay| bytes(&relay.0)).collect();
+        let tags: Vec<_> = self.tags_at.iter().map(|mailbox| uint(u64::from(*mailbox))).collect();
+        let mut map = MapWriter::default();
+        map.text(0, &self.invitation.to_text(false))
+            .bytes(1, &*self.owner)
+            .array(2, &prekeys)
+            .uint(3, state)
+            .uint(4, self.seq)
+            .uint(5, self.mailboxes_seq)
+            .uint(6, self.expiry_s)
+            .uint(7, u64::from(self.slot_ok))
+            .raw(8, array(&tags))
+            .raw(9, array(&relays))
+            .bytes(10, &self.object);
+        cx.write(Op::Put(Key::single(Space::Invite, number), Zeroizing::new(map.finish())));
+    }
+
+    fn decode(value: &[u8]) -> Result<Self, PeerFault> {
+        let (mut invitation, mut owner, mut prekeys, mut object) = (None, None, Vec::new(), Vec::new());
+        let (mut numbers, mut tags_at, mut object_at) = ([0; 8], Vec::new(), Vec::new());
+        read_map(value, |key, field| {
+            match key {
+                0 => {
+                    invitation =
+                        Some(Invitation::from_text(field.text(256)?).map_err(|_| PeerFault::Malformed)?)
+                }
+                1 => owner = Some(Zeroizing::new(field.fixed()?)),
+                2 => {
+                    prekeys = field.array(PREKEYS_MAX, |item| {
+                        Prekeys::decode(item.bytes(8_192)?).ok_or(PeerFault::Malformed)
+                    })?;
+                }
+                8 => tags_at = field.array(64, |item| Ok(item.uint()? as u32))?,
+                9 => object_at = field.array(64, |item| Ok(RelayId(item.fixed()?)))?,
+                10 => object = field.bytes(4_096)?.to_vec(),
+                key => match numbers.get_mut(key as usize) {
+                    Some(number) => *number = field.uint()?,
+                    None => return Ok(false),
+                },
+            }
+            Ok(true)
+        })?;
+        let invitation = invitation.ok_or(PeerFault::Malformed)?;
+        let [_, _, _, state, seq, mailboxes_seq, expiry_s, slot_ok] = numbers;
+        Ok(Self {
+            keys: invitation.keys(),
+            invitation,
+            owner: owner.ok_or(PeerFault::Malformed)?,
+            prekeys,
+            state: match state {
+                0 => State::Ready,
+                1 => State::Issued,
+                _ => State::Used,
+            },
+            seq,
+            mailboxes_seq,
+            expiry_s,
+            slot_ok: slot_ok == 1,
+            tags_at,
+            object_at,
+            object,
+            asked: Asked::default(),
+        })
+    }
+}

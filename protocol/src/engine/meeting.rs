@@ -1,0 +1,180 @@
+//! Meeting somebody from their invitation: finding the bundle, sealing the greeting, waiting for the answer (DESIGN P4, P5).
+
+use super::api::{Event, Meeting};
+use super::contact::{Contact, Talk};
+use super::cx::{Alarm, Ask, Cx, Signal, Token};
+use super::doors::Doors;
+use super::outbox::{self, Mine};
+use super::routes::{Lane, RouteError};
+use crate::body::{Body, Content, Payload};
+use crate::bundle::{Bundle, BundleObject, Opened};
+use crate::cbor::Extra;
+use crate::core::Op;
+use crate::error::ErrorKind;
+use crate::handshake;
+use crate::identity::{LocalIdentity, RemoteIdentity};
+use crate::invite::Invitation;
+use crate::rpc::{Reply, Request};
+
+/// First and longest pause before a lookup is tried again, milliseconds.
+const LOOKUP_MS: (u64, u64) = (200, 60_000);
+/// A greeting waits this long for its answer's tags to be registered, milliseconds.
+const GREETING_MS: u64 = 3_000;
+
+/// Looks for the bundle of a contact that is being added.
+pub(crate) fn look_up(contact: &mut Contact, doors: &mut Doors, mailboxes: usize, cx: &mut Cx<'_>) {
+    if contact.card.meeting != Meeting::LookingUp {
+        return;
+    }
+    let Some(invitation) = contact.card.invitation.as_ref().and_then(|text| Invitation::from_text(text).ok())
+    else {
+        fail(contact, ErrorKind::InviteDamaged, cx);
+        return;
+    };
+    let keys = invitation.keys();
+    if doors.links_up() == 0 || doors.relay(invitation.relay).is_none() {
+        // No door of this person leads there yet: the invitation brings its own.
+        if doors.links_up() > 0 {
+            doors.ask_directory(Some(invitation.relay), cx);
+        }
+        if contact.out.lookups > 0 && !doors.has(invitation.relay) || doors.list().is_empty() {
+            doors.add(&keys.door, cx);
+        }
+        again(contact, cx);
+        return;
+    }
+    if mailboxes == 0 {
+        // Without a mailbox no answer could come back.
+        again(contact, cx);
+        return;
+    }
+    let ask = Ask::Plain(Request::Get(keys.locator));
+    cx.signal(Signal::Ask(Lane::Lookup(contact.id), invitation.relay, ask, Token::Lookup(contact.id)));
+    again(contact, cx);
+}
+
+fn again(contact: &mut Contact, cx: &mut Cx<'_>) {
+    let pause = LOOKUP_MS.0.saturating_mul(1 << contact.out.lookups.min(9)).min(LOOKUP_MS.1);
+    contact.out.lookups += 1;
+    let pause = cx.jitter(pause);
+    cx.alarm_in(Alarm::Meet(contact.id), pause);
+}
+
+fn fail(contact: &mut Contact, why: ErrorKind, cx: &mut Cx<'_>) {
+    contact.card.meeting = Meeting::Failed(why);
+    contact.card.invitation = None;
+    cx.timers.cancel(Alarm::Meet(contact.id));
+    cx.write(contact.save_card());
+    cx.notify(Event::Contact(contact.id));
+}
+
+/// What the relay has under the locator. Returns whether a greeting was sealed.
+pub(crate) fn on_object(
+    contact: &mut Contact,
+    answer: &Result<Reply, RouteError>,
+    me: &LocalIdentity,
+    mine: Mine<'_>,
+    cx: &mut Cx<'_>,
+) -> bool {
+    if contact.card.meeting != Meeting::LookingUp {
+        return false;
+    }
+    let Some(invitation) = contact.card.invitation.as_ref().and_then(|text| Invitation::from_text(text).ok())
+    else {
+        return false;
+    };
+    // Anything but an object: the alarm tries again.
+    let Ok(Reply::Object(bytes)) = answer else { return false };
+    let keys = invitation.keys();
+    let object =
+        BundleObject::verify(bytes).and_then(|object| object.open(&keys.bundle_key, &invitation.who));
+    match object {
+        Ok(Opened::Bundle(bundle)) => greet(contact, &bundle, &invitation, me, mine, cx),
+        Ok(Opened::Used) => {
+            fail(contact, ErrorKind::InviteUsed, cx);
+            false
+        }
+        Ok(Opened::Revoked) => {
+            fail(contact, ErrorKind::InviteExpired, cx);
+            false
+        }
+        Err(_) => {
+            // A relay that shows a wrong object must not end the meeting; another copy may be good.
+            cx.fault();
+            false
+        }
+    }
+}
+
+fn greet(
+    contact: &mut Contact,
+    bundle: &Bundle,
+    invitation: &Invitation,
+    me: &LocalIdentity,
+    mine: Mine<'_>,
+    cx: &mut Cx<'_>,
+) -> bool {
+    if mine.mailboxes.mailboxes.is_empty() {
+        return false;
+    }
+    let name = Body { sent_ms: 0, content: Content::Profile(mine.name.to_owned()), extra: Extra::new() };
+    let payload =
+        Payload { mailboxes: Some(mine.mailboxes.clone()), loose: vec![name], ..Payload::default() }.encode();
+    let [tag, ..] = invitation.keys().tags;
+    let Ok((cell, session)) = handshake::initiate(me, bundle, tag, &payload, cx.rng) else {
+        cx.fault();
+        return false;
+    };
+    contact.card.identity = Some(RemoteIdentity { cert: bundle.cert().clone() });
+    contact.card.meeting = Meeting::Greeting;
+    contact.talk = Some(Talk::new(session, bundle.mailboxes().clone()));
+    cx.timers.cancel(Alarm::Meet(contact.id));
+    cx.write(contact.save_card());
+    cx.notify(Event::Contact(contact.id));
+    cx.signal(Signal::TagsWanted(contact.id));
+    hold_greeting(contact, cell, cx);
+    true
+}
+
+/// Stores the greeting; it leaves once the tags of its answer are registered, or after a while without that.
+fn hold_greeting(contact: &mut Contact, cell: crate::cell::Cell, cx: &mut Cx<'_>) {
+    use super::outcell::OutCell;
+    use crate::core::{Key, Space};
+    use zeroize::Zeroizing;
+    let id = contact.id;
+    cx.write(Op::Put(Key::of(Space::OutCell, id.group(), 0), Zeroizing::new(cell.bytes().to_vec())));
+    let out = OutCell::new(cell, 0, 0);
+    cx.write(out.save(id, 0));
+    if let Some(op) = contact.save_talk() {
+        cx.write(op);
+    }
+    contact.out.cells.insert(0, out);
+    cx.alarm_in(Alarm::Cell(id, 0), GREETING_MS);
+}
+
+/// Tags of this contact are registered at more mailboxes: the greeting may leave, or credit be granted.
+pub(crate) fn on_registered(contact: &mut Contact, numbers: &[u32], cx: &mut Cx<'_>) {
+    let id = contact.id;
+    let Some(talk) = contact.talk.as_mut() else { return };
+    let grant = talk.grant(numbers);
+    if grant == 0 {
+        return;
+    }
+    if contact.card.meeting == Meeting::Greeting {
+        cx.alarm_by(Alarm::Cell(id, 0), 0);
+    } else if talk.told_credit == 0 || grant.saturating_sub(talk.told_credit) >= crate::limits::TAGS_QUIET / 2
+    {
+        // The other side learns it with the next cell; if nothing else is to be said, with one of its own.
+        talk.owes = true;
+        cx.alarm_by(Alarm::Ack(id), 20);
+    }
+}
+
+/// Whether this contact still waits for something that a path could bring.
+pub(crate) fn on_network(contact: &mut Contact, cx: &mut Cx<'_>) {
+    if contact.card.meeting == Meeting::LookingUp {
+        contact.out.lookups = 0;
+        cx.alarm_by(Alarm::Meet(contact.id), 0);
+    }
+    outbox::on_network(contact, cx);
+}

@@ -1,0 +1,427 @@
+//! The outbox of one contact: texts wait, are packed into cells, and cells travel until the other side has them (DESIGN D3).
+
+use super::api::{ContactId, Event, Meeting, StoredMessage};
+use super::contact::Contact;
+use super::cx::{Alarm, Cx};
+use super::outcell::OutCell;
+use super::routes::RouteError;
+use crate::body::{Ack, Body, Content, MailboxDescriptor, Payload};
+use crate::cbor::Extra;
+use crate::cell::{Cell, Class};
+use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
+use crate::ids::RelayId;
+use crate::rpc::Reply;
+use crate::session::capacity;
+use crate::tags;
+use std::collections::{BTreeMap, VecDeque};
+use zeroize::Zeroizing;
+
+/// Texts that wait while a cell is under way leave after this time at the latest, milliseconds (DESIGN D3).
+const WAIT_MS: u64 = 200;
+/// Cells under way at once that are not confirmed yet.
+const UNDER_WAY_MAX: usize = 8;
+/// Bytes of waiting texts kept in memory; more wait on disk.
+const QUEUE_BYTES_MAX: usize = 2 << 20;
+/// Texts read from disk at once.
+const REFILL: usize = 1_024;
+/// Tags below the credit that only acknowledgements may use, so that two silent sides can never lock each other out.
+const RESERVE: u64 = 16;
+/// Tags further below the credit than this are given up by both sides (SPEC §6).
+pub(crate) const TAG_SPAN: u64 = 1_024;
+/// Bytes of a payload beside its fields: map head, number and head of the array.
+const PAYLOAD_OVERHEAD: usize = 24;
+
+/// Waiting texts and cells under way.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) cells: BTreeMap<u64, OutCell>,
+    /// Bodies from `talk.next_pack` on, with their encoded length.
+    queue: VecDeque<(Body, usize)>,
+    queue_bytes: usize,
+    /// Texts from this number on are on disk only.
+    on_disk_from: Option<u64>,
+    refill: Option<LoadId>,
+    waiting_since: Option<Mono>,
+    /// An acknowledgement is due now.
+    ack_due: bool,
+    /// Lookups made since the last change of the network.
+    pub(crate) lookups: u32,
+}
+
+/// What the engine's own side contributes to each payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mine<'a> {
+    pub(crate) mailboxes: &'a MailboxDescriptor,
+    pub(crate) numbers: &'a [u32],
+    pub(crate) name: &'a str,
+}
+
+impl Outbox {
+    /// Inclusive ranges of own messages that are stored and not delivered.
+    pub(crate) fn stored_ranges(&self) -> Vec<(u64, u64)> {
+        let mut out: Vec<(u64, u64)> = Vec::new();
+        for cell in self.cells.values().filter(|cell| cell.count > 0 && cell.settled.is_some()) {
+            match out.last_mut() {
+                Some((_, to)) if *to + 1 == cell.first_seq => *to = cell.last_seq(),
+                _ => out.push((cell.first_seq, cell.last_seq())),
+            }
+        }
+        out
+    }
+
+    fn push(&mut self, seq: u64, body: Body, length: usize) {
+        if self.on_disk_from.is_none() && self.queue_bytes + length > QUEUE_BYTES_MAX {
+            self.on_disk_from = Some(seq);
+        }
+        if self.on_disk_from.is_none() {
+            self.queue_bytes += length;
+            self.queue.push_back((body, length));
+        }
+    }
+}
+
+/// Queues a text; durable once the batch of this turn is. Returns its number.
+pub(crate) fn queue_text(contact: &mut Contact, text: &str, cx: &mut Cx<'_>) -> u64 {
+    let body = Body::text(cx.now.wall_ms, text);
+    let encoded = body.encode();
+    let seq = contact.next_seq;
+    contact.next_seq += 1;
+    let position = contact.take_position();
+    let id = contact.card.message_id(true, seq);
+    let length = encoded.len();
+    let stored = StoredMessage {
+        position,
+        sent_ms: cx.now.wall_ms,
+        at_ms: cx.now.wall_ms,
+        id,
+        body: Zeroizing::new(encoded),
+    };
+    cx.write(Op::Put(Key::of(Space::Sent, contact.id.group(), seq), stored.encode()));
+    contact.out.push(seq, body, length);
+    contact.out.waiting_since.get_or_insert(cx.now.mono);
+    seq
+}
+
+/// An acknowledgement is due: it leaves with the next cell, or alone.
+pub(crate) fn on_ack_due(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
+    contact.out.ack_due = true;
+    pump(contact, mine, cx);
+}
+
+/// Packs and sends what may leave now.
+pub(crate) fn pump(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
+    loop {
+        let Some(talk) = &contact.talk else { return };
+        if contact.card.meeting != Meeting::Connected || talk.their.mailboxes.is_empty() {
+            return;
+        }
+        let under_way = contact.out.cells.values().filter(|cell| cell.settled.is_none()).count();
+        let waiting = contact.next_seq > talk.next_pack;
+        let owes = talk.owes;
+        if waiting && contact.out.queue.is_empty() {
+            refill(contact, cx);
+        }
+        let waited = contact.out.waiting_since.is_some_and(|since| cx.now.mono >= since.after_ms(WAIT_MS));
+        let texts = !contact.out.queue.is_empty() && (under_way == 0 || waited && under_way < UNDER_WAY_MAX);
+        let alone = contact.out.ack_due && owes && under_way < UNDER_WAY_MAX;
+        if !(texts || alone) {
+            if let Some(since) =
+                contact.out.waiting_since.filter(|_| !waited && !contact.out.queue.is_empty())
+            {
+                cx.timers.set(Alarm::Pump(contact.id), since.after_ms(WAIT_MS));
+            }
+            return;
+        }
+        if !pack(contact, texts, mine, cx) {
+            return;
+        }
+    }
+}
+
+/// Seals one cell with as many waiting texts as fit. `false` if no tag is free for it.
+fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> bool {
+    let ack = contact.ack();
+    let id = contact.id;
+    let Some(talk) = contact.talk.as_mut() else { return false };
+    let grant = talk.grant(mine.numbers);
+    let mut payload = Payload {
+        ack,
+        credit: (grant > 0).then_some(grant),
+        mailboxes: (talk.seen_mailboxes < mine.mailboxes.seq).then(|| mine.mailboxes.clone()),
+        mailboxes_seen: Some(talk.their.seq),
+        first_seq: 0,
+        numbered: Vec::new(),
+        loose: Vec::new(),
+        extra: Extra::new(),
+    };
+    if talk.next_cell == 1 {
+        let content = Content::Profile(mine.name.to_owned());
+        payload.loose.push(Body { sent_ms: cx.now.wall_ms, content, extra: Extra::new() });
+    }
+    let base = payload.encode().len() + PAYLOAD_OVERHEAD;
+    let wanted = base + if texts { contact.out.queue_bytes } else { 0 };
+    let first = if texts { contact.out.queue.front().map_or(0, |(_, length)| *length) } else { 0 };
+    let Some((class, nth)) = choose(talk, wanted, base + first, texts) else { return false };
+    let index = tags::nth_of_class(class, nth);
+    if texts {
+        payload.first_seq = talk.next_pack;
+        let mut room = capacity(class).saturating_sub(base);
+        while let Some((body, length)) = contact.out.queue.pop_front_if(|(_, length)| *length <= room) {
+            room -= length;
+            contact.out.queue_bytes -= length;
+            payload.numbered.push(body);
+        }
+    }
+    let count = payload.numbered.len() as u64;
+    let Ok(cell) = talk.session.seal(class, index, &payload.encode(), cx.rng) else {
+        // Can not happen while the sizes above are right; the texts stay on disk and are read again.
+        contact.out.queue.clear();
+        contact.out.queue_bytes = 0;
+        contact.out.on_disk_from = Some(talk.next_pack);
+        cx.fault();
+        return false;
+    };
+    if let Some(next) = talk.next_nth.get_mut(class as usize) {
+        *next = nth + 1;
+    }
+    let number = talk.next_cell;
+    talk.next_cell += 1;
+    talk.next_pack += count;
+    talk.owes = false;
+    talk.told_credit = talk.told_credit.max(grant);
+    contact.out.ack_due = false;
+    contact.out.waiting_since = (!contact.out.queue.is_empty()).then_some(cx.now.mono);
+    cx.timers.cancel(Alarm::Ack(id));
+    start(contact, number, cell, payload.first_seq, count, cx);
+    true
+}
+
+/// Writes a sealed cell and its conversation, and sends it.
+pub(crate) fn start(
+    contact: &mut Contact,
+    number: u64,
+    cell: Cell,
+    first_seq: u64,
+    count: u64,
+    cx: &mut Cx<'_>,
+) {
+    let key = Key::of(Space::OutCell, contact.id.group(), number);
+    cx.write(Op::Put(key, Zeroizing::new(cell.bytes().to_vec())));
+    let mut out = OutCell::new(cell, first_seq, count);
+    cx.write(out.save(contact.id, number));
+    if let Some(op) = contact.save_talk() {
+        cx.write(op);
+    }
+    if let Some(talk) = &contact.talk {
+        out.drive(contact.id, number, &talk.their, cx);
+    }
+    contact.out.cells.insert(number, out);
+}
+
+/// The class and the tag (counted within the class) for a payload that wants `wanted` bytes and needs at least `least`.
+fn choose(talk: &super::contact::Talk, wanted: usize, least: usize, texts: bool) -> Option<(Class, u64)> {
+    let best = Class::ALL.into_iter().find(|class| capacity(*class) >= wanted).unwrap_or(Class::L);
+    let larger = Class::ALL.into_iter().filter(|class| *class > best);
+    let smaller = Class::ALL.into_iter().rev().filter(|class| *class < best && capacity(*class) >= least);
+    let floor = talk.credit.saturating_sub(TAG_SPAN);
+    core::iter::once(best).chain(larger).chain(smaller).find_map(|class| {
+        let mut nth = talk.next_nth.get(class as usize).copied().unwrap_or(0);
+        while tags::nth_of_class(class, nth) < floor {
+            nth += 1;
+        }
+        let keep = if texts && class == Class::S { RESERVE } else { 0 };
+        (tags::nth_of_class(class, nth) + keep < talk.credit).then_some((class, nth))
+    })
+}
+
+fn refill(contact: &mut Contact, cx: &mut Cx<'_>) {
+    let Some(talk) = &contact.talk else { return };
+    if contact.out.refill.is_none() && contact.next_seq > talk.next_pack {
+        let range = Range::Group {
+            space: Space::Sent,
+            group: contact.id.group(),
+            from: talk.next_pack,
+            to: contact.next_seq,
+            limit: REFILL,
+            newest: false,
+        };
+        contact.out.refill = Some(cx.load(range));
+        contact.out.on_disk_from.get_or_insert(talk.next_pack);
+    }
+}
+
+/// Texts that waited on disk. Returns whether the load was this outbox's.
+pub(crate) fn on_refill(contact: &mut Contact, load: LoadId, rows: &[(Key, Value)], cx: &mut Cx<'_>) -> bool {
+    if contact.out.refill != Some(load) {
+        return false;
+    }
+    contact.out.refill = None;
+    let mut next = contact.talk.as_ref().map_or(0, |talk| talk.next_pack) + contact.out.queue.len() as u64;
+    for (key, value) in rows {
+        let body = StoredMessage::decode(value)
+            .and_then(|message| Some((Body::decode(&message.body).ok()?, message.body.len())));
+        let Some((body, length)) = body.filter(|_| key.seq == next) else { break };
+        contact.out.queue_bytes += length;
+        contact.out.queue.push_back((body, length));
+        next += 1;
+    }
+    if next >= contact.next_seq {
+        contact.out.on_disk_from = None;
+    }
+    contact.out.waiting_since.get_or_insert(cx.now.mono);
+    true
+}
+
+/// A relay's answer to a deposit.
+pub(crate) fn on_deposit(
+    contact: &mut Contact,
+    number: u64,
+    relay: RelayId,
+    answer: &Result<Reply, RouteError>,
+    cx: &mut Cx<'_>,
+) {
+    let Some(talk) = &contact.talk else { return };
+    let Some(cell) = contact.out.cells.get_mut(&number) else { return };
+    if cell.on_answer(relay, answer, cx) && cell.settled.is_none() && cell.is_stored(&talk.their) {
+        settle(contact, number, cx);
+        return;
+    }
+    cell.drive(contact.id, number, &talk.their, cx);
+}
+
+/// Enough relays have the cell: it is stored, and its bytes may leave memory.
+fn settle(contact: &mut Contact, number: u64, cx: &mut Cx<'_>) {
+    let Some(cell) = contact.out.cells.get_mut(&number) else { return };
+    cell.settled = Some(cx.now.mono);
+    cell.cell = None;
+    if cell.count == 0 && contact.card.meeting == Meeting::Connected {
+        // Acknowledgements are cumulative and never acknowledged.
+        if let Some(cell) = contact.out.cells.remove(&number) {
+            cell.retire(contact.id, number, None, cx);
+        }
+    } else {
+        cx.write(cell.save(contact.id, number));
+        cx.alarm_in(Alarm::Cell(contact.id, number), OutCell::refresh_ms());
+    }
+    cx.notify(Event::Delivery(contact.id, contact.delivery()));
+    cx.alarm_in(Alarm::Pump(contact.id), 0);
+}
+
+/// The alarm of a cell: try the next relay, or deposit it again at half of its life.
+pub(crate) fn on_cell_alarm(contact: &mut Contact, number: u64, cx: &mut Cx<'_>) {
+    let id = contact.id;
+    let Some(talk) = &contact.talk else { return };
+    let Some(cell) = contact.out.cells.get_mut(&number) else { return };
+    if let Some(settled) = cell.settled {
+        if cx.now.mono < settled.after_ms(OutCell::refresh_ms()) {
+            cx.timers.set(Alarm::Cell(id, number), settled.after_ms(OutCell::refresh_ms()));
+            return;
+        }
+        cell.start_again();
+    }
+    if cell.cell.is_some() {
+        cell.drive(id, number, &talk.their, cx);
+    } else if cell.loading.is_none() {
+        cell.loading = Some(cx.load(Range::One(Key::of(Space::OutCell, id.group(), number))));
+    }
+}
+
+/// The bytes of a cell came from disk. Returns whether the load was this outbox's.
+pub(crate) fn on_cell_loaded(
+    contact: &mut Contact,
+    load: LoadId,
+    rows: &[(Key, Value)],
+    cx: &mut Cx<'_>,
+) -> bool {
+    let id = contact.id;
+    let Some((number, cell)) = contact.out.cells.iter_mut().find(|(_, cell)| cell.loading == Some(load))
+    else {
+        return false;
+    };
+    cell.loading = None;
+    match rows.first().and_then(|(_, value)| Cell::parse(value.to_vec()).ok()) {
+        Some(bytes) => {
+            cell.cell = Some(bytes);
+            if let Some(talk) = &contact.talk {
+                cell.drive(id, *number, &talk.their, cx);
+            }
+        }
+        None => cx.fault(),
+    }
+    true
+}
+
+/// What the other side has on disk. Returns whether that is news.
+pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool {
+    let Some(talk) = contact.talk.as_mut() else { return false };
+    let highest = ack.ranges.last().map_or(ack.below, |(_, to)| to + 1);
+    if highest > talk.next_pack {
+        // It acknowledges what was never sent.
+        cx.fault();
+        return false;
+    }
+    if ack.below < talk.delivered.below || *ack == talk.delivered {
+        return false;
+    }
+    talk.delivered = ack.clone();
+    let delivered =
+        |seq: u64| seq < ack.below || ack.ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
+    let done: Vec<u64> = contact
+        .out
+        .cells
+        .iter()
+        .filter(|(_, cell)| cell.count > 0 && (cell.first_seq..=cell.last_seq()).all(delivered))
+        .map(|(number, _)| *number)
+        .collect();
+    for number in done {
+        if let Some(cell) = contact.out.cells.remove(&number) {
+            cell.retire(contact.id, number, Some(cx.now.wall_ms), cx);
+        }
+    }
+    // What came later is there and this is not: the relays lost it, or still carry it.
+    let missing: Vec<u64> = contact
+        .out
+        .cells
+        .iter()
+        .filter(|(_, cell)| {
+            cell.count > 0
+                && cell.last_seq() + 1 < highest
+                && cell.settled.is_some_and(|at| cx.now.mono >= at.after_ms(5_000))
+        })
+        .map(|(number, _)| *number)
+        .collect();
+    for number in missing {
+        if let Some(cell) = contact.out.cells.get_mut(&number) {
+            cell.start_again();
+            cx.alarm_in(Alarm::Cell(contact.id, number), 0);
+        }
+    }
+    true
+}
+
+/// A path is there again: cells that wait for one go on at once.
+pub(crate) fn on_network(contact: &mut Contact, cx: &mut Cx<'_>) {
+    let id = contact.id;
+    for (number, cell) in contact.out.cells.iter_mut().filter(|(_, cell)| cell.settled.is_none()) {
+        cell.hurry(cx.now.mono);
+        cx.alarm_by(Alarm::Cell(id, *number), 0);
+    }
+    cx.alarm_by(Alarm::Pump(id), 0);
+}
+
+/// Takes a stored cell's record at start.
+pub(crate) fn load_cell(contact: &mut Contact, number: u64, value: &Value, cx: &mut Cx<'_>) {
+    let Some(mut cell) = OutCell::load(value) else {
+        cx.fault();
+        return;
+    };
+    if contact.talk.as_ref().is_some_and(|talk| cell.is_stored(&talk.their)) {
+        cell.settled = Some(cx.now.mono);
+    }
+    contact.out.cells.insert(number, cell);
+}
+
+/// The contact whose records `group` marks.
+pub(crate) fn contact_of(group: &[u8; 16]) -> ContactId {
+    ContactId(u32::from_be_bytes(crate::ids::first(group)))
+}

@@ -1,0 +1,299 @@
+//! One cell under way: at which relays it is, what is asked next, and what remains of it on disk (DESIGN D3).
+
+use super::api::{ContactId, TrailEvent, TrailStep};
+use super::cx::{Alarm, Ask, Cx, Signal, Token};
+use super::routes::{Lane, RouteError};
+use crate::body::MailboxDescriptor;
+use crate::cell::Cell;
+use crate::core::{Key, LoadId, Mono, Op, Space, Value};
+use crate::ids::{RelayId, first};
+use crate::limits::{CELL_TTL_S, STORED_AT};
+use crate::rpc::{Refusal, Reply, Request};
+use zeroize::Zeroizing;
+
+/// Without an answer after this time the next relay is tried beside, milliseconds (DESIGN D3).
+const HEDGE_MS: u64 = 2_000;
+/// First and longest pause before a relay is tried again, milliseconds.
+const RETRY_MS: (u64, u64) = (500, 300_000);
+/// Deposits refused for their tag are tried there no more often than this, milliseconds.
+const TAG_RETRY_MS: u64 = 60_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Asked { since: Mono },
+    Stored { expiry_s: u64, at_ms: u64 },
+    Failed { retry: Mono, failures: u32 },
+}
+
+/// A cell under way to a contact.
+#[derive(Debug)]
+pub(crate) struct OutCell {
+    /// Its bytes; on disk only once it is stored.
+    pub(crate) cell: Option<Cell>,
+    /// First own message in it; `count` 0 marks one without messages.
+    pub(crate) first_seq: u64,
+    pub(crate) count: u64,
+    relays: Vec<(RelayId, At)>,
+    trail: Vec<TrailStep>,
+    pub(crate) loading: Option<LoadId>,
+    /// When it was confirmed by enough relays, or last sent again.
+    pub(crate) settled: Option<Mono>,
+}
+
+impl OutCell {
+    pub(crate) fn new(cell: Cell, first_seq: u64, count: u64) -> Self {
+        Self {
+            cell: Some(cell),
+            first_seq,
+            count,
+            relays: Vec::new(),
+            trail: Vec::new(),
+            loading: None,
+            settled: None,
+        }
+    }
+
+    /// Relays that said they have it on disk.
+    pub(crate) fn confirmed(&self) -> usize {
+        self.relays.iter().filter(|(_, at)| matches!(at, At::Stored { .. })).count()
+    }
+
+    /// Whether as many relays as promised have it on disk.
+    pub(crate) fn is_stored(&self, their: &MailboxDescriptor) -> bool {
+        self.confirmed() >= STORED_AT.min(their.mailboxes.len()).max(1)
+    }
+
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.first_seq + self.count.saturating_sub(1)
+    }
+
+    /// The relay may have lost it: everything starts again with the same bytes.
+    pub(crate) fn start_again(&mut self) {
+        self.relays.clear();
+        self.settled = None;
+    }
+
+    /// Asks relays until enough have confirmed or are asked; sets the alarm for the next look.
+    pub(crate) fn drive(
+        &mut self,
+        contact: ContactId,
+        number: u64,
+        their: &MailboxDescriptor,
+        cx: &mut Cx<'_>,
+    ) {
+        let needed = STORED_AT.min(their.mailboxes.len());
+        let now = cx.now.mono;
+        let mut counted = 0;
+        let mut next = now.after_ms(RETRY_MS.1);
+        for (_, at) in &self.relays {
+            match at {
+                At::Stored { .. } => counted += 1,
+                // A slow relay counts for half: another one is tried beside it.
+                At::Asked { since } if now < since.after_ms(HEDGE_MS) => {
+                    counted += 1;
+                    next = next.min(since.after_ms(HEDGE_MS));
+                }
+                At::Asked { .. } => {}
+                At::Failed { retry, .. } => next = next.min((*retry).max(now.after_ms(20))),
+            }
+        }
+        for (relay, mailbox) in &their.mailboxes {
+            if counted >= needed {
+                break;
+            }
+            let held = self.relays.iter().position(|(known, _)| known == relay);
+            let free = match held.and_then(|at| self.relays.get(at)) {
+                None => true,
+                Some((_, At::Failed { retry, .. })) => *retry <= now,
+                Some(_) => false,
+            };
+            let Some(cell) = self.cell.clone().filter(|_| free) else { continue };
+            let failures = match held.and_then(|at| self.relays.get(at)) {
+                Some((_, At::Failed { failures, .. })) => *failures,
+                _ => 0,
+            };
+            self.set(*relay, At::Asked { since: now });
+            if failures == 0 {
+                self.step(TrailEvent::Sent(*relay), cx);
+            }
+            let request = Request::Deposit { mailbox: *mailbox, cell };
+            let token = Token::Deposit(contact, number);
+            cx.signal(Signal::Ask(Lane::Contact(contact), *relay, Ask::Plain(request), token));
+            counted += 1;
+            next = next.min(now.after_ms(HEDGE_MS));
+        }
+        if self.confirmed() < needed || needed == 0 {
+            cx.timers.set(Alarm::Cell(contact, number), next);
+        }
+    }
+
+    fn set(&mut self, relay: RelayId, at: At) {
+        match self.relays.iter_mut().find(|(known, _)| *known == relay) {
+            Some((_, held)) => *held = at,
+            None => self.relays.push((relay, at)),
+        }
+    }
+
+    fn step(&mut self, what: TrailEvent, cx: &Cx<'_>) {
+        // Retries over weeks must not grow without bound.
+        if self.trail.len() < 64 {
+            self.trail.push(TrailStep { at_ms: cx.now.wall_ms, what });
+        }
+    }
+
+    /// A relay's answer to a deposit. Returns whether it has just confirmed.
+    pub(crate) fn on_answer(
+        &mut self,
+        relay: RelayId,
+        answer: &Result<Reply, RouteError>,
+        cx: &mut Cx<'_>,
+    ) -> bool {
+        let Some((_, at)) = self.relays.iter().find(|(known, _)| *known == relay) else { return false };
+        if matches!(at, At::Stored { .. }) {
+            return false;
+        }
+        match answer {
+            Ok(Reply::Stored { expiry_s }) => {
+                self.set(relay, At::Stored { expiry_s: *expiry_s, at_ms: cx.now.wall_ms });
+                self.step(TrailEvent::Stored(relay, *expiry_s), cx);
+                true
+            }
+            answer => {
+                let error = answer.as_ref().err().copied().unwrap_or(RouteError::Broken);
+                // A used tag most often means that the recipient has taken the cell: the acknowledgement will tell.
+                let tag = matches!(error, RouteError::Refused(Refusal::UnknownTag | Refusal::UsedTag));
+                self.step(TrailEvent::Refused(relay, error.word()), cx);
+                let failures = self.failures(relay);
+                let pause = if tag {
+                    TAG_RETRY_MS
+                } else {
+                    RETRY_MS.0.saturating_mul(1 << failures.min(10)).min(RETRY_MS.1)
+                };
+                let pause = cx.jitter(pause);
+                let retry = cx.now.mono.after_ms(pause);
+                self.set(relay, At::Failed { retry, failures: failures + 1 });
+                false
+            }
+        }
+    }
+
+    fn failures(&self, relay: RelayId) -> u32 {
+        // `Asked` forgets the count on purpose only after a success; count refusals in the trail instead.
+        self.trail
+            .iter()
+            .filter(|step| matches!(&step.what, TrailEvent::Refused(by, _) if *by == relay))
+            .count() as u32
+    }
+
+    /// A new link is up: relays that failed for want of a path are tried at once.
+    pub(crate) fn hurry(&mut self, now: Mono) {
+        for (_, at) in &mut self.relays {
+            if let At::Failed { retry, .. } = at {
+                *retry = (*retry).min(now);
+            }
+        }
+    }
+
+    /// Its way so far.
+    pub(crate) fn trail(&self) -> &[TrailStep] {
+        &self.trail
+    }
+
+    /// The record beside the bytes: `first 8 | count 8 | { relay 16 | expiry 8 | at 8 }…`.
+    pub(crate) fn save(&self, contact: ContactId, number: u64) -> Op {
+        let mut out = Zeroizing::new(Vec::with_capacity(16 + 32 * self.relays.len()));
+        out.extend_from_slice(&self.first_seq.to_be_bytes());
+        out.extend_from_slice(&self.count.to_be_bytes());
+        for (relay, at) in &self.relays {
+            if let At::Stored { expiry_s, at_ms } = at {
+                out.extend_from_slice(&relay.0);
+                out.extend_from_slice(&expiry_s.to_be_bytes());
+                out.extend_from_slice(&at_ms.to_be_bytes());
+            }
+        }
+        Op::Put(Key::of(Space::OutState, contact.group(), number), out)
+    }
+
+    /// Reads what [`OutCell::save`] wrote.
+    pub(crate) fn load(value: &Value) -> Option<Self> {
+        let (first_seq, rest) = value.split_first_chunk::<8>()?;
+        let (count, rest) = rest.split_first_chunk::<8>()?;
+        let (entries, tail) = rest.as_chunks::<32>();
+        let mut out = Self {
+            cell: None,
+            first_seq: u64::from_be_bytes(*first_seq),
+            count: u64::from_be_bytes(*count),
+            relays: Vec::new(),
+            trail: Vec::new(),
+            loading: None,
+            settled: None,
+        };
+        for entry in entries {
+            let (relay, numbers) = entry.split_first_chunk::<16>()?;
+            let (expiry, at) = numbers.split_first_chunk::<8>()?;
+            let (expiry_s, at_ms) = (u64::from_be_bytes(*expiry), u64::from_be_bytes(first(at)));
+            let relay = RelayId(*relay);
+            out.relays.push((relay, At::Stored { expiry_s, at_ms }));
+            out.trail.push(TrailStep { at_ms, what: TrailEvent::Stored(relay, expiry_s) });
+        }
+        (tail.is_empty() && out.first_seq.checked_add(out.count).is_some()).then_some(out)
+    }
+
+    /// The records to remove when nobody needs the cell any more, and the trail to keep for `info`.
+    pub(crate) fn retire(&self, contact: ContactId, number: u64, delivered_ms: Option<u64>, cx: &mut Cx<'_>) {
+        cx.write(Op::Remove(Key::of(Space::OutCell, contact.group(), number)));
+        cx.write(Op::Remove(Key::of(Space::OutState, contact.group(), number)));
+        cx.timers.cancel(Alarm::Cell(contact, number));
+        if self.count > 0 {
+            let value = encode_trail(self.count, &self.trail, delivered_ms);
+            cx.write(Op::Put(Key::of(Space::Trail, contact.group(), self.first_seq), value));
+        }
+    }
+
+    /// When unacknowledged bytes are deposited again: half of the time relays keep them (DESIGN D1).
+    pub(crate) const fn refresh_ms() -> u64 {
+        CELL_TTL_S * 500
+    }
+}
+
+/// `count 8 | { kind 1 | at 8 | relay 16 | until 8 }…`: what remains of a trail on disk.
+fn encode_trail(count: u64, steps: &[TrailStep], delivered_ms: Option<u64>) -> Value {
+    let mut out = Zeroizing::new(count.to_be_bytes().to_vec());
+    let mut push = |kind: u8, at_ms: u64, relay: RelayId, until: u64| {
+        out.push(kind);
+        out.extend_from_slice(&at_ms.to_be_bytes());
+        out.extend_from_slice(&relay.0);
+        out.extend_from_slice(&until.to_be_bytes());
+    };
+    for step in steps {
+        match step.what {
+            TrailEvent::Sent(relay) => push(1, step.at_ms, relay, 0),
+            TrailEvent::Stored(relay, until) => push(2, step.at_ms, relay, until),
+            _ => {}
+        }
+    }
+    if let Some(at_ms) = delivered_ms {
+        push(3, at_ms, RelayId([0; 16]), 0);
+    }
+    out
+}
+
+/// Reads what a retired cell left: how many messages it carried, and its way.
+pub(crate) fn decode_trail(value: &Value) -> Option<(u64, Vec<TrailStep>)> {
+    let (count, rest) = value.split_first_chunk::<8>()?;
+    let (entries, tail) = rest.as_chunks::<33>();
+    let mut steps = Vec::new();
+    for [kind, entry @ ..] in entries {
+        let (at, rest) = entry.split_first_chunk::<8>()?;
+        let (relay, until) = rest.split_first_chunk::<16>()?;
+        let (relay, until) = (RelayId(*relay), u64::from_be_bytes(first(until)));
+        let what = match kind {
+            1 => TrailEvent::Sent(relay),
+            2 => TrailEvent::Stored(relay, until),
+            3 => TrailEvent::Delivered,
+            _ => return None,
+        };
+        steps.push(TrailStep { at_ms: u64::from_be_bytes(*at), what });
+    }
+    tail.is_empty().then_some((u64::from_be_bytes(*count), steps))
+}

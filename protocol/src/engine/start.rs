@@ -1,0 +1,181 @@
+//! Start: loading the whole working state from disk before anything else happens.
+
+use super::api::{ContactId, Event, StoredMessage};
+use super::contact::{Card, Contact, Talk};
+use super::cx::Signal;
+use super::{Engine, outbox};
+use crate::core::{Key, LoadId, Range, Space, Value};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Space(Space),
+    /// The newest own message of a contact.
+    Sent(ContactId),
+    /// The received messages of a contact that nothing in order covers, and the newest one.
+    Received(ContactId),
+    LastReceived(ContactId),
+}
+
+/// Loads that are still out.
+#[derive(Debug, Default)]
+pub(crate) struct Start {
+    wanted: BTreeMap<LoadId, Wanted>,
+    done: bool,
+}
+
+impl Start {
+    pub(crate) fn is_done(&self) -> bool {
+        self.done
+    }
+}
+
+impl Engine {
+    /// Asks for everything. Contacts come before what belongs to them, because loads are answered in order.
+    pub(crate) fn begin(&mut self) {
+        for space in [
+            Space::Door,
+            Space::Descriptor,
+            Space::Mailbox,
+            Space::Contact,
+            Space::Session,
+            Space::OutState,
+            Space::Invite,
+        ] {
+            self.want(Wanted::Space(space), Range::Space(space));
+        }
+    }
+
+    fn want(&mut self, wanted: Wanted, range: Range) {
+        let (_, mut cx) = self.with_doors();
+        let load = cx.load(range);
+        self.start.wanted.insert(load, wanted);
+    }
+
+    /// Takes loaded records; `false` if they were not asked for here.
+    pub(crate) fn on_start_loaded(&mut self, load: LoadId, rows: &[(Key, Value)]) -> bool {
+        let Some(wanted) = self.start.wanted.remove(&load) else { return false };
+        match wanted {
+            Wanted::Space(space) => {
+                for (key, value) in rows {
+                    self.take(space, *key, value);
+                }
+                if space == Space::Session {
+                    self.want_messages();
+                }
+            }
+            Wanted::Sent(id) => {
+                if let (Some(contact), Some((key, value))) = (self.contacts.get_mut(&id), rows.first()) {
+                    contact.next_seq = key.seq.saturating_add(1);
+                    note_position(contact, value);
+                }
+            }
+            Wanted::Received(id) => {
+                if let Some(contact) = self.contacts.get_mut(&id) {
+                    for (key, value) in rows {
+                        contact.early.insert(key.seq);
+                        note_position(contact, value);
+                    }
+                }
+            }
+            Wanted::LastReceived(id) => {
+                if let (Some(contact), Some((_, value))) = (self.contacts.get_mut(&id), rows.first()) {
+                    note_position(contact, value);
+                }
+            }
+        }
+        if self.start.wanted.is_empty() && !self.start.done {
+            self.finish();
+        }
+        true
+    }
+
+    fn take(&mut self, space: Space, key: Key, value: &Value) {
+        match space {
+            Space::Door => {
+                let (doors, mut cx) = self.with_doors();
+                doors.load(key, value, &mut cx);
+            }
+            Space::Descriptor => {
+                let (doors, mut cx) = self.with_doors();
+                doors.load_relay(value, &mut cx);
+            }
+            Space::Mailbox => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.load(key, value, &mut cx);
+            }
+            Space::Invite => {
+                let (invites, mut cx) = self.with_invites();
+                if let Some(number) = invites.load(key, value, &mut cx) {
+                    self.inbox.expect_invite(number, self.invites.tags(number));
+                }
+            }
+            Space::Contact => match Card::decode(value) {
+                Ok(card) => {
+                    let id = ContactId(key.seq as u32);
+                    self.contacts.insert(id, Contact::new(id, card));
+                }
+                Err(_) => self.faults += 1,
+            },
+            Space::Session => {
+                let id = ContactId(key.seq as u32);
+                match (Talk::decode(value), self.contacts.get_mut(&id)) {
+                    (Ok(talk), Some(contact)) => contact.talk = Some(talk),
+                    _ => self.faults += 1,
+                }
+            }
+            Space::OutState => {
+                let id = outbox::contact_of(&key.group);
+                let (contacts, mut cx) = self.with_contacts();
+                match contacts.get_mut(&id) {
+                    Some(contact) => outbox::load_cell(contact, key.seq, value, &mut cx),
+                    None => cx.fault(),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn want_messages(&mut self) {
+        let all: Vec<_> = self
+            .contacts
+            .values()
+            .map(|contact| (contact.id, contact.talk.as_ref().map_or(1, |talk| talk.receive_next)))
+            .collect();
+        for (id, next) in all {
+            let group = id.group();
+            let newest =
+                |space, from, limit, newest| Range::Group { space, group, from, to: u64::MAX, limit, newest };
+            self.want(Wanted::Sent(id), newest(Space::Sent, 0, 1, true));
+            self.want(Wanted::LastReceived(id), newest(Space::Received, 0, 1, true));
+            self.want(Wanted::Received(id), newest(Space::Received, next, super::contact::EARLY_MAX, false));
+        }
+    }
+
+    fn finish(&mut self) {
+        self.start.done = true;
+        let ids: Vec<_> = self.contacts.keys().copied().collect();
+        for id in ids {
+            if let Some(contact) = self.contacts.get(&id) {
+                self.inbox.expect_again(contact);
+            }
+            let (contacts, mut cx) = self.with_contacts();
+            if let Some(contact) = contacts.get_mut(&id) {
+                super::meeting::on_network(contact, &mut cx);
+                if contact.talk.as_ref().is_some_and(|talk| talk.owes) {
+                    cx.alarm_by(super::cx::Alarm::Ack(id), 20);
+                }
+            }
+        }
+        let (doors, mut cx) = self.with_doors();
+        doors.dial(&mut cx);
+        cx.notify(Event::Ready);
+        cx.signal(Signal::NetworkChanged);
+    }
+}
+
+fn note_position(contact: &mut Contact, value: &Value) {
+    if let Some(message) = StoredMessage::decode(value) {
+        contact.position = contact.position.max(message.position.saturating_add(1));
+    }
+}

@@ -1,0 +1,113 @@
+//! Which relays exist: verified descriptors, the newest of each relay.
+
+use super::api::RelayEvent;
+use super::cx::Cx;
+use super::limits::{DESCRIPTOR_STALE_S, DIRECTORY_ANSWER_MAX, WEEK_S};
+use crate::core::{Key, LinkId, Op, Space, Value};
+use crate::descriptor::{Descriptor, flags};
+use crate::error::PeerFault;
+use crate::ids::RelayId;
+use crate::limits::DESCRIPTORS_MAX;
+use crate::link::Kind;
+use std::collections::BTreeMap;
+
+#[derive(Debug)]
+struct Known {
+    descriptor: Descriptor,
+    signed: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    known: BTreeMap<RelayId, Known>,
+}
+
+const fn key(relay: RelayId) -> Key {
+    Key::of(Space::Descriptor, relay.0, 0)
+}
+
+impl Directory {
+    /// Takes back what was stored; what does not verify any more is left out. The shell learns all of it, as it dials nothing else.
+    pub(super) fn restore(&mut self, rows: Vec<(Key, Value)>, cx: &mut Cx) {
+        for (_, signed) in rows.into_iter().take(DESCRIPTORS_MAX) {
+            if let Ok(descriptor) = Descriptor::verify(&signed) {
+                let relay = descriptor.relay();
+                cx.notify(RelayEvent::Learned(relay, descriptor.clone(), signed.to_vec()));
+                self.known.insert(relay, Known { descriptor, signed: signed.to_vec() });
+            }
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub(super) fn get(&self, relay: RelayId) -> Option<&Descriptor> {
+        self.known.get(&relay).map(|known| &known.descriptor)
+    }
+
+    /// Takes a signed descriptor: keeps it if it is the newest of its relay. Returns whose it is.
+    ///
+    /// # Errors
+    /// What [`Descriptor::verify`] returns, [`PeerFault::Bound`] if it lies in the future or the directory is full.
+    pub(super) fn learn(
+        &mut self,
+        signed: &[u8],
+        own: RelayId,
+        cx: &mut Cx,
+    ) -> Result<Descriptor, PeerFault> {
+        let descriptor = Descriptor::verify(signed)?;
+        let relay = descriptor.relay();
+        let held = self.get(relay).map(|held| held.seq);
+        if relay == own || held.is_some_and(|held| held >= descriptor.seq) {
+            return Ok(descriptor);
+        }
+        if descriptor.seq > cx.now_s().saturating_add(WEEK_S) {
+            return Err(PeerFault::Bound);
+        }
+        if held.is_none() && self.known.len() >= DESCRIPTORS_MAX {
+            self.make_room(cx)?;
+        }
+        cx.put(key(relay), signed.to_vec());
+        cx.notify(RelayEvent::Learned(relay, descriptor.clone(), signed.to_vec()));
+        self.known.insert(relay, Known { descriptor: descriptor.clone(), signed: signed.to_vec() });
+        Ok(descriptor)
+    }
+
+    /// Forgets the oldest descriptor if it is stale: a flood of new relays must not push out those that live.
+    fn make_room(&mut self, cx: &mut Cx) -> Result<(), PeerFault> {
+        let oldest = self.known.iter().min_by_key(|(_, known)| known.descriptor.seq);
+        let (relay, known) = oldest.ok_or(PeerFault::Bound)?;
+        if known.descriptor.seq.saturating_add(DESCRIPTOR_STALE_S) > cx.now_s() {
+            return Err(PeerFault::Bound);
+        }
+        let relay = *relay;
+        self.known.remove(&relay);
+        cx.fx.write(Op::Remove(key(relay)));
+        Ok(())
+    }
+
+    /// Answers with the one descriptor asked for, or with some, and ends with an empty frame. Unlisted relays are told to nobody.
+    pub(super) fn answer(&self, link: LinkId, asked: Option<RelayId>, own: (RelayId, &[u8]), cx: &mut Cx) {
+        let listed = |known: &&Known| known.descriptor.flags & flags::BRIDGE == 0;
+        match asked {
+            Some(relay) if relay == own.0 => cx.send(link, Kind::Descriptor, 0, own.1.to_vec()),
+            Some(relay) => {
+                if let Some(known) = self.known.get(&relay).filter(listed) {
+                    cx.send(link, Kind::Descriptor, 0, known.signed.clone());
+                }
+            }
+            None => {
+                // Starting anywhere gives each asker another part of a large directory.
+                let mut start = RelayId([0; 16]);
+                cx.rng.fill_bytes(&mut start.0);
+                let (before, after) = (self.known.range(..start), self.known.range(start..));
+                let some = after.chain(before).map(|(_, known)| known).filter(listed);
+                for known in some.take(DIRECTORY_ANSWER_MAX) {
+                    cx.send(link, Kind::Descriptor, 0, known.signed.clone());
+                }
+            }
+        }
+        cx.send(link, Kind::Descriptor, 0, Vec::new());
+    }
+}

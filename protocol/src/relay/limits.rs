@@ -1,0 +1,110 @@
+//! Every bound of a relay and its reason, in one place; an operator may lower the public ones.
+
+/// Bounds that depend on the machine a relay runs on. The defaults suit 1 processor, 1 GB of memory and 20 GB of disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelayLimits {
+    /// Mailboxes held.
+    pub mailboxes: usize,
+    /// Cells held over all mailboxes; each costs about 50 bytes of memory.
+    pub cells: u64,
+    /// Bytes of cells held over all mailboxes.
+    pub cell_bytes: u64,
+    /// Bytes one mailbox may hold.
+    pub mailbox_bytes: u64,
+    /// Cells one mailbox may hold.
+    pub mailbox_cells: u64,
+    /// Bundle objects held.
+    pub objects: usize,
+    /// Registered tags kept in memory over all mailboxes in use; each costs about 50 bytes.
+    pub tags_in_memory: usize,
+    /// Bytes that may pass through the tunnels of one slot in a day, both directions together.
+    pub slot_bytes_per_day: u64,
+    /// Tunnels one slot may open in a minute.
+    pub slot_opens_per_minute: u32,
+    /// Links one slot may hold at once: several devices and dying connections of one person.
+    pub slot_links: usize,
+}
+
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self {
+            mailboxes: 10_000,
+            cells: 1_000_000,
+            cell_bytes: 10 << 30,
+            mailbox_bytes: crate::limits::MAILBOX_BYTES_MAX,
+            mailbox_cells: crate::limits::MAILBOX_CELLS_MAX,
+            objects: 16_384,
+            tags_in_memory: 1_000_000,
+            slot_bytes_per_day: 4 << 30,
+            slot_opens_per_minute: 240,
+            slot_links: 8,
+        }
+    }
+}
+
+/// Milliseconds within which a new link must say who it is, and a relay must be reached for a waiting tunnel.
+pub(super) const DEADLINE_MS: u64 = 10_000;
+/// Milliseconds between two rounds of upkeep.
+pub(super) const SWEEP_MS: u64 = 60_000;
+/// A leaf's link that is silent this long is gone: people's devices send a heartbeat at least every 9 minutes.
+pub(super) const LEAF_SILENT_MS: u64 = 30 * 60_000;
+/// A mesh link that is silent this long is gone: relays send a heartbeat each round of upkeep.
+pub(super) const MESH_SILENT_MS: u64 = 200_000;
+/// Links of all kinds at once.
+pub(super) const LINKS_MAX: usize = 4_096;
+/// Breaches of the protocol after which a link is ended.
+pub(super) const FAULTS_MAX: u32 = 32;
+/// Tunnels over one mesh link, both directions together.
+pub(super) const TUNNELS_PER_MESH_LINK: usize = 4_096;
+/// Tunnels that wait for a mesh link at once.
+pub(super) const TUNNELS_WAITING_MAX: usize = 256;
+/// Milliseconds in which a relay that could not be reached is not dialled again.
+pub(super) const REDIAL_MS: u64 = 5_000;
+/// Inputs held while the state is loaded.
+pub(super) const EARLY_MAX: usize = 512;
+/// Descriptors in one answer to `DirectoryAsk`.
+pub(super) const DIRECTORY_ANSWER_MAX: usize = 64;
+/// Milliseconds between two answers with many descriptors over one link.
+pub(super) const DIRECTORY_ASK_MS: u64 = 5_000;
+/// Descriptors a relay takes over one mesh link between two rounds of upkeep: each costs a signature check.
+pub(super) const DESCRIPTORS_PER_SWEEP: u32 = 256;
+/// Seconds a descriptor may lie in the future, and for which an onion key is the newest one.
+pub(super) const WEEK_S: u64 = 7 * 86_400;
+/// A descriptor this old may make room for another one: none of its onion keys is accepted any more.
+pub(super) const DESCRIPTOR_STALE_S: u64 = 21 * 86_400;
+/// Slots of all kinds.
+pub(super) const SLOTS_MAX: usize = 65_536;
+/// Guest slots that descend from one slot made here, however deep.
+pub(super) const GUESTS_PER_ROOT_MAX: usize = 1_024;
+/// Tag prefixes in one stored page: 448 of 9 bytes fit a value of 4 KiB.
+pub(super) const TAGS_PER_PAGE: usize = 448;
+/// Requests that wait for one mailbox's registrations to be loaded.
+pub(super) const REQUESTS_WAITING_MAX: usize = 64;
+/// Bytes of requests that wait for registrations over all mailboxes.
+pub(super) const REQUESTS_WAITING_BYTES: usize = 8 << 20;
+/// Milliseconds after the last use at which a mailbox's registrations leave memory.
+pub(super) const TAGS_IDLE_MS: u64 = 120_000;
+/// Tunnels attached to one mailbox; the oldest is forgotten first.
+pub(super) const ATTACHED_MAX: usize = 8;
+/// Bytes in one answer to `Fetch`.
+pub(super) const FETCH_BYTES_MAX: usize = 256 << 10;
+/// Fetches that wait for the disk at once.
+pub(super) const FETCHES_MAX: usize = 64;
+/// Mailboxes that may be made over one link of a leaf, and over one mesh link, which carries many people.
+pub(super) const MAILBOXES_PER_LEAF_LINK: u32 = 16;
+/// See [`MAILBOXES_PER_LEAF_LINK`].
+pub(super) const MAILBOXES_PER_MESH_LINK: u32 = 2_048;
+/// Sequence numbers of cells reserved by one write of a mailbox's record.
+pub(super) const SEQ_RESERVE: u64 = 256;
+/// Seconds without its owner after which an empty mailbox is removed (DESIGN D2 needs 45 days).
+pub(super) const MAILBOX_IDLE_S: u64 = 180 * 86_400;
+/// The same for a mailbox in which nothing was ever registered.
+pub(super) const MAILBOX_UNUSED_S: u64 = 86_400;
+/// Mailboxes removed in one round of upkeep.
+pub(super) const REAPED_PER_SWEEP: usize = 16;
+/// Longest bundle object, bytes (DESIGN P4).
+pub(super) const OBJECT_BYTES_MAX: usize = 3_072;
+/// Owners of objects under one locator (DESIGN P4).
+pub(super) const OWNERS_PER_LOCATOR: usize = 4;
+/// Longest life of objects and guest slots, seconds.
+pub(super) const GUEST_TTL_S: u64 = crate::limits::INVITE_TTL_S;

@@ -1,0 +1,99 @@
+//! Links to other relays: descriptors are exchanged first, then tunnels of their leaves end here and those of own leaves leave.
+//!
+//! Both sides open tunnels on one link: the side with the smaller mesh key gives out even numbers, the other odd ones.
+
+use super::RelayCore;
+use super::forward::Place;
+use super::limits::TUNNELS_PER_MESH_LINK;
+use super::links::Role;
+use crate::core::{LinkId, LinkInfo, Reason};
+use crate::error::PeerFault;
+use crate::link::{CloseCode, Frame, HEADER_BYTES, Kind, split_open};
+
+impl RelayCore {
+    pub(super) fn on_welcome(&mut self, link: LinkId, info: LinkInfo, frame: &Frame) {
+        let (own, cx) = (self.onion.id, &mut self.cx);
+        let shown = match (info, frame.kind) {
+            (LinkInfo::Mesh { remote_key }, Kind::Welcome) => {
+                let shown = self.directory.learn(&frame.payload, own, cx).map(|shown| shown.relay());
+                // The newest descriptor held must name this key too: a key that was given up is worth nothing.
+                shown.ok().filter(|relay| {
+                    self.directory.get(*relay).is_some_and(|held| held.mesh_key == remote_key)
+                })
+            }
+            _ => None,
+        };
+        let Some(relay) = shown else {
+            cx.counts.faults += 1;
+            return self.end_link(link, Reason::WrongPeer);
+        };
+        self.links.settle(link, Role::Mesh(relay));
+        self.cx.send(link, Kind::DirectoryAsk, 0, Vec::new());
+        for (leaf, payload) in self.forward.take_waiting(relay) {
+            self.splice(leaf, link, payload);
+        }
+    }
+
+    pub(super) fn splice(&mut self, leaf: Place, mesh: LinkId, payload: Vec<u8>) {
+        let over = self.forward.over_mesh(mesh) + self.ends.on_link(mesh).len();
+        match self.links.opens_even(mesh, &self.onion.setup().mesh_key) {
+            Some(even) if over < TUNNELS_PER_MESH_LINK => {
+                self.forward.splice(leaf, mesh, even, payload, &mut self.cx);
+            }
+            _ => self.cx.close(leaf.0, leaf.1, CloseCode::Busy),
+        }
+    }
+
+    pub(super) fn on_mesh_frame(&mut self, link: LinkId, frame: Frame) -> Result<(), PeerFault> {
+        match frame.kind {
+            // Each side sends its own heartbeats: answering them would never end.
+            Kind::Heartbeat => {}
+            Kind::Open => {
+                let (relay, noise) = split_open(&frame.payload)?;
+                let even = frame.tunnel.is_multiple_of(2);
+                let own = self.links.opens_even(link, &self.onion.setup().mesh_key);
+                if frame.tunnel == 0 || own == Some(even) || self.ends.at(link, frame.tunnel).is_some() {
+                    return Err(PeerFault::Malformed);
+                }
+                if relay != self.onion.id {
+                    // No chains: what comes over the mesh ends here.
+                    self.cx.close(link, frame.tunnel, CloseCode::UnknownRelay);
+                    return Err(PeerFault::Mismatch);
+                }
+                if self.forward.over_mesh(link) + self.ends.on_link(link).len() >= TUNNELS_PER_MESH_LINK {
+                    self.cx.close(link, frame.tunnel, CloseCode::Busy);
+                } else {
+                    self.terminate(link, frame.tunnel, noise);
+                }
+            }
+            Kind::Opened | Kind::Data | Kind::Close => match (self.ends.at(link, frame.tunnel), frame.kind) {
+                (Some(end), Kind::Data) => self.on_data(end, &frame.payload),
+                (Some(end), Kind::Close) => self.close_end(end, None),
+                (Some(_), _) => return Err(PeerFault::Malformed),
+                (None, _) => self.pass_to_leaf(link, frame),
+            },
+            Kind::DirectoryAsk => return self.on_ask(link, &frame.payload),
+            Kind::Descriptor if frame.payload.is_empty() => {}
+            Kind::Descriptor => {
+                if !self.links.may_describe(link) {
+                    return Err(PeerFault::Bound);
+                }
+                self.directory.learn(&frame.payload, self.onion.id, &mut self.cx)?;
+            }
+            Kind::Hello | Kind::Welcome | Kind::SlotPut | Kind::SlotDrop | Kind::SlotAck => {
+                return Err(PeerFault::Malformed);
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_to_leaf(&mut self, link: LinkId, frame: Frame) {
+        let Some((leaf, tunnel)) = self.forward.leaf_of((link, frame.tunnel)) else { return };
+        if let Some((_, Role::Leaf(slot))) = self.links.get(leaf)
+            && !self.slots.charge(slot, frame.payload.len() + HEADER_BYTES, &self.cx)
+        {
+            return self.cut(leaf, tunnel, CloseCode::Busy);
+        }
+        self.forward.mesh_frame(link, frame, &mut self.cx);
+    }
+}

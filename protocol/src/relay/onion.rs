@@ -1,0 +1,106 @@
+//! This relay's own identity: the static key, the onion keys and their weekly change, the signed descriptor.
+
+use super::api::{RelayEvent, RelaySetup};
+use super::cx::Cx;
+use super::limits::WEEK_S;
+use crate::cbor::Extra;
+use crate::core::{Key, Space, Value};
+use crate::descriptor::Descriptor;
+use crate::ids::RelayId;
+use crate::tunnel::onion_public;
+use ed25519_dalek::SigningKey;
+use zeroize::Zeroizing;
+
+const RECORD: Key = Key::single(Space::RelayMeta, 1);
+const VERSION: u8 = 0;
+
+pub(super) struct Onion {
+    pub(super) id: RelayId,
+    /// Newest first, at most two.
+    secrets: Vec<Zeroizing<[u8; 32]>>,
+    /// When the newest one was made, Unix seconds.
+    made_s: u64,
+    /// Sequence number of the last descriptor.
+    seq: u64,
+    /// The newest signed descriptor whose keys are durable; empty until there is one.
+    signed: Vec<u8>,
+    key: SigningKey,
+    setup: RelaySetup,
+}
+
+impl Onion {
+    pub(super) fn new(setup: RelaySetup) -> Self {
+        let key = SigningKey::from_bytes(&setup.static_seed);
+        let id = RelayId::of(&key.verifying_key().to_bytes());
+        Self { id, secrets: Vec::new(), made_s: 0, seq: 0, signed: Vec::new(), key, setup }
+    }
+
+    pub(super) const fn setup(&self) -> &RelaySetup {
+        &self.setup
+    }
+
+    pub(super) fn secrets(&self) -> &[Zeroizing<[u8; 32]>] {
+        &self.secrets
+    }
+
+    pub(super) fn signed(&self) -> &[u8] {
+        &self.signed
+    }
+
+    pub(super) const fn is_published(&self) -> bool {
+        !self.signed.is_empty()
+    }
+
+    /// The keys of this descriptor are durable: from now on it is shown to others.
+    pub(super) fn set_published(&mut self, signed: Vec<u8>) {
+        self.signed = signed;
+    }
+
+    /// `version 1 | made 8 | descriptor seq 8 | secrets 32 each`.
+    pub(super) fn restore(&mut self, rows: &[(Key, Value)]) {
+        let Some((_, value)) = rows.iter().find(|(key, _)| *key == RECORD) else { return };
+        let Some(([VERSION], rest)) = value.split_first_chunk() else { return };
+        let Some((made, rest)) = rest.split_first_chunk() else { return };
+        let Some((seq, rest)) = rest.split_first_chunk() else { return };
+        self.made_s = u64::from_be_bytes(*made);
+        self.seq = u64::from_be_bytes(*seq);
+        let (secrets, _) = rest.as_chunks::<32>();
+        self.secrets = secrets.iter().take(2).map(|secret| Zeroizing::new(*secret)).collect();
+    }
+
+    /// Changes the onion key if it is a week old or there is none; returns whether it did. The older key goes with the next change.
+    pub(super) fn rotate(&mut self, cx: &mut Cx) -> bool {
+        let due = self.secrets.is_empty() || cx.now_s() >= self.made_s.saturating_add(WEEK_S);
+        if due {
+            let mut secret = Zeroizing::new([0; 32]);
+            cx.rng.fill_bytes(&mut secret[..]);
+            self.secrets.insert(0, secret);
+            self.secrets.truncate(2);
+            self.made_s = cx.now_s();
+        }
+        due
+    }
+
+    /// Makes and signs a new descriptor, and tells the shell once the keys in it are durable.
+    pub(super) fn announce(&mut self, cx: &mut Cx) {
+        self.seq = cx.now_s().max(self.seq + 1);
+        let descriptor = Descriptor {
+            static_key: self.key.verifying_key().to_bytes(),
+            mesh_key: self.setup.mesh_key,
+            onion_keys: self.secrets.iter().map(|secret| onion_public(secret)).collect(),
+            door: self.setup.door.clone(),
+            mesh: self.setup.mesh.clone(),
+            flags: self.setup.flags,
+            seq: self.seq,
+            family: self.setup.family,
+            extra: Extra::new(),
+        };
+        let signed = descriptor.sign(&self.key);
+        let mut record = vec![VERSION];
+        record.extend_from_slice(&self.made_s.to_be_bytes());
+        record.extend_from_slice(&self.seq.to_be_bytes());
+        self.secrets.iter().for_each(|secret| record.extend_from_slice(&secret[..]));
+        cx.put(RECORD, record);
+        cx.notify(RelayEvent::OwnDescriptor(descriptor, signed));
+    }
+}

@@ -1,0 +1,143 @@
+//! Requests inside tunnels that end here: each is handed to the part that knows the answer.
+
+use super::RelayCore;
+use super::cx::Purpose;
+use super::ends::EndId;
+use super::mailboxes::Work;
+use super::objects::Objects;
+use crate::core::{Key, LinkId, Value};
+use crate::crypto::RemoteSignKey;
+use crate::descriptor::flags;
+use crate::ids::MailboxId;
+use crate::link::{CloseCode, Kind};
+use crate::rpc::{Push, Refusal, Reply, Request};
+use crate::tunnel::Responder;
+
+/// What the owner of a mailbox signs, before the tunnel's handshake hash.
+const ATTACH_LABEL: &str = "karvon/attach";
+
+impl RelayCore {
+    /// Answers the first message of a tunnel to this relay, and the request in it.
+    pub(super) fn terminate(&mut self, link: LinkId, tunnel: u32, noise: &[u8]) {
+        let read = Responder::read(self.onion.id, self.onion.secrets(), noise, &mut *self.cx.rng);
+        let opened = read.ok().and_then(|(responder, first)| Some((responder.write(&[]).ok()?, first)));
+        let Some(((noise, answer), first)) = opened else {
+            // Mostly an onion key that has changed since: no reason to blame the link.
+            return self.cx.close(link, tunnel, CloseCode::Crypto);
+        };
+        let end = self.ends.open(link, tunnel, noise);
+        self.cx.send(link, Kind::Opened, tunnel, answer);
+        if !first.is_empty() {
+            self.on_request(end, &first);
+        }
+    }
+
+    /// A message in a tunnel that ends here.
+    pub(super) fn on_data(&mut self, end: EndId, sealed: &[u8]) {
+        match self.ends.unseal(end, sealed) {
+            Ok(plain) => self.on_request(end, &plain),
+            Err(_) => self.breach(end, CloseCode::Crypto),
+        }
+    }
+
+    fn on_request(&mut self, end: EndId, plain: &[u8]) {
+        let (number, request) = match Request::decode(plain) {
+            // Number 0 marks what was not asked for, so nobody can ask under it.
+            Ok((number, request)) if number != 0 => (number, request),
+            _ => return self.breach(end, CloseCode::Protocol),
+        };
+        if !self.ends.begin(end) {
+            self.cx.counts.refused += 1;
+            return self.cx.tell(end, number, &Reply::Refused(Refusal::Busy));
+        }
+        let attached = self.ends.get(end).and_then(|end| end.mailbox);
+        let cx = &mut self.cx;
+        match (request, attached) {
+            (Request::Deposit { mailbox, cell }, _) => {
+                self.mailboxes.ask(mailbox, end, number, Work::Deposit(cell), cx);
+            }
+            (Request::Attach { key, signature, push }, _) => match self.attach(end, &key, &signature, push) {
+                Ok(reply) => self.cx.answer_stored(end, number, &reply),
+                Err(refusal) => self.cx.refuse(end, number, refusal),
+            },
+            (Request::Put(object), _) => match self.objects.put(&object, cx) {
+                Ok(reply) => cx.answer_stored(end, number, &reply),
+                Err(refusal) => cx.refuse(end, number, refusal),
+            },
+            (Request::Get(locator), _) => self.objects.get(end, number, locator, cx),
+            (Request::Register(tags), Some(id)) => {
+                self.mailboxes.ask(id, end, number, Work::Register(tags), cx);
+            }
+            (Request::Unregister(tags), Some(id)) => {
+                self.mailboxes.ask(id, end, number, Work::Unregister(tags), cx);
+            }
+            (Request::Remove(tags), Some(id)) => {
+                self.mailboxes.ask(id, end, number, Work::Remove(tags), cx);
+            }
+            (Request::Fetch { from, bytes_max }, Some(id)) => {
+                self.mailboxes.fetch(id, end, number, from, bytes_max, cx);
+            }
+            (_, None) => cx.refuse(end, number, Refusal::NotAttached),
+        }
+    }
+
+    fn attach(
+        &mut self,
+        end: EndId,
+        key: &[u8; 32],
+        signature: &[u8; 64],
+        push: Push,
+    ) -> Result<Reply, Refusal> {
+        let hash = self.ends.hash(end).ok_or(Refusal::NotAttached)?;
+        RemoteSignKey(*key).verify(ATTACH_LABEL, &hash, signature).map_err(|_| Refusal::NotAttached)?;
+        let keeps = self.onion.setup().flags & flags::MAILBOX != 0;
+        let link = self.ends.get(end).map(|end| end.link).ok_or(Refusal::NotAttached)?;
+        let links = &mut self.links;
+        let make = || match (keeps, links.may_make_mailbox(link)) {
+            (false, _) => Err(Refusal::NoMailboxes),
+            (true, false) => Err(Refusal::Busy),
+            (true, true) => Ok(()),
+        };
+        let id = MailboxId::of(key);
+        let reply = self.mailboxes.attach(id, end, push, make, &mut self.cx)?;
+        if let Some(other) = self.ends.set_mailbox(end, id).filter(|other| *other != id) {
+            self.mailboxes.detach(other, end);
+        }
+        Ok(reply)
+    }
+
+    /// Ends a tunnel whose far side broke the rules. A mesh link carries many people's tunnels and is not blamed for one of them.
+    fn breach(&mut self, end: EndId, code: CloseCode) {
+        self.cx.counts.faults += 1;
+        let Some(link) = self.ends.get(end).map(|end| end.link) else { return };
+        self.close_end(end, Some(code));
+        if self.links.is_leaf(link) {
+            self.blame(link);
+        }
+    }
+
+    /// Forgets a tunnel that ends here; `code` is told to the far side.
+    pub(super) fn close_end(&mut self, id: EndId, code: Option<CloseCode>) {
+        let Some(end) = self.ends.close(id) else { return };
+        if let Some(mailbox) = end.mailbox {
+            self.mailboxes.detach(mailbox, id);
+        }
+        if let Some(code) = code {
+            self.cx.close(end.link, end.tunnel, code);
+        }
+    }
+
+    /// What was loaded for a request or for upkeep.
+    pub(super) fn on_loaded(&mut self, purpose: Purpose, rows: Vec<(Key, Value)>) {
+        let cx = &mut self.cx;
+        match purpose {
+            Purpose::Tags(id) => self.mailboxes.tags_loaded(id, &rows, cx),
+            Purpose::Reap(id) => self.mailboxes.reap(id, &rows, cx),
+            Purpose::Fetch { end, number, mailbox } => {
+                self.mailboxes.cells_loaded(mailbox, end, number, rows, cx);
+            }
+            Purpose::Object { end, number } => Objects::loaded(end, number, rows, cx),
+            start => self.on_restored(start, rows),
+        }
+    }
+}

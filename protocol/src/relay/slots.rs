@@ -1,0 +1,217 @@
+//! Slots: who may use this relay as a door, the guest slots they pass on, and how much each may send.
+
+use super::cx::Cx;
+use super::limits::{GUEST_TTL_S, GUESTS_PER_ROOT_MAX, SLOTS_MAX};
+use crate::core::{Key, Mono, Op, Space, Value};
+use crate::error::PeerFault;
+use crate::ids::SlotId;
+use crate::limits::GUEST_SLOTS_MAX;
+use crate::link::Hello;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+const VERSION: u8 = 0;
+
+struct Slot {
+    key: Zeroizing<[u8; 32]>,
+    /// Unix seconds; `None`: for ever.
+    expiry_s: Option<u64>,
+    /// The slot that made this guest slot; `None`: made here.
+    parent: Option<SlotId>,
+    /// The slot made here from which this one descends (itself if made here).
+    root: SlotId,
+    guests: usize,
+}
+
+/// What a slot has used; forgotten with a restart.
+#[derive(Debug, Default)]
+struct Used {
+    day: Mono,
+    bytes: u64,
+    minute: Mono,
+    opens: u32,
+}
+
+#[derive(Default)]
+pub(super) struct Slots {
+    slots: BTreeMap<SlotId, Slot>,
+    /// Guests that descend from each slot made here.
+    descendants: BTreeMap<SlotId, usize>,
+    used: BTreeMap<SlotId, Used>,
+}
+
+const fn key(slot: SlotId) -> Key {
+    Key::single(Space::RelaySlot, u64::from_be_bytes(slot.0))
+}
+
+impl Slots {
+    /// `version 1 | key 32 | expiry 8 (0: none) | parent 8 | root 8`, parent equal to the slot itself if made here.
+    fn encode(id: SlotId, slot: &Slot) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        out.extend_from_slice(&slot.key[..]);
+        out.extend_from_slice(&slot.expiry_s.unwrap_or(0).to_be_bytes());
+        out.extend_from_slice(&slot.parent.unwrap_or(id).0);
+        out.extend_from_slice(&slot.root.0);
+        out
+    }
+
+    fn decode(id: SlotId, bytes: &[u8]) -> Option<Slot> {
+        let ([VERSION], rest) = bytes.split_first_chunk()? else { return None };
+        let (key, rest) = rest.split_first_chunk::<32>()?;
+        let (expiry, rest) = rest.split_first_chunk::<8>()?;
+        let (parent, rest) = rest.split_first_chunk::<8>()?;
+        let root = SlotId::from_slice(rest)?;
+        let expiry_s = Some(u64::from_be_bytes(*expiry)).filter(|expiry| *expiry != 0);
+        let parent = Some(SlotId(*parent)).filter(|parent| *parent != id);
+        Some(Slot { key: Zeroizing::new(*key), expiry_s, parent, root, guests: 0 })
+    }
+
+    pub(super) fn restore(&mut self, rows: &[(Key, Value)]) {
+        for (key, value) in rows.iter().take(SLOTS_MAX) {
+            let id = SlotId(key.seq.to_be_bytes());
+            if let Some(slot) = Self::decode(id, value) {
+                self.slots.insert(id, slot);
+            }
+        }
+        let guests: Vec<_> =
+            self.slots.values().filter_map(|slot| slot.parent.map(|parent| (parent, slot.root))).collect();
+        for (parent, root) in guests {
+            self.count(parent, root, true);
+        }
+    }
+
+    fn count(&mut self, parent: SlotId, root: SlotId, more: bool) {
+        let step = |count: usize| if more { count + 1 } else { count.saturating_sub(1) };
+        if let Some(parent) = self.slots.get_mut(&parent) {
+            parent.guests = step(parent.guests);
+        }
+        let all = self.descendants.entry(root).or_default();
+        *all = step(*all);
+        if *all == 0 {
+            self.descendants.remove(&root);
+        }
+    }
+
+    /// Makes a slot here: its id and secret, or `None` if there are too many.
+    pub(super) fn make(&mut self, cx: &mut Cx) -> Option<(SlotId, Zeroizing<[u8; 32]>)> {
+        if self.slots.len() >= SLOTS_MAX {
+            return None;
+        }
+        let (mut id, mut secret) = (SlotId([0; 8]), Zeroizing::new([0; 32]));
+        cx.rng.fill_bytes(&mut id.0);
+        cx.rng.fill_bytes(&mut secret[..]);
+        if self.slots.contains_key(&id) {
+            return None;
+        }
+        let slot = Slot { key: secret.clone(), expiry_s: None, parent: None, root: id, guests: 0 };
+        cx.put(key(id), Self::encode(id, &slot));
+        self.slots.insert(id, slot);
+        Some((id, secret))
+    }
+
+    /// Slots made here.
+    pub(super) fn made_here(&self) -> Vec<SlotId> {
+        self.slots.iter().filter(|(_, slot)| slot.parent.is_none()).map(|(id, _)| *id).collect()
+    }
+
+    /// Whether a leaf's first frame shows that it knows a living slot.
+    pub(super) fn admit(&self, hello: &Hello, leaf_key: &[u8; 32], relay_key: &[u8; 32], now_s: u64) -> bool {
+        self.slots.get(&hello.slot).is_some_and(|slot| {
+            slot.expiry_s.is_none_or(|expiry| expiry > now_s) && hello.verify(&slot.key, leaf_key, relay_key)
+        })
+    }
+
+    /// Takes `SlotPut`: `slot 8 | key 32 | expiry 8`. Returns the slot and whether it is stored; the same put again is stored.
+    ///
+    /// # Errors
+    /// [`PeerFault::Length`].
+    pub(super) fn put_guest(
+        &mut self,
+        parent: SlotId,
+        payload: &[u8],
+        cx: &mut Cx,
+    ) -> Result<(SlotId, bool), PeerFault> {
+        let (id, rest) = payload.split_first_chunk::<8>().ok_or(PeerFault::Length)?;
+        let (secret, rest) = rest.split_first_chunk::<32>().ok_or(PeerFault::Length)?;
+        let expiry: [u8; 8] = rest.try_into().map_err(|_| PeerFault::Length)?;
+        let id = SlotId(*id);
+        // The inviter's clock may run ahead: a longer life is cut to the longest one.
+        let expiry_s = u64::from_be_bytes(expiry).min(cx.now_s().saturating_add(GUEST_TTL_S));
+        let Some(host) = self.slots.get(&parent) else { return Ok((id, false)) };
+        let root = host.root;
+        let held = self.slots.get(&id);
+        if held.is_some_and(|held| held.parent != Some(parent)) || expiry_s <= cx.now_s() {
+            return Ok((id, false));
+        }
+        if held.is_none() {
+            let descendants = self.descendants.get(&root).copied().unwrap_or(0);
+            let full = host.guests >= GUEST_SLOTS_MAX || descendants >= GUESTS_PER_ROOT_MAX;
+            if full || self.slots.len() >= SLOTS_MAX {
+                return Ok((id, false));
+            }
+            self.count(parent, root, true);
+        }
+        let guests = self.slots.get(&id).map_or(0, |held| held.guests);
+        let slot = Slot {
+            key: Zeroizing::new(*secret),
+            expiry_s: Some(expiry_s),
+            parent: Some(parent),
+            root,
+            guests,
+        };
+        cx.put(key(id), Self::encode(id, &slot));
+        self.slots.insert(id, slot);
+        Ok((id, true))
+    }
+
+    /// Whether `slot` is a guest slot that `parent` made; slots that do not exist count as its own, so that ending one twice succeeds.
+    pub(super) fn may_drop(&self, parent: SlotId, slot: SlotId) -> bool {
+        self.slots.get(&slot).is_none_or(|held| held.parent == Some(parent))
+    }
+
+    /// Ends a slot and all guest slots that descend from it; returns those that ended.
+    pub(super) fn drop(&mut self, slot: SlotId, cx: &mut Cx) -> Vec<SlotId> {
+        let mut ended = Vec::new();
+        let mut next = vec![slot];
+        while let Some(id) = next.pop() {
+            let Some(gone) = self.slots.remove(&id) else { continue };
+            if let Some(parent) = gone.parent {
+                self.count(parent, gone.root, false);
+            }
+            if gone.guests > 0 {
+                let guest = |(guest, held): (&SlotId, &Slot)| (held.parent == Some(id)).then_some(*guest);
+                next.extend(self.slots.iter().filter_map(guest));
+            }
+            self.used.remove(&id);
+            cx.fx.write(Op::Remove(key(id)));
+            ended.push(id);
+        }
+        ended
+    }
+
+    /// Slots whose time is over.
+    pub(super) fn expired(&self, now_s: u64) -> Vec<SlotId> {
+        let over = |slot: &Slot| slot.expiry_s.is_some_and(|expiry| expiry <= now_s);
+        self.slots.iter().filter(|(_, slot)| over(slot)).map(|(id, _)| *id).collect()
+    }
+
+    /// Charges bytes that pass through a tunnel of `slot`; false once its day's budget is used up.
+    pub(super) fn charge(&mut self, slot: SlotId, bytes: usize, cx: &Cx) -> bool {
+        let used = self.used.entry(slot).or_insert_with(|| Used { day: cx.now.mono, ..Used::default() });
+        if used.day.after_ms(86_400_000) <= cx.now.mono {
+            (used.day, used.bytes) = (cx.now.mono, 0);
+        }
+        used.bytes = used.bytes.saturating_add(bytes as u64);
+        used.bytes <= cx.limits.slot_bytes_per_day
+    }
+
+    /// Charges the opening of a tunnel; false if the slot opens too many in a minute.
+    pub(super) fn charge_open(&mut self, slot: SlotId, cx: &Cx) -> bool {
+        let used = self.used.entry(slot).or_insert_with(|| Used { day: cx.now.mono, ..Used::default() });
+        if used.minute.after_ms(60_000) <= cx.now.mono {
+            (used.minute, used.opens) = (cx.now.mono, 0);
+        }
+        used.opens = used.opens.saturating_add(1);
+        used.opens <= cx.limits.slot_opens_per_minute
+    }
+}

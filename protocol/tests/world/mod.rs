@@ -1,0 +1,718 @@
+//! A small world in virtual time: real engines and relay cores, links with latency, disks that can be cut between any two batches.
+#![allow(dead_code, missing_docs, unreachable_pub)]
+
+use karvon_protocol::cell::Cell;
+use karvon_protocol::core::*;
+use karvon_protocol::descriptor::{Door, RelayAddr, flags};
+use karvon_protocol::engine::api::{Command, ContactId, ContactInfo, Event, Meeting, Reply, StoredMessage};
+use karvon_protocol::engine::{Engine, Setup};
+use karvon_protocol::error::ErrorKind;
+use karvon_protocol::identity::LocalIdentity;
+use karvon_protocol::ids::{MailboxId, RelayId};
+use karvon_protocol::link::Frame;
+use karvon_protocol::relay::RelayCore;
+use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelayReply, RelaySetup};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use zeroize::Zeroizing;
+
+pub const WALL_MS: u64 = 1_700_000_000_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Host {
+    Relay(usize),
+    Person(usize),
+}
+
+/// What is durable, and what was written and is not yet.
+#[derive(Default)]
+pub struct Disk {
+    pub kv: BTreeMap<Key, Value>,
+    pub cells: BTreeMap<(MailboxId, u64), (u64, Cell)>,
+    pending: VecDeque<Batch>,
+}
+
+impl Disk {
+    fn sync(&mut self, upto: BatchId) {
+        while self.pending.front().is_some_and(|batch| batch.id <= upto) {
+            for op in self.pending.pop_front().unwrap().ops {
+                match op {
+                    Op::Put(key, value) => drop(self.kv.insert(key, value)),
+                    Op::Remove(key) => drop(self.kv.remove(&key)),
+                    Op::AppendCell { mailbox, seq, expiry_s, cell } => {
+                        self.cells.insert((mailbox, seq), (expiry_s, cell));
+                    }
+                    Op::DropCell { mailbox, seq } => drop(self.cells.remove(&(mailbox, seq))),
+                }
+            }
+        }
+    }
+
+    fn load(&self, range: &Range) -> Vec<(Key, Value)> {
+        let rows = |from: Key, to: Key| self.kv.range(from..=to).map(|(k, v)| (*k, v.clone())).collect::<Vec<_>>();
+        match range {
+            Range::One(key) => self.kv.get(key).map(|value| (*key, value.clone())).into_iter().collect(),
+            Range::Space(space) => rows(Key::of(*space, [0; 16], 0), Key::of(*space, [255; 16], u64::MAX)),
+            Range::Group { space, group, from, to, limit, newest } => {
+                if from >= to {
+                    return Vec::new();
+                }
+                let mut out = rows(Key::of(*space, *group, *from), Key::of(*space, *group, to - 1));
+                if *newest {
+                    out.reverse();
+                }
+                out.truncate(*limit);
+                out
+            }
+            Range::Cells { mailbox, from, bytes_max } => {
+                let mut out = Vec::new();
+                let mut bytes = 0;
+                for ((_, seq), (_, cell)) in self.cells.range((*mailbox, *from)..=(*mailbox, u64::MAX)) {
+                    if !out.is_empty() && bytes + cell.bytes().len() > *bytes_max {
+                        break;
+                    }
+                    bytes += cell.bytes().len();
+                    let key = Key::of(Space::RelayCell, mailbox.0, *seq);
+                    out.push((key, Zeroizing::new(cell.bytes().to_vec())));
+                }
+                out
+            }
+            Range::CellIndex => self
+                .cells
+                .iter()
+                .map(|((mailbox, seq), (expiry_s, cell))| {
+                    let index = CellIndex {
+                        prefix: cell.tag().prefix().0,
+                        hash: cell.hash().0,
+                        class: cell.class() as u8,
+                        expiry_s: *expiry_s,
+                    };
+                    (Key::of(Space::RelayCell, mailbox.0, *seq), Zeroizing::new(index.encode()))
+                })
+                .collect(),
+        }
+    }
+}
+
+pub struct Node<C: Core> {
+    pub core: Option<C>,
+    pub disk: Disk,
+    pub replies: BTreeMap<u64, Result<C::Reply, ErrorKind>>,
+    pub events: Vec<C::Event>,
+    next_command: u64,
+    /// Grows with each start; what was under way for an older life is dropped.
+    life: u64,
+    starts: u64,
+}
+
+impl<C: Core> Node<C> {
+    fn new() -> Self {
+        Self {
+            core: None,
+            disk: Disk::default(),
+            replies: BTreeMap::new(),
+            events: Vec::new(),
+            next_command: 0,
+            life: 0,
+            starts: 0,
+        }
+    }
+}
+
+enum What {
+    Frame(Host, u64, LinkId, Frame),
+    LinkUp(Host, u64, LinkId, LinkInfo),
+    LinkDown(Host, u64, LinkId, Reason),
+    Failed(Host, u64, Target),
+    Persisted(Host, u64, BatchId),
+    Loaded(Host, u64, LoadId, Range, BatchId),
+}
+
+enum Act {
+    Persist(Batch),
+    Load(LoadId, Range),
+    Send(LinkId, Frame),
+    Connect(Target),
+    Disconnect(LinkId, Reason),
+}
+
+pub struct RelayHost {
+    pub node: Node<RelayCore>,
+    pub setup: RelaySetup,
+    pub static_key: [u8; 32],
+    pub id: RelayId,
+}
+
+pub struct PersonHost {
+    pub node: Node<Engine>,
+    pub name: String,
+    pub identity: Zeroizing<Vec<u8>>,
+}
+
+pub struct World {
+    pub now: u64,
+    pub rng: ChaCha20Rng,
+    pub relays: Vec<RelayHost>,
+    pub people: Vec<PersonHost>,
+    queue: BTreeMap<(u64, u64), What>,
+    counter: u64,
+    links: BTreeMap<LinkId, (Host, Host)>,
+    next_link: u64,
+    /// Latency of a frame, microseconds.
+    pub latency_us: u64,
+    pub fsync_us: u64,
+    /// Frames that cross relays to people are dropped with their link with this chance per thousand.
+    pub cut_permille: u64,
+    pub frames: u64,
+    /// Crash this host when it has been handed so many batches: the batch is lost or kept as `keep` says.
+    pub crash_at: Option<(Host, u64, bool)>,
+    batches: BTreeMap<Host, u64>,
+    descriptors: Vec<Vec<u8>>,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            now: 0,
+            rng: ChaCha20Rng::seed_from_u64(seed),
+            relays: Vec::new(),
+            people: Vec::new(),
+            queue: BTreeMap::new(),
+            counter: 0,
+            links: BTreeMap::new(),
+            next_link: 0,
+            latency_us: 1_000,
+            fsync_us: 200,
+            cut_permille: 0,
+            frames: 0,
+            crash_at: None,
+            batches: BTreeMap::new(),
+            descriptors: Vec::new(),
+        }
+    }
+
+    /// Relays that know one another, and people who each have a door to every relay in `doors`.
+    pub fn with(seed: u64, relays: usize, people: &[(&str, &[usize])]) -> Self {
+        let mut world = Self::new(seed);
+        (0..relays).for_each(|_| world.add_relay());
+        world.run_ms(200);
+        for (name, doors) in people {
+            let person = world.add_person(name);
+            for relay in *doors {
+                let door = world.slot(*relay);
+                let reply = world.ask(person, Command::AddDoor(door));
+                assert!(matches!(reply, Ok(Reply::Done)), "{reply:?}");
+            }
+        }
+        world.run_ms(3_500);
+        world
+    }
+
+    fn time(&self) -> Now {
+        Now { mono: Mono(self.now), wall_ms: WALL_MS + self.now / 1_000 }
+    }
+
+    fn at(&mut self, delay_us: u64, what: What) {
+        self.counter += 1;
+        self.queue.insert((self.now + delay_us, self.counter), what);
+    }
+
+    pub fn add_relay(&mut self) {
+        let number = self.relays.len();
+        let mut seed = Zeroizing::new([0; 32]);
+        self.rng.fill_bytes(&mut *seed);
+        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+        let static_key = key.verifying_key().to_bytes();
+        let mut mesh_key = [0; 32];
+        self.rng.fill_bytes(&mut mesh_key);
+        let addr = |port: usize| RelayAddr::Ip(format!("192.0.2.{}:{port}", number + 1).parse().unwrap());
+        let setup = RelaySetup {
+            static_seed: seed,
+            mesh_key,
+            door: addr(443),
+            mesh: addr(4001),
+            flags: flags::MAILBOX,
+            family: None,
+        };
+        let id = RelayId::of(&static_key);
+        self.relays.push(RelayHost { node: Node::new(), setup, static_key, id });
+        self.start(Host::Relay(number));
+    }
+
+    pub fn add_person(&mut self, name: &str) -> usize {
+        let number = self.people.len();
+        let (mut root, mut stretched) = ([0; 16], [0; 32]);
+        self.rng.fill_bytes(&mut root);
+        self.rng.fill_bytes(&mut stretched);
+        let identity = LocalIdentity::from_stretched(&root, &stretched, &mut self.rng).encode();
+        self.people.push(PersonHost { node: Node::new(), name: name.to_owned(), identity });
+        self.start(Host::Person(number));
+        number
+    }
+
+    /// Starts a host from its disk.
+    pub fn start(&mut self, host: Host) {
+        let rng = Box::new(ChaCha20Rng::seed_from_u64(self.rng.next_u64()));
+        match host {
+            Host::Relay(n) => {
+                let relay = &mut self.relays[n];
+                relay.node.life += 1;
+                relay.node.core = Some(RelayCore::new(relay.setup.clone(), rng));
+            }
+            Host::Person(n) => {
+                let person = &mut self.people[n];
+                let identity = LocalIdentity::decode(&person.identity).unwrap();
+                person.node.life += 1;
+                person.node.core = Some(Engine::new(Setup { identity, name: person.name.clone() }, rng));
+            }
+        }
+        self.batches.insert(host, 0);
+        self.drain(host);
+    }
+
+    /// The power goes: what is not durable is gone, links break.
+    pub fn crash(&mut self, host: Host) {
+        match host {
+            Host::Relay(n) => {
+                self.relays[n].node.core = None;
+                self.relays[n].node.life += 1;
+                self.relays[n].node.disk.pending.clear();
+            }
+            Host::Person(n) => {
+                self.people[n].node.core = None;
+                self.people[n].node.life += 1;
+                self.people[n].node.disk.pending.clear();
+            }
+        }
+        let broken: Vec<_> = self.links.iter().filter(|(_, (a, b))| *a == host || *b == host).map(|(l, _)| *l).collect();
+        broken.into_iter().for_each(|link| self.cut(link, Reason::Lost));
+    }
+
+    fn cut(&mut self, link: LinkId, reason: Reason) {
+        if let Some((a, b)) = self.links.remove(&link) {
+            for end in [a, b] {
+                let life = self.life(end);
+                let delay = self.latency_us;
+                self.at(delay, What::LinkDown(end, life, link, reason));
+            }
+        }
+    }
+
+    fn life(&self, host: Host) -> u64 {
+        match host {
+            Host::Relay(n) => self.relays[n].node.life,
+            Host::Person(n) => self.people[n].node.life,
+        }
+    }
+
+    fn up(&self, host: Host) -> bool {
+        match host {
+            Host::Relay(n) => self.relays[n].node.core.is_some(),
+            Host::Person(n) => self.people[n].node.core.is_some(),
+        }
+    }
+
+    fn next_timeout(&self) -> Option<u64> {
+        let relays = self.relays.iter().filter_map(|r| r.node.core.as_ref()?.next_timeout());
+        let people = self.people.iter().filter_map(|p| p.node.core.as_ref()?.next_timeout());
+        relays.chain(people).min().map(|at| at.0)
+    }
+
+    /// Runs for so many virtual milliseconds.
+    pub fn run_ms(&mut self, ms: u64) {
+        let end = self.now + ms * 1_000;
+        let mut steps = 0_u64;
+        loop {
+            let event = self.queue.first_key_value().map(|((at, _), _)| *at);
+            let timer = self.next_timeout().map(|at| at.max(self.now));
+            let Some(next) = [event, timer].into_iter().flatten().min().filter(|at| *at <= end) else { break };
+            steps += 1;
+            assert!(steps < 20_000_000, "the world does not come to rest");
+            self.now = self.now.max(next);
+            if event == Some(next) {
+                let (_, what) = self.queue.pop_first().unwrap();
+                self.happen(what);
+            } else {
+                self.ring();
+            }
+        }
+        self.now = end;
+    }
+
+    /// Runs until `done`, at most so many virtual milliseconds. Returns whether it came true.
+    pub fn run_until(&mut self, ms: u64, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        for _ in 0..ms.div_ceil(5) {
+            if done(self) {
+                return true;
+            }
+            self.run_ms(5);
+        }
+        done(self)
+    }
+
+    fn ring(&mut self) {
+        let now = self.time();
+        let due = |at: Option<Mono>| at.is_some_and(|at| at <= now.mono);
+        for n in 0..self.relays.len() {
+            if self.relays[n].node.core.as_ref().is_some_and(|core| due(core.next_timeout())) {
+                self.feed(Host::Relay(n), Feed::Timeout);
+            }
+        }
+        for n in 0..self.people.len() {
+            if self.people[n].node.core.as_ref().is_some_and(|core| due(core.next_timeout())) {
+                self.feed(Host::Person(n), Feed::Timeout);
+            }
+        }
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::Frame(host, life, link, frame) => {
+                if self.life(host) == life && self.links.contains_key(&link) {
+                    self.frames += 1;
+                    if self.cut_permille > 0 && self.rng.next_u64() % 1_000 < self.cut_permille {
+                        self.cut(link, Reason::Lost);
+                        return;
+                    }
+                    self.feed(host, Feed::Frame(link, frame));
+                }
+            }
+            What::LinkUp(host, life, link, info) => {
+                if self.life(host) == life && self.links.contains_key(&link) {
+                    self.feed(host, Feed::LinkUp(link, info));
+                }
+            }
+            What::LinkDown(host, life, link, reason) => {
+                if self.life(host) == life {
+                    self.feed(host, Feed::LinkDown(link, reason));
+                }
+            }
+            What::Failed(host, life, target) => {
+                if self.life(host) == life {
+                    self.feed(host, Feed::Failed(target));
+                }
+            }
+            What::Persisted(host, life, upto) => {
+                if self.life(host) == life {
+                    self.disk(host).sync(upto);
+                    self.feed(host, Feed::Persisted(upto));
+                }
+            }
+            What::Loaded(host, life, id, range, after) => {
+                if self.life(host) == life {
+                    self.disk(host).sync(after);
+                    let rows = self.disk(host).load(&range);
+                    self.feed(host, Feed::Loaded(id, rows));
+                }
+            }
+        }
+    }
+
+    fn disk(&mut self, host: Host) -> &mut Disk {
+        match host {
+            Host::Relay(n) => &mut self.relays[n].node.disk,
+            Host::Person(n) => &mut self.people[n].node.disk,
+        }
+    }
+
+    fn feed(&mut self, host: Host, feed: Feed) {
+        let now = self.time();
+        match host {
+            Host::Relay(n) => {
+                if let Some(core) = self.relays[n].node.core.as_mut() {
+                    core.handle(feed.input(), now);
+                }
+            }
+            Host::Person(n) => {
+                if let Some(core) = self.people[n].node.core.as_mut() {
+                    core.handle(feed.input(), now);
+                }
+            }
+        }
+        self.drain(host);
+    }
+
+    fn drain(&mut self, host: Host) {
+        // As the driver does: what is due at once belongs to the same turn.
+        let now = self.time();
+        let acts = match host {
+            Host::Relay(n) => drain(&mut self.relays[n].node, now),
+            Host::Person(n) => drain(&mut self.people[n].node, now),
+        };
+        if let Host::Relay(n) = host {
+            self.spread(n);
+        }
+        for act in acts {
+            if !self.up(host) {
+                return;
+            }
+            self.act(host, act);
+        }
+    }
+
+    /// Descriptors travel by gossip; here they are simply told.
+    fn spread(&mut self, from: usize) {
+        let events = std::mem::take(&mut self.relays[from].node.events);
+        for event in events {
+            if let RelayEvent::OwnDescriptor(_, bytes) = event {
+                for n in 0..self.relays.len() {
+                    if n != from && self.relays[n].node.core.is_some() {
+                        self.relay_command(n, RelayCommand::Heard(bytes.clone()));
+                    }
+                }
+                // A late comer hears of the earlier ones.
+                self.descriptors.push(bytes);
+                for bytes in self.descriptors.clone() {
+                    self.relay_command(from, RelayCommand::Heard(bytes));
+                }
+            }
+        }
+    }
+
+    fn relay_command(&mut self, n: usize, command: RelayCommand) -> u64 {
+        let node = &mut self.relays[n].node;
+        node.next_command += 1;
+        let id = node.next_command;
+        let now = Now { mono: Mono(self.now), wall_ms: WALL_MS + self.now / 1_000 };
+        if let Some(core) = node.core.as_mut() {
+            core.handle(Input::Command(CommandId(id), command), now);
+        }
+        self.drain(Host::Relay(n));
+        id
+    }
+
+    fn act(&mut self, host: Host, act: Act) {
+        let life = self.life(host);
+        match act {
+            Act::Persist(batch) => {
+                let id = batch.id;
+                self.disk(host).pending.push_back(batch);
+                let count = self.batches.entry(host).or_insert(0);
+                *count += 1;
+                if let Some((victim, at, keep)) = self.crash_at
+                    && victim == host
+                    && *count == at
+                {
+                    self.crash_at = None;
+                    if keep {
+                        self.disk(host).sync(id);
+                    }
+                    self.crash(host);
+                    return;
+                }
+                let delay = self.fsync_us;
+                self.at(delay, What::Persisted(host, life, id));
+            }
+            Act::Load(id, range) => {
+                let after = self.disk(host).pending.back().map_or(BatchId(0), |batch| batch.id);
+                let delay = self.fsync_us;
+                self.at(delay, What::Loaded(host, life, id, range, after));
+            }
+            Act::Send(link, frame) => {
+                if let Some((a, b)) = self.links.get(&link).copied() {
+                    let to = if a == host { b } else { a };
+                    // What crosses a link is what its bytes say.
+                    let frame = Frame::decode(&frame.encode()).expect("own frames are well formed");
+                    let (delay, life) = (self.latency_us, self.life(to));
+                    self.at(delay, What::Frame(to, life, link, frame));
+                }
+            }
+            Act::Connect(target) => self.connect(host, target),
+            Act::Disconnect(link, reason) => self.cut(link, reason),
+        }
+    }
+
+    fn connect(&mut self, host: Host, target: Target) {
+        let relay = match &target {
+            Target::Door { relay, .. } => *relay,
+            Target::Relay(relay) => *relay,
+        };
+        let life = self.life(host);
+        let delay = 3 * self.latency_us;
+        let found = self.relays.iter().position(|held| held.id == relay && held.node.core.is_some());
+        let Some(n) = found else {
+            self.at(delay, What::Failed(host, life, target));
+            return;
+        };
+        self.next_link += 1;
+        let link = LinkId(self.next_link);
+        let static_key = self.relays[n].static_key;
+        let (here, there) = match (&target, host) {
+            (Target::Door { door, .. }, _) => {
+                let mut key = [0; 32];
+                self.rng.fill_bytes(&mut key);
+                (
+                    LinkInfo::Door { door: *door, local_key: key, remote_key: static_key },
+                    LinkInfo::Leaf { local_key: static_key, remote_key: key },
+                )
+            }
+            (Target::Relay(_), Host::Relay(from)) => (
+                LinkInfo::Mesh { remote_key: self.relays[n].setup.mesh_key },
+                LinkInfo::Mesh { remote_key: self.relays[from].setup.mesh_key },
+            ),
+            (Target::Relay(_), Host::Person(_)) => panic!("a person dialled a relay of the mesh"),
+        };
+        self.links.insert(link, (host, Host::Relay(n)));
+        let other = self.relays[n].node.life;
+        self.at(delay, What::LinkUp(host, life, link, here));
+        self.at(delay, What::LinkUp(Host::Relay(n), other, link, there));
+    }
+
+    /// A new slot at a relay.
+    pub fn slot(&mut self, relay: usize) -> Door {
+        let id = self.relay_command(relay, RelayCommand::NewSlot);
+        self.run_ms(50);
+        match self.relays[relay].node.replies.remove(&id) {
+            Some(Ok(RelayReply::Door(door))) => door,
+            other => panic!("no slot: {other:?}"),
+        }
+    }
+
+    /// Gives a command and returns its number.
+    pub fn tell(&mut self, person: usize, command: Command) -> u64 {
+        let now = self.time();
+        let node = &mut self.people[person].node;
+        node.next_command += 1;
+        let id = node.next_command;
+        if let Some(core) = node.core.as_mut() {
+            core.handle(Input::Command(CommandId(id), command), now);
+        }
+        self.drain(Host::Person(person));
+        id
+    }
+
+    /// Gives a command and waits for its answer.
+    pub fn ask(&mut self, person: usize, command: Command) -> Result<Reply, ErrorKind> {
+        let id = self.tell(person, command);
+        assert!(
+            self.run_until(1_000, |world| world.people[person].node.replies.contains_key(&id)),
+            "no answer to a command"
+        );
+        self.people[person].node.replies.remove(&id).unwrap()
+    }
+
+    pub fn invite(&mut self, person: usize) -> String {
+        match self.ask(person, Command::Invite) {
+            Ok(Reply::Invitation(text, _)) => text.to_string(),
+            other => panic!("no invitation: {other:?}"),
+        }
+    }
+
+    pub fn add(&mut self, person: usize, invitation: &str, name: &str) -> ContactId {
+        let command = Command::Add { invitation: Zeroizing::new(invitation.to_owned()), name: name.to_owned() };
+        match self.ask(person, command) {
+            Ok(Reply::Added(id)) => id,
+            other => panic!("not added: {other:?}"),
+        }
+    }
+
+    pub fn contacts(&mut self, person: usize) -> Vec<ContactInfo> {
+        match self.ask(person, Command::Contacts) {
+            Ok(Reply::Contacts(all)) => all,
+            other => panic!("no contacts: {other:?}"),
+        }
+    }
+
+    /// Person `b` uses an invitation of person `a`; returns how each numbers the other.
+    pub fn meet(&mut self, a: usize, b: usize) -> (ContactId, ContactId) {
+        let text = self.invite(a);
+        let a_of_b = self.add(b, &text, "");
+        let met = |world: &mut Self, person: usize| {
+            world.contacts(person).iter().any(|contact| contact.meeting == Meeting::Connected)
+        };
+        assert!(self.run_until(30_000, |world| met(world, a) && met(world, b)), "they never met");
+        let b_of_a = self.contacts(a).last().unwrap().id;
+        (b_of_a, a_of_b)
+    }
+
+    pub fn send(&mut self, person: usize, to: ContactId, text: &str) -> u64 {
+        self.tell(person, Command::Send { contact: to, text: text.to_owned() })
+    }
+
+    /// Texts that lie in the store of a person, received from a contact, in order of their numbers.
+    pub fn received(&self, person: usize, from: ContactId) -> Vec<String> {
+        let rows = self.people[person].node.disk.load(&Range::Group {
+            space: Space::Received,
+            group: from.group(),
+            from: 0,
+            to: u64::MAX,
+            limit: usize::MAX,
+            newest: false,
+        });
+        let texts: Vec<_> = rows
+            .iter()
+            .map(|(key, value)| {
+                let message = StoredMessage::decode(value).unwrap();
+                let body = karvon_protocol::body::Body::decode(&message.body).unwrap();
+                match body.content {
+                    karvon_protocol::body::Content::Text(text) => (key.seq, message.position, text),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect();
+        let positions: Vec<_> = texts.iter().map(|(_, position, _)| *position).collect();
+        assert!(positions.is_sorted(), "shown out of order: {positions:?}");
+        let seqs: BTreeSet<_> = texts.iter().map(|(seq, ..)| *seq).collect();
+        assert_eq!(seqs.len(), texts.len());
+        texts.into_iter().map(|(.., text)| text).collect()
+    }
+
+    pub fn delivered_below(&mut self, person: usize, to: ContactId) -> u64 {
+        match self.ask(person, Command::Delivery(to)) {
+            Ok(Reply::Delivery(delivery)) => delivery.delivered_below,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whether an event was told to a person.
+    pub fn told(&self, person: usize, event: &Event) -> bool {
+        self.people[person].node.events.contains(event)
+    }
+}
+
+#[derive(Clone)]
+enum Feed {
+    Timeout,
+    Frame(LinkId, Frame),
+    LinkUp(LinkId, LinkInfo),
+    LinkDown(LinkId, Reason),
+    Failed(Target),
+    Persisted(BatchId),
+    Loaded(LoadId, Vec<(Key, Value)>),
+}
+
+impl Feed {
+    fn input<C>(self) -> Input<C> {
+        match self {
+            Self::Timeout => Input::Timeout,
+            Self::Frame(link, frame) => Input::Frame { link, frame },
+            Self::LinkUp(link, info) => Input::LinkUp(link, info),
+            Self::LinkDown(link, reason) => Input::LinkDown(link, reason),
+            Self::Failed(target) => Input::ConnectFailed(target, Reason::Unreachable),
+            Self::Persisted(upto) => Input::Persisted { upto },
+            Self::Loaded(id, rows) => Input::Loaded(id, rows),
+        }
+    }
+}
+
+fn drain<C: Core>(node: &mut Node<C>, now: Now) -> Vec<Act> {
+    let Some(core) = node.core.as_mut() else { return Vec::new() };
+    if core.next_timeout().is_some_and(|at| at <= now.mono) {
+        core.handle(Input::Timeout, now);
+    }
+    let mut acts = Vec::new();
+    while let Some(output) = core.poll() {
+        match output {
+            Output::Persist(batch) => acts.push(Act::Persist(batch)),
+            Output::Load(id, range) => acts.push(Act::Load(id, range)),
+            Output::Send { link, frame } => acts.push(Act::Send(link, frame)),
+            Output::Connect(target) => acts.push(Act::Connect(target)),
+            Output::Disconnect(link, reason) => acts.push(Act::Disconnect(link, reason)),
+            Output::Reply(id, result) => drop(node.replies.insert(id.0, result)),
+            Output::Notify(event) => node.events.push(event),
+            Output::Run(..) => panic!("no job is given out yet"),
+        }
+    }
+    acts
+}
