@@ -2,3 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod clock;
+pub mod deps;
+pub mod driver;
+pub mod net;

@@ -1,0 +1,366 @@
+//! The door swarm: leaves and the relay they dial, links and limits and nothing else (no identify, no ping, no Kademlia).
+
+use super::address::{multiaddr, peer_key, socket, subscriber};
+use super::streams::{self, Streams, WrongRelay};
+use super::supervisor::{Exit, Supervised, supervise};
+use super::table::{Shared, Table};
+use super::{NetError, Transports};
+use futures::StreamExt as _;
+use karvon_protocol::core::{LinkInfo, Reason, Target};
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::core::{Endpoint, transport::PortUse};
+use libp2p::identity::Keypair;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, SwarmEvent, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
+};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+const PROTOCOL: StreamProtocol = StreamProtocol::new("/karvon/door/0");
+/// Connections in their handshake.
+const PENDING_MAX: u32 = 128;
+/// Leaves connected to a relay.
+const LEAVES_MAX: u32 = 2_000;
+/// Connections under one transport key: the one that is used and one that replaces it.
+const PER_LEAF_MAX: u32 = 2;
+/// Connections from one address: hundreds of people may share one behind a carrier's NAT.
+const PER_ADDRESS_MAX: usize = 256;
+/// A connection without a link is closed after this time.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// What the swarm starts from.
+pub(super) struct Config {
+    pub(super) key: Keypair,
+    pub(super) transports: Transports,
+    /// Where a relay listens; a leaf does not.
+    pub(super) listen: Option<SocketAddr>,
+}
+
+/// What the handle may ask of this swarm.
+pub(super) enum Command {
+    /// Reach a door; always a [`Target::Door`].
+    Dial(Target),
+}
+
+/// Told once: where the swarm listens, or why it can not.
+pub(super) type Ready = oneshot::Sender<Result<SocketAddr, NetError>>;
+
+#[derive(NetworkBehaviour)]
+struct Behaviour {
+    limits: connection_limits::Behaviour,
+    addresses: AddressLimit,
+    streams: Streams,
+}
+
+/// Runs the swarm until its handle is gone.
+pub(super) async fn run(
+    config: Config,
+    shared: Shared,
+    commands: mpsc::Receiver<Command>,
+    ready: Option<Ready>,
+) {
+    supervise("door", Task { config, shared, commands, ready, dials: HashMap::new() }).await;
+}
+
+/// What outlives a swarm that is built anew.
+struct Task {
+    config: Config,
+    shared: Shared,
+    commands: mpsc::Receiver<Command>,
+    ready: Option<Ready>,
+    dials: HashMap<ConnectionId, Target>,
+}
+
+impl Supervised for Task {
+    async fn run(&mut self) -> Exit {
+        let Self { config, shared, commands, ready, dials } = self;
+        // Dials of a swarm that is gone will not be answered by it.
+        for (_, target) in dials.drain() {
+            shared.failed(target, Reason::Unreachable).await;
+        }
+        once(config, shared, commands, ready, dials).await
+    }
+}
+
+async fn once(
+    config: &mut Config,
+    shared: &Shared,
+    commands: &mut mpsc::Receiver<Command>,
+    ready: &mut Option<Ready>,
+    dials: &mut HashMap<ConnectionId, Target>,
+) -> Exit {
+    let swarm = match build(config, shared) {
+        Ok(swarm) => swarm,
+        Err(error) => return give_up(error, ready),
+    };
+    let local_key = peer_key(swarm.local_peer_id()).unwrap_or_default();
+    let mut door = Door { swarm, table: Table::new(shared.clone()), shared, dials, local_key };
+    loop {
+        tokio::select! {
+            biased;
+            command = commands.recv() => match command {
+                Some(Command::Dial(target)) => door.dial(target).await,
+                None => return Exit::Stopped,
+            },
+            Some(connection) = door.table.over.recv() => {
+                door.swarm.close_connection(connection);
+            }
+            event = door.swarm.select_next_some() => match event {
+                SwarmEvent::NewListenAddr { address, .. } => {
+                    if let Some(address) = socket(&address) {
+                        // A swarm that is built anew must come back under the announced port.
+                        config.listen = Some(address);
+                        if let Some(ready) = ready.take() {
+                            // The starter may have given up waiting.
+                            let _ = ready.send(Ok(address));
+                        }
+                    }
+                }
+                SwarmEvent::ListenerClosed { reason, .. } => {
+                    let reason = reason.err().map(|error| error.to_string()).unwrap_or_default();
+                    let address = config.listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+                    return give_up(NetError::Listen(address, reason), ready);
+                }
+                event => door.on_event(event).await,
+            },
+        }
+    }
+}
+
+/// At the start the error goes to the starter, which then drops the handle; later the supervisor tries again.
+fn give_up(error: NetError, ready: &mut Option<Ready>) -> Exit {
+    match ready.take() {
+        Some(ready) => {
+            // The starter may have given up waiting.
+            let _ = ready.send(Err(error));
+            Exit::Stopped
+        }
+        None => Exit::Broken(error),
+    }
+}
+
+fn build(config: &Config, shared: &Shared) -> Result<Swarm<Behaviour>, NetError> {
+    let transport = (config.transports.door)(&config.key)?;
+    let listens = config.listen.is_some();
+    let limits = ConnectionLimits::default()
+        .with_max_pending_incoming(Some(PENDING_MAX))
+        .with_max_pending_outgoing(Some(PENDING_MAX))
+        .with_max_established_incoming(Some(LEAVES_MAX));
+    // A leaf may hold several doors of one relay at once.
+    let limits = if listens { limits.with_max_established_per_peer(Some(PER_LEAF_MAX)) } else { limits };
+    let behaviour = Behaviour {
+        limits: connection_limits::Behaviour::new(limits),
+        addresses: AddressLimit::default(),
+        streams: Streams::new(PROTOCOL, listens),
+    };
+    let spawner = shared.spawner.clone();
+    let swarm_config = libp2p::swarm::Config::with_executor(move |task| spawner.spawn(task))
+        .with_idle_connection_timeout(IDLE)
+        .with_max_negotiating_inbound_streams(2);
+    let mut swarm = Swarm::new(transport, behaviour, config.key.public().to_peer_id(), swarm_config);
+    if let Some(listen) = config.listen {
+        swarm.listen_on(multiaddr(listen)).map_err(|error| NetError::Listen(listen, error.to_string()))?;
+    }
+    Ok(swarm)
+}
+
+struct Door<'a> {
+    swarm: Swarm<Behaviour>,
+    table: Table,
+    shared: &'a Shared,
+    dials: &'a mut HashMap<ConnectionId, Target>,
+    local_key: [u8; 32],
+}
+
+impl Door<'_> {
+    async fn dial(&mut self, target: Target) {
+        let Target::Door { relay, addr, .. } = &target else {
+            return self.shared.failed(target, Reason::Forbidden).await;
+        };
+        let opts = DialOpts::unknown_peer_id().address(multiaddr(addr.socket())).build();
+        let connection = opts.connection_id();
+        self.swarm.behaviour_mut().streams.expect(connection, *relay);
+        match self.swarm.dial(opts) {
+            Ok(()) => {
+                self.dials.insert(connection, target);
+            }
+            Err(_) => self.shared.failed(target, Reason::Unreachable).await,
+        }
+    }
+
+    async fn fail(&mut self, connection: ConnectionId, reason: Reason) {
+        if let Some(target) = self.dials.remove(&connection) {
+            self.shared.failed(target, reason).await;
+        }
+    }
+
+    async fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Streams(event)) => self.on_stream(event).await,
+            SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
+                let reason = match error {
+                    DialError::Denied { cause } if cause.downcast_ref::<WrongRelay>().is_some() => {
+                        Reason::WrongPeer
+                    }
+                    _ => Reason::Unreachable,
+                };
+                self.fail(connection_id, reason).await;
+            }
+            SwarmEvent::ConnectionClosed { connection_id, .. } => {
+                self.table.remove(connection_id);
+                self.fail(connection_id, Reason::Unreachable).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn on_stream(&mut self, event: streams::Event) {
+        match event {
+            streams::Event::Opened { connection, peer, stream } => {
+                // Every key here was proved in a Noise handshake and is Ed25519; another kind is not Karvon.
+                let Some(remote_key) = peer_key(&peer) else {
+                    self.swarm.close_connection(connection);
+                    return self.fail(connection, Reason::WrongPeer).await;
+                };
+                let local_key = self.local_key;
+                let info = match self.dials.remove(&connection) {
+                    Some(Target::Door { door, .. }) => LinkInfo::Door { door, local_key, remote_key },
+                    _ => {
+                        // A leaf that comes back before its old connection is known to be dead.
+                        let older: Vec<_> = self.table.of(&peer).collect();
+                        for (older, _) in older {
+                            self.table.close(older, Reason::Lost);
+                            self.swarm.close_connection(older);
+                        }
+                        LinkInfo::Leaf { local_key, remote_key }
+                    }
+                };
+                self.table.start(connection, peer, info, stream);
+            }
+            streams::Event::Refused { connection, reason } => {
+                self.table.close(connection, reason);
+                self.fail(connection, reason).await;
+            }
+        }
+    }
+}
+
+/// The remote's address holds too many connections already.
+#[derive(Debug, thiserror::Error)]
+#[error("too many connections from one address")]
+struct TooMany;
+
+/// Bounds the connections from one address, before any handshake is paid for.
+#[derive(Default)]
+struct AddressLimit {
+    connections: HashMap<ConnectionId, IpAddr>,
+    counts: HashMap<IpAddr, usize>,
+}
+
+impl AddressLimit {
+    fn take(&mut self, connection: ConnectionId, remote: &Multiaddr) -> Result<(), ConnectionDenied> {
+        let Some(addr) = socket(remote) else { return Ok(()) };
+        let ip = subscriber(addr.ip());
+        let count = self.counts.entry(ip).or_default();
+        // Tests and demonstrations run whole crowds on one machine.
+        if *count >= PER_ADDRESS_MAX && !ip.is_loopback() {
+            return Err(ConnectionDenied::new(TooMany));
+        }
+        *count += 1;
+        self.connections.insert(connection, ip);
+        Ok(())
+    }
+
+    fn release(&mut self, connection: ConnectionId) {
+        let Some(ip) = self.connections.remove(&connection) else { return };
+        if let Some(count) = self.counts.get_mut(&ip) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&ip);
+            }
+        }
+    }
+}
+
+impl NetworkBehaviour for AddressLimit {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = Infallible;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        self.take(connection, remote)
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionClosed(closed) => self.release(closed.connection_id),
+            FromSwarm::ListenFailure(failure) => self.release(failure.connection_id),
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {}
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_can_not_take_all_places() {
+        let mut limit = AddressLimit::default();
+        let addr = |ip: &str| multiaddr(SocketAddr::new(ip.parse().unwrap(), 1));
+        let ids: Vec<_> = (0..=PER_ADDRESS_MAX).map(ConnectionId::new_unchecked).collect();
+        let (last, first) = ids.split_last().unwrap();
+        for id in first {
+            limit.take(*id, &addr("198.51.100.1")).unwrap();
+        }
+        assert!(limit.take(*last, &addr("198.51.100.1")).is_err());
+        assert!(limit.take(*last, &addr("198.51.100.2")).is_ok());
+        limit.release(*last);
+        limit.release(ids[0]);
+        assert!(limit.take(*last, &addr("198.51.100.1")).is_ok());
+        for id in ids {
+            limit.release(id);
+        }
+        assert!(limit.counts.is_empty() && limit.connections.is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! The mesh swarm of a relay: links to other relays, and how relays learn of each other (Kademlia and gossip).
+
+mod adverts;
+mod behaviour;
+mod book;
+mod directory;
+mod keeper;
+mod records;
+mod swarm;
+
+use super::supervisor::{Exit, Supervised, supervise};
+use super::table::Shared;
+use super::{NetError, Transports};
+use crate::clock::Clock;
+use book::Book;
+use karvon_protocol::core::{Reason, Target};
+use karvon_protocol::descriptor::Descriptor;
+use karvon_protocol::ids::RelayId;
+use keeper::Keeper;
+use libp2p::PeerId;
+use libp2p::identity::Keypair;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the swarm starts from.
+pub(super) struct Config {
+    pub(super) key: Keypair,
+    pub(super) transports: Transports,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) listen: SocketAddr,
+    pub(super) allow_private: bool,
+    /// Relays that the operator named: always kept connected.
+    pub(super) named: HashSet<RelayId>,
+    pub(super) seed: [u8; 32],
+}
+
+/// What the handle may ask of this swarm.
+pub(super) enum Command {
+    /// Reach a relay.
+    Dial(RelayId),
+    /// A verified descriptor of another relay.
+    Learned(Box<Descriptor>, Vec<u8>),
+    /// The own descriptor.
+    Publish(Box<Descriptor>, Vec<u8>),
+}
+
+/// Told once: where the swarm listens, or why it can not.
+pub(super) type Ready = oneshot::Sender<Result<SocketAddr, NetError>>;
+
+/// Runs the swarm until its handle is gone.
+pub(super) async fn run(config: Config, shared: Shared, commands: mpsc::Receiver<Command>, ready: Ready) {
+    let keeper = Keeper::new(config.named.clone(), &config.seed);
+    let state = State { book: Book::default(), keeper, own: None, asked: HashMap::new() };
+    supervise("mesh", Task { config, shared, commands, ready: Some(ready), state }).await;
+}
+
+/// What this relay says of itself.
+struct Own {
+    relay: RelayId,
+    seq: u64,
+    listed: bool,
+    bytes: Vec<u8>,
+}
+
+/// What outlives a swarm that is built anew.
+struct State {
+    book: Book,
+    keeper: Keeper,
+    own: Option<Own>,
+    /// Relays the driver waits for, and whom to expect.
+    asked: HashMap<RelayId, PeerId>,
+}
+
+struct Task {
+    config: Config,
+    shared: Shared,
+    commands: mpsc::Receiver<Command>,
+    ready: Option<Ready>,
+    state: State,
+}
+
+impl Supervised for Task {
+    async fn run(&mut self) -> Exit {
+        let Self { config, shared, commands, ready, state } = self;
+        // Dials of a swarm that is gone will not be answered by it.
+        for (relay, _) in state.asked.drain() {
+            shared.failed(Target::Relay(relay), Reason::Unreachable).await;
+        }
+        // Boxed because the loop's state is large and supervisors nest it.
+        Box::pin(swarm::run(config, shared, commands, ready, state)).await
+    }
+}

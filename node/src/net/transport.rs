@@ -1,0 +1,84 @@
+//! How bytes travel: TCP with Noise and Yamux, or whatever byte streams a simulator hands in, secured in the same way.
+
+use super::NetError;
+use futures::{AsyncRead, AsyncWrite};
+use libp2p::core::Transport;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::{PeerId, noise, tcp, yamux};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Connecting and both handshakes together; a slow 2G link needs several seconds for them.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// A door carries one stream; a second one is refused, a third breaks the connection. Each may pin 256 KiB.
+const DOOR_STREAMS_MAX: usize = 2;
+/// A mesh connection carries a link, gossip, identify, ping, and up to 32 Kademlia requests each way.
+const MESH_STREAMS_MAX: usize = 128;
+
+/// A transport whose connections are encrypted, authenticated and multiplexed.
+pub(super) type Secured = Boxed<(PeerId, StreamMuxerBox)>;
+type Make = Arc<dyn Fn(&Keypair) -> Result<Secured, NetError> + Send + Sync>;
+
+/// Makes the transports of the door swarm and the mesh swarm; a swarm that is rebuilt gets a new one.
+#[derive(Clone)]
+pub struct Transports {
+    pub(super) door: Make,
+    pub(super) mesh: Make,
+}
+
+impl Transports {
+    /// TCP without delay.
+    #[must_use]
+    pub fn tcp() -> Self {
+        let make = || tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+        Self::over(make, make)
+    }
+
+    /// Plain byte streams made by `door` and `mesh`; Noise and Yamux are put on them here.
+    #[must_use]
+    pub fn over<D, M>(
+        door: impl Fn() -> D + Send + Sync + 'static,
+        mesh: impl Fn() -> M + Send + Sync + 'static,
+    ) -> Self
+    where
+        D: Transport + Send + Unpin + 'static,
+        D::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        D::Error: Send + Sync,
+        D::Dial: Send,
+        D::ListenerUpgrade: Send,
+        M: Transport + Send + Unpin + 'static,
+        M::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        M::Error: Send + Sync,
+        M::Dial: Send,
+        M::ListenerUpgrade: Send,
+    {
+        Self {
+            door: Arc::new(move |key| secure(door(), key, DOOR_STREAMS_MAX)),
+            mesh: Arc::new(move |key| secure(mesh(), key, MESH_STREAMS_MAX)),
+        }
+    }
+}
+
+impl fmt::Debug for Transports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Transports(..)")
+    }
+}
+
+fn secure<T>(raw: T, key: &Keypair, streams_max: usize) -> Result<Secured, NetError>
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T::Error: Send + Sync,
+    T::Dial: Send,
+    T::ListenerUpgrade: Send,
+{
+    let mut muxer = yamux::Config::default();
+    muxer.set_max_num_streams(streams_max);
+    let security = noise::Config::new(key).map_err(|_| NetError::Key)?;
+    Ok(raw.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(HANDSHAKE_TIMEOUT).boxed())
+}
