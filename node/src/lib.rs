@@ -6,3 +6,4 @@ pub mod clock;
 pub mod deps;
 pub mod driver;
 pub mod net;
+pub mod store;

@@ -1,0 +1,468 @@
+//! The store of shipped programs: sled for records, with the barrier that sled itself lacks, and segment files for a relay's cells.
+//!
+//! sled 0.34.7 writes its log with `sync_file_range`, which survives a killed process but not a power cut. So each commit ends with an
+//! `fdatasync` of the log through a handle of our own, and a new store counts as made only after its files and directories were synced.
+
+use super::disk::{self, DirLock, Disk};
+use super::history::{Pending, Rows, late_rows};
+use super::keystore::DataKey;
+use super::opening::{Files, is_overgrown, open_sled};
+use super::sealed::{FORMAT, RawKey, Sealer, at, seq_and_chunk};
+use super::segments::{SegmentStats, Segments};
+use super::{History, OpenError, Store, WallClock, system_clock};
+use ::sled::IVec;
+use karvon_protocol::core::{Batch, Key, Op, Range, Space, StoreFault, Value};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where the format number lies; no space of the core has the number 0.
+const SCHEMA: RawKey = RawKey { space: 0, group: *b"schema..........", seq: 0 };
+/// Length of the log after it was copied the last time.
+const SETTLED: RawKey = RawKey { space: 0, group: *b"settled.........", seq: 0 };
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// sled's page cache, bytes.
+    pub cache_bytes: u64,
+    /// sled's log is never copied to give space back while it is shorter than this.
+    pub small_log_bytes: u64,
+    /// Whether to keep cells in segment files (relays do).
+    pub cells: bool,
+    /// What cells expire by.
+    pub clock: WallClock,
+    /// Counts syncs; tests let one fail.
+    pub disk: Disk,
+}
+
+impl Options {
+    /// A person's store: 8 MB of cache, no cells.
+    #[must_use]
+    pub fn leaf() -> Self {
+        Self {
+            cache_bytes: 8 << 20,
+            small_log_bytes: 64 << 20,
+            cells: false,
+            clock: system_clock(),
+            disk: Disk::default(),
+        }
+    }
+
+    /// A relay's store: 32 MB of cache, cells in segment files.
+    #[must_use]
+    pub fn relay() -> Self {
+        Self { cache_bytes: 32 << 20, cells: true, ..Self::leaf() }
+    }
+}
+
+/// See the module.
+pub struct SledStore {
+    shared: Arc<Shared>,
+    /// Second handle of sled's log, held from the start so that it sees every write error of the file.
+    log: File,
+    segments: Option<Segments>,
+    dir: PathBuf,
+    disk: Disk,
+    /// Once something failed nothing more is written: what a failed sync left behind is unknown.
+    fault: Option<StoreFault>,
+}
+
+/// What the writer and the readers of history share.
+struct Shared {
+    /// Present until dropped.
+    open: Option<(::sled::Db, ::sled::Tree)>,
+    sealer: Sealer,
+    pending: Pending,
+    _lock: DirLock,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // sled panics in its destructor when the disk fails; there is nobody left to tell.
+        let open = self.open.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(open))).is_err() {
+            tracing::error!("the store could not be closed cleanly");
+        }
+    }
+}
+
+impl SledStore {
+    /// Makes a new, empty store in `dir` and opens it. The store appears whole or not at all, also across a power cut.
+    ///
+    /// # Errors
+    /// [`OpenError::Exists`], [`OpenError::InUse`] or [`OpenError::Io`].
+    pub fn create(dir: &Path, key: &DataKey, options: &Options) -> Result<Self, OpenError> {
+        disk::create_private_dir(dir)?;
+        let lock = DirLock::take(dir)?.ok_or(OpenError::InUse)?;
+        let files = Files::of(dir);
+        if files.exist() {
+            return Err(OpenError::Exists);
+        }
+        files.clean_up(&options.disk)?;
+        let sealer = Sealer::new(key);
+        files.make(options.cache_bytes, &options.disk, |tree| {
+            Ok(write_note(tree, &sealer, &SCHEMA, &FORMAT.to_be_bytes())?)
+        })?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            options.disk.sync_dir(parent)?;
+        }
+        Self::open_locked(dir, sealer, options, lock)
+    }
+
+    /// Opens the store in `dir`. Files that can not be read as a store are moved aside, never deleted.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(dir: &Path, key: &DataKey, options: &Options) -> Result<Self, OpenError> {
+        if !Files::of(dir).exist() {
+            return Err(OpenError::Missing);
+        }
+        let lock = DirLock::take(dir)?.ok_or(OpenError::InUse)?;
+        Self::open_locked(dir, Sealer::new(key), options, lock)
+    }
+
+    fn open_locked(dir: &Path, sealer: Sealer, options: &Options, lock: DirLock) -> Result<Self, OpenError> {
+        let (files, disk, cache_bytes) = (Files::of(dir), &options.disk, options.cache_bytes);
+        files.clean_up(disk)?;
+        let (db, tree) = match catch_unwind(AssertUnwindSafe(|| open_sled(&files.kv, cache_bytes))) {
+            Ok(Ok(open)) => open,
+            // A file that ends too early is damage; everything else the system says is its own affair.
+            Ok(Err(::sled::Error::Io(error))) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
+                return Err(error.into());
+            }
+            Ok(Err(::sled::Error::Unsupported(why))) => return Err(std::io::Error::other(why).into()),
+            Ok(Err(error)) => return Err(files.quarantine(disk, error.to_string())),
+            Err(_) => return Err(files.quarantine(disk, "it can not be replayed".to_owned())),
+        };
+        match catch_unwind(AssertUnwindSafe(|| check_format(&tree, &sealer))) {
+            Ok(Ok(())) => {}
+            Ok(Err(Some(error))) => return Err(error),
+            // A store is created with its format record: without one the log lost its beginning.
+            Ok(Err(None)) | Err(_) => {
+                drop((tree, db));
+                return Err(files.quarantine(disk, "its content is gone".to_owned()));
+            }
+        }
+        let open = shrink(&files, (db, tree), &sealer, options)?;
+        let log = OpenOptions::new().read(true).write(true).open(files.kv.join("db"))?;
+        // Recovery may have written a snapshot and truncated the log.
+        disk.sync_data(&log)?;
+        disk.sync_dir(&files.kv)?;
+        let segments = match options.cells {
+            true => Some(Segments::open(&dir.join("cells"), disk.clone(), options.clock.clone())?),
+            false => None,
+        };
+        let shared = Arc::new(Shared { open: Some(open), sealer, pending: Pending::default(), _lock: lock });
+        Ok(Self { shared, log, segments, dir: dir.to_owned(), disk: disk.clone(), fault: None })
+    }
+
+    /// A reader of conversations beside the writer. The store counts as open until the last one is dropped.
+    #[must_use]
+    pub fn history(&self) -> History {
+        History::new(self.shared.clone())
+    }
+
+    /// What the segment files hold, if this store keeps cells.
+    #[must_use]
+    pub fn cell_stats(&self) -> Option<SegmentStats> {
+        self.segments.as_ref().map(Segments::stats)
+    }
+
+    /// Runs `work` unless something failed before; a failure or panic of sled ends all writing.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreFault>) -> Result<T, StoreFault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        let done = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or(Err(StoreFault::Io));
+        self.fault = done.as_ref().err().copied();
+        done
+    }
+
+    fn write(&mut self, batches: &[Batch]) -> Result<(), StoreFault> {
+        if disk::is_full(&self.dir) {
+            return Err(StoreFault::Full);
+        }
+        // Cells first: a record that counts on a cell never becomes durable before it.
+        if let Some(segments) = &mut self.segments {
+            for op in batches.iter().flat_map(|batch| &batch.ops) {
+                segments.apply(op)?;
+            }
+            segments.sync()?;
+        }
+        let mut wrote = false;
+        for batch in batches {
+            wrote |= self.write_records(&batch.ops)?;
+        }
+        if wrote {
+            self.shared.open()?.0.flush().map_err(|error| fault(&error))?;
+            self.disk
+                .sync_data(&self.log)
+                .map_err(|error| io_fault("the log could not be synced", &error))?;
+            self.shared.pending.show();
+        }
+        Ok(())
+    }
+
+    /// Applies the records of one batch atomically; false if it has none.
+    fn write_records(&self, ops: &[Op]) -> Result<bool, StoreFault> {
+        let shared = &*self.shared;
+        let late = late_rows(ops, |key| {
+            Ok(shared
+                .next_seq(key.space as u8, &key.group, key.seq.saturating_add(1))?
+                .is_some_and(|seq| seq > key.seq))
+        })?;
+        // The last change of a key counts.
+        let mut changes: BTreeMap<RawKey, Option<&Value>> = BTreeMap::new();
+        for op in ops {
+            match op {
+                Op::Put(key, value) => _ = changes.insert((*key).into(), Some(value)),
+                Op::Remove(key) => _ = changes.insert((*key).into(), None),
+                Op::AppendCell { .. } | Op::DropCell { .. } if self.segments.is_none() => {
+                    tracing::error!("a cell was given to a store that keeps none");
+                    return Err(StoreFault::Io);
+                }
+                Op::AppendCell { .. } | Op::DropCell { .. } => {}
+            }
+        }
+        changes.extend(late.iter().map(|(key, value)| (*key, Some(value))));
+        if changes.is_empty() {
+            return Ok(false);
+        }
+        let tree = &shared.open()?.1;
+        let mut batch = ::sled::Batch::default();
+        for (key, value) in changes {
+            let sealed = match value {
+                Some(value) => shared.sealer.seal(&key, value).ok_or(StoreFault::Io)?,
+                None => Vec::new(),
+            };
+            let written = u16::try_from(sealed.len()).map_err(|_| StoreFault::Io)?;
+            // Chunks of a longer value that was there before.
+            let prefix = shared.sealer.prefix(key.space, &key.group);
+            for old in tree.range(at(&prefix, key.seq, written)..=at(&prefix, key.seq, u16::MAX)).keys() {
+                batch.remove(old.map_err(|error| fault(&error))?);
+            }
+            for (disk_key, sealed) in sealed {
+                batch.insert(&disk_key, sealed);
+            }
+        }
+        shared.pending.hide(ops);
+        tree.apply_batch(batch).map_err(|error| fault(&error))?;
+        Ok(true)
+    }
+}
+
+impl Store for SledStore {
+    fn commit(&mut self, batches: &[Batch]) -> Result<(), StoreFault> {
+        self.guarded(|store| store.write(batches))
+    }
+
+    fn load(&mut self, range: &Range) -> Result<Vec<(Key, Value)>, StoreFault> {
+        self.guarded(|store| match range {
+            Range::Cells { mailbox, from, bytes_max } => match &mut store.segments {
+                Some(segments) => segments.cells(*mailbox, *from, *bytes_max),
+                None => Ok(Vec::new()),
+            },
+            Range::CellIndex => Ok(store.segments.as_ref().map(Segments::index).unwrap_or_default()),
+            _ => store.shared.load(range),
+        })
+    }
+
+    fn tidy(&mut self) -> Result<bool, StoreFault> {
+        self.guarded(|store| match &mut store.segments {
+            Some(segments) => segments.tidy(),
+            None => Ok(false),
+        })
+    }
+}
+
+impl Shared {
+    fn open(&self) -> Result<&(::sled::Db, ::sled::Tree), StoreFault> {
+        self.open.as_ref().ok_or(StoreFault::Io)
+    }
+
+    fn load(&self, range: &Range) -> Result<Vec<(Key, Value)>, StoreFault> {
+        let tree = &self.open()?.1;
+        match *range {
+            Range::One(key) => {
+                let value = self.row_on_disk(&key.into())?;
+                Ok(value.map(|value| (key, value)).into_iter().collect())
+            }
+            Range::Space(space) => {
+                let mut out = self.collect(tree.scan_prefix([space as u8]), space, usize::MAX)?;
+                out.sort_unstable_by_key(|(key, _)| *key);
+                Ok(out)
+            }
+            Range::Group { space, group, from, to, limit, newest } => {
+                if from >= to {
+                    return Ok(Vec::new());
+                }
+                let prefix = self.sealer.prefix(space as u8, &group);
+                let rows = tree.range(at(&prefix, from, 0)..at(&prefix, to, 0));
+                if newest { self.collect(rows.rev(), space, limit) } else { self.collect(rows, space, limit) }
+            }
+            Range::Cells { .. } | Range::CellIndex => Ok(Vec::new()),
+        }
+    }
+
+    /// Opens the records that start in `rows`; later chunks are fetched as they are needed.
+    fn collect(
+        &self,
+        rows: impl Iterator<Item = ::sled::Result<(IVec, IVec)>>,
+        space: Space,
+        limit: usize,
+    ) -> Result<Vec<(Key, Value)>, StoreFault> {
+        let mut out = Vec::new();
+        for row in rows {
+            if out.len() >= limit {
+                break;
+            }
+            let (disk_key, sealed) = row.map_err(|error| fault(&error))?;
+            if seq_and_chunk(&disk_key).is_some_and(|(_, chunk)| chunk == 0) {
+                let (key, value) = self.assemble(&disk_key, &sealed)?;
+                out.push((Key::of(space, key.group, key.seq), value));
+            }
+        }
+        Ok(out)
+    }
+
+    /// The whole value whose first chunk is `sealed`.
+    fn assemble(&self, disk_key: &[u8], sealed: &[u8]) -> Result<(RawKey, Value), StoreFault> {
+        let first = self.sealer.open(disk_key, sealed).ok_or_else(damaged)?;
+        let mut value = first.body;
+        if first.chunks > 1 {
+            // One allocation, so that growing leaves no copies of plain text behind.
+            let mut whole =
+                Value::new(Vec::with_capacity(usize::from(first.chunks) * super::sealed::CHUNK_BYTES));
+            whole.extend_from_slice(&value);
+            value = whole;
+        }
+        for number in 1..first.chunks {
+            let disk_key = self.sealer.disk_key(&first.key, number);
+            let sealed = self.open()?.1.get(disk_key).map_err(|error| fault(&error))?.ok_or_else(damaged)?;
+            value.extend_from_slice(&self.sealer.open(&disk_key, &sealed).ok_or_else(damaged)?.body);
+        }
+        Ok((first.key, value))
+    }
+
+    fn row_on_disk(&self, key: &RawKey) -> Result<Option<Value>, StoreFault> {
+        let disk_key = self.sealer.disk_key(key, 0);
+        let sealed = self.open()?.1.get(disk_key).map_err(|error| fault(&error))?;
+        sealed.map(|sealed| Ok(self.assemble(&disk_key, &sealed)?.1)).transpose()
+    }
+}
+
+impl Rows for Shared {
+    fn row(&self, key: &RawKey) -> Result<Option<Value>, StoreFault> {
+        let row = self.row_on_disk(key)?;
+        Ok(row.filter(|_| !self.pending.hides(key)))
+    }
+
+    fn next_seq(&self, space: u8, group: &[u8; 16], from: u64) -> Result<Option<u64>, StoreFault> {
+        let prefix = self.sealer.prefix(space, group);
+        let row = self.open()?.1.range(at(&prefix, from, 0)..=at(&prefix, u64::MAX, u16::MAX)).keys().next();
+        seq_of(row)
+    }
+
+    fn prev_seq(&self, space: u8, group: &[u8; 16], below: u64) -> Result<Option<u64>, StoreFault> {
+        let prefix = self.sealer.prefix(space, group);
+        let row = self.open()?.1.range(at(&prefix, 0, 0)..at(&prefix, below, 0)).keys().next_back();
+        seq_of(row)
+    }
+}
+
+fn seq_of(row: Option<::sled::Result<IVec>>) -> Result<Option<u64>, StoreFault> {
+    let disk_key = row.transpose().map_err(|error| fault(&error))?;
+    Ok(disk_key.and_then(|disk_key| seq_and_chunk(&disk_key)).map(|(seq, _)| seq))
+}
+
+/// Checks key and format; `Err(None)` if there is no format record.
+fn check_format(tree: &::sled::Tree, sealer: &Sealer) -> Result<(), Option<OpenError>> {
+    let found = read_note(tree, sealer, &SCHEMA).map_err(|error| Some(error.into()))?;
+    let found = match found {
+        Note::Value(value) => value.as_slice().try_into().map_or(u32::MAX, u32::from_be_bytes),
+        Note::Sealed => return Err(Some(OpenError::WrongKey)),
+        // Under another key the record lies elsewhere.
+        Note::Missing => {
+            let any = tree.scan_prefix([SCHEMA.space]).next().is_some();
+            return Err(any.then_some(OpenError::WrongKey));
+        }
+    };
+    match found {
+        FORMAT => Ok(()),
+        found => Err(Some(OpenError::Newer { found, known: FORMAT })),
+    }
+}
+
+/// Copies the store if its log has grown far beyond its content.
+fn shrink(
+    files: &Files,
+    open: (::sled::Db, ::sled::Tree),
+    sealer: &Sealer,
+    options: &Options,
+) -> Result<(::sled::Db, ::sled::Tree), OpenError> {
+    let settled = match read_note(&open.1, sealer, &SETTLED)? {
+        Note::Value(value) => value.as_slice().try_into().map_or(0, u64::from_be_bytes),
+        Note::Sealed | Note::Missing => 0,
+    };
+    let bytes = files.log_bytes()?;
+    if !is_overgrown(bytes, settled, options.small_log_bytes) {
+        return Ok(open);
+    }
+    // The copy is never longer than the original; without room for both the store is used as it is.
+    if !disk::has_room(&files.kv, bytes) {
+        tracing::warn!("the store would give space back, but there is not enough room to copy it");
+        return Ok(open);
+    }
+    let open = files.copy(open, options.cache_bytes, &options.disk)?;
+    write_note(&open.1, sealer, &SETTLED, &files.log_bytes()?.to_be_bytes())?;
+    open.0.flush()?;
+    Ok(open)
+}
+
+/// A record of the store's own, always one chunk.
+enum Note {
+    Missing,
+    /// It is there but does not open.
+    Sealed,
+    Value(Value),
+}
+
+fn read_note(tree: &::sled::Tree, sealer: &Sealer, key: &RawKey) -> ::sled::Result<Note> {
+    let disk_key = sealer.disk_key(key, 0);
+    Ok(match tree.get(disk_key)? {
+        None => Note::Missing,
+        Some(sealed) => sealer.open(&disk_key, &sealed).map_or(Note::Sealed, |chunk| Note::Value(chunk.body)),
+    })
+}
+
+fn write_note(tree: &::sled::Tree, sealer: &Sealer, key: &RawKey, value: &[u8]) -> ::sled::Result<()> {
+    let no_randomness = || ::sled::Error::Io(std::io::Error::other("the system gives no randomness"));
+    for (disk_key, sealed) in sealer.seal(key, value).ok_or_else(no_randomness)? {
+        tree.insert(disk_key, sealed)?;
+    }
+    Ok(())
+}
+
+fn damaged() -> StoreFault {
+    tracing::error!("a stored record is damaged");
+    StoreFault::Io
+}
+
+fn fault(error: &::sled::Error) -> StoreFault {
+    match error {
+        ::sled::Error::Io(error) => io_fault("the store failed", error),
+        other => {
+            tracing::error!(error = %other, "the store failed");
+            StoreFault::Io
+        }
+    }
+}
+
+/// What the core is told of a failed file operation; the log gets the reason.
+pub(super) fn io_fault(what: &'static str, error: &std::io::Error) -> StoreFault {
+    tracing::error!(%error, "{what}");
+    if error.kind() == std::io::ErrorKind::StorageFull { StoreFault::Full } else { StoreFault::Io }
+}
