@@ -3,6 +3,7 @@
 pub mod censor;
 pub mod cli;
 pub mod det;
+pub mod fleet;
 pub mod net;
 pub mod oracle;
 pub mod report;

@@ -92,7 +92,7 @@ fn mix(scenarios: &[Box<dyn Scenario>], seed: u64) -> Result<Head, String> {
     let mut rng = Rng::fork(seed, "swarm");
     let scenario = scenarios.get(rng.index(scenarios.len())).ok_or("there are no scenarios")?;
     let setup = scenario.small(&mut rng);
-    let set = setup.values.changed(scenario.params());
+    let set = setup.values.changed(&scenario.defaults());
     Ok(Head { scenario: scenario.name().to_owned(), seed, nodes: setup.nodes, set })
 }
 

@@ -3,7 +3,7 @@
 use super::RunArgs;
 use crate::det;
 use crate::report::{Figures, Head, Outcome};
-use crate::scenario::{self, Scenario, Setup, Values};
+use crate::scenario::{self, Scenario, Setup};
 use crate::world::World;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,7 @@ pub(super) fn run(args: &RunArgs) -> Result<bool, String> {
         scenario: args.scenario.clone(),
         seed: args.seed,
         nodes: setup.nodes,
-        set: setup.values.changed(scenario.params()),
+        set: setup.values.changed(&scenario.defaults()),
     };
     let figures = Figures::new(out, args.quiet);
     figures.head(&head);
@@ -41,7 +41,7 @@ pub(super) fn run(args: &RunArgs) -> Result<bool, String> {
 }
 
 fn setup(scenario: &dyn Scenario, args: &RunArgs) -> Result<Setup, scenario::SetupError> {
-    let mut values = Values::defaults(scenario.params());
+    let mut values = scenario.defaults();
     for text in &args.set {
         values.set(scenario.params(), text)?;
     }

@@ -1,6 +1,9 @@
 //! Scenarios: a topology, a script, faults and figures; and the catalogue of them.
 
 mod gossip;
+mod messages;
+mod population;
+mod script;
 mod setup;
 
 pub use setup::{Param, Setup, SetupError, Values};
@@ -28,6 +31,11 @@ pub trait Scenario: Send + Sync {
     /// What can be set.
     fn params(&self) -> &'static [Param];
 
+    /// What the parameters are unless they are set.
+    fn defaults(&self) -> Values {
+        Values::defaults(self.params())
+    }
+
     /// Memory that a node takes, bytes; measured, rounded up.
     fn bytes_per_node(&self) -> u64;
 
@@ -41,7 +49,11 @@ pub trait Scenario: Send + Sync {
 /// All scenarios.
 #[must_use]
 pub fn catalogue() -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(gossip::Gossip)]
+    let mut all: Vec<Box<dyn Scenario>> = vec![Box::new(gossip::Gossip)];
+    for named in messages::NAMED {
+        all.push(Box::new(named));
+    }
+    all
 }
 
 /// The scenario called `name`.

@@ -121,11 +121,11 @@ impl Values {
         Ok(())
     }
 
-    /// `key=value` of every parameter that differs from its default.
+    /// `key=value` of every parameter that differs from `others`.
     #[must_use]
-    pub fn changed(&self, params: &[Param]) -> Vec<String> {
-        let differs = params.iter().filter(|param| self.get(param.key) != param.default);
-        differs.map(|param| format!("{}={}", param.key, self.get(param.key))).collect()
+    pub fn changed(&self, others: &Self) -> Vec<String> {
+        let differs = self.0.iter().filter(|(key, value)| others.get(key) != **value);
+        differs.map(|(key, value)| format!("{key}={value}")).collect()
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
         let mut values = Values::defaults(PARAMS);
         values.set(PARAMS, "doors=5").unwrap();
         assert_eq!((values.count("doors"), values.get("loss")), (5, 0.5));
-        assert_eq!(values.changed(PARAMS), ["doors=5"]);
+        assert_eq!(values.changed(&Values::defaults(PARAMS)), ["doors=5"]);
     }
 
     #[test]
