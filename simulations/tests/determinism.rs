@@ -48,3 +48,17 @@ fn a_replay_line_repeats_its_run() {
     assert_eq!(end(&["replay", &line]), first);
     assert_eq!(end(&["replay", &first.to_string()]), first);
 }
+
+#[test]
+fn the_real_node_in_two_processes_is_equal_too_while_it_crashes_and_disks_fail() {
+    for words in [
+        "run baseline --nodes 10 --seed 1 --quiet --set messages=2 --set every=10",
+        "run crash --nodes 10 --seed 4 --quiet --set messages=4 --set every=20 --set kills=400 --set faults=200",
+    ] {
+        let words: Vec<_> = words.split(' ').collect();
+        let first = end(&words);
+        assert_eq!(first, end(&words));
+        assert_eq!(first["summary"]["undelivered"], 0.0);
+        assert!(first["summary"]["messages_shown"].as_f64().unwrap() > 0.0);
+    }
+}

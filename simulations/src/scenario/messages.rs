@@ -184,14 +184,17 @@ async fn script(world: World, setup: Setup, figures: Figures) {
     let began = world.now();
     let spans = schedule(&world, &plan, values);
     let length = spans.length;
-    let start = tokio::time::Instant::now();
+    let mut start = tokio::time::Instant::now();
     for (at, step) in spans.steps {
         tokio::time::sleep_until(start + at).await;
         match step {
             Step::Newcomers => {
+                // What comes later in the schedule waits for them.
+                let pause = tokio::time::Instant::now();
                 let late = early..all.people.len();
                 all.arrive(late.clone(), Duration::from_secs(300), &figures).await;
                 all.meet(late, &figures).await;
+                start += pause.elapsed();
             }
             step => all.carry_out(step, values).await,
         }

@@ -216,6 +216,9 @@ impl Population {
             })
             .await;
         let words = if all_met { "have met" } else { "have not all met" };
+        let met = join_all(self.people.iter().take(people).map(PersonHost::look_at_contacts)).await;
+        let pairs = |counts: &[usize]| counts.iter().sum::<usize>() as u64 / 2;
+        figures.share("met_percent", pairs(&met), pairs(&self.wanted));
         figures.progress(&format!("{} people {words}", who.len()));
     }
 
