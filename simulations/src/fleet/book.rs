@@ -86,9 +86,9 @@ impl Book {
         self.open.len()
     }
 
-    /// First received number of `contact` that was not seen on the screen.
+    /// First received number of `contact` that was not seen on the screen. Numbers start at 1.
     pub(super) fn unseen_from(&self, contact: ContactId) -> u64 {
-        self.shown.get(&contact).map_or(0, |seq| seq + 1)
+        self.shown.get(&contact).map_or(1, |seq| seq + 1)
     }
 
     pub(super) fn seen(&mut self, contact: ContactId, seq: u64) {

@@ -25,7 +25,7 @@ use karvon_protocol::limits::STORED_AT;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -87,25 +87,27 @@ impl PersonHost {
         let identity = LocalIdentity::from_stretched(&root, &stretched, &mut keys);
         world.secrets.add(format!("the fingerprint of person {number}"), &identity.fingerprint().0);
         let store = MemoryDisk::default();
+        let shared = Arc::new(Shared {
+            world: world.clone(),
+            person,
+            disk: store.clone(),
+            calls: Calls::default(),
+            book: Mutex::default(),
+            arrivals: arrivals.clone(),
+            sent_at: Mutex::default(),
+            promised: Mutex::new(1),
+            canaries: Mutex::new(world.rng(&format!("canaries of person {number}"))),
+        });
+        arrivals.with(|received| received.readers.insert(person, Arc::downgrade(&shared)));
         Self {
             world: world.clone(),
             person,
             host,
-            disk: store.clone(),
+            disk: store,
             spec: disk,
             skew: Skew::default(),
             identity: identity.encode(),
-            shared: Arc::new(Shared {
-                world: world.clone(),
-                person,
-                disk: store,
-                calls: Calls::default(),
-                book: Mutex::default(),
-                arrivals,
-                sent_at: Mutex::default(),
-                promised: Mutex::new(1),
-                canaries: Mutex::new(world.rng(&format!("canaries of person {number}"))),
-            }),
+            shared,
             process: None,
         }
     }
@@ -318,11 +320,7 @@ async fn serve(
 async fn on_event(shared: &Arc<Shared>, event: Event) {
     match event {
         // After a start the screen shows what is on the disk, seen before or not.
-        Event::Ready => {
-            for contact in received_from(shared) {
-                show(shared, contact);
-            }
-        }
+        Event::Ready => show_all(shared),
         Event::Received { contact, .. } => show(shared, contact),
         Event::Delivery(contact, delivery) => {
             for (contact, id) in on_delivery(shared, contact, &delivery) {
@@ -344,6 +342,13 @@ fn received_from(shared: &Shared) -> BTreeSet<ContactId> {
     rows.into_iter().filter_map(|(key, _)| number(key.group)).collect()
 }
 
+/// Shows everything that came in and was not shown yet.
+fn show_all(shared: &Shared) {
+    for contact in received_from(shared) {
+        show(shared, contact);
+    }
+}
+
 /// Shows what came in from `contact` and was not shown yet.
 fn show(shared: &Shared, contact: ContactId) {
     let from = shared.book().unseen_from(contact);
@@ -355,13 +360,23 @@ fn show(shared: &Shared, contact: ContactId) {
         limit: usize::MAX,
         newest: false,
     };
+    let mut next = from;
     for (key, value) in rows(shared, &range) {
-        shared.book().seen(contact, key.seq);
-        let text = StoredMessage::decode(&value).and_then(|stored| Body::decode(&stored.body).ok());
-        let Some(Content::Text(text)) = text.map(|body| body.content) else { continue };
+        let in_order = key.seq == next;
+        if in_order {
+            next += 1;
+            shared.book().seen(contact, key.seq);
+        }
+        let body = StoredMessage::decode(&value).and_then(|stored| Body::decode(&stored.body).ok());
+        let Some(Content::Text(text)) = body.map(|body| body.content) else { continue };
         let Some(message) = book::parse(&text) else { continue };
-        shared.world.fact(&Fact::Shown(message));
-        shared.arrivals.add(message, shared.world.now());
+        if in_order {
+            shared.world.fact(&Fact::Shown(message));
+            shared.arrivals.add(message, shared.world.now());
+        } else {
+            // An earlier message is missing; the messenger asks for it before it shows this one.
+            shared.world.fact(&Fact::Held(message));
+        }
     }
 }
 
@@ -379,6 +394,7 @@ fn on_delivery(shared: &Shared, contact: ContactId, delivery: &Delivery) -> Vec<
                 stored.extend(id.map(|id| (own.message, id)));
             }
             MessageState::Delivered | MessageState::Read => {
+                shared.arrivals.look(own.message.to);
                 shared.world.fact(&Fact::Delivered(own.message));
             }
         }
@@ -403,26 +419,50 @@ async fn check_promise(shared: &Shared, message: Message, id: MessageId) {
     shared.world.fact(&Fact::Stored { message, confirmed: relays.len() as u32, promised });
 }
 
-/// When each message was shown; clones are the same list.
-#[derive(Debug, Clone, Default)]
-pub struct Arrivals(Arc<Mutex<BTreeMap<Message, SimTime>>>);
+/// What all people of a world have received, and when; clones are the same list.
+#[derive(Clone, Default)]
+pub struct Arrivals(Arc<Mutex<Received>>);
+
+#[derive(Default)]
+struct Received {
+    at: BTreeMap<Message, SimTime>,
+    readers: BTreeMap<Person, Weak<Shared>>,
+}
 
 impl Arrivals {
+    fn with<T>(&self, work: impl FnOnce(&mut Received) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn add(&self, message: Message, at: SimTime) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(message).or_insert(at);
+        self.with(|received| *received.at.entry(message).or_insert(at));
+    }
+
+    /// Looks at the reader's disk: what is there counts as received, even if the device was killed before it could be shown.
+    fn look(&self, reader: Person) {
+        let shared = self.with(|received| received.readers.get(&reader).and_then(Weak::upgrade));
+        if let Some(shared) = shared {
+            show_all(&shared);
+        }
     }
 
     /// Reports the delays of all messages that `people` wrote and that were shown; returns how many were shown.
     pub fn report(&self, people: &[PersonHost], figures: &Figures) -> u64 {
         let by_person: BTreeMap<_, _> = people.iter().map(|host| (host.person, host)).collect();
         let mut shown = 0;
-        for (message, at) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let written = by_person.get(&message.from).and_then(|host| host.written_at(*message));
+        for (message, at) in self.with(|received| received.at.clone()) {
+            let written = by_person.get(&message.from).and_then(|host| host.written_at(message));
             if let Some(written) = written {
                 shown += 1;
                 figures.sample("delay_ms", to_ms(at.saturating_sub(written)) as f64);
             }
         }
         shown
+    }
+}
+
+impl std::fmt::Debug for Arrivals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Arrivals({})", self.with(|received| received.at.len()))
     }
 }

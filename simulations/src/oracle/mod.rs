@@ -48,8 +48,10 @@ pub enum Fact {
     Delivered(Message),
     /// The author's device says openly that the message was lost or is held back for good.
     GivenUp(Message),
-    /// The reader's device shows the message.
+    /// The reader's device has the message on its disk and shows it, or will when it runs.
     Shown(Message),
+    /// The reader's device has the message on its disk, but an earlier one is still missing.
+    Held(Message),
     /// A device was destroyed with everything on it: what it alone held may be lost.
     DeviceLost(Person),
     /// Something was sealed: a digest of the key, the nonce, and a digest of what was sealed.
