@@ -169,7 +169,9 @@ impl Process {
     /// Runs a task in this process. A panic in it raises the alarm.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let (alarm, net, node) = (self.world.alarm.clone(), self.world.net.clone(), self.node);
-        let task = AssertUnwindSafe(task).catch_unwind().map(move |result| {
+        // The scope's own panic, for a node that never rests, must be heard as well.
+        let scope = Scope::new(node, self.skew.clone(), Box::pin(task));
+        let task = AssertUnwindSafe(scope).catch_unwind().map(move |result| {
             if let Err(panic) = result {
                 let words = crate::det::panic_words(panic.as_ref());
                 alarm.raise("panic", net.now(), format!("node {} panicked: {words}", node.0));
@@ -179,7 +181,7 @@ impl Process {
         if tasks.dead {
             return;
         }
-        tasks.running.push(tokio::spawn(Scope::new(self.node, self.skew.clone(), Box::pin(task))));
+        tasks.running.push(tokio::spawn(task));
         if tasks.running.len() > tasks.sweep_at {
             tasks.running.retain(|task| !task.is_finished());
             tasks.sweep_at = 2 * tasks.running.len() + 16;

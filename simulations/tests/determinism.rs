@@ -36,7 +36,7 @@ fn ten_nodes_in_two_processes_send_the_same_bytes_at_the_same_times() {
 
 #[test]
 fn a_hundred_nodes_with_a_cut_and_power_cuts_are_equal_too() {
-    let words = "run gossip --nodes 100 --seed 9 --quiet --set messages=3 --set dials=4 --set warm=10 --set cut=1 --set killed=0.2";
+    let words = "run gossip --nodes 100 --seed 9 --quiet --set messages=2 --set dials=3 --set warm=5 --set cut=1 --set killed=0.2";
     let words: Vec<_> = words.split(' ').collect();
     assert_eq!(end(&words), end(&words));
 }
@@ -53,7 +53,7 @@ fn a_replay_line_repeats_its_run() {
 fn the_real_node_in_two_processes_is_equal_too_while_it_crashes_and_disks_fail() {
     for words in [
         "run baseline --nodes 10 --seed 1 --quiet --set messages=2 --set every=10",
-        "run crash --nodes 10 --seed 4 --quiet --set messages=4 --set every=20 --set kills=400 --set faults=200",
+        "run crash --nodes 10 --seed 4 --quiet --set messages=3 --set every=20 --set kills=400 --set faults=200",
     ] {
         let words: Vec<_> = words.split(' ').collect();
         let first = end(&words);

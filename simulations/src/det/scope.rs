@@ -53,30 +53,41 @@ pub(super) fn time_moved() {
     POLLS.set(0);
 }
 
+type Inner = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A future that belongs to a node.
 pub struct Scope {
     node: NodeId,
     skew: Skew,
-    inner: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    inner: Option<Inner>,
 }
 
 impl Scope {
     /// Runs `inner` as part of `node`.
     #[must_use]
-    pub fn new(node: NodeId, skew: Skew, inner: Pin<Box<dyn Future<Output = ()> + Send>>) -> Self {
+    pub fn new(node: NodeId, skew: Skew, inner: Inner) -> Self {
         Self { node, skew, inner: Some(inner) }
     }
 
-    fn enter<T>(
-        &mut self,
-        work: impl FnOnce(&mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) -> T,
-    ) -> T {
-        let outside =
-            (CURRENT.replace(Some(self.node)), interpose::set_skew(self.skew.0.load(Ordering::Relaxed)));
-        let result = work(&mut self.inner);
-        CURRENT.set(outside.0);
-        interpose::set_skew(outside.1);
-        result
+    fn enter<T>(&mut self, work: impl FnOnce(&mut Option<Inner>) -> T) -> T {
+        let _outside = Outside {
+            node: CURRENT.replace(Some(self.node)),
+            skew_ns: interpose::set_skew(self.skew.0.load(Ordering::Relaxed)),
+        };
+        work(&mut self.inner)
+    }
+}
+
+/// What was before a scope was entered; set again when this is dropped, also by a panic.
+struct Outside {
+    node: Option<NodeId>,
+    skew_ns: i64,
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        CURRENT.set(self.node);
+        interpose::set_skew(self.skew_ns);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Values;
 use super::population::Plan;
+use crate::det::Rng;
 use crate::oracle::Person;
 use crate::world::World;
 use std::time::Duration;
@@ -50,16 +51,13 @@ pub(super) fn schedule(world: &World, plan: &Plan, values: &Values) -> Spans {
             steps.push((at, Step::Write(person, rng.bits())));
         }
         let asleep = values.get("asleep");
-        let mut at = 0.0;
-        while asleep > 0.0 {
-            // Awake for half to one and a half times the average, then asleep in proportion.
-            at += 60.0 * values.get("awake") * (0.5 + rng.unit());
-            if at >= length {
-                break;
-            }
-            steps.push((at, Step::Sleep(person)));
-            at += 60.0 * values.get("awake") * asleep / (1.0 - asleep) * (0.5 + rng.unit());
-            steps.push((at.min(length), Step::Wake(person)));
+        let naps = if asleep > 0.0 {
+            nap_times(&mut rng, length, 60.0 * values.get("awake"), asleep)
+        } else {
+            Vec::new()
+        };
+        for (from, to) in naps {
+            steps.extend([(from, Step::Sleep(person)), (to, Step::Wake(person))]);
         }
     }
     let times = |rate: f64| (rate * length / 3_600.0).round() as usize;
@@ -94,6 +92,21 @@ pub(super) fn schedule(world: &World, plan: &Plan, values: &Values) -> Spans {
     Spans { steps, length: Duration::from_secs_f64(length) }
 }
 
+/// When a phone sleeps within `length` seconds if it does so for the share `asleep` of the time and is `awake` seconds long on end.
+fn nap_times(rng: &mut Rng, length: f64, awake: f64, asleep: f64) -> Vec<(f64, f64)> {
+    let mut naps = Vec::new();
+    let mut at = 0.0;
+    loop {
+        // Half to one and a half times the average.
+        let from = at + awake * (0.5 + rng.unit());
+        if from >= length {
+            return naps;
+        }
+        at = from + awake * asleep / (1.0 - asleep) * (0.5 + rng.unit());
+        naps.push((from, at.min(length)));
+    }
+}
+
 /// The contact that a number picks for `person` among `contacts` on each side of a ring of `people`.
 pub(super) fn neighbour(person: usize, people: usize, contacts: usize, pick: u64) -> Option<Person> {
     let reach = contacts.min(people.saturating_sub(1));
@@ -108,6 +121,15 @@ pub(super) fn neighbour(person: usize, people: usize, contacts: usize, pick: u64
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn phones_sleep_for_their_share_of_the_time() {
+        let length = 1e6;
+        let naps = nap_times(&mut Rng::new(1), length, 900.0, 0.8);
+        let slept: f64 = naps.iter().map(|(from, to)| to - from).sum();
+        assert!((0.75..0.85).contains(&(slept / length)), "{}", slept / length);
+        assert!(naps.windows(2).all(|pair| pair[0].1 < pair[1].0) && naps[0].0 >= 450.0);
+    }
 
     #[test]
     fn everybody_writes_to_those_within_reach_and_never_to_oneself() {
