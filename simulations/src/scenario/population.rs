@@ -15,6 +15,7 @@ use futures::future::join_all;
 use karvon_node::store::memory::Fault;
 use karvon_protocol::core::StoreFault;
 use karvon_protocol::limits::MAILBOXES;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -79,6 +80,8 @@ pub(super) struct Population {
     rng: Rng,
     /// With how many people each person is to be connected.
     wanted: Vec<usize>,
+    /// Pairs that were brought together, the lower number first.
+    pairs: BTreeSet<(usize, usize)>,
     written: Arc<AtomicU64>,
 }
 
@@ -133,6 +136,7 @@ impl Population {
             censors: Vec::new(),
             rng,
             wanted: vec![0; plan.people],
+            pairs: BTreeSet::new(),
             written: Arc::default(),
         };
         let known = all.relays.len() as u32 - 1;
@@ -199,6 +203,10 @@ impl Population {
                 let (Some(host), Some(guest)) = (self.people.get(other), self.people.get(at)) else {
                     continue;
                 };
+                // In a small ring the same neighbour comes from both sides.
+                if !self.pairs.insert((at.min(other), at.max(other))) {
+                    continue;
+                }
                 let Some(invitation) = host.invite().await else { continue };
                 if guest.add(invitation).await {
                     for one in [at, other] {
