@@ -33,6 +33,9 @@ use zeroize::Zeroizing;
 /// Pause before a messenger whose store failed is built anew.
 const REBUILD_AFTER: Duration = Duration::from_secs(1);
 
+/// A trail of this many steps may lack later ones, so it says nothing about who has confirmed.
+const TRAIL_FULL: usize = 64;
+
 /// A person. The book, the disk and the identity stay while processes come and go.
 pub struct PersonHost {
     world: World,
@@ -408,6 +411,9 @@ async fn check_promise(shared: &Shared, message: Message, id: MessageId) {
     else {
         return;
     };
+    if trail.len() >= TRAIL_FULL {
+        return;
+    }
     let relays: BTreeSet<_> = trail
         .iter()
         .filter_map(|step| match step.what {
