@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The `karvon-sim` program.
+
+fn main() -> std::process::ExitCode {
+    karvon_simulations::cli::main()
+}

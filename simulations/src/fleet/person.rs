@@ -1,0 +1,474 @@
+//! A person of the world: the real messenger on a phone or computer, and what its owner does and sees.
+
+use super::book::{self, Book};
+use super::disk::DiskSpec;
+use super::node_host::{Calls, NoJobs, NodeHost};
+use crate::det::{Rng, Skew};
+use crate::net::{HostId, HostSpec, SimTime, to_ms};
+use crate::oracle::{Fact, Message, Person};
+use crate::report::Figures;
+use crate::world::{Process, World};
+use karvon_node::driver::{Call, DriverError, run};
+use karvon_node::net::start_leaf;
+use karvon_node::store::memory::MemoryDisk;
+use karvon_node::store::{MemoryStore, Store, system_clock};
+use karvon_protocol::body::{Body, Content};
+use karvon_protocol::core::{Range, Space};
+use karvon_protocol::descriptor::Door;
+use karvon_protocol::engine::api::{
+    Command, ContactId, Delivery, Event, Meeting, MessageState, Reply, StatusInfo, StoredMessage, TrailEvent,
+};
+use karvon_protocol::engine::{Engine, Setup};
+use karvon_protocol::identity::LocalIdentity;
+use karvon_protocol::ids::MessageId;
+use karvon_protocol::limits::STORED_AT;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+/// Pause before a messenger whose store failed is built anew.
+const REBUILD_AFTER: Duration = Duration::from_secs(1);
+
+/// A trail of this many steps may lack later ones, so it says nothing about who has confirmed.
+const TRAIL_FULL: usize = 64;
+
+/// A person. The book, the disk and the identity stay while processes come and go.
+pub struct PersonHost {
+    world: World,
+    /// Who this is.
+    pub person: Person,
+    host: HostId,
+    disk: MemoryDisk,
+    spec: DiskSpec,
+    skew: Skew,
+    identity: Zeroizing<Vec<u8>>,
+    shared: Arc<Shared>,
+    process: Option<Process>,
+}
+
+/// What the person's own tasks need as well.
+struct Shared {
+    world: World,
+    person: Person,
+    disk: MemoryDisk,
+    calls: Calls<Engine>,
+    book: Mutex<Book>,
+    arrivals: Arrivals,
+    /// When each own message was written.
+    sent_at: Mutex<BTreeMap<Message, SimTime>>,
+    /// Relays that the person's contacts can deposit at, for the promise behind `↑`.
+    promised: Mutex<u32>,
+    canaries: Mutex<Rng>,
+}
+
+impl Shared {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PersonHost {
+    /// Person number `number` on a new host. Nothing runs yet.
+    #[must_use]
+    pub fn new(world: &World, number: u32, spec: HostSpec, disk: DiskSpec, arrivals: Arrivals) -> Self {
+        let person = Person(number);
+        let host = world.net.add_host(spec);
+        let mut rng = world.rng(&format!("person {number}"));
+        let mut seed = || {
+            let mut bytes = [0; 32];
+            rng.fill(&mut bytes);
+            bytes
+        };
+        let (root, stretched) = (seed(), seed());
+        let root = root.first_chunk::<16>().copied().unwrap_or_default();
+        let mut keys = ChaCha20Rng::from_seed(seed());
+        // Stretching the root is slow and happens once in a life; its result is any 32 bytes.
+        let identity = LocalIdentity::from_stretched(&root, &stretched, &mut keys);
+        world.secrets.add(format!("the fingerprint of person {number}"), &identity.fingerprint().0);
+        let store = MemoryDisk::default();
+        let shared = Arc::new(Shared {
+            world: world.clone(),
+            person,
+            disk: store.clone(),
+            calls: Calls::default(),
+            book: Mutex::default(),
+            arrivals: arrivals.clone(),
+            sent_at: Mutex::default(),
+            promised: Mutex::new(1),
+            canaries: Mutex::new(world.rng(&format!("canaries of person {number}"))),
+        });
+        arrivals.with(|received| received.readers.insert(person, Arc::downgrade(&shared)));
+        Self {
+            world: world.clone(),
+            person,
+            host,
+            disk: store,
+            spec: disk,
+            skew: Skew::default(),
+            identity: identity.encode(),
+            shared,
+            process: None,
+        }
+    }
+
+    /// The host.
+    #[must_use]
+    pub const fn host(&self) -> HostId {
+        self.host
+    }
+
+    /// The disk, for faults.
+    #[must_use]
+    pub const fn disk(&self) -> &MemoryDisk {
+        &self.disk
+    }
+
+    /// The error of the device's wall clock.
+    #[must_use]
+    pub const fn skew(&self) -> &Skew {
+        &self.skew
+    }
+
+    /// Whether the messenger runs.
+    #[must_use]
+    pub const fn runs(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Says how many relays must confirm before this person's messages may be shown as stored.
+    pub fn promise(&self, relays: usize) {
+        *self.shared.promised.lock().unwrap_or_else(PoisonError::into_inner) = relays.min(STORED_AT) as u32;
+    }
+
+    /// Starts the messenger, unless it runs.
+    pub fn start(&mut self) {
+        if self.process.is_some() {
+            return;
+        }
+        let process = self.world.start(self.host, self.skew.clone());
+        let purpose = format!("person {}", self.person.0);
+        let node = NodeHost::new(&self.world, process.clone(), self.disk.clone(), self.spec, &purpose);
+        let commands = self.shared.calls.connect();
+        process.spawn(serve(node, self.identity.clone(), self.shared.clone(), commands));
+        self.process = Some(process);
+    }
+
+    /// Kills the messenger.
+    pub async fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill().await;
+        }
+    }
+
+    /// The battery is empty: nobody is told.
+    pub async fn power_cut(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.power_cut().await;
+        }
+    }
+
+    async fn ask(&self, command: Command) -> Option<Reply> {
+        self.shared.calls.ask(command).await?.ok()
+    }
+
+    /// Adds a door; false if the messenger does not run or refuses.
+    pub async fn add_door(&self, door: Door) -> bool {
+        matches!(self.ask(Command::AddDoor(door)).await, Some(Reply::Done))
+    }
+
+    /// Makes an invitation.
+    pub async fn invite(&self) -> Option<Zeroizing<String>> {
+        match self.ask(Command::Invite).await? {
+            Reply::Invitation(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Adds somebody by an invitation; false if the messenger does not run or refuses.
+    pub async fn add(&self, invitation: Zeroizing<String>) -> bool {
+        let command = Command::Add { invitation, name: String::new() };
+        matches!(self.ask(command).await, Some(Reply::Added(_)))
+    }
+
+    /// Looks through the contacts; returns with how many people this one is connected.
+    pub async fn look_at_contacts(&self) -> usize {
+        let Some(Reply::Contacts(contacts)) = self.ask(Command::Contacts).await else {
+            return self.shared.book().contacts();
+        };
+        for contact in contacts.iter().filter(|contact| contact.meeting == Meeting::Connected) {
+            if let Some(number) = contact.name.strip_prefix("person ").and_then(|n| n.parse().ok()) {
+                self.shared.book().meet(Person(number), contact.id);
+            }
+        }
+        self.shared.book().contacts()
+    }
+
+    /// What the messenger says of itself.
+    pub async fn status(&self) -> Option<StatusInfo> {
+        match self.ask(Command::Status).await? {
+            Reply::Status(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// What writes in this person's name, also while the person is started and ended elsewhere.
+    #[must_use]
+    pub fn pen(&self) -> Pen {
+        Pen(self.shared.clone())
+    }
+
+    /// When an own message was written.
+    #[must_use]
+    pub fn written_at(&self, message: Message) -> Option<SimTime> {
+        self.shared.sent_at.lock().unwrap_or_else(PoisonError::into_inner).get(&message).copied()
+    }
+
+    /// Own messages that are not known to be delivered.
+    #[must_use]
+    pub fn undelivered(&self) -> usize {
+        self.shared.book().undelivered()
+    }
+}
+
+/// Writes messages for a person.
+#[derive(Clone)]
+pub struct Pen(Arc<Shared>);
+
+impl Pen {
+    /// Writes a text of `bytes` bytes; true if the device acknowledged it.
+    pub async fn write(self, to: Person, bytes: usize) -> bool {
+        let shared = self.0;
+        let Some(contact) = shared.book().contact(to) else { return false };
+        let message = shared.book().next(shared.person, to);
+        let canary = {
+            let mut canaries = shared.canaries.lock().unwrap_or_else(PoisonError::into_inner);
+            format!("{:016x}{:016x}", canaries.bits(), canaries.bits())
+        };
+        shared.world.secrets.add(format!("{message:?}"), canary.as_bytes());
+        let text = book::text(message, &canary, bytes);
+        let written = shared.world.now();
+        shared.sent_at.lock().unwrap_or_else(PoisonError::into_inner).insert(message, written);
+        let Some(Ok(Reply::Queued { seq, .. })) = shared.calls.ask(Command::Send { contact, text }).await
+        else {
+            return false;
+        };
+        shared.book().queued(contact, seq, message);
+        shared.world.fact(&Fact::Queued(message));
+        // It may have moved on before the answer was looked at.
+        if let Some(Ok(Reply::Delivery(delivery))) = shared.calls.ask(Command::Delivery(contact)).await {
+            on_delivery(&shared, contact, &delivery);
+        }
+        true
+    }
+}
+
+impl std::fmt::Debug for Pen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pen({})", self.0.person.0)
+    }
+}
+
+impl std::fmt::Debug for PersonHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PersonHost({})", self.person.0)
+    }
+}
+
+/// What a messenger's process does until it is ended.
+async fn serve(
+    mut node: NodeHost,
+    identity: Zeroizing<Vec<u8>>,
+    shared: Arc<Shared>,
+    mut commands: mpsc::Receiver<Call<Engine>>,
+) {
+    let (tell, mut events) = mpsc::unbounded_channel();
+    let eyes = shared.clone();
+    node.process.spawn(async move {
+        while let Some(event) = events.recv().await {
+            on_event(&eyes, event).await;
+        }
+    });
+    loop {
+        let Some(identity) = LocalIdentity::decode(&identity) else {
+            return shared.world.note("the identity is damaged");
+        };
+        let net = match start_leaf(&node.deps) {
+            Ok(net) => net,
+            Err(error) => return shared.world.note(&format!("the messenger can not start: {error}")),
+        };
+        let name = format!("person {}", shared.person.0);
+        let core = Engine::new(Setup { identity, name }, node.rng());
+        let mut store = node.store();
+        let clock = node.deps.clock.clone();
+        let tell = tell.clone();
+        // Nobody looks any more only when the whole process ends.
+        let around = move |event| drop(tell.send(event));
+        let ended =
+            run(core, net, &mut store, Arc::new(NoJobs), clock, commands, around, std::future::pending());
+        match ended.await {
+            Ok(()) => return,
+            Err(error @ (DriverError::Store(_) | DriverError::Net)) => {
+                shared.world.note(&format!("the messenger is built anew: {error}"));
+                tokio::time::sleep(REBUILD_AFTER).await;
+                commands = shared.calls.connect();
+            }
+        }
+    }
+}
+
+async fn on_event(shared: &Arc<Shared>, event: Event) {
+    match event {
+        // After a start the screen shows what is on the disk, seen before or not.
+        Event::Ready => show_all(shared),
+        Event::Received { contact, .. } => show(shared, contact),
+        Event::Delivery(contact, delivery) => {
+            for (contact, id) in on_delivery(shared, contact, &delivery) {
+                check_promise(shared, contact, id).await;
+            }
+        }
+        Event::Network { .. } | Event::Contact(_) => {}
+    }
+}
+
+fn rows(shared: &Shared, range: &Range) -> Vec<(karvon_protocol::core::Key, Zeroizing<Vec<u8>>)> {
+    MemoryStore::open(&shared.disk, system_clock()).load(range).unwrap_or_default()
+}
+
+fn received_from(shared: &Shared) -> BTreeSet<ContactId> {
+    let number =
+        |group: [u8; 16]| group.first_chunk::<4>().map(|bytes| ContactId(u32::from_be_bytes(*bytes)));
+    let rows = rows(shared, &Range::Space(Space::Received));
+    rows.into_iter().filter_map(|(key, _)| number(key.group)).collect()
+}
+
+/// Shows everything that came in and was not shown yet.
+fn show_all(shared: &Shared) {
+    for contact in received_from(shared) {
+        show(shared, contact);
+    }
+}
+
+/// Shows what came in from `contact` and was not shown yet.
+fn show(shared: &Shared, contact: ContactId) {
+    let from = shared.book().unseen_from(contact);
+    let range = Range::Group {
+        space: Space::Received,
+        group: contact.group(),
+        from,
+        to: u64::MAX,
+        limit: usize::MAX,
+        newest: false,
+    };
+    let mut next = from;
+    for (key, value) in rows(shared, &range) {
+        let in_order = key.seq == next;
+        if in_order {
+            next += 1;
+            shared.book().seen(contact, key.seq);
+        }
+        let body = StoredMessage::decode(&value).and_then(|stored| Body::decode(&stored.body).ok());
+        let Some(Content::Text(text)) = body.map(|body| body.content) else { continue };
+        let Some(message) = book::parse(&text) else { continue };
+        if in_order {
+            shared.world.fact(&Fact::Shown(message));
+            shared.arrivals.add(message, shared.world.now());
+        } else {
+            // An earlier message is missing; the messenger asks for it before it shows this one.
+            shared.world.fact(&Fact::Held(message));
+        }
+    }
+}
+
+/// Tells what moved on; returns messages that are now stored, to be asked about.
+fn on_delivery(shared: &Shared, contact: ContactId, delivery: &Delivery) -> Vec<(Message, MessageId)> {
+    let moved = shared.book().moved(contact, delivery);
+    let mut stored = Vec::new();
+    for (seq, own) in moved {
+        match own.state {
+            MessageState::Queued => {}
+            MessageState::Stored => {
+                let range = Range::One(karvon_protocol::core::Key::of(Space::Sent, contact.group(), seq));
+                let row = rows(shared, &range).into_iter().next();
+                let id = row.and_then(|(_, value)| StoredMessage::decode(&value)).map(|message| message.id);
+                stored.extend(id.map(|id| (own.message, id)));
+            }
+            MessageState::Delivered | MessageState::Read => {
+                shared.arrivals.look(own.message.to);
+                shared.world.fact(&Fact::Delivered(own.message));
+            }
+        }
+    }
+    stored
+}
+
+async fn check_promise(shared: &Shared, message: Message, id: MessageId) {
+    let Some(Ok(Reply::Message { state: MessageState::Stored, trail, .. })) =
+        shared.calls.ask(Command::Message(id)).await
+    else {
+        return;
+    };
+    if trail.len() >= TRAIL_FULL {
+        return;
+    }
+    let relays: BTreeSet<_> = trail
+        .iter()
+        .filter_map(|step| match step.what {
+            TrailEvent::Stored(relay, _) => Some(relay),
+            _ => None,
+        })
+        .collect();
+    let promised = *shared.promised.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.world.fact(&Fact::Stored { message, confirmed: relays.len() as u32, promised });
+}
+
+/// What all people of a world have received, and when; clones are the same list.
+#[derive(Clone, Default)]
+pub struct Arrivals(Arc<Mutex<Received>>);
+
+#[derive(Default)]
+struct Received {
+    at: BTreeMap<Message, SimTime>,
+    readers: BTreeMap<Person, Weak<Shared>>,
+}
+
+impl Arrivals {
+    fn with<T>(&self, work: impl FnOnce(&mut Received) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn add(&self, message: Message, at: SimTime) {
+        self.with(|received| *received.at.entry(message).or_insert(at));
+    }
+
+    /// Looks at the reader's disk: what is there counts as received, even if the device was killed before it could be shown.
+    fn look(&self, reader: Person) {
+        let shared = self.with(|received| received.readers.get(&reader).and_then(Weak::upgrade));
+        if let Some(shared) = shared {
+            show_all(&shared);
+        }
+    }
+
+    /// Reports the delays of all messages that `people` wrote and that were shown; returns how many were shown.
+    pub fn report(&self, people: &[PersonHost], figures: &Figures) -> u64 {
+        let by_person: BTreeMap<_, _> = people.iter().map(|host| (host.person, host)).collect();
+        let mut shown = 0;
+        for (message, at) in self.with(|received| received.at.clone()) {
+            let written = by_person.get(&message.from).and_then(|host| host.written_at(message));
+            if let Some(written) = written {
+                shown += 1;
+                figures.sample("delay_ms", to_ms(at.saturating_sub(written)) as f64);
+            }
+        }
+        shown
+    }
+}
+
+impl std::fmt::Debug for Arrivals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Arrivals({})", self.with(|received| received.at.len()))
+    }
+}
