@@ -3,7 +3,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use karvon_node::api::ApiError;
-use karvon_node::api::error::{IO, UNAVAILABLE};
+use karvon_node::api::error::IO;
 use karvon_node::api::server::Stop;
 use karvon_node::relay_options::{Ready, RelayOptions};
 use std::net::SocketAddr;
@@ -93,13 +93,8 @@ fn run(options: RelayOptions) -> Result<(), ApiError> {
             karvon_node::os::end_signal().await;
             until.stop();
         });
-        relay(options, stop, announce).await
+        karvon_node::relay::run(options, stop, announce).await
     })
-}
-
-/// Runs a relay until `stop`; calls `ready` once it listens.
-async fn relay(_options: RelayOptions, _stop: Stop, _ready: fn(&Ready)) -> Result<(), ApiError> {
-    Err(ApiError::new(UNAVAILABLE, "this build has no relay"))
 }
 
 /// Writes the first line. Whoever started the relay may not read it; that is no reason to stop.

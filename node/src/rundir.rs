@@ -50,6 +50,59 @@ impl NodeFile {
     }
 }
 
+/// Reads a small secret file of a data directory, or `None` if there is none that can be read.
+#[must_use]
+pub fn read_secret(data_dir: &Path, name: &str) -> Option<zeroize::Zeroizing<String>> {
+    fs::read_to_string(data_dir.join(name)).ok().map(zeroize::Zeroizing::new)
+}
+
+/// Writes a small secret file that only its owner can read; readers see the old one or the new one.
+///
+/// # Errors
+/// The system's.
+pub fn write_secret(data_dir: &Path, name: &str, text: &str) -> io::Result<()> {
+    let part = data_dir.join(format!("{name}.part"));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(part, data_dir.join(name))
+}
+
+/// A directory for one run, removed with what is in it.
+#[derive(Debug)]
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    /// Makes one under the system's directory for such things.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn make(name: &str) -> io::Result<Self> {
+        let mut salt = [0; 8];
+        getrandom::fill(&mut salt).map_err(io::Error::other)?;
+        let path = std::env::temp_dir().join(format!("{name}-{:016x}", u64::from_be_bytes(salt)));
+        make_data_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Removes it now.
+    pub fn remove(&self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
 /// The right to run the node of a data directory; it ends with this value or with the process, however that ends.
 #[derive(Debug)]
 pub struct DirLock(#[allow(dead_code, reason = "held for its lock")] File);

@@ -140,6 +140,8 @@ pub struct Delivery {
     pub stored: Vec<(u64, u64)>,
     /// The other side has seen all up to this one.
     pub read_upto: u64,
+    /// All of the other side's messages below this are here; later ones wait for them.
+    pub received_below: u64,
 }
 
 impl Delivery {

@@ -132,6 +132,7 @@ impl Contact {
             delivered: talk.delivered.ranges.clone(),
             stored: self.out.stored_ranges(),
             read_upto: talk.read_upto,
+            received_below: talk.receive_next,
         }
     }
 

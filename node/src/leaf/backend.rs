@@ -1,0 +1,310 @@
+//! The backend of the local interface: requests become commands of the engine or reads of the history.
+
+use super::messages;
+use crate::api::backend::Backend;
+use crate::api::error::{BAD_REQUEST, CLOSED, code};
+use crate::api::time::rfc3339;
+use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
+use crate::driver::Call;
+use crate::net::Counters;
+use crate::os;
+use crate::store::History;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use karvon_protocol::descriptor::Door;
+use karvon_protocol::engine::Engine;
+use karvon_protocol::engine::api::{Command, ContactId, Event, Meeting, MessageState, Reply, TrailEvent};
+use karvon_protocol::ids::{MessageId, RelayId};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+/// What every request needs.
+pub(super) struct Inner {
+    commands: mpsc::Sender<Call<Engine>>,
+    pub(super) history: History,
+    pub(super) name: String,
+    counters: Arc<Counters>,
+    started: Instant,
+}
+
+/// A person's running node.
+pub(super) struct LeafBackend {
+    inner: Arc<Inner>,
+    events: broadcast::Sender<api::Event>,
+    stop: watch::Sender<bool>,
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl LeafBackend {
+    pub(super) fn new(
+        commands: mpsc::Sender<Call<Engine>>,
+        history: History,
+        name: String,
+        events: broadcast::Sender<api::Event>,
+        counters: Arc<Counters>,
+        stop: watch::Sender<bool>,
+        task: JoinHandle<()>,
+    ) -> Self {
+        let inner = Inner { commands, history, name, counters, started: Instant::now() };
+        Self { inner: Arc::new(inner), events, stop, task: Arc::new(Mutex::new(Some(task))) }
+    }
+}
+
+impl Backend for LeafBackend {
+    fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>> {
+        let inner = self.inner.clone();
+        async move { inner.answer(request).await }.boxed()
+    }
+
+    fn events(&self) -> broadcast::Receiver<api::Event> {
+        self.events.subscribe()
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        // The driver may be gone already.
+        let _ = self.stop.send(true);
+        let task = self.task.clone();
+        async move {
+            if let Some(task) = task.lock().await.take()
+                && task.await.is_err()
+            {
+                tracing::error!("the node ended by a defect");
+            }
+        }
+        .boxed()
+    }
+}
+
+fn closed() -> ApiError {
+    ApiError::new(CLOSED, "the node has stopped: start it again")
+}
+
+impl Inner {
+    /// Hands a command to the engine; the answer can be awaited later.
+    async fn submit(
+        &self,
+        command: Command,
+    ) -> Result<oneshot::Receiver<Result<Reply, karvon_protocol::error::ErrorKind>>, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send((command, reply)).await.map_err(|_| closed())?;
+        Ok(answer)
+    }
+
+    pub(super) async fn command(&self, command: Command) -> Result<Reply, ApiError> {
+        let answer = self.submit(command).await?;
+        Ok(answer.await.map_err(|_| closed())??)
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, ApiError> {
+        match request {
+            Request::Hello { .. } => {
+                Ok(Response::Hello { version: api::API_VERSION, name: self.name.clone() })
+            }
+            Request::Status => self.status().await,
+            Request::Contacts => Ok(Response::Contacts { contacts: self.contacts().await? }),
+            Request::Invite => match self.command(Command::Invite).await? {
+                Reply::Invitation(text, expiry_s) => Ok(Response::Invitation {
+                    text: text.to_string(),
+                    expires: rfc3339(expiry_s.saturating_mul(1_000)),
+                }),
+                _ => Err(closed()),
+            },
+            Request::Add { invitation, name } => {
+                let invitation = Zeroizing::new(invitation);
+                match self.command(Command::Add { invitation, name }).await? {
+                    Reply::Added(id) => Ok(Response::Added { contact: id.0 }),
+                    _ => Err(closed()),
+                }
+            }
+            Request::Rename { contact, name } => self.done(Command::Rename(ContactId(contact), name)).await,
+            Request::Send { contact, text } => {
+                match self.command(Command::Send { contact: ContactId(contact), text }).await? {
+                    Reply::Queued { id, seq } => Ok(Response::Queued { id: hex(&id.0), seq }),
+                    _ => Err(closed()),
+                }
+            }
+            Request::SendMany { contact, texts } => self.send_many(ContactId(contact), texts).await,
+            Request::Messages { contact, before, since, limit } => {
+                messages::read(self, contact, before, since, limit).await
+            }
+            Request::Info { id } => self.info(&id).await,
+            Request::MarkRead { contact, seq } => self.done(Command::MarkRead(ContactId(contact), seq)).await,
+            Request::Doors => match self.command(Command::Doors).await? {
+                Reply::Doors(doors) => Ok(Response::Doors {
+                    doors: doors
+                        .iter()
+                        .map(|(door, connected)| DoorInfo {
+                            relay: hex(&door.relay.0),
+                            addr: door.addr.socket().to_string(),
+                            connected: *connected,
+                        })
+                        .collect(),
+                }),
+                _ => Err(closed()),
+            },
+            Request::AddDoor { door } => {
+                let door = Door::from_text(&Zeroizing::new(door))?;
+                self.done(Command::AddDoor(door)).await
+            }
+            Request::RemoveDoor { relay } => {
+                let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
+                self.done(Command::RemoveDoor(relay)).await
+            }
+            Request::Subscribe | Request::Shutdown => {
+                Err(ApiError::new(BAD_REQUEST, "this request is answered by the interface itself"))
+            }
+        }
+    }
+
+    async fn done(&self, command: Command) -> Result<Response, ApiError> {
+        self.command(command).await.map(|_| Response::Done)
+    }
+
+    async fn send_many(&self, contact: ContactId, texts: Vec<String>) -> Result<Response, ApiError> {
+        let mut answers = Vec::with_capacity(texts.len());
+        for text in texts {
+            answers.push(self.submit(Command::Send { contact, text }).await?);
+        }
+        let mut ids = Vec::with_capacity(answers.len());
+        for answer in answers {
+            match answer.await.map_err(|_| closed())?? {
+                Reply::Queued { id, .. } => ids.push(hex(&id.0)),
+                _ => return Err(closed()),
+            }
+        }
+        Ok(Response::QueuedMany { ids })
+    }
+
+    pub(super) async fn contacts(&self) -> Result<Vec<api::Contact>, ApiError> {
+        let Reply::Contacts(contacts) = self.command(Command::Contacts).await? else { return Err(closed()) };
+        Ok(contacts
+            .into_iter()
+            .map(|contact| api::Contact {
+                contact: contact.id.0,
+                name: contact.name,
+                meeting: match contact.meeting {
+                    Meeting::LookingUp => api::Meeting::LookingUp,
+                    Meeting::Greeting => api::Meeting::Greeting,
+                    Meeting::Connected => api::Meeting::Connected,
+                    Meeting::Failed(kind) => api::Meeting::Failed(code(kind).to_owned()),
+                },
+                fingerprint: hex(&contact.fingerprint.0),
+                verified: contact.verified,
+                unread: contact.unread,
+            })
+            .collect())
+    }
+
+    async fn status(&self) -> Result<Response, ApiError> {
+        let Reply::Status(status) = self.command(Command::Status).await? else { return Err(closed()) };
+        Ok(Response::Status(Status {
+            state: state_word(status.doors, status.links, status.mailboxes_attached).to_owned(),
+            name: self.name.clone(),
+            links: status.links,
+            doors: status.doors,
+            mailboxes_attached: status.mailboxes_attached,
+            mailboxes: status.mailboxes,
+            one_operator: status.one_operator,
+            queued: status.queued,
+            stored: status.stored,
+            delivered: status.delivered,
+            received: status.received,
+            contacts: status.contacts,
+            bytes_in: self.counters.bytes_in(),
+            bytes_out: self.counters.bytes_out(),
+            rss: os::rss_bytes(),
+            cpu_ms: os::cpu_ms(),
+            faults: status.faults,
+            pid: std::process::id(),
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }))
+    }
+
+    pub(super) async fn find(&self, id: &str) -> Result<Reply, ApiError> {
+        let id = unhex(id).map(MessageId).ok_or_else(bad_id)?;
+        self.command(Command::Message(id)).await
+    }
+
+    async fn info(&self, id: &str) -> Result<Response, ApiError> {
+        let Reply::Message { contact, seq, mine, state: known, trail } = self.find(id).await? else {
+            return Err(closed());
+        };
+        let trail = trail
+            .into_iter()
+            .map(|step| {
+                let (what, relay, note) = match step.what {
+                    TrailEvent::Queued => ("queued", None, None),
+                    TrailEvent::Sent(relay) => ("sent", Some(relay), None),
+                    TrailEvent::Stored(relay, until) => {
+                        ("stored", Some(relay), Some(rfc3339(until.saturating_mul(1_000))))
+                    }
+                    TrailEvent::Refused(relay, why) => ("refused", Some(relay), Some(why.to_owned())),
+                    TrailEvent::Delivered => ("delivered", None, None),
+                    TrailEvent::Read => ("read", None, None),
+                };
+                let relay = relay.map(|relay| hex(&relay.0));
+                Trail { at: rfc3339(step.at_ms), what: what.to_owned(), relay, note }
+            })
+            .collect();
+        let state = if mine { state(known) } else { State::Received };
+        Ok(Response::Info { state, contact: contact.0, seq, mine, trail })
+    }
+}
+
+fn bad_id() -> ApiError {
+    ApiError::new(BAD_REQUEST, "an id has 32 hexadecimal digits")
+}
+
+/// The state of an own message.
+pub(super) const fn state(state: MessageState) -> State {
+    match state {
+        MessageState::Queued => State::Queued,
+        MessageState::Stored => State::Stored,
+        MessageState::Delivered => State::Delivered,
+        MessageState::Read => State::Read,
+    }
+}
+
+const fn state_word(doors: u32, links: u32, attached: u32) -> &'static str {
+    match (doors, links, attached) {
+        (0, 0, _) => "no_door",
+        (_, 0, _) => "connecting",
+        (_, _, 0) => "connected",
+        _ => "online",
+    }
+}
+
+/// What front ends are told of an event of the engine.
+pub(super) fn event(event: Event) -> Option<api::Event> {
+    Some(match event {
+        Event::Ready => return None,
+        Event::Network { links, mailboxes_attached } => {
+            api::Event::Network { state: state_word(1, links, mailboxes_attached).to_owned(), links }
+        }
+        Event::Contact(id) => api::Event::Contact { contact: id.0 },
+        Event::Received { contact, from, to } => api::Event::Received { contact: contact.0, from, to },
+        Event::Delivery(id, delivery) => api::Event::Delivery {
+            contact: id.0,
+            delivered_below: delivery.delivered_below,
+            stored: delivery.stored,
+            read_upto: delivery.read_upto,
+        },
+    })
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        // Writing to a string can not fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+fn unhex(text: &str) -> Option<[u8; 16]> {
+    data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
+}
