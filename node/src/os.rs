@@ -107,6 +107,12 @@ fn processor_ms(stat: &str) -> Option<u64> {
     user.checked_add(system)?.checked_mul(10)
 }
 
+/// The file that describes this device's time zone (RFC 9636), if there is one.
+#[must_use]
+pub fn zone_file() -> Option<Vec<u8>> {
+    std::fs::read("/etc/localtime").ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,9 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
+/// Seed of an Ed25519 key.
+type Seed = Zeroizing<[u8; 32]>;
+
 /// Seeds of the static key and of the mesh key.
 const SEEDS: Key = Key::single(Space::Meta, 1);
 /// Commands that may wait for the core.
@@ -35,7 +38,7 @@ pub async fn run(options: RelayOptions, stop: Stop, ready: impl FnOnce(&Ready)) 
     rundir::make_data_dir(&options.data_dir)
         .map_err(|error| failed("the data directory", error.to_string()))?;
     let (store, seeds) = open(&options.data_dir)?;
-    let (static_seed, mesh_seed) = seeds;
+    let [static_seed, mesh_seed] = seeds;
     let mut peers = Vec::new();
     for line in &options.peers {
         peers.push(Door::from_text(line)?);
@@ -97,7 +100,7 @@ pub async fn run(options: RelayOptions, stop: Stop, ready: impl FnOnce(&Ready)) 
 }
 
 /// The relay's store and its seeds, made at the first start.
-fn open(data_dir: &Path) -> Result<(SledStore, (Zeroizing<[u8; 32]>, Zeroizing<[u8; 32]>)), ApiError> {
+fn open(data_dir: &Path) -> Result<(SledStore, [Seed; 2]), ApiError> {
     let key = match keystore::open(data_dir, None) {
         Err(KeyError::Missing) => keystore::create(data_dir, &Lock::None)?,
         other => other?,
@@ -115,13 +118,13 @@ fn open(data_dir: &Path) -> Result<(SledStore, (Zeroizing<[u8; 32]>, Zeroizing<[
                 .split_first_chunk::<32>()
                 .ok_or_else(|| fault(karvon_protocol::core::StoreFault::Io))?;
             let b = b.first_chunk::<32>().ok_or_else(|| fault(karvon_protocol::core::StoreFault::Io))?;
-            (Zeroizing::new(*a), Zeroizing::new(*b))
+            [Zeroizing::new(*a), Zeroizing::new(*b)]
         }
         None => {
             let (a, b) = (entropy()?, entropy()?);
             let value = Zeroizing::new([&a[..], &b[..]].concat());
             store.commit(&[Batch { id: BatchId(0), ops: vec![Op::Put(SEEDS, value)] }]).map_err(fault)?;
-            (a, b)
+            [a, b]
         }
     };
     Ok((store, seeds))

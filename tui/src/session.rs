@@ -53,8 +53,7 @@ impl Default for Options {
     /// From the environment: locale, `NO_COLOR`, `KARVON_ASCII`, and the system's time zone file.
     fn default() -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let zone =
-            std::fs::read("/etc/localtime").ok().and_then(|file| Zone::parse(&file)).unwrap_or_default();
+        let zone = karvon_node::os::zone_file().and_then(|file| Zone::parse(&file)).unwrap_or_default();
         Self { lang: Lang::guess(), color: !set("NO_COLOR"), plain: set("KARVON_ASCII"), mouse: true, zone }
     }
 }

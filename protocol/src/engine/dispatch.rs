@@ -462,15 +462,13 @@ impl Engine {
                 }
                 self.inbox.forget(&tag);
             }
-            Some(Expected::Invite(number)) => {
-                if self.greeted(number, cell).is_err() {
-                    self.faults += 1;
-                    self.remove_at(mailbox, tag.prefix());
-                    return;
-                }
+            Some(Expected::Invite(number)) if self.greeted(number, cell).is_err() => {
+                self.faults += 1;
+                self.remove_at(mailbox, tag.prefix());
+                return;
             }
-            // A copy of one that was opened already, or of a tag that was given up.
-            None => {}
+            // A greeting that was taken; a copy of a cell that was opened already; or a tag that was given up.
+            Some(Expected::Invite(_)) | None => {}
         }
         let (mailboxes, mut cx) = self.with_mailboxes();
         mailboxes.on_durable(tag.prefix(), &mut cx);

@@ -76,7 +76,7 @@ impl RouteError {
 enum Phase {
     /// Waits for a descriptor or a link.
     Waiting,
-    Opening(Initiator),
+    Opening(Box<Initiator>),
     Open(Tunnel),
 }
 
@@ -193,7 +193,7 @@ impl Routes {
             };
             match Initiator::open(route.relay, &descriptor.onion_key(), &bytes, cx.rng) {
                 Ok((initiator, message)) => {
-                    route.phase = Phase::Opening(initiator);
+                    route.phase = Phase::Opening(Box::new(initiator));
                     route.link = Some(link);
                     send(link, Frame::new(Kind::Open, id, open_payload(route.relay, &message)), cx);
                 }

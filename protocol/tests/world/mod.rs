@@ -1,20 +1,25 @@
 //! A small world in virtual time: real engines and relay cores, links with latency, disks that can be cut between any two batches.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
-use karvon_protocol::cell::Cell;
+mod disk;
+mod people;
+mod turn;
+
+pub use disk::Disk;
 use karvon_protocol::core::*;
-use karvon_protocol::descriptor::{Door, RelayAddr, flags};
-use karvon_protocol::engine::api::{Command, ContactId, ContactInfo, Event, Meeting, Reply, StoredMessage};
+use karvon_protocol::descriptor::{RelayAddr, flags};
+use karvon_protocol::engine::api::{Command, Reply};
 use karvon_protocol::engine::{Engine, Setup};
 use karvon_protocol::error::ErrorKind;
 use karvon_protocol::identity::LocalIdentity;
-use karvon_protocol::ids::{MailboxId, RelayId};
+use karvon_protocol::ids::RelayId;
 use karvon_protocol::link::Frame;
 use karvon_protocol::relay::RelayCore;
-use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelayReply, RelaySetup};
+use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelaySetup};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
+use turn::{Feed, drain};
 use zeroize::Zeroizing;
 
 pub const WALL_MS: u64 = 1_700_000_000_000;
@@ -23,77 +28,6 @@ pub const WALL_MS: u64 = 1_700_000_000_000;
 pub enum Host {
     Relay(usize),
     Person(usize),
-}
-
-/// What is durable, and what was written and is not yet.
-#[derive(Default)]
-pub struct Disk {
-    pub kv: BTreeMap<Key, Value>,
-    pub cells: BTreeMap<(MailboxId, u64), (u64, Cell)>,
-    pending: VecDeque<Batch>,
-}
-
-impl Disk {
-    fn sync(&mut self, upto: BatchId) {
-        while self.pending.front().is_some_and(|batch| batch.id <= upto) {
-            for op in self.pending.pop_front().unwrap().ops {
-                match op {
-                    Op::Put(key, value) => drop(self.kv.insert(key, value)),
-                    Op::Remove(key) => drop(self.kv.remove(&key)),
-                    Op::AppendCell { mailbox, seq, expiry_s, cell } => {
-                        self.cells.insert((mailbox, seq), (expiry_s, cell));
-                    }
-                    Op::DropCell { mailbox, seq } => drop(self.cells.remove(&(mailbox, seq))),
-                }
-            }
-        }
-    }
-
-    fn load(&self, range: &Range) -> Vec<(Key, Value)> {
-        let rows =
-            |from: Key, to: Key| self.kv.range(from..=to).map(|(k, v)| (*k, v.clone())).collect::<Vec<_>>();
-        match range {
-            Range::One(key) => self.kv.get(key).map(|value| (*key, value.clone())).into_iter().collect(),
-            Range::Space(space) => rows(Key::of(*space, [0; 16], 0), Key::of(*space, [255; 16], u64::MAX)),
-            Range::Group { space, group, from, to, limit, newest } => {
-                if from >= to {
-                    return Vec::new();
-                }
-                let mut out = rows(Key::of(*space, *group, *from), Key::of(*space, *group, to - 1));
-                if *newest {
-                    out.reverse();
-                }
-                out.truncate(*limit);
-                out
-            }
-            Range::Cells { mailbox, from, bytes_max } => {
-                let mut out = Vec::new();
-                let mut bytes = 0;
-                for ((_, seq), (_, cell)) in self.cells.range((*mailbox, *from)..=(*mailbox, u64::MAX)) {
-                    if !out.is_empty() && bytes + cell.bytes().len() > *bytes_max {
-                        break;
-                    }
-                    bytes += cell.bytes().len();
-                    let key = Key::of(Space::RelayCell, mailbox.0, *seq);
-                    out.push((key, Zeroizing::new(cell.bytes().to_vec())));
-                }
-                out
-            }
-            Range::CellIndex => self
-                .cells
-                .iter()
-                .map(|((mailbox, seq), (expiry_s, cell))| {
-                    let index = CellIndex {
-                        prefix: cell.tag().prefix().0,
-                        hash: cell.hash().0,
-                        class: cell.class() as u8,
-                        expiry_s: *expiry_s,
-                    };
-                    (Key::of(Space::RelayCell, mailbox.0, *seq), Zeroizing::new(index.encode()))
-                })
-                .collect(),
-        }
-    }
 }
 
 pub struct Node<C: Core> {
@@ -571,162 +505,4 @@ impl World {
         self.at(delay, What::LinkUp(host, life, link, here));
         self.at(delay, What::LinkUp(Host::Relay(n), other, link, there));
     }
-
-    /// A new slot at a relay.
-    pub fn slot(&mut self, relay: usize) -> Door {
-        let id = self.relay_command(relay, RelayCommand::NewSlot);
-        self.run_ms(50);
-        match self.relays[relay].node.replies.remove(&id) {
-            Some(Ok(RelayReply::Door(door))) => door,
-            other => panic!("no slot: {other:?}"),
-        }
-    }
-
-    /// Gives a command and returns its number.
-    pub fn tell(&mut self, person: usize, command: Command) -> u64 {
-        let now = self.time();
-        let node = &mut self.people[person].node;
-        node.next_command += 1;
-        let id = node.next_command;
-        if let Some(core) = node.core.as_mut() {
-            core.handle(Input::Command(CommandId(id), command), now);
-        }
-        self.drain(Host::Person(person));
-        id
-    }
-
-    /// Gives a command and waits for its answer.
-    pub fn ask(&mut self, person: usize, command: Command) -> Result<Reply, ErrorKind> {
-        let id = self.tell(person, command);
-        assert!(
-            self.run_until(1_000, |world| world.people[person].node.replies.contains_key(&id)),
-            "no answer to a command"
-        );
-        self.people[person].node.replies.remove(&id).unwrap()
-    }
-
-    pub fn invite(&mut self, person: usize) -> String {
-        match self.ask(person, Command::Invite) {
-            Ok(Reply::Invitation(text, _)) => text.to_string(),
-            other => panic!("no invitation: {other:?}"),
-        }
-    }
-
-    pub fn add(&mut self, person: usize, invitation: &str, name: &str) -> ContactId {
-        let command =
-            Command::Add { invitation: Zeroizing::new(invitation.to_owned()), name: name.to_owned() };
-        match self.ask(person, command) {
-            Ok(Reply::Added(id)) => id,
-            other => panic!("not added: {other:?}"),
-        }
-    }
-
-    pub fn contacts(&mut self, person: usize) -> Vec<ContactInfo> {
-        match self.ask(person, Command::Contacts) {
-            Ok(Reply::Contacts(all)) => all,
-            other => panic!("no contacts: {other:?}"),
-        }
-    }
-
-    /// Person `b` uses an invitation of person `a`; returns how each numbers the other.
-    pub fn meet(&mut self, a: usize, b: usize) -> (ContactId, ContactId) {
-        let text = self.invite(a);
-        let a_of_b = self.add(b, &text, "");
-        let met = |world: &mut Self, person: usize| {
-            world.contacts(person).iter().any(|contact| contact.meeting == Meeting::Connected)
-        };
-        assert!(self.run_until(30_000, |world| met(world, a) && met(world, b)), "they never met");
-        let b_of_a = self.contacts(a).last().unwrap().id;
-        (b_of_a, a_of_b)
-    }
-
-    pub fn send(&mut self, person: usize, to: ContactId, text: &str) -> u64 {
-        self.tell(person, Command::Send { contact: to, text: text.to_owned() })
-    }
-
-    /// Texts that lie in the store of a person, received from a contact, in order of their numbers.
-    pub fn received(&self, person: usize, from: ContactId) -> Vec<String> {
-        let rows = self.people[person].node.disk.load(&Range::Group {
-            space: Space::Received,
-            group: from.group(),
-            from: 0,
-            to: u64::MAX,
-            limit: usize::MAX,
-            newest: false,
-        });
-        let texts: Vec<_> = rows
-            .iter()
-            .map(|(key, value)| {
-                let message = StoredMessage::decode(value).unwrap();
-                let body = karvon_protocol::body::Body::decode(&message.body).unwrap();
-                match body.content {
-                    karvon_protocol::body::Content::Text(text) => (key.seq, message.position, text),
-                    other => panic!("{other:?}"),
-                }
-            })
-            .collect();
-        let positions: Vec<_> = texts.iter().map(|(_, position, _)| *position).collect();
-        assert!(positions.is_sorted(), "shown out of order: {positions:?}");
-        let seqs: BTreeSet<_> = texts.iter().map(|(seq, ..)| *seq).collect();
-        assert_eq!(seqs.len(), texts.len());
-        texts.into_iter().map(|(.., text)| text).collect()
-    }
-
-    pub fn delivered_below(&mut self, person: usize, to: ContactId) -> u64 {
-        match self.ask(person, Command::Delivery(to)) {
-            Ok(Reply::Delivery(delivery)) => delivery.delivered_below,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Whether an event was told to a person.
-    pub fn told(&self, person: usize, event: &Event) -> bool {
-        self.people[person].node.events.contains(event)
-    }
-}
-
-#[derive(Clone)]
-enum Feed {
-    Timeout,
-    Frame(LinkId, Frame),
-    LinkUp(LinkId, LinkInfo),
-    LinkDown(LinkId, Reason),
-    Failed(Target),
-    Persisted(BatchId),
-    Loaded(LoadId, Vec<(Key, Value)>),
-}
-
-impl Feed {
-    fn input<C>(self) -> Input<C> {
-        match self {
-            Self::Timeout => Input::Timeout,
-            Self::Frame(link, frame) => Input::Frame { link, frame },
-            Self::LinkUp(link, info) => Input::LinkUp(link, info),
-            Self::LinkDown(link, reason) => Input::LinkDown(link, reason),
-            Self::Failed(target) => Input::ConnectFailed(target, Reason::Unreachable),
-            Self::Persisted(upto) => Input::Persisted { upto },
-            Self::Loaded(id, rows) => Input::Loaded(id, rows),
-        }
-    }
-}
-
-fn drain<C: Core>(node: &mut Node<C>, now: Now) -> Vec<Act> {
-    let Some(core) = node.core.as_mut() else { return Vec::new() };
-    if core.next_timeout().is_some_and(|at| at <= now.mono) {
-        core.handle(Input::Timeout, now);
-    }
-    let mut acts = Vec::new();
-    while let Some(output) = core.poll() {
-        match output {
-            Output::Persist(batch) => acts.push(Act::Persist(batch)),
-            Output::Load(id, range) => acts.push(Act::Load(id, range)),
-            Output::Send { link, frame } => acts.push(Act::Send(link, frame)),
-            Output::Connect(target) => acts.push(Act::Connect(target)),
-            Output::Disconnect(link, reason) => acts.push(Act::Disconnect(link, reason)),
-            Output::Reply(id, result) => drop(node.replies.insert(id.0, result)),
-            Output::Notify(event) => node.events.push(event),
-            Output::Run(..) => panic!("no job is given out yet"),
-        }
-    }
-    acts
 }

@@ -1,0 +1,124 @@
+//! What people in the world do and see.
+
+use super::{Host, World};
+use karvon_protocol::core::*;
+use karvon_protocol::descriptor::Door;
+use karvon_protocol::engine::api::{Command, ContactId, ContactInfo, Event, Meeting, Reply, StoredMessage};
+use karvon_protocol::error::ErrorKind;
+use karvon_protocol::relay::api::{RelayCommand, RelayReply};
+use std::collections::BTreeSet;
+use zeroize::Zeroizing;
+
+impl World {
+    /// A new slot at a relay.
+    pub fn slot(&mut self, relay: usize) -> Door {
+        let id = self.relay_command(relay, RelayCommand::NewSlot);
+        self.run_ms(50);
+        match self.relays[relay].node.replies.remove(&id) {
+            Some(Ok(RelayReply::Door(door))) => door,
+            other => panic!("no slot: {other:?}"),
+        }
+    }
+
+    /// Gives a command and returns its number.
+    pub fn tell(&mut self, person: usize, command: Command) -> u64 {
+        let now = self.time();
+        let node = &mut self.people[person].node;
+        node.next_command += 1;
+        let id = node.next_command;
+        if let Some(core) = node.core.as_mut() {
+            core.handle(Input::Command(CommandId(id), command), now);
+        }
+        self.drain(Host::Person(person));
+        id
+    }
+
+    /// Gives a command and waits for its answer.
+    pub fn ask(&mut self, person: usize, command: Command) -> Result<Reply, ErrorKind> {
+        let id = self.tell(person, command);
+        assert!(
+            self.run_until(1_000, |world| world.people[person].node.replies.contains_key(&id)),
+            "no answer to a command"
+        );
+        self.people[person].node.replies.remove(&id).unwrap()
+    }
+
+    pub fn invite(&mut self, person: usize) -> String {
+        match self.ask(person, Command::Invite) {
+            Ok(Reply::Invitation(text, _)) => text.to_string(),
+            other => panic!("no invitation: {other:?}"),
+        }
+    }
+
+    pub fn add(&mut self, person: usize, invitation: &str, name: &str) -> ContactId {
+        let command =
+            Command::Add { invitation: Zeroizing::new(invitation.to_owned()), name: name.to_owned() };
+        match self.ask(person, command) {
+            Ok(Reply::Added(id)) => id,
+            other => panic!("not added: {other:?}"),
+        }
+    }
+
+    pub fn contacts(&mut self, person: usize) -> Vec<ContactInfo> {
+        match self.ask(person, Command::Contacts) {
+            Ok(Reply::Contacts(all)) => all,
+            other => panic!("no contacts: {other:?}"),
+        }
+    }
+
+    /// Person `b` uses an invitation of person `a`; returns how each numbers the other.
+    pub fn meet(&mut self, a: usize, b: usize) -> (ContactId, ContactId) {
+        let text = self.invite(a);
+        let a_of_b = self.add(b, &text, "");
+        let met = |world: &mut Self, person: usize| {
+            world.contacts(person).iter().any(|contact| contact.meeting == Meeting::Connected)
+        };
+        assert!(self.run_until(30_000, |world| met(world, a) && met(world, b)), "they never met");
+        let b_of_a = self.contacts(a).last().unwrap().id;
+        (b_of_a, a_of_b)
+    }
+
+    pub fn send(&mut self, person: usize, to: ContactId, text: &str) -> u64 {
+        self.tell(person, Command::Send { contact: to, text: text.to_owned() })
+    }
+
+    /// Texts that lie in the store of a person, received from a contact, in order of their numbers.
+    pub fn received(&self, person: usize, from: ContactId) -> Vec<String> {
+        let rows = self.people[person].node.disk.load(&Range::Group {
+            space: Space::Received,
+            group: from.group(),
+            from: 0,
+            to: u64::MAX,
+            limit: usize::MAX,
+            newest: false,
+        });
+        let texts: Vec<_> = rows
+            .iter()
+            .map(|(key, value)| {
+                let message = StoredMessage::decode(value).unwrap();
+                let body = karvon_protocol::body::Body::decode(&message.body).unwrap();
+                match body.content {
+                    karvon_protocol::body::Content::Text(text) => (key.seq, message.position, text),
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect();
+        let positions: Vec<_> = texts.iter().map(|(_, position, _)| *position).collect();
+        assert!(positions.is_sorted(), "shown out of order: {positions:?}");
+        let seqs: BTreeSet<_> = texts.iter().map(|(seq, ..)| *seq).collect();
+        assert_eq!(seqs.len(), texts.len());
+        texts.into_iter().map(|(.., text)| text).collect()
+    }
+
+    pub fn delivered_below(&mut self, person: usize, to: ContactId) -> u64 {
+        match self.ask(person, Command::Delivery(to)) {
+            Ok(Reply::Delivery(delivery)) => delivery.delivered_below,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whether an event was told to a person.
+    pub fn told(&self, person: usize, event: &Event) -> bool {
+        self.people[person].node.events.contains(event)
+    }
+}
