@@ -9,6 +9,7 @@ pub mod body;
 pub mod bundle;
 pub mod cbor;
 pub mod cell;
+pub mod content;
 pub mod core;
 pub mod crypto;
 pub mod descriptor;

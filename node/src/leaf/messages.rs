@@ -2,11 +2,12 @@
 
 use super::backend::{Inner, hex, state};
 use crate::api::time::rfc3339;
-use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Message, Response, State};
+use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Message, Reaction, Response, State};
 use crate::store::Entry;
 use karvon_protocol::body::{Body, Content};
 use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, ContactId, Delivery, Reply};
+use karvon_protocol::error::ErrorKind;
 
 fn fault(fault: StoreFault) -> ApiError {
     ApiError::new("store", format!("the history can not be read ({fault:?}): check the disk"))
@@ -35,7 +36,7 @@ pub(super) async fn read(
     let wanted: Vec<_> =
         contacts.iter().filter(|known| contact.is_none_or(|only| only == known.contact)).collect();
     if wanted.is_empty() && contact.is_some() {
-        return Err(karvon_protocol::error::ErrorKind::NoSuchContact.into());
+        return Err(ErrorKind::NoSuchContact.into());
     }
     let mut out: Vec<(u64, Message)> = Vec::new();
     let mut more = false;
@@ -82,21 +83,65 @@ pub(super) async fn read(
     Ok(Response::Messages { messages: out.into_iter().map(|(_, message)| message).collect(), more })
 }
 
-fn message(inner: &Inner, name: &str, id: ContactId, entry: Entry, delivery: &Delivery) -> Message {
-    let text = match Body::decode(&entry.message.body).map(|body| body.content) {
-        Ok(Content::Text(text)) => Some(text),
-        _ => None,
+/// Answers [`crate::api::Request::Message`].
+pub(super) async fn one(inner: &Inner, id: &str) -> Result<Response, ApiError> {
+    let missing = || ApiError::from(ErrorKind::NoSuchMessage);
+    let Reply::Message { contact, seq, mine, .. } = inner.find(id).await? else { return Err(missing()) };
+    let entry = inner.history.one(contact, mine, seq).map_err(fault)?;
+    let entry = entry.filter(|entry| !entry.message.marks.hidden).ok_or_else(missing)?;
+    let Reply::Delivery(delivery) = inner.command(Command::Delivery(contact)).await? else {
+        return Err(missing());
     };
-    Message {
-        id: hex(&entry.message.id.0),
-        contact: id.0,
-        from: if entry.mine { inner.name.clone() } else { name.to_owned() },
-        text,
-        sent_at: rfc3339(entry.message.sent_ms),
-        received_at: (!entry.mine).then(|| rfc3339(entry.message.at_ms)),
-        seq: entry.seq,
-        mine: entry.mine,
-        state: if entry.mine { state(delivery.state(entry.seq)) } else { State::Received },
-        position: entry.message.position,
+    let contacts = inner.contacts().await?;
+    let known = contacts.iter().find(|known| known.contact == contact.0).ok_or_else(missing)?;
+    Ok(Response::Message(Box::new(message(inner, &known.name, contact, entry, &delivery))))
+}
+
+/// Answers [`crate::api::Request::Forward`].
+pub(super) async fn forward(inner: &Inner, id: &str, contact: ContactId) -> Result<Response, ApiError> {
+    let missing = || ApiError::from(ErrorKind::NoSuchMessage);
+    let Reply::Message { contact: of, seq, mine, .. } = inner.find(id).await? else { return Err(missing()) };
+    let entry = inner.history.one(of, mine, seq).map_err(fault)?.ok_or_else(missing)?;
+    match Body::decode(&entry.message.body).map(|body| body.content) {
+        Ok(Content::Text(text) | Content::Reply { text, .. }) => {
+            inner.queued(Command::Forward { contact, text }).await
+        }
+        _ => Err(ErrorKind::Unchangeable.into()),
     }
+}
+
+fn message(inner: &Inner, name: &str, id: ContactId, entry: Entry, delivery: &Delivery) -> Message {
+    let Entry { mine, seq, message } = entry;
+    let author = |mine: bool| if mine { inner.name.clone() } else { name.to_owned() };
+    let mut out = Message {
+        id: hex(&message.id.0),
+        contact: id.0,
+        from: author(mine),
+        sent_at: rfc3339(message.sent_ms),
+        received_at: (!mine).then(|| rfc3339(message.at_ms)),
+        seq,
+        mine,
+        state: if mine { state(delivery.state(seq)) } else { State::Received },
+        position: message.position,
+        edited: message.marks.edited.is_some(),
+        deleted: message.marks.deleted,
+        ..Message::default()
+    };
+    for (mine, sign) in [(true, message.marks.mine), (false, message.marks.theirs)] {
+        if !sign.emoji.is_empty() {
+            out.reactions.push(Reaction { emoji: sign.emoji, mine, from: author(mine) });
+        }
+    }
+    if let Ok(body) = Body::decode(&message.body) {
+        out.forwarded = body.forwarded;
+        match body.content {
+            Content::Text(text) => out.text = Some(text),
+            Content::Reply { to, text } => {
+                out.text = Some(text);
+                out.reply_to = Some(hex(&to.0));
+            }
+            _ => {}
+        }
+    }
+    out
 }

@@ -2,7 +2,7 @@
 //!
 //! Messages lie by author and sequence number but are shown by position. Both ascend together, except where a late message fills an old
 //! gap: it has a low number and a high position. The store notes such rows when they are written (see [`late_rows`]), under a space of its
-//! own, by position; so a page is two binary searches plus a look at that index, and costs the same in a long history as in a short one.
+//! own, by position. Rows that only changed another message have a place and are not shown. So a page is two binary searches plus a look at that index, and costs the same in a long history as in a short one.
 
 use super::sealed::RawKey;
 use karvon_protocol::core::{Key, Op, Space, StoreFault, Value};
@@ -186,6 +186,7 @@ impl Side<'_> {
             let Some(seq) = seq else { break };
             at = if matches!(way, Way::Older(_)) { seq } else { seq + 1 };
             if let Some(entry) = self.entry(seq)?
+                && !entry.message.marks.hidden
                 && way.takes(entry.message.position)
                 && !(has_late && self.is_late(entry.message.position)?)
             {
@@ -215,13 +216,18 @@ impl Side<'_> {
             let seq = value.and_then(|value| Some(u64::from_be_bytes(value.as_slice().try_into().ok()?)));
             let Some(seq) = seq else { continue };
             // The row may have been removed or written anew since.
-            if let Some(entry) = self.entry(seq)?.filter(|entry| entry.message.position == position) {
+            if let Some(entry) = self.entry(seq)?.filter(|entry| is_shown_at(entry, position)) {
                 out.insert((position, self.mine, seq), entry);
                 taken += 1;
             }
         }
         Ok(())
     }
+}
+
+/// Whether the row is a message to show, and still the one at this position.
+fn is_shown_at(entry: &Entry, position: u64) -> bool {
+    entry.message.position == position && !entry.message.marks.hidden
 }
 
 /// Whether rows of this space are noted when they come out of order.

@@ -16,6 +16,7 @@ use karvon_protocol::ids::RelayId;
 use karvon_protocol::link::Frame;
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelaySetup};
+pub use people::text_of;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;

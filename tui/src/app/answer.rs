@@ -216,6 +216,12 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             commands
                 .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
         }
+        Event::Changed { contact, .. } => {
+            commands.push(update::recent());
+            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == contact) {
+                commands.extend(update::newest(chat));
+            }
+        }
         Event::Lagged => {
             commands.push(update::recent());
             update::refresh(model, &mut commands);

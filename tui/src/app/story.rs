@@ -48,6 +48,7 @@ pub(crate) fn message(contact: u32, position: u64, mine: bool, text: &str, state
         mine,
         state,
         position,
+        ..Message::default()
     }
 }
 
