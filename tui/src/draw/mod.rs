@@ -13,7 +13,7 @@ pub mod message;
 mod paint;
 #[cfg(test)]
 mod snapshots;
-mod wizard;
+pub mod wizard;
 
 use ratatui::Frame;
 

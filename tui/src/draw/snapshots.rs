@@ -97,10 +97,13 @@ const SCREENS: [&str; 13] = [
     "help",
 ];
 
+/// Languages whose screens are kept as text: one with letters of its own, the longest one, and the one the program is written in.
+const REVIEWED: [Lang; 3] = [Lang::Tg, Lang::Ru, Lang::En];
+
 #[test]
 fn every_screen_looks_as_it_was_reviewed() {
     for name in SCREENS {
-        for lang in Lang::ALL {
+        for lang in REVIEWED {
             let mut all = String::new();
             for plain in [false, true] {
                 for size in SIZES {
