@@ -19,9 +19,12 @@ pub type Binding = (&'static str, &'static str);
 /// Keys that work everywhere.
 pub const EVERYWHERE: &[Binding] = &[
     ("^K", "help-find"),
+    ("^F", "help-find-all"),
     ("^G", "help-unread"),
     ("^N", "help-add"),
     ("^Y", "help-invite"),
+    ("^R", "help-doctor"),
+    ("^P", "help-settings"),
     ("Esc", "help-back"),
     ("F1", "help-help"),
     ("^Q", "help-quit"),
@@ -33,12 +36,16 @@ pub const CHAT: &[Binding] = &[
     ("Alt-Enter ^J", "help-newline"),
     ("Tab", "help-pane"),
     ("PgUp PgDn", "help-scroll"),
+    ("^Home ^End", "help-ends"),
     ("^U", "help-erase"),
+    ("^X", "help-editor"),
+    ("^D", "help-details"),
     ("↑", "help-select"),
 ];
 
 /// Keys of a selected message.
-pub const MESSAGE: &[Binding] = &[("Enter", "help-info"), ("c", "help-copy")];
+pub const MESSAGE: &[Binding] =
+    &[("Enter", "help-actions"), ("c", "help-copy"), ("f", "help-forward"), ("i", "help-info")];
 
 #[cfg(test)]
 mod tests {

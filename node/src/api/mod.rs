@@ -5,6 +5,7 @@
 
 pub mod backend;
 pub mod error;
+pub mod fold;
 pub mod line;
 pub mod server;
 pub mod time;
@@ -72,6 +73,25 @@ pub enum Request {
         /// Only messages after the one with this id.
         since: Option<String>,
         /// At most this many; the newest ones unless `since` is given.
+        limit: usize,
+    },
+    /// The oldest messages of a conversation after a position, oldest first: [`Response::Messages`], whose `more` tells of newer ones.
+    MessagesAfter {
+        /// The contact.
+        contact: u32,
+        /// Only messages after this position; 0 starts at the beginning.
+        position: u64,
+        /// At most this many.
+        limit: usize,
+    },
+    /// Messages of all conversations, or of one, that have all words of a text, the newest first: [`Response::Found`]. Letters are folded,
+    /// and a word is found in the other script as well (see [`fold`]).
+    Search {
+        /// What is searched for.
+        text: String,
+        /// Only in the conversation with this contact.
+        contact: Option<u32>,
+        /// At most this many.
         limit: usize,
     },
     /// [`Response::Info`].
@@ -294,6 +314,13 @@ pub enum Response {
         /// The messages.
         messages: Vec<Message>,
         /// Whether older ones (or newer ones, with `since`) exist.
+        more: bool,
+    },
+    /// What a search found, newest first.
+    Found {
+        /// The messages.
+        messages: Vec<Message>,
+        /// There are more than these.
         more: bool,
     },
     /// A message and its way.

@@ -73,7 +73,7 @@ fn every_sentence_is_used_and_every_used_one_exists() {
             }
         }
     }
-    let made = ["weekday-", "month-", "state-", "trail-", "error-"];
+    let made = ["weekday-", "month-", "state-", "trail-", "error-", "value-"];
     let all = keys(Lang::En);
     for key in all.keys() {
         let used = source.contains(&format!("\"{key}\"")) || made.iter().any(|start| key.starts_with(start));

@@ -27,18 +27,33 @@ key-theirs = boshqanikini qo‘yish
 key-invert = teskari
 key-scroll = varaqlash
 key-invite = taklifnomam
-key-info = batafsil
 key-send = yuborish
 key-newline = yangi satr
 key-message = xabar tanlash
 key-find = qidiruv
 key-help = yordam
 key-unread = o‘qilmaganlar
+key-search = qidirish
+key-actions = amallar
+key-forward = uzatish
+key-change = o‘zgartirish
+key-again = yana tekshirish
+key-unlock = ochish
+key-details = kontakt haqida
+key-rename = nomini o‘zgartirish
+key-save = saqlash
 
 # Menyu buyruqlari
 command-add = Odam yoki eshik qo‘shish
 command-invite = Taklifnomamni ko‘rsatish
 command-unread = Keyingi o‘qilmagan suhbatga o‘tish
+command-search = Hamma xabarlardan qidirish
+command-start = Suhbat boshiga
+command-newest = Eng yangi xabarga
+command-details = Bu kontakt haqida: kalitlar, ism
+command-editor = Muharrirda yozish ($EDITOR)
+command-settings = Sozlamalar: til, ko‘rinish, bildirishlar
+command-doctor = Tabib: nega ulanmayapti?
 command-help = Yordam: tugmalar va belgilar
 command-back = Suhbatlarga qaytish
 command-quit = Karvondan chiqish
@@ -52,6 +67,12 @@ copied = Terminal buferiga berildi. U yerda bo‘lmasa, qo‘lda belgilang.
 added = Qo‘shildi. Hoziroq yozsa bo‘ladi; narigi tomon javob bergach ketadi.
 door-added = Eshik qo‘shildi. Ulanmoqda.
 not-recognised = Bu na eshik, na taklifnoma. Butun satrdan qayta nusxa oling.
+forwarded = Uzatildi: { $name }.
+renamed = Ism shu qurilmada o‘zgardi.
+editor-failed =
+    Muharrir ishlamadi. $EDITOR da o‘zingizdagi muharrirni ko‘rsating,
+    masalan nano.
+alert-from = { $name }: { $new }
 
 # Ro‘yxat va suhbat
 list-empty = Hozircha hech kim yo‘q. ^N: taklifnoma qo‘yish, ^Y: o‘zingiznikini ko‘rsatish.
@@ -114,6 +135,17 @@ invite-unverified = Yo‘lda o‘qib qo‘yishlari mumkin: keyin so‘zlarni tel
 # Qidiruv
 find-title = Odam yoki buyruqni topish
 find-none = Hech narsa topilmadi. Bir necha harfni o‘chiring.
+find-search = Xabarlardan qidirish: { $text }
+search-title = Hamma xabarlardan qidirish
+search-start = So‘z yozing. Boshqa alifboda va belgisiz yozilgani ham topiladi.
+search-busy = Qidirilmoqda…
+search-none = Bunday so‘zli xabar yo‘q.
+search-more = Yana bor: qidiruvni toraytirish uchun yana so‘z yozing.
+forward-title = Kimga uzatiladi
+menu-title = Bu xabar bilan nima qilinadi
+act-info = Yo‘li va holati
+act-copy = Matnidan nusxa olish
+act-forward = Matnini boshqa kishiga uzatish
 
 # Xabar
 info-title = Xabar
@@ -129,6 +161,58 @@ trail-refused = { $relay } tuguni olmadi ({ $note }); keyingi urinish o‘zi bo�
 trail-delivered = narigi tomon qurilmasi diskida
 trail-read = narigi tomon ko‘rdi
 trail-other = { $what }
+details-title = Kontakt haqida
+details-connected = Kalitlar almashilgan.
+details-looking-up =
+    Taklifnoma qidirilmoqda. Narigi qurilma o‘chiq bo‘lsa, soatlab
+    cho‘zilishi mumkin.
+details-greeting = Birinchi xabar yo‘lda: u narigi qurilmani kutmoqda.
+details-verified = Kalitlarni solishtirgansiz: bu aynan shu kishi.
+details-unverified = Kalitlar hali solishtirilmagan. Xavfli narsa yozishdan oldin solishtiring.
+details-key = Kalitining izi:
+details-name = Yangi ism, faqat shu qurilmada:
+settings-title = Sozlamalar
+settings-note = O‘zgarish darhol saqlanadi.
+settings-unsaved = Saqlab bo‘lmadi. Chiqquningizcha amal qiladi.
+set-lang = Til
+set-theme = Ranglar
+set-glyphs = Belgilar
+set-mouse = Sichqoncha va bosish
+set-notify = Bildirish
+set-bell = Qo‘ng‘iroq
+value-dark = qorong‘i ekran uchun
+value-light = yorug‘ ekran uchun
+value-mono = rangsiz
+value-on = yoqilgan
+value-off = o‘chirilgan
+value-count = faqat soni
+value-name = ism va soni
+doctor-title = Tabib
+doctor-words = So‘z bilan
+doctor-no-door =
+    Bu qurilma tarmoqqa birorta eshikni bilmaydi. Ishonchli kishidan eshik
+    yoki taklifnoma so‘rang va ^N ni bosing.
+doctor-connecting =
+    Birorta eshik javob bermayapti. Internet bormi? Boshqa saytlar ochilsa,
+    eshiklar ishlamayapti yoki to‘silgan: boshqasini so‘rang. Xabarlar omon
+    va o‘zi ketadi.
+doctor-connected =
+    Eshik ochiq, lekin pochta qutilari hali javob bermadi. Odatda bu bir
+    necha soniya. Yozganlaringiz omon.
+doctor-online = Hammasi ishlayapti: yozganingiz darhol ketadi, boshqalarniki keladi.
+doctor-one-operator =
+    Hamma qutilar bitta operatorniki: u manzilingizni va qachon
+    tarmoqdaligingizni ko‘radi (matnni emas). Boshqa odamlardan eshik oling.
+doctor-doors = Eshiklar: { $n } tadan { $up } tasi ochiq
+doctor-up = ochiq
+doctor-down = javob bermayapti
+doctor-mailboxes = Pochta qutilari: { $n } tadan { $up } tasi javob beradi
+doctor-waiting = O‘z xabarlari: { $queued } qurilmada, { $stored } tugunlarda
+doctor-traffic = Boshlangandan beri: { $in } qabul qilindi, { $out } yuborildi
+lock-title = qulflangan
+lock-passphrase = Maxfiy ibora
+lock-busy = Tekshirilmoqda…
+lock-note = Xatodan keyin keyingi urinish uzoqroq bo‘ladi. Hech narsa o‘chirilmaydi.
 
 # Yordam
 help-title = Yordam
@@ -138,6 +222,9 @@ help-message = Tanlangan xabar
 help-signs = Belgilar
 help-find = odam yoki buyruqni topish
 help-unread = keyingi o‘qilmagan suhbat
+help-find-all = hamma xabarlardan qidirish
+help-settings = sozlamalar
+help-doctor = tabib: nega ulanmayapti?
 help-add = odam yoki eshik qo‘shish
 help-invite = taklifnomamni ko‘rsatish
 help-back = orqaga; eng yuqoridan menyuga
@@ -147,10 +234,18 @@ help-send = yuborish
 help-newline = yangi satr
 help-pane = boshqa bo‘lak
 help-scroll = eski va yangi xabarlar
+help-ends = birinchi va eng yangi xabar
+help-editor = $EDITOR da yozish
+help-details = bu kontakt haqida
 help-erase = satrni o‘chirish
 help-select = xabar tanlash
 help-info = yo‘li va holati
 help-copy = matnidan nusxa olish
+help-forward = matnini uzatish
+help-actions = u bilan qilsa bo‘ladigan hamma ish
+help-reader =
+    Ekran o‘quvchi bilan: karvon read --follow satrma-satr chiqaradi, karvon
+    send yozadi.
 help-layouts = ^ bu Ctrl. Tugmalar kirill yozuvida ham ishlaydi: ^Л bu ^K.
 sign-queued = bu qurilma diskida, yuboriladi; tok o‘chsa ham yo‘qolmaydi
 sign-stored = tugunlar uni diskka yozdik deyishdi
@@ -182,7 +277,10 @@ wizard-connect = Qanday ulanasiz?
 wizard-paste = Eshik yoki taklifnoma qo‘yish
 wizard-demo = Namoyish: hammasini yolg‘iz, tarmoqsiz sinab ko‘rish
 wizard-later = Keyinroq: hozircha ikkalasi ham yo‘q
-wizard-later-note = Karvon ishlatadigan kishidan taklifnoma so‘rang: eshik u bilan birga keladi.
+wizard-later-note =
+    Eshik: ko‘ngillining tuguni manzili. U Karvon ishlatadigan kishining
+    taklifnomasi bilan yoki tugun egasidan satr bo‘lib keladi. Ungacha
+    ko‘rib turing, hech narsa yo‘qolmaydi.
 wizard-unaudited = Karvon sinov bosqichida va auditdan o‘tmagan.
 
 too-small = Oynani kattalashtiring yoki buni ishlating: karvon read
@@ -206,6 +304,8 @@ error-limit = Chegaraga yetildi. Avval nimanidir o‘chiring.
 error-no-door = Hozircha tarmoqqa eshik yo‘q. ^N bilan qo‘shing.
 error-busy = Band. Birozdan keyin qaytaring.
 error-store = Qurilma diski ishlamadi. Joy bo‘shating yoki diskni tekshirib, qayta boshlang.
+error-locked = Profil qulflangan. Uni maxfiy ibora bilan oching.
+error-wrong-passphrase = Ibora noto‘g‘ri. Klaviatura tilini tekshirib, qayta yozing.
 error-unavailable = Hozir buning iloji yo‘q. Keyinroq urinib ko‘ring.
 error-version = Boshqa nusxadagi tugun ishlab turibdi. Uni to‘xtating: karvon down
 error-bad-request = Tugun tushunmadi. Karvonni yangilab, yana urinib ko‘ring.
