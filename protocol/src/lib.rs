@@ -28,3 +28,4 @@ pub mod session;
 pub mod tags;
 mod timers;
 pub mod tunnel;
+pub mod veil;
