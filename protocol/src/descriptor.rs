@@ -264,7 +264,28 @@ impl fmt::Debug for Door {
     }
 }
 
+/// What a slot is known by and what its holders know: a door without its address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SlotKey {
+    /// The slot.
+    pub slot: SlotId,
+    /// Its secret.
+    pub key: Zeroizing<[u8; 32]>,
+}
+
+impl fmt::Debug for SlotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SlotKey({:?})", self.slot)
+    }
+}
+
 impl Door {
+    /// The slot and its secret.
+    #[must_use]
+    pub fn slot_key(&self) -> SlotKey {
+        SlotKey { slot: self.slot, key: self.key.clone() }
+    }
+
     /// `KARVON-DOOR:` and base32 of `version 4 bit, address kind 4 bit | relay 16 | slot 8 | key 32 | address | check 2`.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {

@@ -29,3 +29,4 @@ pub mod session;
 pub mod tags;
 mod timers;
 pub mod tunnel;
+pub mod veil;
