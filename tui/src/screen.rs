@@ -5,7 +5,7 @@ use crate::cli::failure::Failure;
 use crate::cli::{editor, settings};
 pub use crate::command::Connect;
 use crate::command::{Lock, WizardResult};
-use crate::lang::Lang;
+use crate::lang::{Lang, Texts};
 use crate::session::{self, UiClient};
 use crate::theme::Theme;
 use futures::FutureExt as _;
@@ -29,9 +29,17 @@ pub struct Options {
     pub ui: Ui,
     /// Where settings are written; `None` where nothing is kept.
     pub data_dir: Option<PathBuf>,
+    /// Code of an error that is to be said first.
+    pub notice: Option<String>,
 }
 
 impl Options {
+    /// The sentences of the language that was asked for, or of the system's.
+    #[must_use]
+    pub fn texts(&self) -> Texts {
+        Texts::new(self.lang.as_deref().and_then(Lang::from_tag).unwrap_or_else(Lang::guess))
+    }
+
     fn of_session(&self) -> session::Options {
         let guessed = session::Options::default();
         let color = self.color && guessed.prefs.color_allowed;
@@ -54,6 +62,7 @@ impl Options {
             lang: self.lang.as_deref().and_then(Lang::from_tag).unwrap_or(guessed.lang),
             theme,
             prefs,
+            notice: self.notice.clone(),
             ..guessed
         }
     }

@@ -64,6 +64,8 @@ pub struct Options {
     pub prefs: Prefs,
     /// The calendar of this device.
     pub zone: Zone,
+    /// Code of an error that is to be said first.
+    pub notice: Option<String>,
 }
 
 impl Default for Options {
@@ -73,7 +75,8 @@ impl Default for Options {
         let zone = karvon_node::os::zone_file().and_then(|file| Zone::parse(&file)).unwrap_or_default();
         let color = !set("NO_COLOR");
         let theme = Theme { color, plain: set("KARVON_ASCII"), light: false };
-        Self { lang: Lang::guess(), theme, prefs: Prefs { color_allowed: color, ..Prefs::default() }, zone }
+        let prefs = Prefs { color_allowed: color, ..Prefs::default() };
+        Self { lang: Lang::guess(), theme, prefs, zone, notice: None }
     }
 }
 
@@ -86,6 +89,7 @@ pub async fn run(client: impl UiClient, options: Options) -> io::Result<()> {
     let size = terminal.size()?;
     let mut model = Model::new(options.lang, options.theme, options.zone, (size.width, size.height));
     model.prefs = options.prefs;
+    model.notice = options.notice.map(|code| model.texts.error(&code));
     let mut commands = app::begin(&mut model);
     let mut outside = Outside::new(client, Screen);
     loop {

@@ -117,6 +117,7 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
         (Focus::Chat, true) => vec![
             hint("Enter", "key-send", Action::Enter),
             hint("Esc", "key-back", Action::Back),
+            hint("^K", "key-find", Action::Find),
             hint("Alt-Enter", "key-newline", Action::NewLine),
             hint("↑", "key-message", Action::Up),
         ],
@@ -127,7 +128,9 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
             hint("^N", "key-add", Action::Add),
         ],
     };
-    out.push(hint("^K", "key-find", Action::Find));
+    if !out.iter().any(|hint| hint.key == "^K") {
+        out.push(hint("^K", "key-find", Action::Find));
+    }
     out.push(hint("F1", "key-help", Action::Help));
     if model.contacts.is_empty() {
         out.push(invite());

@@ -441,3 +441,14 @@ fn a_tap_chooses_a_row_of_a_window() {
     world.play(&mut model, [Action::Click(5, 5)]);
     assert!(model.theme.plain);
 }
+
+#[test]
+fn a_damaged_door_is_said_in_the_wizard_where_it_can_be_pasted_again() {
+    let mut world = World::new();
+    let mut model = Model::wizard(Lang::En, Theme { color: true, plain: false, light: false }, (40, 20));
+    world.play(&mut model, [Action::Enter, Action::Char('A'), Action::Enter, Action::Down, Action::Enter]);
+    world.play(&mut model, [Action::Paste("KARVON-DOOR:ABCD2345".to_owned()), Action::Enter]);
+    assert!(world.finished.is_none());
+    let super::Screen::Wizard(wizard) = &model.screen else { panic!("the wizard is gone") };
+    assert_eq!(wizard.problem, Some("error-door-damaged"));
+}

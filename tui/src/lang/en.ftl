@@ -62,6 +62,7 @@ command-quit = Quit Karvon
 
 # Notices
 node-gone = The node stopped. Messages on this device are safe. Start Karvon again.
+starting = Karvon is starting…
 quit-unsent = There is text that was not sent. Press ^Q again to quit without it.
 no-unread = Nothing unread.
 text-full = The text is as long as one message may be. Send it, then go on.

@@ -62,6 +62,7 @@ command-quit = Karvondan chiqish
 
 # Bildirishlar
 node-gone = Tugun to‘xtadi. Qurilmadagi xabarlar omon. Karvonni qayta ishga tushiring.
+starting = Karvon ishga tushmoqda…
 quit-unsent = Yuborilmagan matn bor. Usiz chiqish uchun ^Q ni yana bosing.
 no-unread = O‘qilmagan xabar yo‘q.
 text-full = Bitta xabar bundan uzun bo‘lmaydi. Uni yuboring, keyin davom eting.
