@@ -418,6 +418,7 @@ fn connect(id: u32, state: &mut DoorState, cx: &mut Cx<'_>) {
         door: DoorId(id),
         relay: state.door.relay,
         addr: state.door.addr.clone(),
+        key: state.door.slot_key(),
     }));
 }
 
