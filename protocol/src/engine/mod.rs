@@ -4,6 +4,7 @@
 //! signals on until none is left.
 
 pub mod api;
+mod changes;
 mod contact;
 mod cx;
 mod dispatch;
@@ -12,11 +13,14 @@ mod inbox;
 mod invites;
 mod mailboxes;
 mod meeting;
+mod message;
 mod outbox;
 mod outcell;
 mod questions;
 mod routes;
+mod say;
 mod start;
+mod terms;
 
 use crate::core::{Core, Input, Mono, Now, Output};
 use crate::effects::Effects;
