@@ -185,6 +185,7 @@ impl Engine {
                 let Self { routes, doors, .. } = self;
                 let mut cx = context!(self);
                 routes.on_frame(link, frame, doors, &mut cx);
+                routes.on_room(doors, &mut cx);
             }
             _ => doors.on_frame(link, frame, &mut cx),
         }
@@ -245,6 +246,8 @@ impl Engine {
                     let (doors, mut cx) = self.with_doors();
                     doors.suspect(link, &mut cx);
                 }
+                let Self { routes, doors, .. } = self;
+                routes.on_room(doors, &mut context!(self));
             }
             Alarm::Directory => {
                 let (doors, mut cx) = self.with_doors();

@@ -11,6 +11,7 @@ mod dispatch;
 mod doors;
 mod inbox;
 mod invites;
+mod lane;
 mod mailboxes;
 mod meeting;
 mod message;
