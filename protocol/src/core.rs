@@ -80,6 +80,8 @@ pub enum Space {
     Descriptor = 12,
     /// Delivery trail of a message or cell.
     Trail = 13,
+    /// Gifts for a reset; `group` is the contact.
+    Reset = 20,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.

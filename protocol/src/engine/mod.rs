@@ -4,6 +4,7 @@
 //! signals on until none is left.
 
 pub mod api;
+mod canary;
 mod contact;
 mod cx;
 mod dispatch;
@@ -12,9 +13,12 @@ mod inbox;
 mod invites;
 mod mailboxes;
 mod meeting;
+mod moves;
 mod outbox;
 mod outcell;
 mod questions;
+mod reform;
+mod resets;
 mod routes;
 mod start;
 
@@ -56,6 +60,7 @@ pub struct Engine {
     inbox: inbox::Inbox,
     invites: invites::Invites,
     questions: questions::Questions,
+    resets: resets::Resets,
     start: start::Start,
     network: (u32, u32),
 }
@@ -86,6 +91,7 @@ impl Engine {
             inbox: inbox::Inbox::default(),
             invites: invites::Invites::default(),
             questions: questions::Questions::default(),
+            resets: resets::Resets::default(),
             start: start::Start::default(),
             network: (0, 0),
         };
@@ -169,5 +175,6 @@ impl Engine {
     with!(with_routes, routes, routes::Routes);
     with!(with_mailboxes, mailboxes, mailboxes::Mailboxes);
     with!(with_invites, invites, invites::Invites);
+    with!(with_resets, resets, resets::Resets);
     with!(with_contacts, contacts, BTreeMap<ContactId, Contact>);
 }

@@ -34,6 +34,8 @@ pub(crate) enum Lane {
     Lookup(ContactId),
     /// The bundle of an own invitation.
     Invite(u64),
+    /// The canary of an own mailbox: as a contact's deposit would come.
+    Canary(u32),
 }
 
 /// Why a relay gave no answer.
@@ -374,6 +376,14 @@ impl Routes {
         }
         if let Lane::Mailbox(mailbox) = route.lane {
             cx.signal(Signal::MailboxLost(mailbox));
+        }
+    }
+
+    /// Closes the tunnel of a mailbox that is given up.
+    pub(crate) fn drop_mailbox(&mut self, mailbox: u32, cx: &mut Cx<'_>) {
+        let held = self.routes.iter().find(|(_, route)| route.lane == Lane::Mailbox(mailbox));
+        if let Some(id) = held.map(|(id, _)| *id) {
+            self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
         }
     }
 }
