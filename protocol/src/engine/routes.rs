@@ -455,6 +455,14 @@ impl Routes {
             cx.signal(Signal::MailboxLost(mailbox));
         }
     }
+
+    /// Closes the tunnel of a mailbox that is given up.
+    pub(crate) fn drop_mailbox(&mut self, mailbox: u32, cx: &mut Cx<'_>) {
+        let held = self.routes.iter().find(|(_, route)| route.lane == Lane::Mailbox(mailbox));
+        if let Some(id) = held.map(|(id, _)| *id) {
+            self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
+        }
+    }
 }
 
 impl Route {
