@@ -12,6 +12,7 @@ mod opening;
 mod sealed;
 pub mod segments;
 pub mod sled;
+pub mod wipe;
 pub mod writer;
 
 use karvon_protocol::core::{Batch, Key, Range, StoreFault, Value};

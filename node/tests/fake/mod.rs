@@ -161,7 +161,13 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
             Response::Done
         }
         Request::Doors => Response::Doors { doors: inner.doors.clone() },
-        Request::MarkRead { .. } | Request::Subscribe | Request::Shutdown => Response::Done,
+        Request::MarkRead { .. }
+        | Request::Lock
+        | Request::Unlock { .. }
+        | Request::Present
+        | Request::Wipe
+        | Request::Subscribe
+        | Request::Shutdown => Response::Done,
     })
 }
 

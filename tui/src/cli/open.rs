@@ -2,12 +2,13 @@
 
 use super::failure::Failure;
 use super::init::make;
-use super::session::Session;
+use super::session::{Session, unlock};
 use crate::screen::{self, Connect, Newcomer, Options};
 use karvon_node::api::Request;
 use karvon_node::api::error::NO_PROFILE;
 use karvon_node::client::Client;
 use karvon_node::config::{Config, set};
+use karvon_node::host::Attached;
 use std::io::IsTerminal as _;
 
 /// What the command line says about the screen.
@@ -43,6 +44,12 @@ pub(super) async fn screen(session: &Session<'_>, look: &Look) -> Result<(), Fai
         }
         outcome => outcome?,
     };
+    // A running node may be locked.
+    let opened = if matches!(attached, Attached::Other(_)) { unlock(session).await } else { Ok(true) };
+    if let Err(failure) = opened {
+        attached.leave().await;
+        return Err(failure);
+    }
     let outcome = screen::run(attached.client(), &options).await;
     attached.leave().await;
     outcome
