@@ -259,13 +259,23 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             commands
                 .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
         }
+        // Nothing that was read stays on the screen of a locked node.
+        Event::Locked => {
+            model.state = "locked".to_owned();
+            model.status = None;
+            model.contacts.clear();
+            model.last.clear();
+            model.chat = None;
+            model.drafts.clear();
+            model.overlays.clear();
+        }
         Event::Changed { contact, .. } => {
             commands.push(update::recent());
             if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == contact) {
                 commands.extend(update::newest(chat));
             }
         }
-        Event::Lagged => {
+        Event::Lagged | Event::Unlocked => {
             commands.push(update::recent());
             update::refresh(model, &mut commands);
             if let Some(chat) = &mut model.chat {
