@@ -188,11 +188,12 @@ async fn lock_when_idle(guard: Weak<Guard>, after: Duration) {
             (state.open.is_some(), state.used)
         };
         let due = used + after;
-        if open && Instant::now() >= due {
-            if let Err(error) = guard.lock().await {
-                tracing::warn!(%error, "the node could not lock itself");
-                return;
-            }
+        if open
+            && Instant::now() >= due
+            && let Err(error) = guard.lock().await
+        {
+            tracing::warn!(%error, "the node could not lock itself");
+            return;
         }
         drop(guard);
         sleep_until(due.max(Instant::now() + Duration::from_millis(200))).await;
