@@ -4,6 +4,7 @@
 //! signals on until none is left.
 
 pub mod api;
+mod arrivals;
 mod canary;
 mod changes;
 mod contact;
