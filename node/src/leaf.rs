@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::deps::Deps;
 use crate::driver;
 use crate::host::{Host, NewProfile, Passphrase};
-use crate::net;
+use crate::net::{self, WebOptions};
 use crate::port::{NoJobs, WriterPort, entropy, generator};
 use crate::store::keystore::{self, Lock};
 use crate::store::{Options, SledStore, Store};
@@ -45,10 +45,14 @@ impl Host for SystemHost {
     fn start<'a>(
         &'a self,
         data_dir: &'a Path,
-        _: &'a Config,
+        config: &'a Config,
         passphrase: Option<Passphrase>,
     ) -> BoxFuture<'a, Result<Arc<dyn Backend>, ApiError>> {
-        async move { start(data_dir, passphrase.as_ref().map(|text| text.as_str())).await }.boxed()
+        async move {
+            let web = config.network.web().map_err(|error| ApiError::new(IO, error))?;
+            start_with(data_dir, passphrase.as_ref().map(|text| text.as_str()), web).await
+        }
+        .boxed()
     }
 
     fn demo(&self) -> BoxFuture<'_, Result<Arc<dyn Backend>, ApiError>> {
@@ -84,6 +88,18 @@ pub fn create(data_dir: &Path, profile: &NewProfile) -> Result<(), ApiError> {
 /// # Errors
 /// `no_profile`, `locked`, `wrong_passphrase`, `store`, or what the network says.
 pub async fn start(data_dir: &Path, passphrase: Option<&str>) -> Result<Arc<dyn Backend>, ApiError> {
+    start_with(data_dir, passphrase, WebOptions::default()).await
+}
+
+/// [`start`] with a way out of the person's own.
+///
+/// # Errors
+/// Those of [`start`].
+pub async fn start_with(
+    data_dir: &Path,
+    passphrase: Option<&str>,
+    web: WebOptions,
+) -> Result<Arc<dyn Backend>, ApiError> {
     let key = keystore::open(data_dir, passphrase)?;
     let mut store = SledStore::open(&data_dir.join("store"), &key, &Options::leaf())?;
     let mut value = |key| {
@@ -96,7 +112,8 @@ pub async fn start(data_dir: &Path, passphrase: Option<&str>) -> Result<Arc<dyn 
     let identity = LocalIdentity::decode(&identity).ok_or_else(|| fault(StoreFault::Io))?;
     let history = store.history();
 
-    let deps = Deps::system(entropy()?);
+    let mut deps = Deps::system(entropy()?);
+    deps.transports = deps.transports.with_web(web);
     let net = net::start_leaf(&deps).map_err(|error| ApiError::new(IO, format!("the network: {error}")))?;
     let counters = net.counters();
     let engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));

@@ -301,8 +301,9 @@ impl Engine {
             }
             Signal::Item(mailbox, cell) => self.on_cell(mailbox, &cell),
             Signal::Notice(mailbox, prefix) => {
+                let narrow = self.doors.all_web();
                 let (mailboxes, mut cx) = self.with_mailboxes();
-                mailboxes.on_notice(mailbox, prefix, &mut cx);
+                mailboxes.on_notice(mailbox, prefix, narrow, &mut cx);
             }
             Signal::NetworkChanged => self.network_changed(true),
             Signal::SlotAck(slot, granted) => {

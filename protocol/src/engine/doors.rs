@@ -16,6 +16,13 @@ const DOORS_MAX: usize = 16;
 const RELAYS_MAX: usize = 256;
 /// A door must answer the hello within this time, milliseconds.
 const WELCOME_MS: u64 = 10_000;
+/// The same behind a web door, which may carry 10 KB at a time and rest for 20 s in between.
+const WEB_WELCOME_MS: u64 = 60_000;
+/// A heartbeat that a suspected link must answer within this time, milliseconds; behind a web door, where the session below notices a
+/// dead path by itself, only a door that forgot the link can be meant.
+const SUSPECT_MS: (u64, u64) = (5_000, 90_000);
+/// A request over a link is overdue after this time, milliseconds: over a plain door, and over a web door.
+const ANSWER_MS: (u64, u64) = (10_000, 60_000);
 /// Shortest pause between heartbeats of an idle link, milliseconds; the longest is 9 minutes (DESIGN N1).
 const HEARTBEAT_MS: u64 = 240_000;
 /// First and longest pause before a door is dialled again, milliseconds.
@@ -193,11 +200,12 @@ impl Doors {
         state.dialling = false;
         state.link = Some(link);
         let hello = Hello::new(&state.door, local_key, remote_key);
+        let web = state.door.addr.is_web();
         let relay = state.door.relay;
         let entry = LinkState { door: door.0, relay, welcomed: false, heard: cx.now.mono, probed: None };
         self.links.insert(link, entry);
         send(link, Frame::new(Kind::Hello, 0, hello.encode()), cx);
-        cx.alarm_in(Alarm::Link(link), WELCOME_MS);
+        cx.alarm_in(Alarm::Link(link), if web { WEB_WELCOME_MS } else { WELCOME_MS });
     }
 
     /// A link is down. Returns whether it was one of these.
@@ -233,11 +241,27 @@ impl Doors {
 
     /// A request over this link is overdue: find out quickly whether the link is dead.
     pub(crate) fn suspect(&mut self, link: LinkId, cx: &mut Cx<'_>) {
+        let patience = if self.is_web(link) { SUSPECT_MS.1 } else { SUSPECT_MS.0 };
         if let Some(state) = self.links.get_mut(&link).filter(|state| state.welcomed) {
             state.probed = Some(cx.now.mono);
             send(link, Frame::new(Kind::Heartbeat, 0, Vec::new()), cx);
-            cx.alarm_in(Alarm::Link(link), 5_000);
+            cx.alarm_in(Alarm::Link(link), patience);
         }
+    }
+
+    fn is_web(&self, link: LinkId) -> bool {
+        let door = self.links.get(&link).and_then(|state| self.doors.get(&state.door));
+        door.is_some_and(|state| state.door.addr.is_web())
+    }
+
+    /// How long a request over this link may take, milliseconds.
+    pub(crate) fn answer_ms(&self, link: LinkId) -> u64 {
+        if self.is_web(link) { ANSWER_MS.1 } else { ANSWER_MS.0 }
+    }
+
+    /// Whether every link goes through a web door: then bytes are dear and come in portions.
+    pub(crate) fn all_web(&self) -> bool {
+        !self.links.is_empty() && self.links.keys().all(|link| self.is_web(*link))
     }
 
     /// Something came over a link. Returns `false` for a link that is not known or not yet welcomed and says anything but welcome.

@@ -12,7 +12,7 @@ use crate::tunnel::{Initiator, Tunnel};
 use ed25519_dalek::{Signer as _, SigningKey};
 use std::collections::{BTreeMap, VecDeque};
 
-/// A request without an answer for so long has failed, milliseconds.
+/// A request without an answer for so long has failed while there is no link, milliseconds; afterwards the link says how long.
 const ANSWER_MS: u64 = 10_000;
 /// A tunnel that nobody uses is closed after this time, milliseconds; mailbox tunnels stay.
 const IDLE_MS: u64 = 60_000;
@@ -91,6 +91,8 @@ struct Route {
     next_request: u32,
     born: Mono,
     used: Mono,
+    /// How long an answer may take, milliseconds.
+    patience_ms: u64,
 }
 
 /// All tunnels of this leaf.
@@ -146,6 +148,7 @@ impl Routes {
             next_request: 1,
             born: cx.now.mono,
             used: cx.now.mono,
+            patience_ms: ANSWER_MS,
         };
         self.routes.insert(self.last, route);
         self.by_lane.insert((lane, relay), self.last);
@@ -195,6 +198,7 @@ impl Routes {
                 Ok((initiator, message)) => {
                     route.phase = Phase::Opening(Box::new(initiator));
                     route.link = Some(link);
+                    route.patience_ms = doors.answer_ms(link);
                     send(link, Frame::new(Kind::Open, id, open_payload(route.relay, &message)), cx);
                 }
                 Err(_) => self.close(id, RouteError::Broken, None, cx),
@@ -224,7 +228,7 @@ impl Routes {
                 }
             }
         }
-        cx.alarm_by(Alarm::Tunnel(id), ANSWER_MS);
+        cx.alarm_by(Alarm::Tunnel(id), route.patience_ms);
         if broken {
             self.close(id, RouteError::Broken, Some(CloseCode::Crypto), cx);
         }
@@ -335,7 +339,8 @@ impl Routes {
         let since = |at: Mono| cx.now.mono.0.saturating_sub(at.0) / 1_000;
         let oldest = route.asked.values().map(|(_, at)| *at).min();
         let waiting = matches!(route.phase, Phase::Waiting | Phase::Opening(_));
-        if oldest.is_some_and(|at| since(at) >= ANSWER_MS) || waiting && since(route.born) >= ANSWER_MS {
+        let patience = route.patience_ms;
+        if oldest.is_some_and(|at| since(at) >= patience) || waiting && since(route.born) >= patience {
             let link = route.link;
             let error = if link.is_none() { RouteError::UnknownRelay } else { RouteError::Timeout };
             self.close(id, error, Some(CloseCode::Done), cx);
@@ -348,8 +353,8 @@ impl Routes {
             return None;
         }
         let next = match oldest {
-            Some(at) => ANSWER_MS.saturating_sub(since(at)),
-            None if waiting => ANSWER_MS.saturating_sub(since(route.born)),
+            Some(at) => patience.saturating_sub(since(at)),
+            None if waiting => patience.saturating_sub(since(route.born)),
             None if kept => AGE_MS.saturating_sub(since(route.born)),
             None => IDLE_MS.saturating_sub(since(route.used)),
         };
