@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::{Table, Value};
 
 /// Name of the file.
@@ -99,7 +100,26 @@ pub const KEYS: &[Key] = &[
         meaning: "A PEM file with certificates that may vouch for web doors besides the public authorities: \"none\" or an absolute path.",
         check: |value| value == "none" || Path::new(value).is_absolute(),
     },
+    Key {
+        name: "lock.after",
+        default: "off",
+        meaning: "The node locks itself when nobody has used it for so long: \"off\", or a time like \"90s\", \"5m\", \"1h\". A locked node fetches nothing.",
+        check: |value| value == "off" || idle(value).is_some(),
+    },
 ];
+
+/// A time from a second to a week.
+fn idle(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "s" => number,
+        "m" => number.checked_mul(60)?,
+        "h" => number.checked_mul(3_600)?,
+        _ => return None,
+    };
+    (1..=7 * 86_400).contains(&seconds).then(|| Duration::from_secs(seconds))
+}
 
 fn on_or_off(value: &str) -> bool {
     ["on", "off"].contains(&value)
@@ -117,6 +137,8 @@ pub struct Config {
     pub api: Api,
     /// The way out.
     pub network: Network,
+    /// When the node locks itself.
+    pub lock: Lock,
 }
 
 /// Section `network`.
@@ -188,9 +210,37 @@ pub struct Api {
     pub socket: String,
 }
 
+/// Section `lock`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lock {
+    /// `off` or a time.
+    pub after: String,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self { after: "off".to_owned() }
+    }
+}
+
+impl Lock {
+    /// How long nobody must have used the node; `None` if it never locks itself.
+    #[must_use]
+    pub fn after(&self) -> Option<Duration> {
+        idle(&self.after)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self { version: VERSION, ui: Ui::default(), api: Api::default(), network: Network::default() }
+        Self {
+            version: VERSION,
+            ui: Ui::default(),
+            api: Api::default(),
+            network: Network::default(),
+            lock: Lock::default(),
+        }
     }
 }
 
@@ -288,6 +338,7 @@ impl Config {
             "api.socket" => Ok(&self.api.socket),
             "network.proxy" => Ok(&self.network.proxy),
             "network.roots" => Ok(&self.network.roots),
+            "lock.after" => Ok(&self.lock.after),
             _ => Err(ConfigError::Unknown { key: key.to_owned(), meant: None }),
         }
     }

@@ -80,6 +80,13 @@ pub enum Command {
     MarkRead(ContactId, u64),
     /// Overall state: [`Reply::Status`].
     Status,
+    /// Everything a backup holds: [`Reply::Backup`].
+    Backup,
+    /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
+    /// Messages of the backup's history must be in the store before.
+    RestoreContacts(Box<crate::backup::BackupState>),
+    /// Forms the session with a contact again: its keys may be known to somebody else, or are lost.
+    ResetSession(ContactId),
 }
 
 /// How far the meeting with a contact is.
@@ -245,6 +252,8 @@ pub enum Reply {
     Delivery(Delivery),
     /// Overall state.
     Status(StatusInfo),
+    /// Everything a backup holds; all of it is secret.
+    Backup(Box<crate::backup::BackupState>),
 }
 
 /// Something the front end should know; each comes after it is durable.

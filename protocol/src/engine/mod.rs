@@ -4,6 +4,7 @@
 //! signals on until none is left.
 
 pub mod api;
+mod canary;
 mod changes;
 mod contact;
 mod cx;
@@ -11,12 +12,17 @@ mod dispatch;
 mod doors;
 mod inbox;
 mod invites;
+mod lane;
 mod mailboxes;
 mod meeting;
 mod message;
+mod moves;
 mod outbox;
 mod outcell;
+mod pace;
 mod questions;
+mod reform;
+mod resets;
 mod routes;
 mod say;
 mod start;
@@ -49,6 +55,7 @@ pub struct Engine {
     rng: Box<dyn CryptoRng + Send>,
     fx: Effects<Reply, Event>,
     timers: Timers<Alarm>,
+    paces: pace::Paces,
     signals: VecDeque<Signal>,
     next_load: u64,
     faults: u64,
@@ -60,6 +67,7 @@ pub struct Engine {
     inbox: inbox::Inbox,
     invites: invites::Invites,
     questions: questions::Questions,
+    resets: resets::Resets,
     start: start::Start,
     network: (u32, u32),
 }
@@ -79,6 +87,7 @@ impl Engine {
             rng,
             fx: Effects::default(),
             timers: Timers::default(),
+            paces: pace::Paces::default(),
             signals: VecDeque::new(),
             next_load: 0,
             faults: 0,
@@ -90,6 +99,7 @@ impl Engine {
             inbox: inbox::Inbox::default(),
             invites: invites::Invites::default(),
             questions: questions::Questions::default(),
+            resets: resets::Resets::default(),
             start: start::Start::default(),
             network: (0, 0),
         };
@@ -159,6 +169,7 @@ macro_rules! with {
                 now: self.now,
                 rng: &mut *self.rng,
                 timers: &mut self.timers,
+                paces: &mut self.paces,
                 signals: &mut self.signals,
                 next_load: &mut self.next_load,
                 faults: &mut self.faults,
@@ -173,5 +184,6 @@ impl Engine {
     with!(with_routes, routes, routes::Routes);
     with!(with_mailboxes, mailboxes, mailboxes::Mailboxes);
     with!(with_invites, invites, invites::Invites);
+    with!(with_resets, resets, resets::Resets);
     with!(with_contacts, contacts, BTreeMap<ContactId, Contact>);
 }
