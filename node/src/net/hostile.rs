@@ -1,7 +1,8 @@
 //! Tests of a door against peers that speak libp2p and do not keep the rules of links.
 
 use super::{
-    NetCommand, NetEvent, NetHandle, RelayOptions, Transports, address, public_key, start_leaf, start_relay,
+    Bounds, NetCommand, NetEvent, NetHandle, RelayOptions, Transports, address, public_key, start_leaf,
+    start_relay,
 };
 use crate::deps::Deps;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
@@ -11,6 +12,7 @@ use karvon_protocol::ids::RelayId;
 use karvon_protocol::link::{Frame, Kind};
 use libp2p::{PeerId, Stream, StreamProtocol, Swarm};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -26,7 +28,7 @@ struct Rogue {
 impl Rogue {
     async fn connect(seed: u8, door: SocketAddr) -> Self {
         let key = address::keypair(&[seed; 32]).unwrap();
-        let transport = (Transports::tcp().door)(&key).unwrap();
+        let transport = (Transports::tcp().door)(&key, &Arc::new(Bounds::leaf())).unwrap();
         let behaviour = libp2p_stream::Behaviour::new();
         let control = behaviour.new_control();
         let config = libp2p::swarm::Config::with_tokio_executor();
@@ -157,7 +159,7 @@ async fn half_a_frame_is_waited_for_and_not_shown() {
 #[tokio::test]
 async fn a_door_of_another_version_is_told_from_an_unreachable_one() {
     let key = address::keypair(&[5; 32]).unwrap();
-    let transport = (Transports::tcp().door)(&key).unwrap();
+    let transport = (Transports::tcp().door)(&key, &Arc::new(Bounds::leaf())).unwrap();
     let config = libp2p::swarm::Config::with_tokio_executor();
     let behaviour = libp2p_stream::Behaviour::new();
     let _other = behaviour.new_control().accept(StreamProtocol::new("/karvon/door/9"));

@@ -1,6 +1,8 @@
 //! How bytes travel: TCP with Noise and Yamux, or whatever byte streams a simulator hands in, secured in the same way.
 
 use super::NetError;
+use super::bounds::Bounds;
+use super::counted::Counted;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -12,8 +14,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Connecting and both handshakes together; a slow 2G link needs several seconds for them.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// A door carries one stream; a second one is refused, a third breaks the connection. Each may pin 256 KiB.
 const DOOR_STREAMS_MAX: usize = 2;
 /// A mesh connection carries a link, gossip, identify, ping, and up to 32 Kademlia requests each way.
@@ -21,7 +21,7 @@ const MESH_STREAMS_MAX: usize = 128;
 
 /// A transport whose connections are encrypted, authenticated and multiplexed.
 pub(super) type Secured = Boxed<(PeerId, StreamMuxerBox)>;
-type Make = Arc<dyn Fn(&Keypair) -> Result<Secured, NetError> + Send + Sync>;
+type Make = Arc<dyn Fn(&Keypair, &Arc<Bounds>) -> Result<Secured, NetError> + Send + Sync>;
 
 /// Makes the transports of the door swarm and the mesh swarm; a swarm that is rebuilt gets a new one.
 #[derive(Clone)]
@@ -57,8 +57,8 @@ impl Transports {
         M::ListenerUpgrade: Send,
     {
         Self {
-            door: Arc::new(move |key| secure(door(), key, DOOR_STREAMS_MAX)),
-            mesh: Arc::new(move |key| secure(mesh(), key, MESH_STREAMS_MAX)),
+            door: Arc::new(move |key, bounds| secure(door(), key, bounds, DOOR_STREAMS_MAX)),
+            mesh: Arc::new(move |key, bounds| secure(mesh(), key, bounds, MESH_STREAMS_MAX)),
         }
     }
 }
@@ -69,7 +69,7 @@ impl fmt::Debug for Transports {
     }
 }
 
-fn secure<T>(raw: T, key: &Keypair, streams_max: usize) -> Result<Secured, NetError>
+fn secure<T>(raw: T, key: &Keypair, bounds: &Arc<Bounds>, streams_max: usize) -> Result<Secured, NetError>
 where
     T: Transport + Send + Unpin + 'static,
     T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -80,5 +80,9 @@ where
     let mut muxer = yamux::Config::default();
     muxer.set_max_num_streams(streams_max);
     let security = noise::Config::new(key).map_err(|_| NetError::Key)?;
-    Ok(raw.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(HANDSHAKE_TIMEOUT).boxed())
+    // Connecting and both handshakes together; a slow 2G link needs several seconds for them.
+    let patience = Duration::from_millis(bounds.limits().handshake_ms);
+    let counts = bounds.clone();
+    let counted = raw.map(move |stream, _| Counted::new(stream, counts));
+    Ok(counted.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(patience).boxed())
 }
