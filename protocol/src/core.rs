@@ -80,6 +80,10 @@ pub enum Space {
     Descriptor = 12,
     /// Delivery trail of a message or cell.
     Trail = 13,
+    /// Changes that came and wait for their message, as bodies; `group` is the contact, `seq` the number of the body.
+    Change = 20,
+    /// What is set and remembered for a conversation beside its keys; `seq` is the contact.
+    Terms = 21,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.
@@ -306,6 +310,8 @@ pub enum Target {
         relay: RelayId,
         /// Its address.
         addr: crate::descriptor::RelayAddr,
+        /// The slot: a web door lets nobody in without it.
+        key: crate::descriptor::SlotKey,
     },
     /// A relay of the mesh; the driver dials only what a verified descriptor names.
     Relay(RelayId),

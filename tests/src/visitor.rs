@@ -84,7 +84,12 @@ impl Visitor {
         seed[..8].copy_from_slice(&number.to_be_bytes());
         let rng = ChaCha20Rng::from_seed(*seed);
         let mut net = start_leaf(&Deps::system(seed)).map_err(|error| wrong(error.to_string()))?;
-        let target = Target::Door { door: DoorId(1), relay: door.relay, addr: door.addr.clone() };
+        let target = Target::Door {
+            door: DoorId(1),
+            relay: door.relay,
+            addr: door.addr.clone(),
+            key: door.slot_key(),
+        };
         net.submit(NetCommand::Connect(target));
         match tokio::time::timeout(PATIENCE, net.recv()).await {
             Ok(Some(NetEvent::LinkUp(link, info))) => Ok(Self {

@@ -5,6 +5,7 @@ mod pages;
 mod run;
 mod selftest;
 mod setup;
+mod web;
 
 use clap::{Parser, Subcommand};
 use karvon_node::api::ApiError;
@@ -40,6 +41,7 @@ enum Relay {
     #[command(after_help = "Examples:
   karvon-node relay run --data-dir /var/lib/karvon --listen 203.0.113.9:443
   karvon-node relay run --data-dir relay2 --listen 127.0.0.1:0 --allow-private --peer-file first.door
+  karvon-node relay run --data-dir relay3 --listen-web 203.0.113.9:443
 
 The door in the first line is a secret between you and the people you let in. SIGTERM ends the relay in order,
 SIGHUP lets it read its configuration again.")]

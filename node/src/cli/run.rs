@@ -19,6 +19,8 @@ pub(super) struct Run {
     /// Where people's devices connect, instead of relay.listen; port 0 lets the system choose
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
+    #[command(flatten)]
+    web: super::web::Web,
     /// Where other relays connect [default: relay.mesh_listen, or the same address and a port of the system's choice]
     #[arg(long, value_name = "IP:PORT")]
     mesh_listen: Option<SocketAddr>,
@@ -95,7 +97,9 @@ fn options(run: Run) -> Result<RelayOptions, String> {
     for (number, peer) in (1..).zip(&peers) {
         karvon_node::client::check_door(peer).map_err(|error| format!("peer {number}: {error}"))?;
     }
+    let web = run.web.door(run.listen.is_none())?;
     Ok(RelayOptions {
+        web,
         listen: run.listen,
         mesh_listen: run.mesh_listen,
         peers,

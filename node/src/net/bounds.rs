@@ -49,7 +49,8 @@ impl NetLimits {
 
     /// A leaf: nobody connects to it, and how long it waits for a slow door is decided above.
     const fn leaf() -> Self {
-        Self { min_rate: 0, queue_bytes: usize::MAX, ..Self::relay() }
+        // A dial of a web door may have to wait its turn when handshakes are saved.
+        Self { min_rate: 0, queue_bytes: usize::MAX, handshake_ms: 45_000, ..Self::relay() }
     }
 }
 
@@ -185,6 +186,11 @@ impl Bounds {
 
     pub(super) fn connection_opened(&self) {
         self.connections.fetch_add(1, Ordering::Relaxed);
+        self.count_handshake();
+    }
+
+    /// Counts what opening and closing a TCP connection costs.
+    pub(super) fn count_handshake(&self) {
         self.overhead.fetch_add(CONNECTION_OVERHEAD, Ordering::Relaxed);
     }
 

@@ -4,8 +4,8 @@ use super::{Bounds, NetEvent, NetHandle, RelayOptions, Transports, address, star
 use crate::deps::Deps;
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, StreamExt as _};
 use karvon_protocol::core::{DoorId, Target};
-use karvon_protocol::descriptor::RelayAddr;
-use karvon_protocol::ids::RelayId;
+use karvon_protocol::descriptor::{RelayAddr, SlotKey};
+use karvon_protocol::ids::{RelayId, SlotId};
 use libp2p::core::Endpoint;
 use libp2p::core::Transport as _;
 use libp2p::core::transport::{DialOpts, PortUse};
@@ -76,7 +76,8 @@ async fn still_serves(net: &mut NetHandle, number: u8) {
     let door = net.listening().unwrap().door;
     let mut leaf = start_leaf(&Deps::system(Zeroizing::new([number; 32]))).unwrap();
     let relay = RelayId::of(&address::public_key(&[1; 32]).unwrap());
-    let target = Target::Door { door: DoorId(1), relay, addr: RelayAddr::Ip(door) };
+    let key = SlotKey { slot: SlotId([0; 8]), key: Zeroizing::new([0; 32]) };
+    let target = Target::Door { door: DoorId(1), relay, addr: RelayAddr::Ip(door), key };
     leaf.submit(super::NetCommand::Connect(target));
     loop {
         let event = tokio::time::timeout(DEADLINE, net.recv()).await.unwrap().unwrap();

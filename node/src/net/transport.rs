@@ -3,6 +3,8 @@
 use super::NetError;
 use super::bounds::Bounds;
 use super::counted::Counted;
+use super::veil::{Common, Veil};
+use super::web::{Web, WebOptions};
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -22,12 +24,14 @@ const MESH_STREAMS_MAX: usize = 128;
 /// A transport whose connections are encrypted, authenticated and multiplexed.
 pub(super) type Secured = Boxed<(PeerId, StreamMuxerBox)>;
 type Make = Arc<dyn Fn(&Keypair, &Arc<Bounds>) -> Result<Secured, NetError> + Send + Sync>;
+type MakeDoor = Arc<dyn Fn(&Keypair, Veil) -> Result<Secured, NetError> + Send + Sync>;
 
 /// Makes the transports of the door swarm and the mesh swarm; a swarm that is rebuilt gets a new one.
 #[derive(Clone)]
 pub struct Transports {
-    pub(super) door: Make,
+    pub(super) door: MakeDoor,
     pub(super) mesh: Make,
+    web: WebOptions,
 }
 
 impl Transports {
@@ -57,9 +61,35 @@ impl Transports {
         M::ListenerUpgrade: Send,
     {
         Self {
-            door: Arc::new(move |key, bounds| secure(door(), key, bounds, DOOR_STREAMS_MAX)),
-            mesh: Arc::new(move |key, bounds| secure(mesh(), key, bounds, MESH_STREAMS_MAX)),
+            door: Arc::new(move |key, veil| {
+                let bounds = veil.bounds();
+                // Web addresses first: the others would take what they begin with. Their bytes are counted under TLS.
+                secure(veil.or_transport(counted(door(), bounds.clone())), key, &bounds, DOOR_STREAMS_MAX)
+            }),
+            mesh: Arc::new(move |key, bounds| secure(counted(mesh(), bounds.clone()), key, bounds, MESH_STREAMS_MAX)),
+            web: WebOptions::default(),
         }
+    }
+
+    /// The same, with web doors set up as `options` say.
+    #[must_use]
+    pub fn with_web(self, options: WebOptions) -> Self {
+        Self { web: options, ..self }
+    }
+
+    /// What the web doors of one network share.
+    pub(super) fn web(&self) -> Arc<Web> {
+        Arc::new(Web::new(self.web.clone()))
+    }
+
+    /// The door swarm's transport.
+    pub(super) fn make_door(
+        &self,
+        key: &Keypair,
+        common: &Common,
+        web: &Arc<Web>,
+    ) -> Result<Secured, NetError> {
+        (self.door)(key, Veil::new(common.clone(), web.clone()))
     }
 }
 
@@ -67,6 +97,21 @@ impl fmt::Debug for Transports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Transports(..)")
     }
+}
+
+/// `raw` with every byte counted and bounded.
+fn counted<T>(
+    raw: T,
+    bounds: Arc<Bounds>,
+) -> impl Transport<Output = Counted<T::Output>, Error = T::Error, Dial = impl Send, ListenerUpgrade = impl Send>
++ Send
++ Unpin
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Dial: Send,
+    T::ListenerUpgrade: Send,
+{
+    raw.map(move |stream, _| Counted::new(stream, bounds))
 }
 
 fn secure<T>(raw: T, key: &Keypair, bounds: &Arc<Bounds>, streams_max: usize) -> Result<Secured, NetError>
@@ -82,7 +127,5 @@ where
     let security = noise::Config::new(key).map_err(|_| NetError::Key)?;
     // Connecting and both handshakes together; a slow 2G link needs several seconds for them.
     let patience = Duration::from_millis(bounds.limits().handshake_ms);
-    let counts = bounds.clone();
-    let counted = raw.map(move |stream, _| Counted::new(stream, counts));
-    Ok(counted.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(patience).boxed())
+    Ok(raw.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(patience).boxed())
 }

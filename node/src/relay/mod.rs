@@ -12,6 +12,7 @@ pub mod status;
 mod steady;
 #[cfg(test)]
 mod tests;
+mod web_door;
 
 use crate::api::ApiError;
 use crate::api::error::{CLOSED, CONFIG, IO};
@@ -19,9 +20,9 @@ use crate::api::server::{Listener, Stop};
 use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::driver::{self, Call, RelaySurroundings};
-use crate::net::{self, Bounds};
+use crate::net::{self, Bounds, WebOptions};
 use crate::port::{NoJobs, WriterPort, entropy, generator};
-use crate::relay_options::{Ready, RelayOptions};
+use crate::relay_options::{Ready, RelayOptions, WebDoor};
 use crate::rundir::{self, NodeFile};
 use crate::store::disk::Disk;
 use crate::store::ledger::{Bookkeeper, Ledger};
@@ -53,6 +54,8 @@ struct Birth {
     peers: Vec<Door>,
     listen: SocketAddr,
     mesh_listen: SocketAddr,
+    /// The web door, and what its network starts from.
+    web: Option<(WebDoor, WebOptions)>,
     seeds: [Seed; 2],
     disk: Disk,
 }
@@ -76,7 +79,8 @@ async fn run_on(
     let data_dir = options.data_dir.clone();
     let _lock = home::take(&data_dir)?;
     let config = configuration(&options)?;
-    let listen = config.listen().ok_or_else(|| {
+    let web = options.web.clone().map(|door| WebDoor { only: config.listen().is_none(), ..door });
+    let listen = config.listen().or(web.as_ref().map(|web| web.listen)).ok_or_else(|| {
         ApiError::new(
             CONFIG,
             "where to listen is not said: run `karvon-node relay setup`, or give --listen IP:PORT",
@@ -105,7 +109,14 @@ async fn run_on(
     let books = books.map_err(|error| failed("the record of bytes spent", &error))?;
     let live = Live::new(data_dir.clone(), relay, config.clone(), bounds, clock.clone(), books);
     let mesh_listen = config.mesh_listen().unwrap_or_else(|| SocketAddr::new(listen.ip(), 0));
-    let mut birth = Birth { peers, listen, mesh_listen, seeds, disk };
+    let web = match web {
+        Some(door) => {
+            let options = web_door::options(&door, &mut store, relay, clock.now_s())?;
+            Some((door, options))
+        }
+        None => None,
+    };
+    let mut birth = Birth { peers, listen, mesh_listen, web, seeds, disk };
 
     let mut tasks = JoinSet::new();
     serve_operator(&data_dir, &config, &live, &mut tasks).await?;
@@ -231,15 +242,23 @@ async fn life(
         allow_private: config.allow_private(),
         peers: birth.peers.clone(),
     };
-    let net = net::start_relay_within(deps, options, live.bounds()).await;
+    let mut deps = deps.clone();
+    if let Some((_, web)) = &birth.web {
+        deps.transports = deps.transports.with_web(web.clone());
+    }
+    let net = net::start_relay_within(&deps, options, live.bounds()).await;
     let net = net.map_err(|error| ApiError::new(IO, listen_failure(&error)))?;
     let listening =
         net.listening().ok_or_else(|| ApiError::new(CLOSED, "the network stopped at its start"))?;
     // A later life must come back under the announced ports.
     (birth.listen, birth.mesh_listen) = (listening.door, listening.mesh);
+    let mut door_addr = RelayAddr::Ip(config.announce().unwrap_or(listening.door));
+    if let (Some((door, web)), Some(addr)) = (&mut birth.web, listening.web) {
+        web.listen = Some(addr);
+        door_addr = web_door::address(door, config.announce().unwrap_or(addr))?;
+    }
     live.set_listening(listening);
     live.set_health(store.cell_health());
-    let door_addr = RelayAddr::Ip(config.announce().unwrap_or(listening.door));
     let setup = RelaySetup {
         static_seed,
         mesh_key,

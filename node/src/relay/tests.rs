@@ -95,17 +95,18 @@ async fn a_disk_that_fails_ends_no_relay_and_loses_no_door() {
     assert_eq!((&after["relay"], &after["listen"]), (&before["relay"], &before["listen"]));
     assert!(after["trouble"].is_string());
     let made = relay.ask(Ask::NewDoor).await.unwrap();
-    let doors = relay.ask(Ask::Doors).await.unwrap();
-    assert_eq!(doors.as_array().unwrap().len(), 2, "the first door and the one that was confirmed");
+    // The one that was not confirmed may be there or not: what a failed sync left behind is unknown.
+    let doors = relay.ask(Ask::Doors).await.unwrap().as_array().unwrap().len();
+    assert!((2..=3).contains(&doors), "{doors}");
     let first = relay.ready.door.clone();
     let dir = relay.end().await;
     let again = Running::start_in(dir).await.unwrap();
     let line = |door: &str| Door::from_text(door).unwrap().slot;
     assert_eq!(line(&again.ready.door), line(&first));
-    let doors = again.ask(Ask::Doors).await.unwrap();
-    assert!(doors.as_array().unwrap().iter().any(|door| door["slot"] == made["slot"]));
+    let kept = again.ask(Ask::Doors).await.unwrap();
+    assert!(kept.as_array().unwrap().iter().any(|door| door["slot"] == made["slot"]));
     again.ask(Ask::RevokeDoor { slot: made["slot"].as_str().unwrap().to_owned() }).await.unwrap();
-    assert_eq!(again.ask(Ask::Doors).await.unwrap().as_array().unwrap().len(), 1);
+    assert_eq!(again.ask(Ask::Doors).await.unwrap().as_array().unwrap().len(), doors - 1);
     assert!(again.ask(Ask::RevokeDoor { slot: "00".repeat(8) }).await.is_err());
     again.end().await;
 }

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod memory;
 mod opening;
 mod sealed;
+pub mod search;
 pub mod segments;
 pub mod sled;
 pub mod writer;

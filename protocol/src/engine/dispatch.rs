@@ -1,6 +1,7 @@
 //! The dispatcher: commands, frames, alarms and signals find their machine.
 
 use super::api::{Command, ContactId, Event, Meeting, Reply, StatusInfo};
+use super::changes::{self, What};
 use super::contact::{Card, Contact, Talk};
 use super::cx::{Alarm, Ask, Signal, Token};
 use super::inbox::{self, Expected};
@@ -13,7 +14,7 @@ use crate::core::{CommandId, LinkId, LoadId, Output};
 use crate::error::{ErrorKind, PeerFault};
 use crate::ids::{RelayId, TagPrefix};
 use crate::invite::Invitation;
-use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET, TEXT_BYTES_MAX};
+use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET};
 use crate::link::{Frame, Kind};
 use crate::rpc::{self, Request};
 use crate::tags::class_of;
@@ -26,6 +27,7 @@ macro_rules! context {
             now: $engine.now,
             rng: &mut *$engine.rng,
             timers: &mut $engine.timers,
+            paces: &mut $engine.paces,
             signals: &mut $engine.signals,
             next_load: &mut $engine.next_load,
             faults: &mut $engine.faults,
@@ -51,7 +53,12 @@ impl Engine {
             Command::Invite => self.invite(),
             Command::Add { invitation, name } => self.add(&invitation, name),
             Command::Rename(contact, name) => self.rename(contact, &name),
-            Command::Send { contact, text } => self.send_text(contact, &text),
+            Command::Send { contact, text } => self.say_text(contact, text, false),
+            Command::Answer { to, text } => self.say_reply(to, text),
+            Command::Forward { contact, text } => self.say_text(contact, text, true),
+            Command::React(message, emoji) => return self.change(id, &message, What::Sign(emoji)),
+            Command::Edit(message, text) => return self.change(id, &message, What::Edit(text)),
+            Command::Delete(message) => return self.change(id, &message, What::Delete),
             Command::Contacts => Ok(Reply::Contacts(self.contacts.values().map(Contact::info).collect())),
             Command::Message(message) => {
                 self.ask_message(id, &message);
@@ -125,24 +132,6 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    fn send_text(&mut self, id: ContactId, text: &str) -> Result<Reply, ErrorKind> {
-        if text.is_empty() {
-            return Err(ErrorKind::Empty);
-        }
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(ErrorKind::TooLong);
-        }
-        let (contacts, mut cx) = self.with_contacts();
-        let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
-        if let Meeting::Failed(why) = contact.card.meeting {
-            return Err(why);
-        }
-        let seq = outbox::queue_text(contact, text, &mut cx);
-        // Texts that come in the same turn leave together.
-        cx.alarm_by(Alarm::Pump(id), 0);
-        Ok(Reply::Queued { id: contact.card.message_id(true, seq), seq })
-    }
-
     fn mark_read(&mut self, id: ContactId, seq: u64) -> Result<Reply, ErrorKind> {
         let (contacts, mut cx) = self.with_contacts();
         let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
@@ -150,7 +139,9 @@ impl Engine {
         let seq = seq.min(last);
         if seq > contact.card.seen_upto {
             contact.card.seen_upto = seq;
+            contact.terms.hidden.forget_upto(seq);
             cx.write(contact.save_card());
+            cx.write(contact.terms.save(id));
             cx.notify(Event::Contact(id));
         }
         Ok(Reply::Done)
@@ -206,6 +197,9 @@ impl Engine {
         let (contacts, mut cx) = self.with_contacts();
         for contact in contacts.values_mut() {
             if outbox::on_cell_loaded(contact, load, rows, &mut cx) {
+                return;
+            }
+            if changes::on_loaded(contact, load, rows, &mut cx) {
                 return;
             }
             if outbox::on_refill(contact, load, rows, &mut cx) {
@@ -310,6 +304,10 @@ impl Engine {
             Signal::Notice(mailbox, prefix) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_notice(mailbox, prefix, &mut cx);
+            }
+            Signal::Echo(link, probe) => {
+                let (routes, mut cx) = self.with_routes();
+                routes.on_echo(link, probe, &mut cx);
             }
             Signal::NetworkChanged => self.network_changed(true),
             Signal::SlotAck(slot, granted) => {

@@ -4,6 +4,7 @@
 //! signals on until none is left.
 
 pub mod api;
+mod changes;
 mod contact;
 mod cx;
 mod dispatch;
@@ -12,11 +13,15 @@ mod inbox;
 mod invites;
 mod mailboxes;
 mod meeting;
+mod message;
 mod outbox;
 mod outcell;
+mod pace;
 mod questions;
 mod routes;
+mod say;
 mod start;
+mod terms;
 
 use crate::core::{Core, Input, Mono, Now, Output};
 use crate::effects::Effects;
@@ -45,6 +50,7 @@ pub struct Engine {
     rng: Box<dyn CryptoRng + Send>,
     fx: Effects<Reply, Event>,
     timers: Timers<Alarm>,
+    paces: pace::Paces,
     signals: VecDeque<Signal>,
     next_load: u64,
     faults: u64,
@@ -75,6 +81,7 @@ impl Engine {
             rng,
             fx: Effects::default(),
             timers: Timers::default(),
+            paces: pace::Paces::default(),
             signals: VecDeque::new(),
             next_load: 0,
             faults: 0,
@@ -155,6 +162,7 @@ macro_rules! with {
                 now: self.now,
                 rng: &mut *self.rng,
                 timers: &mut self.timers,
+                paces: &mut self.paces,
                 signals: &mut self.signals,
                 next_load: &mut self.next_load,
                 faults: &mut self.faults,

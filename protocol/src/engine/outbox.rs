@@ -3,6 +3,7 @@
 use super::api::{ContactId, Event, Meeting, StoredMessage};
 use super::contact::Contact;
 use super::cx::{Alarm, Cx};
+use super::message::Marks;
 use super::outcell::OutCell;
 use super::routes::RouteError;
 use crate::body::{Ack, Body, Content, MailboxDescriptor, Payload};
@@ -69,6 +70,18 @@ impl Outbox {
         out
     }
 
+    /// Empties body `seq`, if it still waits in memory; `next_pack` is the number of the first that waits. The row on disk is the
+    /// caller's.
+    pub(crate) fn empty(&mut self, seq: u64, next_pack: u64) {
+        let place = seq.checked_sub(next_pack).and_then(|place| usize::try_from(place).ok());
+        if let Some((body, length)) = place.and_then(|place| self.queue.get_mut(place)) {
+            *body = Body::new(0, Content::Dummy);
+            self.queue_bytes -= *length;
+            *length = body.encode().len();
+            self.queue_bytes += *length;
+        }
+    }
+
     fn push(&mut self, seq: u64, body: Body, length: usize) {
         if self.on_disk_from.is_none() && self.queue_bytes + length > QUEUE_BYTES_MAX {
             self.on_disk_from = Some(seq);
@@ -80,9 +93,8 @@ impl Outbox {
     }
 }
 
-/// Queues a text; durable once the batch of this turn is. Returns its number.
-pub(crate) fn queue_text(contact: &mut Contact, text: &str, cx: &mut Cx<'_>) -> u64 {
-    let body = Body::text(cx.now.wall_ms, text);
+/// Queues a body; durable once the batch of this turn is. Returns its number.
+pub(crate) fn queue(contact: &mut Contact, body: Body, marks: Marks, cx: &mut Cx<'_>) -> u64 {
     let encoded = body.encode();
     let seq = contact.next_seq;
     contact.next_seq += 1;
@@ -94,6 +106,7 @@ pub(crate) fn queue_text(contact: &mut Contact, text: &str, cx: &mut Cx<'_>) -> 
         sent_ms: cx.now.wall_ms,
         at_ms: cx.now.wall_ms,
         id,
+        marks,
         body: Zeroizing::new(encoded),
     };
     cx.write(Op::Put(Key::of(Space::Sent, contact.id.group(), seq), stored.encode()));
@@ -156,7 +169,7 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
     };
     if talk.next_cell == 1 {
         let content = Content::Profile(mine.name.to_owned());
-        payload.loose.push(Body { sent_ms: cx.now.wall_ms, content, extra: Extra::new() });
+        payload.loose.push(Body::new(cx.now.wall_ms, content));
     }
     let base = payload.encode().len() + PAYLOAD_OVERHEAD;
     let wanted = base + if texts { contact.out.queue_bytes } else { 0 };
