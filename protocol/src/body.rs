@@ -3,9 +3,11 @@
 //! Unknown fields and unknown bodies survive decoding and encoding, so an old program loses nothing of a newer one.
 
 use crate::cbor::{Extra, Field, MapWriter, canonical, read_map};
+use crate::content::Fields;
 use crate::error::PeerFault;
 use crate::ids::{MailboxId, RelayId};
-use crate::limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+
+pub use crate::content::Content;
 
 /// Bodies in one cell at the most; an L cell of one-byte texts holds fewer.
 const BODIES_MAX: usize = 4_096;
@@ -16,63 +18,48 @@ pub const REPORTS_MAX: usize = 8;
 /// Relays in a mailbox descriptor at the most.
 pub const MAILBOXES_MAX: usize = 5;
 
-/// One thing said. Kinds are numbered as in SPEC §3.
+/// One thing said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
     /// When the author's device says it was written, Unix milliseconds; shown, never used in decisions.
     pub sent_ms: u64,
     /// What.
     pub content: Content,
+    /// It was first said elsewhere, and passed on.
+    pub forwarded: bool,
+    /// Seconds after which both devices remove it; 0 keeps it.
+    pub expires_s: u64,
     /// Fields of a newer version.
     pub extra: Extra,
 }
 
-/// The content of a [`Body`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Content {
-    /// 1: a text of 1 to 8,000 bytes.
-    Text(String),
-    /// 6: the author has read everything up to this sequence number.
-    Read(u64),
-    /// 10: the name by which the author wants to be called.
-    Profile(String),
-    /// 22: nothing; covers traffic.
-    Dummy,
-    /// A kind that this program does not know; its fields are in [`Body::extra`].
-    Unknown(u64),
-}
-
 impl Body {
+    /// A body written at `sent_ms` (Unix milliseconds).
+    #[must_use]
+    pub const fn new(sent_ms: u64, content: Content) -> Self {
+        Self { sent_ms, content, forwarded: false, expires_s: 0, extra: Extra::new() }
+    }
+
     /// A text written at `sent_ms`.
     #[must_use]
     pub fn text(sent_ms: u64, text: &str) -> Self {
-        Self { sent_ms, content: Content::Text(text.to_owned()), extra: Extra::new() }
+        Self::new(sent_ms, Content::Text(text.to_owned()))
     }
 
     /// The CBOR map.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut map = MapWriter::with(&self.extra);
-        let kind = match &self.content {
-            Content::Text(text) => {
-                map.text(2, text);
-                1
-            }
-            Content::Read(upto) => {
-                map.uint(2, *upto);
-                6
-            }
-            Content::Profile(name) => {
-                map.text(2, name);
-                10
-            }
-            Content::Dummy => 22,
-            Content::Unknown(kind) => *kind,
-        };
-        map.uint(0, kind);
+        self.content.write(&mut map);
+        map.uint(0, self.content.kind());
         if self.sent_ms != 0 {
             map.uint(1, self.sent_ms);
+        }
+        if self.forwarded {
+            map.uint(5, 1);
+        }
+        if self.expires_s != 0 {
+            map.uint(6, self.expires_s);
         }
         map.finish()
     }
@@ -83,32 +70,21 @@ impl Body {
     /// A [`PeerFault`].
     pub fn decode(input: &[u8]) -> Result<Self, PeerFault> {
         let mut kind = None;
-        let mut sent_ms = 0;
-        let mut content = None;
-        let extra = read_map(input, |key, field| {
+        let mut fields = Fields::default();
+        let mut out = Self::new(0, Content::Dummy);
+        out.extra = read_map(input, |key, field| {
             match (key, kind) {
                 (0, _) => kind = Some(field.uint()?),
-                (1, _) => sent_ms = field.uint()?,
-                (2, Some(1)) => {
-                    let text = field.text(TEXT_BYTES_MAX)?;
-                    if text.is_empty() {
-                        return Err(PeerFault::Malformed);
-                    }
-                    content = Some(Content::Text(text.to_owned()));
-                }
-                (2, Some(6)) => content = Some(Content::Read(field.uint()?)),
-                (2, Some(10)) => content = Some(Content::Profile(field.text(NAME_BYTES_MAX)?.to_owned())),
-                _ => return Ok(false),
+                (1, _) => out.sent_ms = field.uint()?,
+                (5, _) => out.forwarded = field.uint()? == 1,
+                (6, _) => out.expires_s = field.uint()?,
+                (key, Some(kind)) => return fields.take(kind, key, field),
+                (_, None) => return Ok(false),
             }
             Ok(true)
         })?;
-        let content = match (kind.ok_or(PeerFault::Malformed)?, content) {
-            (1 | 6 | 10, None) => return Err(PeerFault::Malformed),
-            (_, Some(content)) => content,
-            (22, None) => Content::Dummy,
-            (kind, None) => Content::Unknown(kind),
-        };
-        canonical(input, Self { sent_ms, content, extra }, Self::encode)
+        out.content = fields.finish(kind.ok_or(PeerFault::Malformed)?)?;
+        canonical(input, out, Self::encode)
     }
 }
 
@@ -352,6 +328,7 @@ fn read_ack(field: &mut Field<'_>) -> Result<Ack, PeerFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::MessageId;
 
     fn full() -> Payload {
         let mut unknown = Extra::new();
@@ -367,12 +344,18 @@ mod tests {
             first_seq: 17,
             numbered: vec![
                 Body::text(5, "Салом"),
-                Body { sent_ms: 0, content: Content::Unknown(900), extra: unknown.clone() },
+                Body { extra: unknown.clone(), ..Body::new(0, Content::Unknown(900)) },
+                Body { forwarded: true, expires_s: 60, ..Body::text(9, "again") },
+                Body::new(1, Content::Reply { to: MessageId([1; 16]), text: "Алейкум".into() }),
+                Body::new(1, Content::Reaction { on: MessageId([2; 16]), emoji: "👍".into() }),
+                Body::new(1, Content::Reaction { on: MessageId([2; 16]), emoji: String::new() }),
+                Body::new(1, Content::Edit { of: MessageId([3; 16]), text: "better".into() }),
+                Body::new(1, Content::Delete(MessageId([4; 16]))),
             ],
             loose: vec![
-                Body { sent_ms: 1, content: Content::Profile("Ali".into()), extra: Extra::new() },
-                Body { sent_ms: 1, content: Content::Read(4), extra: Extra::new() },
-                Body { sent_ms: 0, content: Content::Dummy, extra: Extra::new() },
+                Body::new(1, Content::Profile("Ali".into())),
+                Body::new(1, Content::Read(4)),
+                Body::new(0, Content::Dummy),
             ],
             reports: vec![Report { from: 4, count: 1, relays: vec![RelayId([1; 16]), RelayId([2; 16])] }],
             gift: Some(vec![7; 30]),
@@ -386,6 +369,29 @@ mod tests {
     fn payloads_come_back_with_fields_and_bodies_nobody_knows() {
         for payload in [Payload::default(), full()] {
             assert_eq!(Payload::decode(&payload.encode()), Ok(payload));
+        }
+    }
+
+    #[test]
+    fn bodies_that_lack_a_field_or_pass_a_bound_are_refused() {
+        let id = MessageId([5; 16]);
+        for content in [
+            Content::Text(String::new()),
+            Content::Text("x".repeat(8_001)),
+            Content::Reply { to: id, text: String::new() },
+            Content::Edit { of: id, text: String::new() },
+            Content::Reaction { on: id, emoji: "x".repeat(33) },
+            Content::Profile("x".repeat(65)),
+        ] {
+            assert_eq!(
+                Body::decode(&Body::new(0, content.clone()).encode()),
+                Err(PeerFault::Malformed),
+                "{content:?}"
+            );
+        }
+        for kind in [1, 2, 3, 4, 5, 6, 10] {
+            let bare = MapWriter::default().uint(0, kind).finish();
+            assert_eq!(Body::decode(&bare), Err(PeerFault::Malformed), "kind {kind}");
         }
     }
 

@@ -4,6 +4,8 @@
 pub const TEXT_BYTES_MAX: usize = 8_000;
 /// Longest name in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Longest sign of a reaction in bytes of UTF-8.
+pub const EMOJI_BYTES_MAX: usize = 32;
 /// Deepest nesting of CBOR that a decoder follows.
 pub const CBOR_DEPTH_MAX: usize = 8;
 /// Most items of a CBOR array or map.

@@ -49,6 +49,8 @@ pub const fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::NoSuchContact => "no_such_contact",
         ErrorKind::Ambiguous => "ambiguous",
         ErrorKind::NoSuchMessage => "no_such_message",
+        ErrorKind::NotYours => "not_yours",
+        ErrorKind::Unchangeable => "unchangeable",
         ErrorKind::TooLong => "too_long",
         ErrorKind::Empty => "empty",
         ErrorKind::Limit => "limit",

@@ -122,15 +122,22 @@ impl Inner {
             }
             Request::Rename { contact, name } => self.done(Command::Rename(ContactId(contact), name)).await,
             Request::Send { contact, text } => {
-                match self.command(Command::Send { contact: ContactId(contact), text }).await? {
-                    Reply::Queued { id, seq } => Ok(Response::Queued { id: hex(&id.0), seq }),
-                    _ => Err(closed()),
-                }
+                self.queued(Command::Send { contact: ContactId(contact), text }).await
             }
+            Request::Message { id } => messages::one(self, &id).await,
+            Request::Reply { to, text } => self.queued(Command::Answer { to: message_id(&to)?, text }).await,
+            Request::Forward { id, contact } => messages::forward(self, &id, ContactId(contact)).await,
+            Request::React { id, emoji } => self.queued(Command::React(message_id(&id)?, emoji)).await,
+            Request::Edit { id, text } => self.queued(Command::Edit(message_id(&id)?, text)).await,
+            Request::Delete { id } => self.queued(Command::Delete(message_id(&id)?)).await,
             Request::SendMany { contact, texts } => self.send_many(ContactId(contact), texts).await,
             Request::Messages { contact, before, since, limit } => {
                 messages::read(self, contact, before, since, limit).await
             }
+            Request::MessagesAfter { contact, position, limit } => {
+                messages::after(self, contact, position, limit).await
+            }
+            Request::Search { text, contact, limit } => messages::search(self, &text, contact, limit).await,
             Request::Info { id } => self.info(&id).await,
             Request::MarkRead { contact, seq } => self.done(Command::MarkRead(ContactId(contact), seq)).await,
             Request::Doors => match self.command(Command::Doors).await? {
@@ -162,6 +169,14 @@ impl Inner {
 
     async fn done(&self, command: Command) -> Result<Response, ApiError> {
         self.command(command).await.map(|_| Response::Done)
+    }
+
+    /// Carries out a command that queues a body.
+    pub(super) async fn queued(&self, command: Command) -> Result<Response, ApiError> {
+        match self.command(command).await? {
+            Reply::Queued { id, seq } => Ok(Response::Queued { id: hex(&id.0), seq }),
+            _ => Err(closed()),
+        }
     }
 
     async fn send_many(&self, contact: ContactId, texts: Vec<String>) -> Result<Response, ApiError> {
@@ -225,8 +240,7 @@ impl Inner {
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<Reply, ApiError> {
-        let id = unhex(id).map(MessageId).ok_or_else(bad_id)?;
-        self.command(Command::Message(id)).await
+        self.command(Command::Message(message_id(id)?)).await
     }
 
     async fn info(&self, id: &str) -> Result<Response, ApiError> {
@@ -253,6 +267,10 @@ impl Inner {
         let state = if mine { state(known) } else { State::Received };
         Ok(Response::Info { state, contact: contact.0, seq, mine, trail })
     }
+}
+
+fn message_id(text: &str) -> Result<MessageId, ApiError> {
+    unhex(text).map(MessageId).ok_or_else(bad_id)
 }
 
 fn bad_id() -> ApiError {
@@ -287,6 +305,7 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
         }
         Event::Contact(id) => api::Event::Contact { contact: id.0 },
         Event::Received { contact, from, to } => api::Event::Received { contact: contact.0, from, to },
+        Event::Changed { contact, id } => api::Event::Changed { contact: contact.0, id: hex(&id.0) },
         Event::Delivery(id, delivery) => api::Event::Delivery {
             contact: id.0,
             delivered_below: delivery.delivered_below,

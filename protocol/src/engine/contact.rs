@@ -1,7 +1,9 @@
 //! A contact: who it is, how far the meeting is, and the counters of the conversation; with the records that keep them.
 
 use super::api::{ContactId, ContactInfo, Delivery, Meeting};
+use super::changes::Changes;
 use super::outbox::Outbox;
+use super::terms::Terms;
 use crate::body::{Ack, MailboxDescriptor};
 use crate::cbor::{Field, MapWriter, array, bytes, read_map, uint};
 use crate::core::{Key, Op, Space, Value};
@@ -116,6 +118,9 @@ pub(crate) struct Contact {
     pub(crate) next_seq: u64,
     /// Mailboxes where tags are being registered.
     pub(crate) registering: Vec<u32>,
+    /// Changes of messages that wait.
+    pub(crate) changes: Changes,
+    pub(crate) terms: Terms,
 }
 
 impl Contact {
@@ -129,6 +134,8 @@ impl Contact {
             position: 1,
             next_seq: 1,
             registering: Vec::new(),
+            changes: Changes::default(),
+            terms: Terms::default(),
         }
     }
 
@@ -140,7 +147,9 @@ impl Contact {
             meeting: self.card.meeting,
             fingerprint: self.card.fingerprint,
             verified: self.card.verified,
-            unread: last.saturating_sub(self.card.seen_upto),
+            unread: last
+                .saturating_sub(self.card.seen_upto)
+                .saturating_sub(self.terms.hidden.count_between(self.card.seen_upto, last + 1)),
         }
     }
 

@@ -1,15 +1,15 @@
 //! The inbox: which tags are expected, and what an opened cell does to a conversation (DESIGN D4, P6).
 
-use super::api::{ContactId, Event, Meeting, StoredMessage};
+use super::api::{ContactId, Event, Meeting};
+use super::changes;
 use super::contact::{Contact, EARLY_MAX};
 use super::cx::{Alarm, Cx, Signal};
 use super::outbox::{self, TAG_SPAN};
-use crate::body::{Body, Content, Payload};
+use crate::body::{Content, Payload};
 use crate::core::{Key, Op, Space};
 use crate::ids::Tag;
 use crate::limits::{NAME_BYTES_MAX, TAGS_ACTIVE, TAGS_QUIET};
 use std::collections::BTreeMap;
-use zeroize::Zeroizing;
 
 /// An acknowledgement waits this long for texts to travel with, milliseconds.
 const ACK_MS: u64 = 20;
@@ -188,7 +188,12 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
             contact.position = position + 1;
             position
         });
-        store(contact, body, seq, position, cx);
+        let row = changes::arrive(contact, body, seq, position, cx);
+        if row.marks.hidden {
+            contact.terms.hidden.insert(seq);
+            cx.write(contact.terms.save(contact.id));
+        }
+        cx.write(Op::Put(Key::of(Space::Received, contact.id.group(), seq), row.encode()));
         contact.early.insert(seq, position);
         let talk = contact.talk.as_mut()?;
         let before = contact.card.skipped.1;
@@ -205,17 +210,6 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
     }
     let after = contact.talk.as_ref()?.receive_next;
     (after > before).then(|| (before, after - 1))
-}
-
-fn store(contact: &Contact, body: &Body, seq: u64, position: u64, cx: &mut Cx<'_>) {
-    let message = StoredMessage {
-        position,
-        sent_ms: body.sent_ms,
-        at_ms: cx.now.wall_ms,
-        id: contact.card.message_id(false, seq),
-        body: Zeroizing::new(body.encode()),
-    };
-    cx.write(Op::Put(Key::of(Space::Received, contact.id.group(), seq), message.encode()));
 }
 
 fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &mut Cx<'_>) -> bool {

@@ -3,8 +3,26 @@
 //! Each machine owns its state and its records and names no other: it changes its state, writes, and signals; the dispatcher passes the
 //! signals on until none is left.
 
+/// The context beside machines that are borrowed by hand.
+macro_rules! context {
+    ($engine:ident) => {
+        crate::engine::cx::Cx {
+            fx: &mut $engine.fx,
+            now: $engine.now,
+            rng: &mut *$engine.rng,
+            timers: &mut $engine.timers,
+            paces: &mut $engine.paces,
+            signals: &mut $engine.signals,
+            next_load: &mut $engine.next_load,
+            faults: &mut $engine.faults,
+        }
+    };
+}
+
 pub mod api;
 mod canary;
+mod cells;
+mod changes;
 mod contact;
 mod cx;
 mod dispatch;
@@ -13,14 +31,18 @@ mod inbox;
 mod invites;
 mod mailboxes;
 mod meeting;
+mod message;
 mod moves;
 mod outbox;
 mod outcell;
+mod pace;
 mod questions;
 mod reform;
 mod resets;
 mod routes;
+mod say;
 mod start;
+mod terms;
 
 use crate::core::{Core, Input, Mono, Now, Output};
 use crate::effects::Effects;
@@ -49,6 +71,7 @@ pub struct Engine {
     rng: Box<dyn CryptoRng + Send>,
     fx: Effects<Reply, Event>,
     timers: Timers<Alarm>,
+    paces: pace::Paces,
     signals: VecDeque<Signal>,
     next_load: u64,
     faults: u64,
@@ -80,6 +103,7 @@ impl Engine {
             rng,
             fx: Effects::default(),
             timers: Timers::default(),
+            paces: pace::Paces::default(),
             signals: VecDeque::new(),
             next_load: 0,
             faults: 0,
@@ -161,6 +185,7 @@ macro_rules! with {
                 now: self.now,
                 rng: &mut *self.rng,
                 timers: &mut self.timers,
+                paces: &mut self.paces,
                 signals: &mut self.signals,
                 next_load: &mut self.next_load,
                 faults: &mut self.faults,

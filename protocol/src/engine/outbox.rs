@@ -3,10 +3,10 @@
 use super::api::{ContactId, Event, Meeting, StoredMessage};
 use super::contact::Contact;
 use super::cx::{Alarm, Cx};
+use super::message::Marks;
 use super::outcell::OutCell;
 use super::routes::RouteError;
 use crate::body::{Ack, Body, Content, MailboxDescriptor, Payload, Report};
-use crate::cbor::Extra;
 use crate::cell::{Cell, Class};
 use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
 use crate::ids::RelayId;
@@ -79,11 +79,23 @@ impl Outbox {
     }
 
     /// What waits in memory is read from disk again, from number `next` on.
-    fn from_disk(&mut self, next: u64, end: u64) {
+    fn read_again(&mut self, next: u64, end: u64) {
         self.queue.clear();
         self.queue_bytes = 0;
         self.refill = None;
         self.on_disk_from = (next < end).then_some(next);
+    }
+
+    /// Empties body `seq`, if it still waits in memory; `next_pack` is the number of the first that waits. The row on disk is the
+    /// caller's.
+    pub(crate) fn empty(&mut self, seq: u64, next_pack: u64) {
+        let place = seq.checked_sub(next_pack).and_then(|place| usize::try_from(place).ok());
+        if let Some((body, length)) = place.and_then(|place| self.queue.get_mut(place)) {
+            *body = Body::new(0, Content::Dummy);
+            self.queue_bytes -= *length;
+            *length = body.encode().len();
+            self.queue_bytes += *length;
+        }
     }
 
     fn push(&mut self, seq: u64, body: Body, length: usize) {
@@ -97,9 +109,8 @@ impl Outbox {
     }
 }
 
-/// Queues a text; durable once the batch of this turn is. Returns its number.
-pub(crate) fn queue_text(contact: &mut Contact, text: &str, cx: &mut Cx<'_>) -> u64 {
-    let body = Body::text(cx.now.wall_ms, text);
+/// Queues a body; durable once the batch of this turn is. Returns its number.
+pub(crate) fn queue(contact: &mut Contact, body: Body, marks: Marks, cx: &mut Cx<'_>) -> u64 {
     let encoded = body.encode();
     let seq = contact.next_seq;
     contact.next_seq += 1;
@@ -111,6 +122,7 @@ pub(crate) fn queue_text(contact: &mut Contact, text: &str, cx: &mut Cx<'_>) -> 
         sent_ms: cx.now.wall_ms,
         at_ms: cx.now.wall_ms,
         id,
+        marks,
         body: Zeroizing::new(encoded),
     };
     cx.write(Op::Put(Key::of(Space::Sent, contact.id.group(), seq), stored.encode()));
@@ -179,7 +191,7 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
     let later = mine.gift.is_some() && payload.gift.is_none();
     if talk.next_cell == 1 {
         let content = Content::Profile(mine.name.to_owned());
-        payload.loose.push(Body { sent_ms: cx.now.wall_ms, content, extra: Extra::new() });
+        payload.loose.push(Body::new(cx.now.wall_ms, content));
     }
     let base = payload.encode().len() + PAYLOAD_OVERHEAD;
     let wanted = base + if texts { contact.out.queue_bytes } else { 0 };
@@ -336,7 +348,7 @@ pub(crate) fn restart(contact: &mut Contact, cx: &mut Cx<'_>) {
         cell.retire(contact.id, number, None, cx);
     }
     let next = contact.talk.as_ref().map_or(1, |talk| talk.next_pack);
-    contact.out.from_disk(next, contact.next_seq);
+    contact.out.read_again(next, contact.next_seq);
     contact.out.ack_due = false;
 }
 
@@ -439,7 +451,7 @@ pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool 
     if ack.below > talk.next_pack {
         // An earlier session carried them already.
         talk.next_pack = ack.below;
-        contact.out.from_disk(ack.below, contact.next_seq);
+        contact.out.read_again(ack.below, contact.next_seq);
     }
     let delivered =
         |seq: u64| seq < ack.below || ack.ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));

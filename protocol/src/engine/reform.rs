@@ -2,7 +2,7 @@
 
 use super::api::{ContactId, Event, Meeting, Reply};
 use super::contact::{Card, Contact, Pending};
-use super::cx::{Alarm, Cx};
+use super::cx::Alarm;
 use super::inbox;
 use super::resets::{Next, Purpose, RESTORE_JUMP, replace};
 use super::{CONTACTS_MAX, Engine};
@@ -18,21 +18,6 @@ use crate::limits::{TAGS_QUIET, TOLD_MS};
 use crate::session::Session;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
-
-/// The context beside machines that are borrowed by hand.
-macro_rules! context {
-    ($engine:ident) => {
-        Cx {
-            fx: &mut $engine.fx,
-            now: $engine.now,
-            rng: &mut *$engine.rng,
-            timers: &mut $engine.timers,
-            signals: &mut $engine.signals,
-            next_load: &mut $engine.next_load,
-            faults: &mut $engine.faults,
-        }
-    };
-}
 
 impl Engine {
     /// Gives a contact what it needs for a reset, if that is due.

@@ -3,7 +3,8 @@
 use super::api::{ContactId, Event, StoredMessage};
 use super::contact::{Card, Contact, Talk};
 use super::cx::Signal;
-use super::{Engine, outbox};
+use super::terms::Terms;
+use super::{Engine, changes, outbox};
 use crate::core::{Key, LoadId, Range, Space, Value};
 use std::collections::BTreeMap;
 
@@ -42,6 +43,8 @@ impl Engine {
             Space::OutState,
             Space::Invite,
             Space::Reset,
+            Space::Terms,
+            Space::Change,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -139,6 +142,21 @@ impl Engine {
                     None => cx.fault(),
                 }
             }
+            Space::Terms => {
+                let id = ContactId(key.seq as u32);
+                match (Terms::decode(value), self.contacts.get_mut(&id)) {
+                    (Ok(terms), Some(contact)) => contact.terms = terms,
+                    _ => self.faults += 1,
+                }
+            }
+            Space::Change => {
+                let id = outbox::contact_of(&key.group);
+                let (contacts, mut cx) = self.with_contacts();
+                match contacts.get_mut(&id) {
+                    Some(contact) => changes::restore(contact, key.seq, value, &mut cx),
+                    None => cx.fault(),
+                }
+            }
             _ => {}
         }
     }
@@ -169,6 +187,7 @@ impl Engine {
             let (contacts, mut cx) = self.with_contacts();
             if let Some(contact) = contacts.get_mut(&id) {
                 super::meeting::on_network(contact, &mut cx);
+                changes::resume(contact, &mut cx);
                 if contact.talk.as_ref().is_some_and(|talk| talk.owes) {
                     cx.alarm_by(super::cx::Alarm::Ack(id), 20);
                 }

@@ -2,7 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod disk;
-mod people;
+pub mod people;
 mod turn;
 
 pub use disk::Disk;

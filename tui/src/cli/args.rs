@@ -116,6 +116,39 @@ Returns at once. The two devices then meet by themselves; `karvon contacts` show
 
 A name may be shortened as long as it is unique. A time-out (exit code 10) loses nothing: the message stays queued.")]
     Send(Send),
+    /// Answers a message
+    #[command(after_help = "Examples:
+  karvon reply 0123456789abcdef0123456789abcdef 'Yes, tomorrow'
+
+The id is what `karvon read --json` calls \"id\".")]
+    Reply(Reply),
+    /// Puts a sign on a message
+    #[command(after_help = "Examples:
+  karvon react 0123456789abcdef0123456789abcdef 👍
+  karvon react 0123456789abcdef0123456789abcdef --remove")]
+    React(React),
+    /// Gives one of your messages a new text, on both devices
+    #[command(after_help = "Examples:
+  karvon edit 0123456789abcdef0123456789abcdef 'At eight, not at seven'")]
+    Edit(Edit),
+    /// Takes one of your messages back, on both devices
+    #[command(after_help = "Examples:
+  karvon delete 0123456789abcdef0123456789abcdef
+
+The other person may have read it already, or may use a program that keeps it.")]
+    Delete {
+        /// Id of the message, 32 hexadecimal digits
+        id: String,
+    },
+    /// Passes a message on to somebody else
+    #[command(after_help = "Examples:
+  karvon forward 0123456789abcdef0123456789abcdef Bob")]
+    Forward {
+        /// Id of the message, 32 hexadecimal digits
+        id: String,
+        /// Name of the contact, or its beginning
+        who: String,
+    },
     /// Shows messages
     #[command(after_help = "Examples:
   karvon read                    the newest of everybody
@@ -252,6 +285,39 @@ pub enum Wait {
     Stored,
     /// The recipient's device has it on disk
     Delivered,
+}
+
+/// Arguments of `reply`.
+#[derive(Debug, Args)]
+pub struct Reply {
+    /// Id of the message to answer, 32 hexadecimal digits
+    pub id: String,
+    /// The text; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    pub text: String,
+}
+
+/// Arguments of `react`.
+#[derive(Debug, Args)]
+pub struct React {
+    /// Id of the message, 32 hexadecimal digits
+    pub id: String,
+    /// The sign, for example an emoji
+    #[arg(required_unless_present = "remove")]
+    pub emoji: Option<String>,
+    /// Takes your sign back
+    #[arg(long, conflicts_with = "emoji")]
+    pub remove: bool,
+}
+
+/// Arguments of `edit`.
+#[derive(Debug, Args)]
+pub struct Edit {
+    /// Id of the message, 32 hexadecimal digits
+    pub id: String,
+    /// The new text; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    pub text: String,
 }
 
 /// Arguments of `read`.

@@ -36,7 +36,11 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
     (6, "locked, or the wrong passphrase", &[code::LOCKED, code::WRONG_PASSPHRASE]),
     (7, "a key or signature does not match", &["key_changed", "signature", "mismatch"]),
     (8, "the store is damaged or full", &["store", "store_damaged", "disk_full"]),
-    (9, "refused by a limit", &["too_long", "empty", "limit", code::TOO_MANY_CLIENTS]),
+    (
+        9,
+        "refused by a limit",
+        &["too_long", "empty", "limit", "not_yours", "unchangeable", code::TOO_MANY_CLIENTS],
+    ),
     (10, "time-out", &[TIMEOUT]),
     (75, "try again later", &["busy", code::UNAVAILABLE]),
     (130, "interrupted", &[INTERRUPTED]),

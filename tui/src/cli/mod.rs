@@ -4,6 +4,7 @@ pub mod args;
 mod ask;
 mod background;
 mod door;
+pub(crate) mod editor;
 pub mod failure;
 mod init;
 mod lines;
@@ -14,8 +15,9 @@ mod read;
 pub mod resolve;
 mod send;
 pub mod session;
-mod settings;
+pub(crate) mod settings;
 mod show;
+mod talk;
 
 use args::{Cli, Command};
 use clap::Parser as _;
@@ -89,6 +91,11 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Add(add)) => Box::pin(people::add(&session, add)).await,
         Some(Command::Contacts { what }) => Box::pin(people::contacts(&session, what)).await,
         Some(Command::Send(send)) => Box::pin(send::send(&session, send)).await,
+        Some(Command::Reply(reply)) => Box::pin(talk::reply(&session, reply)).await,
+        Some(Command::React(react)) => Box::pin(talk::react(&session, react)).await,
+        Some(Command::Edit(edit)) => Box::pin(talk::edit(&session, edit)).await,
+        Some(Command::Delete { id }) => Box::pin(talk::delete(&session, &id)).await,
+        Some(Command::Forward { id, who }) => Box::pin(talk::forward(&session, &id, &who)).await,
         Some(Command::Read(read)) => Box::pin(read::read(&session, read)).await,
         Some(Command::Door { what }) => Box::pin(door::door(&session, what)).await,
         Some(Command::Config { what }) => settings::config(&session, what),
