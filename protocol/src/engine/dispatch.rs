@@ -7,7 +7,7 @@ use super::cx::{Alarm, Ask, Signal, Token};
 use super::inbox::{self, Expected};
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
-use super::{CONTACTS_MAX, Engine, meeting};
+use super::{CONTACTS_MAX, Engine, expiry, gaps, meeting, receipts, safety};
 use crate::body::Payload;
 use crate::cell::Cell;
 use crate::core::{CommandId, LinkId, LoadId, Output};
@@ -55,6 +55,13 @@ impl Engine {
             Command::Send { contact, text } => self.say_text(contact, text, false),
             Command::Answer { to, text } => self.say_reply(to, text),
             Command::Forward { contact, text } => self.say_text(contact, text, true),
+            Command::SendFile { contact, name, media, data, forwarded } => {
+                self.say_file(contact, (name, media), &data, forwarded)
+            }
+            Command::Introduce { contact, name, invitation } => self.introduce(contact, name, &invitation),
+            Command::Typing(contact) => self.typing(contact),
+            Command::Set(contact, setting) => self.set(contact, setting),
+            Command::Safety(contact) => self.safety(contact),
             Command::React(message, emoji) => return self.change(id, &message, What::Sign(emoji)),
             Command::Edit(message, text) => return self.change(id, &message, What::Edit(text)),
             Command::Delete(message) => return self.change(id, &message, What::Delete),
@@ -131,21 +138,6 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    fn mark_read(&mut self, id: ContactId, seq: u64) -> Result<Reply, ErrorKind> {
-        let (contacts, mut cx) = self.with_contacts();
-        let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
-        let last = contact.talk.as_ref().map_or(0, |talk| talk.receive_next - 1);
-        let seq = seq.min(last);
-        if seq > contact.card.seen_upto {
-            contact.card.seen_upto = seq;
-            contact.terms.hidden.forget_upto(seq);
-            cx.write(contact.save_card());
-            cx.write(contact.terms.save(id));
-            cx.notify(Event::Contact(id));
-        }
-        Ok(Reply::Done)
-    }
-
     fn status(&self) -> StatusInfo {
         let mut out = StatusInfo {
             links: self.doors.links_up(),
@@ -198,7 +190,9 @@ impl Engine {
             if outbox::on_cell_loaded(contact, load, rows, &mut cx) {
                 return;
             }
-            if changes::on_loaded(contact, load, rows, &mut cx) {
+            if changes::on_loaded(contact, load, rows, &mut cx)
+                || gaps::on_loaded(contact, load, rows, &mut cx)
+            {
                 return;
             }
             if outbox::on_refill(contact, load, rows, &mut cx) {
@@ -223,6 +217,21 @@ impl Engine {
         match alarm {
             Alarm::Pump(id) => self.with_mine(id, outbox::pump),
             Alarm::Ack(id) => self.with_mine(id, outbox::on_ack_due),
+            Alarm::Receipt(id) | Alarm::Expiry(id) | Alarm::Gap(id) => {
+                let (contacts, mut cx) = self.with_contacts();
+                let Some(contact) = contacts.get_mut(&id) else { return };
+                let leaves = match alarm {
+                    Alarm::Receipt(_) => receipts::on_alarm(contact),
+                    Alarm::Gap(_) => gaps::on_alarm(contact, &mut cx),
+                    _ => {
+                        expiry::on_alarm(contact, &mut cx);
+                        false
+                    }
+                };
+                if leaves {
+                    safety::owe(contact, &mut cx);
+                }
+            }
             Alarm::Cell(id, number) => {
                 let (contacts, mut cx) = self.with_contacts();
                 if let Some(contact) = contacts.get_mut(&id) {
@@ -510,6 +519,7 @@ impl Engine {
         let payload = Payload::decode(&greeted.payload)?;
         let their = payload.mailboxes.clone().ok_or(PeerFault::Malformed)?;
         let fingerprint = greeted.identity.fingerprint();
+        let mut other_device = false;
         let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
         let id = match known.map(|contact| (contact.id, contact.card.meeting)) {
             // Both invited each other at once: the greeting of the lower fingerprint counts.
@@ -518,7 +528,19 @@ impl Engine {
             {
                 return Ok(());
             }
-            Some((_, Meeting::Connected)) => return Err(PeerFault::Replay),
+            Some((id, Meeting::Connected)) => {
+                let (contacts, mut cx) = self.with_contacts();
+                match contacts
+                    .get_mut(&id)
+                    .filter(|known| safety::is_other_device(&known.card, &greeted.identity))
+                {
+                    // Who greets knows the account key and has another device: nothing more is sent to either until the person decides.
+                    Some(known) => safety::alarm(known, &mut cx),
+                    None => return Err(PeerFault::Replay),
+                }
+                other_device = true;
+                self.new_contact(Card::new(fingerprint, &greeted.secret, false))
+            }
             Some((id, _)) => {
                 let (contacts, mut cx) = self.with_contacts();
                 if let Some(contact) = contacts.get_mut(&id) {
@@ -554,6 +576,9 @@ impl Engine {
         contact.talk = Some(talk);
         inbox::on_payload(contact, &payload, None, &mut cx);
         inbox::connected(contact, &mut cx);
+        if other_device {
+            safety::alarm(contact, &mut cx);
+        }
         cx.signal(Signal::TagsWanted(id));
         self.inbox.expect_contact(contact_ref(&self.contacts, id)?, 0);
         Ok(())
