@@ -57,12 +57,40 @@ pub const KEYS: &[Key] = &[
         check: |value| ["auto", "unicode", "plain"].contains(&value),
     },
     Key {
+        name: "ui.theme",
+        default: "dark",
+        meaning: "Colours: \"dark\" or \"light\" as the terminal's ground is, or \"mono\".",
+        check: |value| ["dark", "light", "mono"].contains(&value),
+    },
+    Key {
+        name: "ui.mouse",
+        default: "on",
+        meaning: "Taps and the wheel: \"on\", or \"off\" to leave them to the terminal.",
+        check: on_or_off,
+    },
+    Key {
+        name: "ui.notify",
+        default: "count",
+        meaning: "What a notification says: \"count\" (how many), \"name\" (from whom and how many), or \"off\".",
+        check: |value| ["count", "name", "off"].contains(&value),
+    },
+    Key {
+        name: "ui.bell",
+        default: "on",
+        meaning: "The terminal's bell for new messages: \"on\" or \"off\".",
+        check: on_or_off,
+    },
+    Key {
         name: "api.socket",
         default: "auto",
         meaning: "Socket of the local interface: \"auto\" is in the runtime directory, or an absolute path in a private directory.",
         check: |value| value == "auto" || Path::new(value).is_absolute(),
     },
 ];
+
+fn on_or_off(value: &str) -> bool {
+    ["on", "off"].contains(&value)
+}
 
 /// The file's content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +112,14 @@ pub struct Ui {
     pub lang: String,
     /// `auto`, `unicode` or `plain`.
     pub glyphs: String,
+    /// `dark`, `light` or `mono`.
+    pub theme: String,
+    /// `on` or `off`.
+    pub mouse: String,
+    /// `count`, `name` or `off`.
+    pub notify: String,
+    /// `on` or `off`.
+    pub bell: String,
 }
 
 /// Section `api`.
@@ -102,7 +138,10 @@ impl Default for Config {
 
 impl Default for Ui {
     fn default() -> Self {
-        Self { lang: "auto".to_owned(), glyphs: "auto".to_owned() }
+        let [lang, glyphs] = ["auto"; 2].map(str::to_owned);
+        let [theme, notify] = ["dark", "count"].map(str::to_owned);
+        let [mouse, bell] = ["on"; 2].map(str::to_owned);
+        Self { lang, glyphs, theme, mouse, notify, bell }
     }
 }
 
@@ -184,6 +223,10 @@ impl Config {
         match known(key)?.name {
             "ui.lang" => Ok(&self.ui.lang),
             "ui.glyphs" => Ok(&self.ui.glyphs),
+            "ui.theme" => Ok(&self.ui.theme),
+            "ui.mouse" => Ok(&self.ui.mouse),
+            "ui.notify" => Ok(&self.ui.notify),
+            "ui.bell" => Ok(&self.ui.bell),
             "api.socket" => Ok(&self.api.socket),
             _ => Err(ConfigError::Unknown { key: key.to_owned(), meant: None }),
         }

@@ -52,6 +52,7 @@ pub(crate) async fn start() -> Result<Arc<dyn Backend>, ApiError> {
             mesh_listen: None,
             peers: doors.first().cloned().map(Zeroizing::new).into_iter().collect(),
             allow_private: true,
+            web: None,
         };
         let (tell, told) = oneshot::channel();
         let until = stop.clone();

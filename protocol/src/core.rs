@@ -312,6 +312,8 @@ pub enum Target {
         relay: RelayId,
         /// Its address.
         addr: crate::descriptor::RelayAddr,
+        /// The slot: a web door lets nobody in without it.
+        key: crate::descriptor::SlotKey,
     },
     /// A relay of the mesh; the driver dials only what a verified descriptor names.
     Relay(RelayId),

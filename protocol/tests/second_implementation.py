@@ -163,12 +163,12 @@ assert len(bundle) == 1437 + 2 + number(bundle[1437:1439]) + 64
 
 for kind, name in enumerate(["object", "used", "revoked"]):
     outside = file[name]
-    assert len(outside) == 2193 and outside[0] == 0
+    assert len(outside) == 2057 and outside[0] == 0
     assert outside[1:65] == invite["locator"] + sign_public(file["owner seed"])
-    verify(outside[33:65], "karvon/1 object", outside[:2129], outside[2129:])
-    inside = xaead_open(invite["bundle key"], outside[81:105], outside[105:2129], outside[:81])
+    verify(outside[33:65], "karvon/1 object", outside[:1993], outside[1993:])
+    inside = xaead_open(invite["bundle key"], outside[81:105], outside[105:1993], outside[:81])
     content = inside[3:3 + number(inside[1:3])]
-    assert len(inside) == 2008 and inside[0] == kind and not any(inside[3 + len(content):])
+    assert len(inside) == 1872 and inside[0] == kind and not any(inside[3 + len(content):])
     if kind == 0:
         assert content == bundle
     else:

@@ -7,7 +7,8 @@ use karvon_protocol::core::{Key, Space};
 use karvon_protocol::engine::api::{Command, ContactId, Event, Reply, StoredMessage};
 use karvon_protocol::error::ErrorKind;
 use karvon_protocol::ids::MessageId;
-use world::{Host, World, text_of};
+use world::people::text_of;
+use world::{Host, World};
 
 fn two(seed: u64) -> (World, ContactId, ContactId) {
     let mut world = World::with(seed, 3, &[("Ali", &[0, 1, 2]), ("Bob", &[0, 1, 2])]);
@@ -168,8 +169,8 @@ fn send_forged(world: &mut World, to: ContactId, body: &Body) -> u64 {
     let (_, seq) = world.queue(0, text(to, "to be replaced"));
     world.crash(Host::Person(0));
     let key = Key::of(Space::Sent, to.group(), seq);
-    let value = world.people[0].node.disk.kv.get_mut(&key).unwrap();
-    let mut row = StoredMessage::decode(value).unwrap();
+    let value = world.people[0].node.disk.kv.get_mut(&key).unwrap_or_else(|| panic!("no such row"));
+    let mut row = StoredMessage::decode(value).unwrap_or_else(|| panic!("a damaged row"));
     row.body = body.encode().into();
     *value = row.encode();
     for relay in 0..3 {

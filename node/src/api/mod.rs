@@ -5,6 +5,7 @@
 
 pub mod backend;
 pub mod error;
+pub mod fold;
 pub mod line;
 pub mod server;
 pub mod time;
@@ -111,6 +112,25 @@ pub enum Request {
     Delete {
         /// Id of the message.
         id: String,
+    },
+    /// The oldest messages of a conversation after a position, oldest first: [`Response::Messages`], whose `more` tells of newer ones.
+    MessagesAfter {
+        /// The contact.
+        contact: u32,
+        /// Only messages after this position; 0 starts at the beginning.
+        position: u64,
+        /// At most this many.
+        limit: usize,
+    },
+    /// Messages of all conversations, or of one, that have all words of a text, the newest first: [`Response::Found`]. Letters are folded,
+    /// and a word is found in the other script as well (see [`fold`]).
+    Search {
+        /// What is searched for.
+        text: String,
+        /// Only in the conversation with this contact.
+        contact: Option<u32>,
+        /// At most this many.
+        limit: usize,
     },
     /// [`Response::Info`].
     Info {
@@ -363,6 +383,13 @@ pub enum Response {
     },
     /// One message.
     Message(Box<Message>),
+    /// What a search found, newest first.
+    Found {
+        /// The messages.
+        messages: Vec<Message>,
+        /// There are more than these.
+        more: bool,
+    },
     /// A message and its way.
     Info {
         /// The message's state.

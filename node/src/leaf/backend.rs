@@ -134,6 +134,10 @@ impl Inner {
             Request::Messages { contact, before, since, limit } => {
                 messages::read(self, contact, before, since, limit).await
             }
+            Request::MessagesAfter { contact, position, limit } => {
+                messages::after(self, contact, position, limit).await
+            }
+            Request::Search { text, contact, limit } => messages::search(self, &text, contact, limit).await,
             Request::Info { id } => self.info(&id).await,
             Request::MarkRead { contact, seq } => self.done(Command::MarkRead(ContactId(contact), seq)).await,
             Request::Doors => match self.command(Command::Doors).await? {

@@ -1,13 +1,16 @@
 //! Pages of conversations for front ends: history from disk, states from the engine.
 
 use super::backend::{Inner, hex, state};
+use crate::api::fold::Query;
 use crate::api::time::rfc3339;
 use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Message, Reaction, Response, State};
 use crate::store::Entry;
+use crate::store::search::Place;
 use karvon_protocol::body::{Body, Content};
 use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, ContactId, Delivery, Reply};
 use karvon_protocol::error::ErrorKind;
+use std::collections::BTreeMap;
 
 fn fault(fault: StoreFault) -> ApiError {
     ApiError::new("store", format!("the history can not be read ({fault:?}): check the disk"))
@@ -107,6 +110,70 @@ pub(super) async fn forward(inner: &Inner, id: &str, contact: ContactId) -> Resu
             inner.queued(Command::Forward { contact, text }).await
         }
         _ => Err(ErrorKind::Unchangeable.into()),
+    }
+}
+
+/// Answers [`crate::api::Request::MessagesAfter`].
+pub(super) async fn after(
+    inner: &Inner,
+    contact: u32,
+    position: u64,
+    limit: usize,
+) -> Result<Response, ApiError> {
+    let limit = limit.min(MESSAGES_LIMIT_MAX);
+    let contacts = inner.contacts().await?;
+    let Some(known) = contacts.iter().find(|known| known.contact == contact) else {
+        return Err(ErrorKind::NoSuchContact.into());
+    };
+    let id = ContactId(contact);
+    let Reply::Delivery(delivery) = inner.command(Command::Delivery(id)).await? else {
+        return Ok(Response::Messages { messages: Vec::new(), more: false });
+    };
+    let mut entries = inner.history.after(id, position, limit.saturating_add(1)).map_err(fault)?;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    // What waits for an earlier message is not shown yet.
+    entries.retain(|entry| entry.mine || entry.seq < delivery.received_below);
+    let messages = entries.into_iter().map(|entry| message(inner, &known.name, id, entry, &delivery));
+    Ok(Response::Messages { messages: messages.collect(), more })
+}
+
+/// Answers [`crate::api::Request::Search`].
+pub(super) async fn search(
+    inner: &Inner,
+    text: &str,
+    contact: Option<u32>,
+    limit: usize,
+) -> Result<Response, ApiError> {
+    let query = Query::new(text);
+    let mut places = Vec::new();
+    let mut known = BTreeMap::new();
+    for one in
+        inner.contacts().await?.into_iter().filter(|one| contact.is_none_or(|only| only == one.contact))
+    {
+        let id = ContactId(one.contact);
+        let Reply::Delivery(delivery) = inner.command(Command::Delivery(id)).await? else { continue };
+        places.push(Place { contact: id, received_below: delivery.received_below });
+        known.insert(one.contact, (one.name, delivery));
+    }
+    if query.is_empty() {
+        return Ok(Response::Found { messages: Vec::new(), more: false });
+    }
+    let wanted = move |body: &[u8]| text_of(body).is_some_and(|text| query.matches(&text));
+    let (found, more) =
+        inner.history.search(places, limit.min(MESSAGES_LIMIT_MAX), wanted).await.map_err(fault)?;
+    let messages = found.into_iter().filter_map(|(id, entry)| {
+        let (name, delivery) = known.get(&id.0)?;
+        Some(message(inner, name, id, entry, delivery))
+    });
+    Ok(Response::Found { messages: messages.collect(), more })
+}
+
+/// The text in a stored body, if it has one.
+fn text_of(body: &[u8]) -> Option<String> {
+    match Body::decode(body).ok()?.content {
+        Content::Text(text) | Content::Reply { text, .. } => Some(text),
+        _ => None,
     }
 }
 

@@ -32,6 +32,14 @@ pub(super) trait Rows: Send + Sync {
     fn next_seq(&self, space: u8, group: &[u8; 16], from: u64) -> Result<Option<u64>, StoreFault>;
     /// The highest sequence number of the group in `..below`.
     fn prev_seq(&self, space: u8, group: &[u8; 16], below: u64) -> Result<Option<u64>, StoreFault>;
+    /// Shows the rows of the group in `..below` with their sequence numbers, the highest first, until `visit` says that it is enough.
+    fn newest_first(
+        &self,
+        space: u8,
+        group: &[u8; 16],
+        below: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), StoreFault>;
 }
 
 /// A reader of conversations; clones are cheap and may be used from any thread while the writer writes. Each call blocks for the time of
@@ -67,6 +75,10 @@ impl Way {
 impl History {
     pub(super) fn new(rows: Arc<dyn Rows>) -> Self {
         Self(rows)
+    }
+
+    pub(super) fn rows(&self) -> &dyn Rows {
+        &*self.0
     }
 
     /// The last `limit` messages of a conversation before position `before` (or at its end), oldest first.

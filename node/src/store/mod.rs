@@ -10,6 +10,7 @@ pub mod keystore;
 pub mod memory;
 mod opening;
 mod sealed;
+pub mod search;
 pub mod segments;
 pub mod sled;
 pub mod writer;

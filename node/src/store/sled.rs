@@ -371,6 +371,26 @@ impl Rows for Shared {
         let row = self.open()?.1.range(at(&prefix, 0, 0)..at(&prefix, below, 0)).keys().next_back();
         seq_of(row)
     }
+
+    fn newest_first(
+        &self,
+        space: u8,
+        group: &[u8; 16],
+        below: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), StoreFault> {
+        let prefix = self.sealer.prefix(space, group);
+        for row in self.open()?.1.range(at(&prefix, 0, 0)..at(&prefix, below, 0)).rev() {
+            let (disk_key, sealed) = row.map_err(|error| fault(&error))?;
+            if seq_and_chunk(&disk_key).is_some_and(|(_, chunk)| chunk == 0) {
+                let (key, value) = self.assemble(&disk_key, &sealed)?;
+                if !self.pending.hides(&key) && !visit(key.seq, &value) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 fn seq_of(row: Option<::sled::Result<IVec>>) -> Result<Option<u64>, StoreFault> {

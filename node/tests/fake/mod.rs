@@ -169,6 +169,7 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
         }
         Request::Doors => Response::Doors { doors: inner.doors.clone() },
         Request::MarkRead { .. } | Request::Subscribe | Request::Shutdown => Response::Done,
+        _ => return Err(ApiError::new("unavailable", "the stand-in does not do this")),
     })
 }
 

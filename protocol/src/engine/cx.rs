@@ -1,6 +1,7 @@
 //! What the machines of the engine share while one input is handled: effects, time, randomness, timers and signals to one another.
 
 use super::api::{ContactId, Event, Reply};
+use super::pace::{Paces, Stamp};
 use super::routes::{Lane, RouteError};
 use crate::cell::Cell;
 use crate::core::{LinkId, LoadId, Now, Op, Output, Range};
@@ -87,6 +88,8 @@ pub(crate) enum Signal {
     Item(u32, Cell),
     /// A mailbox holds a cell with this tag.
     Notice(u32, TagPrefix),
+    /// A door answered the question whether it is there.
+    Echo(LinkId, Stamp),
     /// More relays or links are known than before.
     NetworkChanged,
     /// The door answered about a guest slot.
@@ -107,6 +110,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) now: Now,
     pub(crate) rng: &'a mut (dyn CryptoRng + Send),
     pub(crate) timers: &'a mut Timers<Alarm>,
+    pub(crate) paces: &'a mut Paces,
     pub(crate) signals: &'a mut VecDeque<Signal>,
     pub(crate) next_load: &'a mut u64,
     pub(crate) faults: &'a mut u64,

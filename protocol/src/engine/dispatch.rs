@@ -27,6 +27,7 @@ macro_rules! context {
             now: $engine.now,
             rng: &mut *$engine.rng,
             timers: &mut $engine.timers,
+            paces: &mut $engine.paces,
             signals: &mut $engine.signals,
             next_load: &mut $engine.next_load,
             faults: &mut $engine.faults,
@@ -312,6 +313,10 @@ impl Engine {
             Signal::Notice(mailbox, prefix) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_notice(mailbox, prefix, &mut cx);
+            }
+            Signal::Echo(link, probe) => {
+                let (routes, mut cx) = self.with_routes();
+                routes.on_echo(link, probe, &mut cx);
             }
             Signal::NetworkChanged => self.network_changed(true),
             Signal::SlotAck(slot, granted) => {

@@ -18,6 +18,7 @@ mod meeting;
 mod message;
 mod outbox;
 mod outcell;
+mod pace;
 mod questions;
 mod receipts;
 mod routes;
@@ -53,6 +54,7 @@ pub struct Engine {
     rng: Box<dyn CryptoRng + Send>,
     fx: Effects<Reply, Event>,
     timers: Timers<Alarm>,
+    paces: pace::Paces,
     signals: VecDeque<Signal>,
     next_load: u64,
     faults: u64,
@@ -83,6 +85,7 @@ impl Engine {
             rng,
             fx: Effects::default(),
             timers: Timers::default(),
+            paces: pace::Paces::default(),
             signals: VecDeque::new(),
             next_load: 0,
             faults: 0,
@@ -163,6 +166,7 @@ macro_rules! with {
                 now: self.now,
                 rng: &mut *self.rng,
                 timers: &mut self.timers,
+                paces: &mut self.paces,
                 signals: &mut self.signals,
                 next_load: &mut self.next_load,
                 faults: &mut self.faults,

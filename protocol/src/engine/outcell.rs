@@ -11,8 +11,6 @@ use crate::limits::{CELL_TTL_S, STORED_AT};
 use crate::rpc::{Refusal, Reply, Request};
 use zeroize::Zeroizing;
 
-/// Without an answer after this time the next relay is tried beside, milliseconds (DESIGN D3).
-const HEDGE_MS: u64 = 2_000;
 /// First and longest pause before a relay is tried again, milliseconds.
 const RETRY_MS: (u64, u64) = (500, 300_000);
 /// Deposits refused for their tag are tried there no more often than this, milliseconds.
@@ -83,15 +81,17 @@ impl OutCell {
     ) {
         let needed = STORED_AT.min(their.mailboxes.len());
         let now = cx.now.mono;
+        // Without an answer after this time the next relay is tried beside (DESIGN D3).
+        let hedge_ms = cx.paces.hedge_ms(self.cell.as_ref().map_or(0, |cell| cell.bytes().len()));
         let mut counted = 0;
         let mut next = now.after_ms(RETRY_MS.1);
         for (_, at) in &self.relays {
             match at {
                 At::Stored { .. } => counted += 1,
                 // A slow relay counts for half: another one is tried beside it.
-                At::Asked { since } if now < since.after_ms(HEDGE_MS) => {
+                At::Asked { since } if now < since.after_ms(hedge_ms) => {
                     counted += 1;
-                    next = next.min(since.after_ms(HEDGE_MS));
+                    next = next.min(since.after_ms(hedge_ms));
                 }
                 At::Asked { .. } => {}
                 At::Failed { retry, .. } => next = next.min((*retry).max(now.after_ms(20))),
@@ -120,7 +120,7 @@ impl OutCell {
             let token = Token::Deposit(contact, number);
             cx.signal(Signal::Ask(Lane::Contact(contact), *relay, Ask::Plain(request), token));
             counted += 1;
-            next = next.min(now.after_ms(HEDGE_MS));
+            next = next.min(now.after_ms(hedge_ms));
         }
         if self.confirmed() < needed || needed == 0 {
             cx.timers.set(Alarm::Cell(contact, number), next);

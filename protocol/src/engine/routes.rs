@@ -3,6 +3,7 @@
 use super::api::ContactId;
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::{Doors, send};
+use super::pace::Stamp;
 use crate::core::{LinkId, Mono};
 use crate::ids::RelayId;
 use crate::limits::{TUNNEL_WINDOW, TUNNELS_PER_LEAF};
@@ -12,8 +13,10 @@ use crate::tunnel::{Initiator, Tunnel};
 use ed25519_dalek::{Signer as _, SigningKey};
 use std::collections::{BTreeMap, VecDeque};
 
-/// A request without an answer for so long has failed, milliseconds.
-const ANSWER_MS: u64 = 10_000;
+/// A relay that is not known to any door within this time is not looked for any longer, milliseconds.
+const UNKNOWN_MS: u64 = 10_000;
+/// A door may take this long to reach a relay before it says that it can not, milliseconds.
+const REACH_MS: u64 = 10_000;
 /// A tunnel that nobody uses is closed after this time, milliseconds; mailbox tunnels stay.
 const IDLE_MS: u64 = 60_000;
 /// No tunnel lives longer, milliseconds (DESIGN §2).
@@ -87,7 +90,13 @@ struct Route {
     link: Option<LinkId>,
     phase: Phase,
     queue: VecDeque<(Ask, Token)>,
-    asked: BTreeMap<u32, (Token, Mono)>,
+    asked: BTreeMap<u32, (Token, Stamp)>,
+    /// The frame that opens it, until that is answered.
+    opening: Option<Stamp>,
+    /// Since when everything that is not answered is known to have reached the door.
+    there: Option<Mono>,
+    /// When the relay last said something.
+    heard: Mono,
     next_request: u32,
     born: Mono,
     used: Mono,
@@ -143,13 +152,16 @@ impl Routes {
             phase: Phase::Waiting,
             queue: VecDeque::new(),
             asked: BTreeMap::new(),
+            opening: None,
+            there: None,
+            heard: cx.now.mono,
             next_request: 1,
             born: cx.now.mono,
             used: cx.now.mono,
         };
         self.routes.insert(self.last, route);
         self.by_lane.insert((lane, relay), self.last);
-        cx.alarm_in(Alarm::Tunnel(self.last), ANSWER_MS);
+        cx.alarm_in(Alarm::Tunnel(self.last), UNKNOWN_MS);
         self.last
     }
 
@@ -169,7 +181,8 @@ impl Routes {
     fn advance(&mut self, id: u32, doors: &Doors, cx: &mut Cx<'_>) {
         let Some(route) = self.routes.get_mut(&id) else { return };
         if matches!(route.phase, Phase::Waiting) {
-            let (Some(descriptor), Some(link)) = (doors.relay(route.relay), doors.link_to(route.relay))
+            let (Some(descriptor), Some(link)) =
+                (doors.relay(route.relay), doors.link_to(route.relay, cx.paces, cx.now.mono))
             else {
                 if doors.links_up() == 0 {
                     // Without any link nothing will come: the owner tries again when there is one.
@@ -184,20 +197,25 @@ impl Routes {
                 Some((Ask::Plain(_), _)) => route.queue.pop_front(),
                 _ => None,
             };
-            let bytes = match first {
-                Some((Ask::Plain(request), token)) => {
-                    let number = route.number(token, cx.now.mono);
-                    request.encode(number)
-                }
-                _ => Vec::new(),
+            let number = route.number();
+            let (bytes, token) = match first {
+                Some((Ask::Plain(request), token)) => (request.encode(number), Some(token)),
+                _ => (Vec::new(), None),
             };
-            match Initiator::open(route.relay, &descriptor.onion_key(), &bytes, cx.rng) {
-                Ok((initiator, message)) => {
-                    route.phase = Phase::Opening(Box::new(initiator));
-                    route.link = Some(link);
-                    send(link, Frame::new(Kind::Open, id, open_payload(route.relay, &message)), cx);
-                }
-                Err(_) => self.close(id, RouteError::Broken, None, cx),
+            let opened = Initiator::open(route.relay, &descriptor.onion_key(), &bytes, cx.rng);
+            let sent = opened.map(|(initiator, message)| {
+                route.phase = Phase::Opening(Box::new(initiator));
+                route.link = Some(link);
+                send(link, Frame::new(Kind::Open, id, open_payload(route.relay, &message)), cx);
+            });
+            let stamp = cx.paces.await_answer(link, cx.now.mono);
+            route.opening = Some(stamp);
+            route.asked.extend(token.map(|token| (number, (token, stamp))));
+            if sent.is_err() {
+                self.close(id, RouteError::Broken, None, cx);
+            } else {
+                let doubt = cx.paces.doubt_ms(link);
+                cx.alarm_in(Alarm::Tunnel(id), doubt);
             }
             return;
         }
@@ -206,8 +224,7 @@ impl Routes {
         while route.asked.len() < TUNNEL_WINDOW {
             let Some((ask, token)) = route.queue.pop_front() else { break };
             let number = route.next_request;
-            route.next_request = route.next_request.wrapping_add(1).max(1);
-            route.asked.insert(number, (token, cx.now.mono));
+            route.next_request = number.wrapping_add(1).max(1);
             let request = match ask {
                 Ask::Plain(request) => request,
                 Ask::Attach(seed, push) => {
@@ -216,15 +233,18 @@ impl Routes {
                     Request::Attach { key: key.verifying_key().to_bytes(), signature, push }
                 }
             };
-            match tunnel.seal(&request.encode(number)) {
-                Ok(bytes) => send(link, Frame::new(Kind::Data, id, bytes), cx),
-                Err(_) => {
-                    broken = true;
-                    break;
-                }
+            let sealed = tunnel.seal(&request.encode(number));
+            broken = sealed.is_err();
+            if let Ok(bytes) = sealed {
+                send(link, Frame::new(Kind::Data, id, bytes), cx);
+            }
+            route.asked.insert(number, (token, cx.paces.await_answer(link, cx.now.mono)));
+            if broken {
+                break;
             }
         }
-        cx.alarm_by(Alarm::Tunnel(id), ANSWER_MS);
+        let doubt = cx.paces.doubt_ms(link);
+        cx.alarm_by(Alarm::Tunnel(id), doubt);
         if broken {
             self.close(id, RouteError::Broken, Some(CloseCode::Crypto), cx);
         }
@@ -237,6 +257,11 @@ impl Routes {
             // A frame that crossed our close; nothing is wrong.
             return;
         };
+        (route.heard, route.there) = (cx.now.mono, None);
+        cx.paces.tunnel_spoke(link);
+        if let Some(opening) = route.opening.take() {
+            cx.paces.answered(link, opening, cx.now.mono);
+        }
         match frame.kind {
             Kind::Opened => {
                 let Phase::Opening(initiator) = core::mem::replace(&mut route.phase, Phase::Waiting) else {
@@ -281,6 +306,9 @@ impl Routes {
                     CloseCode::Busy => RouteError::Busy,
                     CloseCode::Done | CloseCode::Crypto | CloseCode::Protocol => RouteError::Broken,
                 };
+                if matches!(code, CloseCode::Unreachable | CloseCode::UnknownRelay) {
+                    cx.paces.no_way(link, route.relay, cx.now.mono);
+                }
                 if code == CloseCode::Crypto {
                     // The onion key may have changed.
                     doors.ask_directory(Some(route.relay), cx);
@@ -307,10 +335,13 @@ impl Routes {
             (Reply::Notice(prefix), Lane::Mailbox(mailbox)) => cx.signal(Signal::Notice(mailbox, prefix)),
             (Reply::Item { .. } | Reply::Notice(_), _) => cx.fault(),
             (reply, _) => {
-                let Some((token, _)) = route.asked.remove(&number) else {
+                let Some((token, stamp)) = route.asked.remove(&number) else {
                     cx.fault();
                     return;
                 };
+                if let Some(link) = route.link {
+                    cx.paces.answered(link, stamp, cx.now.mono);
+                }
                 let answer = match reply {
                     Reply::Refused(code) => Err(RouteError::Refused(code)),
                     reply => Ok(reply),
@@ -329,17 +360,56 @@ impl Routes {
         }
     }
 
-    /// A tunnel's alarm. Returns the link of an overdue request: it may be dead.
+    /// The door answered a heartbeat: what was sent before it has reached the door. A relay that is silent although the door had its
+    /// question for long enough does not answer at all.
+    pub(crate) fn on_echo(&mut self, link: LinkId, probe: Stamp, cx: &mut Cx<'_>) {
+        let doubt = cx.paces.doubt_ms(link);
+        let mut silent = Vec::new();
+        for (id, route) in self.routes.iter_mut().filter(|(_, route)| route.link == Some(link)) {
+            let Some(oldest) = route.oldest() else { continue };
+            let enough = if route.opening.is_some() { doubt.max(REACH_MS) } else { doubt };
+            match route.there {
+                Some(there) if probe.at >= there.after_ms(enough) => silent.push(*id),
+                Some(_) => {}
+                None if oldest.upto <= probe.upto => {
+                    route.there = Some(cx.now.mono);
+                    cx.timers.set(Alarm::Tunnel(*id), cx.now.mono.after_ms(doubt));
+                }
+                None => {}
+            }
+        }
+        for id in silent {
+            if let Some(route) = self.routes.get(&id) {
+                cx.paces.no_way(link, route.relay, cx.now.mono);
+            }
+            cx.paces.tunnel_silent(link);
+            self.close(id, RouteError::Timeout, Some(CloseCode::Done), cx);
+        }
+    }
+
+    /// A tunnel's alarm. Returns the link of an overdue answer: it may be dead.
     pub(crate) fn on_alarm(&mut self, id: u32, cx: &mut Cx<'_>) -> Option<LinkId> {
         let route = self.routes.get(&id)?;
         let since = |at: Mono| cx.now.mono.0.saturating_sub(at.0) / 1_000;
-        let oldest = route.asked.values().map(|(_, at)| *at).min();
-        let waiting = matches!(route.phase, Phase::Waiting | Phase::Opening(_));
-        if oldest.is_some_and(|at| since(at) >= ANSWER_MS) || waiting && since(route.born) >= ANSWER_MS {
-            let link = route.link;
-            let error = if link.is_none() { RouteError::UnknownRelay } else { RouteError::Timeout };
-            self.close(id, error, Some(CloseCode::Done), cx);
-            return link;
+        let Some(link) = route.link else {
+            // The door is still being asked where this relay is.
+            let patience = cx.paces.patience_ms().max(UNKNOWN_MS);
+            if since(route.born) >= patience {
+                self.close(id, RouteError::UnknownRelay, None, cx);
+            } else {
+                cx.alarm_in(Alarm::Tunnel(id), patience.saturating_sub(since(route.born)).max(50));
+            }
+            return None;
+        };
+        if let Some(oldest) = route.oldest() {
+            let doubt = cx.paces.doubt_ms(link);
+            let silent = since(route.there.unwrap_or(route.heard.max(oldest.at)));
+            if silent >= doubt {
+                cx.alarm_in(Alarm::Tunnel(id), doubt);
+                return Some(link);
+            }
+            cx.alarm_in(Alarm::Tunnel(id), doubt - silent);
+            return None;
         }
         let quiet = route.asked.is_empty() && route.queue.is_empty();
         let kept = matches!(route.lane, Lane::Mailbox(_));
@@ -347,11 +417,10 @@ impl Routes {
             self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
             return None;
         }
-        let next = match oldest {
-            Some(at) => ANSWER_MS.saturating_sub(since(at)),
-            None if waiting => ANSWER_MS.saturating_sub(since(route.born)),
-            None if kept => AGE_MS.saturating_sub(since(route.born)),
-            None => IDLE_MS.saturating_sub(since(route.used)),
+        let next = if kept {
+            AGE_MS.saturating_sub(since(route.born))
+        } else {
+            IDLE_MS.saturating_sub(since(route.used))
         };
         // Not at once again: a request may be waiting for a window that only an answer opens.
         cx.alarm_in(Alarm::Tunnel(id), next.max(50));
@@ -379,10 +448,15 @@ impl Routes {
 }
 
 impl Route {
-    fn number(&mut self, token: Token, now: Mono) -> u32 {
+    fn number(&mut self) -> u32 {
         let number = self.next_request;
-        self.next_request = self.next_request.wrapping_add(1).max(1);
-        self.asked.insert(number, (token, now));
+        self.next_request = number.wrapping_add(1).max(1);
         number
+    }
+
+    /// The first of what is not answered.
+    fn oldest(&self) -> Option<Stamp> {
+        let asked = self.asked.values().map(|(_, stamp)| *stamp);
+        asked.chain(self.opening).min_by_key(|stamp| stamp.upto)
     }
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod disk;
-mod people;
+pub mod people;
 mod turn;
 
 pub use disk::Disk;
@@ -16,7 +16,6 @@ use karvon_protocol::ids::RelayId;
 use karvon_protocol::link::Frame;
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelaySetup};
-pub use people::text_of;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;

@@ -46,6 +46,34 @@ pub(super) fn answer(
             }
         }
         (Purpose::Sent, result) => refused(model, result.err()),
+        (Purpose::Search, result) => {
+            let found = match result {
+                Ok(Response::Found { messages, more }) => Some((messages, more)),
+                Ok(_) => None,
+                Err(error) => {
+                    model.notice = Some(model.texts.error(&error.code));
+                    None
+                }
+            };
+            let search = model.overlays.iter_mut().find_map(|overlay| match overlay {
+                Overlay::Search(search) => Some(search),
+                _ => None,
+            });
+            commands.extend(search.and_then(|search| search.answered(found)));
+        }
+        (Purpose::Doors, Ok(Response::Doors { doors })) => {
+            for overlay in &mut model.overlays {
+                if let Overlay::Doctor(doctor) = overlay {
+                    doctor.doors = Some(doors.clone());
+                }
+            }
+        }
+        (Purpose::Rename, Ok(_)) => {
+            model.notice = Some(model.texts.get("renamed"));
+            update::refresh(model, &mut commands);
+        }
+        (Purpose::Unlock, Err(error)) => super::lock::refused(model, &error.code),
+        (Purpose::Unlock, Ok(_)) => commands.push(Command::Quit),
         (Purpose::Marked(_), Ok(_)) => update::refresh(model, &mut commands),
         (Purpose::Invite, result) => invited(model, result),
         (Purpose::Add, Ok(Response::Added { contact })) => {
@@ -88,15 +116,17 @@ fn landed(model: &mut Model, purpose: &Purpose) -> (bool, bool) {
     let call = match purpose {
         Purpose::Contacts => &mut model.contacts_call,
         Purpose::Status => &mut model.status_call,
-        Purpose::Newest(contact) | Purpose::Older(contact) | Purpose::Newer(contact) => {
+        Purpose::Newest(contact) | Purpose::Jump(contact, _) | Purpose::First(contact) => {
             let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == *contact) else {
                 return (false, false);
             };
-            match purpose {
-                Purpose::Newest(_) => &mut chat.newest_call,
-                Purpose::Older(_) => &mut chat.older_call,
-                _ => &mut chat.newer_call,
-            }
+            if matches!(purpose, Purpose::Newest(_)) { &mut chat.newest_call } else { &mut chat.jump_call }
+        }
+        Purpose::Older(_, window) | Purpose::Newer(_, window) => {
+            let Some(chat) = model.chat.as_mut().filter(|chat| chat.window == *window) else {
+                return (false, false);
+            };
+            if matches!(purpose, Purpose::Older(..)) { &mut chat.older_call } else { &mut chat.newer_call }
         }
         _ => return (true, false),
     };
@@ -110,18 +140,31 @@ fn repeat(model: &mut Model, purpose: &Purpose, commands: &mut Vec<Command>) {
         // Each only itself: were both asked for again by either, they would keep each other flying for ever.
         Purpose::Contacts => update::refresh_contacts(model, commands),
         Purpose::Status => update::refresh_status(model, commands),
+        Purpose::Jump(..) => {}
+        Purpose::First(_) => commands.extend(update::first(model)),
         _ => commands.extend(model.chat.as_mut().and_then(update::newer)),
     }
 }
 
 fn page(model: &mut Model, purpose: &Purpose, messages: Vec<karvon_node::api::Message>, more: bool) {
     let newest = messages.last().cloned();
+    let window = model.windows + 1;
     let Some(chat) = &mut model.chat else { return };
     match purpose {
         Purpose::Newest(_) => chat.replace(messages, more),
-        Purpose::Older(_) => chat.prepend(messages, more),
-        Purpose::Newer(_) => chat.append(messages, more),
+        Purpose::Older(..) => chat.prepend(messages, more),
+        Purpose::Newer(..) => chat.append(messages, more),
+        Purpose::Jump(_, position) => chat.jump(messages, more, true, *position),
+        Purpose::First(_) => {
+            let first = messages.first().map_or(0, |message| message.position);
+            chat.jump(messages, false, more, first);
+        }
         _ => return,
+    }
+    if !matches!(purpose, Purpose::Older(..) | Purpose::Newer(..)) {
+        chat.renumber(window);
+        model.windows = window;
+        super::scroll::reveal(model);
     }
     if let Some(message) = newest {
         model.note_last(&message);
@@ -189,7 +232,7 @@ fn informed(model: &mut Model, id: &str, result: Result<Response, ApiError>) {
 
 /// Takes an event into account.
 pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
-    let mut commands = Vec::new();
+    let mut commands: Vec<Command> = super::alert::alert(model, &event).into_iter().collect();
     match event {
         Event::Network { state, .. } => {
             model.state = state;

@@ -1,9 +1,8 @@
 //! Keys of the list of people and of the conversation.
 
-use super::{Action, Chat, Focus, Model, Overlay, chat::View, overlay::Find, scroll, update};
+use super::{Action, Chat, Focus, Model, Overlay, chat::View, menu, overlay::Find, scroll, update};
 use crate::command::Command;
 use crate::draw::areas;
-use crate::keymap;
 
 /// Applies a key to the pane that takes keys.
 pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
@@ -55,6 +54,12 @@ fn chat(model: &mut Model, action: &Action) -> Vec<Command> {
     let page = isize::try_from(areas.messages.height.saturating_sub(1).max(1)).unwrap_or(1);
     let Some(chat) = &mut model.chat else { return Vec::new() };
     match action {
+        Action::First => return update::first(model),
+        Action::Newest => return update::last(model),
+        Action::Editor => {
+            let text = chat.composer.text().to_owned().into();
+            return vec![Command::Edit(text)];
+        }
         Action::PageUp => scroll::scroll(model, -page),
         Action::PageDown => scroll::scroll(model, page),
         Action::Wheel(rows) => scroll::scroll(model, isize::from(*rows)),
@@ -89,13 +94,14 @@ fn selected(model: &mut Model, action: &Action) -> Vec<Command> {
         Action::Back => chat.selected = None,
         Action::Up => select(chat, -1),
         Action::Down => select(chat, 1),
-        Action::Enter => return update::open_info(model),
-        Action::Char(letter) => match keymap::latin(*letter) {
-            'i' => return update::open_info(model),
-            'c' => return copy(model),
-            '?' => update::open_overlay(model, Overlay::Help(0)),
-            _ => {}
-        },
+        Action::Home => return update::first(model),
+        Action::End => return update::last(model),
+        Action::Enter => update::open_overlay(model, Overlay::Menu(0)),
+        Action::Char('?') => update::open_overlay(model, Overlay::Help(0)),
+        Action::Char(letter) => {
+            let act = menu::of_letter(model, *letter);
+            return act.map_or_else(Vec::new, |act| menu::carry_out(model, act));
+        }
         _ => {}
     }
     scroll::reveal(model);
@@ -114,17 +120,6 @@ fn select(chat: &mut Chat, by: isize) {
                 chat.view = View::Bottom;
             }
         }
-    }
-}
-
-fn copy(model: &mut Model) -> Vec<Command> {
-    let text = model.chat.as_ref().and_then(Chat::selected_message).and_then(|message| message.text.clone());
-    match text {
-        Some(text) => {
-            model.notice = Some(model.texts.get("copied"));
-            vec![Command::Copy(crate::text::lines(&text).join("\n"))]
-        }
-        None => Vec::new(),
     }
 }
 

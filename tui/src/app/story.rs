@@ -1,6 +1,8 @@
 //! A model with a small world in it, for stories and snapshots.
 
-use karvon_node::api::{ApiError, Contact, Event, Meeting, Message, Request, Response, State, Status, Trail};
+use karvon_node::api::{
+    ApiError, Contact, DoorInfo, Event, Meeting, Message, Request, Response, State, Status, Trail,
+};
 
 use super::{Action, Model, update};
 use crate::command::Command;
@@ -19,6 +21,7 @@ pub(crate) struct World {
     pub(crate) finished: Option<crate::command::WizardResult>,
     pub(crate) quit: bool,
     pub(crate) copied: Vec<String>,
+    pub(crate) alerts: Vec<super::alert::Alert>,
 }
 
 pub(crate) const INVITATION: &str = "KARVON:K7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYA9";
@@ -76,6 +79,7 @@ impl World {
             finished: None,
             quit: false,
             copied: Vec::new(),
+            alerts: Vec::new(),
         }
     }
 
@@ -118,6 +122,31 @@ impl World {
             Request::Messages { contact, before, since, limit } => {
                 self.page(contact, before, since.as_deref(), limit)
             }
+            Request::MessagesAfter { contact, position, limit } => {
+                let mut all: Vec<_> =
+                    self.messages.iter().filter(|m| m.contact == contact).cloned().collect();
+                all.retain(|m| m.position > position);
+                let more = all.len() > limit;
+                all.truncate(limit);
+                Response::Messages { messages: all, more }
+            }
+            Request::Search { text, limit, .. } => {
+                let query = karvon_node::api::fold::Query::new(&text);
+                let found = self.messages.iter().rev();
+                let mut found: Vec<_> =
+                    found.filter(|m| m.text.as_ref().is_some_and(|t| query.matches(t))).cloned().collect();
+                let more = found.len() > limit;
+                found.truncate(limit);
+                Response::Found { messages: found, more }
+            }
+            Request::Rename { contact, name } => {
+                self.contacts
+                    .iter_mut()
+                    .filter(|c| c.contact == contact)
+                    .for_each(|c| c.name.clone_from(&name));
+                Response::Done
+            }
+            Request::Doors => Response::Doors { doors: doors() },
             Request::MarkRead { contact, .. } => {
                 self.contacts.iter_mut().filter(|c| c.contact == contact).for_each(|c| c.unread = 0);
                 Response::Done
@@ -169,6 +198,13 @@ impl World {
                     queue.extend(update(model, Action::Answer(purpose, answer)));
                 }
                 Command::Copy(text) => self.copied.push(text),
+                Command::Alert(alert) => self.alerts.push(alert),
+                Command::Set(key, value) => self.asked.push(format!("set {key} {value}")),
+                Command::Mouse(_) | Command::Unlock(_) => {}
+                Command::Edit(text) => {
+                    let text = zeroize::Zeroizing::new(format!("{}\nаз муҳаррир\n", *text));
+                    queue.extend(update(model, Action::Edited(Some(text))));
+                }
                 Command::Finish(result) => self.finished = Some(result),
                 Command::Quit => self.quit = true,
             }
@@ -209,6 +245,18 @@ fn status(messages: &[Message]) -> Status {
     }
 }
 
+fn doors() -> Vec<DoorInfo> {
+    let door = |relay: &str, addr: &str, connected| DoorInfo {
+        relay: relay.repeat(2),
+        addr: addr.to_owned(),
+        connected,
+    };
+    vec![
+        door("0123456789abcdef", "203.0.113.5:7443", true),
+        door("fedcba9876543210", "198.51.100.7:443", false),
+    ]
+}
+
 fn trail() -> Vec<Trail> {
     let step = |minute: u8, what: &str, relay: Option<&str>, note: Option<&str>| Trail {
         at: format!("2026-11-22T09:{minute:02}:00Z"),
@@ -227,7 +275,7 @@ fn trail() -> Vec<Trail> {
 
 /// A screen on a running node.
 pub(crate) fn open(world: &mut World, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
-    let mut model = Model::new(lang, Theme { color: true, plain }, Zone::fixed(5 * 3600), size);
+    let mut model = Model::new(lang, Theme { color: true, plain, light: false }, Zone::fixed(5 * 3600), size);
     let commands = super::begin(&mut model);
     world.carry_out(&mut model, commands);
     model

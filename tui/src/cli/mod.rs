@@ -4,6 +4,7 @@ pub mod args;
 mod ask;
 mod background;
 mod door;
+pub(crate) mod editor;
 pub mod failure;
 mod init;
 mod lines;
@@ -14,7 +15,7 @@ mod read;
 pub mod resolve;
 mod send;
 pub mod session;
-mod settings;
+pub(crate) mod settings;
 mod show;
 mod talk;
 

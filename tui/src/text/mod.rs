@@ -1,7 +1,7 @@
 //! Everything done to text before it is drawn or after it is typed: cleaning, measuring, wrapping, folding, editing.
 
 pub mod edit;
-pub mod fold;
+pub use karvon_node::api::fold;
 pub mod sanitize;
 pub mod time;
 pub mod width;
