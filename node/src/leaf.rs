@@ -1,7 +1,9 @@
 //! A person's node as a whole: profile on disk, door swarm, engine on its driver, and the backend of the local interface.
 
 mod backend;
+mod files;
 mod messages;
+mod pictures;
 
 use crate::api::ApiError;
 use crate::api::backend::Backend;

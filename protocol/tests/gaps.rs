@@ -4,7 +4,8 @@ mod world;
 
 use karvon_protocol::core::{Key, Space};
 use karvon_protocol::engine::api::{Command, ContactId, Event, Reply};
-use world::{Host, World, text_of};
+use world::people::text_of;
+use world::{Host, World};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -46,11 +47,13 @@ fn shown(world: &mut World, person: usize, with: ContactId) -> Vec<String> {
     let Ok(Reply::Delivery(delivery)) = world.ask(person, Command::Delivery(with)) else { return Vec::new() };
     let rows = world.rows(person, with, Space::Received).into_iter();
     let rows = rows.filter(|(seq, row)| *seq < delivery.received_below && !row.marks.hidden);
-    rows.map(
-        |(_, row)| {
-            if row.marks.gap > 0 { format!("{} missing", row.marks.gap) } else { text_of(&row).unwrap() }
-        },
-    )
+    rows.map(|(_, row)| {
+        if row.marks.gap > 0 {
+            format!("{} missing", row.marks.gap)
+        } else {
+            text_of(&row).unwrap_or_default()
+        }
+    })
     .collect()
 }
 

@@ -8,7 +8,8 @@ use karvon_protocol::engine::api::{Command, ContactId, Event, Meeting, MessageSt
 use karvon_protocol::error::ErrorKind;
 use karvon_protocol::identity::LocalIdentity;
 use karvon_protocol::ids::MessageId;
-use world::{Host, World, text_of};
+use world::people::text_of;
+use world::{Host, World};
 
 fn two(seed: u64) -> (World, ContactId, ContactId) {
     let mut world = World::with(seed, 3, &[("Ali", &[0, 1, 2]), ("Bob", &[0, 1, 2])]);

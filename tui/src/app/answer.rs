@@ -259,6 +259,8 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             commands
                 .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
         }
+        // Shown only by front ends that follow what happens this moment.
+        Event::Typing { .. } => {}
         Event::Changed { contact, .. } => {
             commands.push(update::recent());
             if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == contact) {
