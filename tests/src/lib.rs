@@ -17,4 +17,5 @@ pub mod relay;
 pub mod scenes;
 pub mod terminal;
 pub mod until;
+pub mod visitor;
 pub mod world;

@@ -4,20 +4,31 @@
 //! signals on until none is left.
 
 pub mod api;
+mod arrivals;
+mod canary;
 mod changes;
 mod contact;
 mod cx;
 mod dispatch;
 mod doors;
+mod expiry;
+mod gaps;
 mod inbox;
 mod invites;
+mod lane;
 mod mailboxes;
 mod meeting;
 mod message;
+mod moves;
 mod outbox;
 mod outcell;
+mod pace;
 mod questions;
+mod receipts;
+mod reform;
+mod resets;
 mod routes;
+mod safety;
 mod say;
 mod start;
 mod terms;
@@ -49,6 +60,7 @@ pub struct Engine {
     rng: Box<dyn CryptoRng + Send>,
     fx: Effects<Reply, Event>,
     timers: Timers<Alarm>,
+    paces: pace::Paces,
     signals: VecDeque<Signal>,
     next_load: u64,
     faults: u64,
@@ -60,6 +72,7 @@ pub struct Engine {
     inbox: inbox::Inbox,
     invites: invites::Invites,
     questions: questions::Questions,
+    resets: resets::Resets,
     start: start::Start,
     network: (u32, u32),
 }
@@ -79,6 +92,7 @@ impl Engine {
             rng,
             fx: Effects::default(),
             timers: Timers::default(),
+            paces: pace::Paces::default(),
             signals: VecDeque::new(),
             next_load: 0,
             faults: 0,
@@ -90,6 +104,7 @@ impl Engine {
             inbox: inbox::Inbox::default(),
             invites: invites::Invites::default(),
             questions: questions::Questions::default(),
+            resets: resets::Resets::default(),
             start: start::Start::default(),
             network: (0, 0),
         };
@@ -159,6 +174,7 @@ macro_rules! with {
                 now: self.now,
                 rng: &mut *self.rng,
                 timers: &mut self.timers,
+                paces: &mut self.paces,
                 signals: &mut self.signals,
                 next_load: &mut self.next_load,
                 faults: &mut self.faults,
@@ -173,5 +189,6 @@ impl Engine {
     with!(with_routes, routes, routes::Routes);
     with!(with_mailboxes, mailboxes, mailboxes::Mailboxes);
     with!(with_invites, invites, invites::Invites);
+    with!(with_resets, resets, resets::Resets);
     with!(with_contacts, contacts, BTreeMap<ContactId, Contact>);
 }

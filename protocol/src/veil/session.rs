@@ -23,10 +23,12 @@ const ACK_BYTES: u64 = 16 << 10;
 /// Bytes that a dialler sends again on a new carrier without asking first what arrived of them.
 const AGAIN_BYTES: u64 = 1_024;
 /// Bytes up on one bounded carrier: what the other side's bare TCP acknowledgements of more would weigh comes near the bound as well.
-const UPLOAD_BYTES: u64 = 96 << 10;
+const UPLOAD_BYTES: u64 = 160 << 10;
 /// A carrier that owes an answer is dead after this time: a base plus four round trips, within the bounds; milliseconds. N1 asks for less
 /// than ten seconds.
 const PATIENCE_MS: (u64, u64, u64) = (2_500, 3_000, 9_000);
+/// A listener can do nothing about a silent carrier but give up what it holds for it; slow is not silent.
+const ABANDONED_MS: u64 = 60_000;
 
 /// Which side of a session this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +199,12 @@ impl Session {
     /// Ends the outgoing stream; what was written is still delivered.
     pub fn close(&mut self) {
         self.closed = true;
+    }
+
+    /// Whether [`Session::close`] was called.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Drops the session; the other side is told if a carrier is there.
@@ -486,6 +494,9 @@ impl Session {
     /// How long a carrier may owe an answer, milliseconds.
     fn patience_ms(&self) -> u64 {
         let (base, least, most) = PATIENCE_MS;
+        if self.role == Role::Listener {
+            return ABANDONED_MS;
+        }
         let Some(rtt) = self.rtt_ms else { return most };
         (base + 4 * rtt).clamp(least, most)
     }

@@ -271,12 +271,24 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             commands
                 .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
         }
+        // Nothing that was read stays on the screen of a locked node.
+        Event::Locked => {
+            model.state = "locked".to_owned();
+            model.status = None;
+            model.contacts.clear();
+            model.last.clear();
+            model.chat = None;
+            model.drafts.clear();
+            model.overlays.clear();
+        }
+        // Shown only by front ends that follow what happens this moment.
+        Event::Typing { .. } => {}
         Event::Changed { contact, id } => {
             if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
                 commands.push(Command::Call(Request::Message { id }, Purpose::Changed));
             }
         }
-        Event::Lagged => {
+        Event::Lagged | Event::Unlocked => {
             commands.push(update::recent());
             update::refresh(model, &mut commands);
             if let Some(chat) = &mut model.chat {
