@@ -67,6 +67,7 @@ fn control_action(letter: char) -> Option<Action> {
         'f' => Action::Search,
         'n' => Action::Add,
         'p' => Action::Settings,
+        'l' => Action::Lock,
         'r' => Action::Doctor,
         'd' => Action::Details,
         'x' => Action::Editor,

@@ -25,6 +25,7 @@ pub const EVERYWHERE: &[Binding] = &[
     ("^Y", "help-invite"),
     ("^R", "help-doctor"),
     ("^P", "help-settings"),
+    ("^L", "help-lock"),
     ("Esc", "help-back"),
     ("F1", "help-help"),
     ("^Q", "help-quit"),
@@ -49,7 +50,7 @@ pub const MESSAGE: &[Binding] = &[
     ("c", "help-copy"),
     ("f", "help-forward"),
     ("i", "help-info"),
-    ("r l e d", "help-reply"),
+    ("r l e d v a", "help-reply"),
 ];
 
 #[cfg(test)]

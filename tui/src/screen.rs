@@ -2,7 +2,7 @@
 
 use crate::app::settings::{Prefs, notify};
 use crate::cli::failure::Failure;
-use crate::cli::{editor, settings};
+use crate::cli::{editor, save, settings};
 pub use crate::command::Connect;
 use crate::command::{Lock, WizardResult};
 use crate::lang::{Lang, Texts};
@@ -157,6 +157,20 @@ impl UiClient for Joined {
             }
         }
         .boxed()
+    }
+
+    fn send_file(&self, contact: u32, path: String) -> BoxFuture<'static, Result<(), String>> {
+        let client = self.client.clone();
+        async move {
+            let (name, data) = save::read(path).await?;
+            let request = Request::SendFile { contact, name, data: data.to_string() };
+            client.call(request).await.map(|_| ()).map_err(|error| error.code)
+        }
+        .boxed()
+    }
+
+    fn save_file(&self, name: String, data: Zeroizing<String>) -> BoxFuture<'static, Result<String, String>> {
+        save::keep(name, data).boxed()
     }
 
     fn edit(&self, text: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>> {

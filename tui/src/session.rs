@@ -5,6 +5,7 @@ mod terminal;
 mod tests;
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
 use futures::future::BoxFuture;
@@ -27,6 +28,10 @@ use terminal::{Guard, Screen};
 
 /// Ready actions taken before the screen is drawn again.
 const BATCH: usize = 256;
+/// How long somebody is shown as typing after the last sign of it.
+const TYPING_SHOWN: Duration = Duration::from_secs(6);
+/// The node is told that a person is here at most so often.
+const PRESENT_EACH: Duration = Duration::from_secs(20);
 
 /// A connection to a node, as the screen needs it, and what else lies outside the screen.
 pub trait UiClient: Send {
@@ -38,6 +43,12 @@ pub trait UiClient: Send {
 
     /// Writes a setting of the configuration file; whether that worked.
     fn set(&self, key: &'static str, value: &'static str) -> BoxFuture<'static, bool>;
+
+    /// Reads a file and hands it to the node; the error is a code.
+    fn send_file(&self, contact: u32, path: String) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Writes a file (contents in base64) where people look for files, and says where; the error is a code.
+    fn save_file(&self, name: String, data: Zeroizing<String>) -> BoxFuture<'static, Result<String, String>>;
 
     /// Lets a text be written in the person's editor, which has the terminal meanwhile; `None` when it could not be used.
     fn edit(&self, text: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>>;
@@ -173,6 +184,14 @@ impl UiClient for Alone {
     fn edit(&self, _: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>> {
         Box::pin(std::future::ready(None))
     }
+
+    fn send_file(&self, _: u32, _: String) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(std::future::ready(Err("unavailable".to_owned())))
+    }
+
+    fn save_file(&self, _: String, _: Zeroizing<String>) -> BoxFuture<'static, Result<String, String>> {
+        Box::pin(std::future::ready(Err("unavailable".to_owned())))
+    }
 }
 
 /// What commands are carried out on, and what is under way there. It outlives a pause of the screen, so that no answer is lost.
@@ -180,11 +199,26 @@ struct Outside<C, D> {
     client: C,
     device: D,
     calls: FuturesUnordered<BoxFuture<'static, Option<Action>>>,
+    /// When the node was told the last time that a person is here.
+    present: Option<Instant>,
 }
 
 impl<C: UiClient, D: Device> Outside<C, D> {
     fn new(client: C, device: D) -> Self {
-        Self { client, device, calls: FuturesUnordered::new() }
+        Self { client, device, calls: FuturesUnordered::new(), present: None }
+    }
+
+    /// Tells the node that a person uses the screen, so that it does not lock itself; not at every key.
+    fn present(&mut self) {
+        if self.present.is_none_or(|told| told.elapsed() >= PRESENT_EACH) {
+            self.present = Some(Instant::now());
+            let told = self.client.call(Request::Present);
+            self.calls.push(Box::pin(async move {
+                // A locked node refuses it, which is as good.
+                let _ = told.await;
+                None
+            }));
+        }
     }
 
     /// Carries out a command; some end the turn.
@@ -198,6 +232,18 @@ impl<C: UiClient, D: Device> Outside<C, D> {
                 let saved = self.client.set(key, value);
                 self.calls.push(Box::pin(async move { (!saved.await).then_some(Action::Unsaved) }));
             }
+            Command::SendFile(contact, path) => {
+                let sent = self.client.send_file(contact, path);
+                self.calls.push(Box::pin(async move { Some(Action::FileSent(contact, sent.await)) }));
+            }
+            Command::SaveFile(name, data) => {
+                let saved = self.client.save_file(name, data);
+                self.calls.push(Box::pin(async move { Some(Action::FileSaved(saved.await)) }));
+            }
+            Command::Later(contact, count) => self.calls.push(Box::pin(async move {
+                tokio::time::sleep(TYPING_SHOWN).await;
+                Some(Action::Quiet(contact, count))
+            })),
             Command::Copy(text) => self.device.copy(&text)?,
             Command::Mouse(on) => self.device.mouse(on)?,
             Command::Alert(alert) => self.device.alert(&alert)?,
@@ -239,6 +285,7 @@ where
 {
     let mut stop = std::pin::pin!(stop);
     let mut commands = first;
+    let mut changed = true;
     loop {
         // One alert for all that came at once.
         let mut alerts: Vec<Command> =
@@ -249,14 +296,22 @@ where
                 return Ok(end);
             }
         }
-        terminal::on_screen(|| terminal.draw(|frame| draw::draw(model, frame)).map(|_| ()))
-            .map_err(io::Error::other)?;
+        if std::mem::take(&mut changed) {
+            terminal::on_screen(|| terminal.draw(|frame| draw::draw(model, frame)).map(|_| ()))
+                .map_err(io::Error::other)?;
+        }
         for taken in 0..BATCH {
             let action = tokio::select! {
                 biased;
                 () = &mut stop => return Ok(End::Quit),
                 key = keys.next() => match key {
-                    Some(key) => input::action(key?),
+                    Some(key) => {
+                        let key = key?;
+                        if matches!(key, Event::Key(_) | Event::Paste(_) | Event::Mouse(_)) {
+                            outside.present();
+                        }
+                        input::action(key)
+                    }
                     None => return Ok(End::Quit),
                 },
                 Some(action) = outside.calls.next(), if !outside.calls.is_empty() => action,
@@ -265,6 +320,7 @@ where
                 () = std::future::ready(()), if taken > 0 => break,
             };
             if let Some(action) = action {
+                changed = true;
                 commands.extend(terminal::on_screen(|| app::update(model, action)));
             }
             // Calls leave before more is taken, so that a person who types quickly waits for nothing.

@@ -82,7 +82,14 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
         Overlay::Details(details) if details.name.is_some() => {
             vec![hint("Enter", "key-save", Action::Enter), back]
         }
-        Overlay::Details(_) => vec![back, hint("r", "key-rename", Action::Char('r'))],
+        Overlay::Details(_) => vec![
+            hint("Enter", "key-change", Action::Enter),
+            back,
+            hint("↑↓", "key-choose", Action::Down),
+            hint("r", "key-rename", Action::Char('r')),
+        ],
+        Overlay::Attach(_) => vec![hint("Enter", "key-send", Action::Enter), back],
+        Overlay::Wipe(_) => vec![back, hint("Enter", "key-wipe", Action::Enter)],
         Overlay::Settings(_) => {
             vec![hint("Enter", "key-change", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
@@ -178,6 +185,10 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         Some(Overlay::Search(search)) => (search.found.len(), search.chosen),
         Some(Overlay::Menu(chosen)) => (super::menu::acts(model).len(), *chosen),
         Some(Overlay::React(_, chosen)) => (super::menu::signs(model).len() + 1, *chosen),
+        Some(Overlay::Details(details)) if details.name.is_none() => {
+            let rows = model.contact(details.contact).map_or(0, |one| super::details::rows(one).len());
+            (rows, details.chosen)
+        }
         Some(Overlay::Settings(settings)) => (super::settings::Setting::ALL.len(), settings.chosen),
         _ => return Vec::new(),
     };
@@ -194,6 +205,7 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         Some(Overlay::Search(search)) => search.chosen = index,
         Some(Overlay::Menu(chosen) | Overlay::React(_, chosen)) => *chosen = index,
         Some(Overlay::Settings(settings)) => settings.chosen = index,
+        Some(Overlay::Details(details)) => details.chosen = index,
         _ => {}
     }
     let opens = again

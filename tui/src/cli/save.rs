@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 /// Pictures become smaller when they are cleaned, so somewhat more is read than can be sent.
@@ -68,6 +69,35 @@ pub(super) async fn save(session: &Session<'_>, args: &Save) -> Result<(), Failu
     session.out.result(&saved, || {
         format!("saved {} ({} bytes)", one_line(&saved.path.to_string_lossy()), saved.bytes)
     })
+}
+
+/// Reads a file on behalf of the screen: its name and contents; the error is a code.
+pub(crate) async fn read(path: String) -> Result<(String, Zeroizing<String>), String> {
+    let read = spawn_blocking(move || to_send(&at_home(&path)));
+    read.await.map_err(|_| "io".to_owned())?.map_err(|failure| failure.code)
+}
+
+/// Saves a file on behalf of the screen, in the folder for downloads where there is one, else at home, and says where; the error is a
+/// code.
+pub(crate) async fn keep(name: String, data: Zeroizing<String>) -> Result<String, String> {
+    let kept = spawn_blocking(move || -> Result<String, String> {
+        let data = BASE64.decode(data.as_bytes()).map(Zeroizing::new).map_err(|_| "protocol".to_owned())?;
+        let folders = ["~/Downloads", "~/storage/downloads", "~"].map(at_home);
+        let folder = folders.into_iter().find(|path| path.is_dir()).unwrap_or_else(|| PathBuf::from("."));
+        let path = write_new(&folder, &harmless(&name), &data).map_err(|failure| failure.code)?;
+        Ok(path.to_string_lossy().into_owned())
+    });
+    kept.await.map_err(|_| "io".to_owned())?
+}
+
+/// A path in which `~` stands for the home folder.
+fn at_home(path: impl AsRef<str>) -> PathBuf {
+    let path = path.as_ref();
+    let home = || std::env::var_os("HOME").map(PathBuf::from);
+    match (path.strip_prefix('~'), home()) {
+        (Some(rest), Some(home)) => home.join(rest.trim_start_matches('/')),
+        _ => PathBuf::from(path),
+    }
 }
 
 /// Writes a file that is not there yet, for its owner alone.

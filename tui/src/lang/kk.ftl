@@ -7,6 +7,7 @@ state-connecting = қосылуда
 state-connected = қосылды
 state-online = желіде
 state-gone = түйін тоқтады
+state-locked = құлыпталған
 status-queued = кезекте: { $n }
 status-one-operator = бір оператор мекенжай мен уақытты көреді
 status-one-operator-short = бір оператор
@@ -38,6 +39,7 @@ key-actions = әрекеттер
 key-forward = қайта жіберу
 key-reply = жауап
 key-delete = қайтарып алу
+key-wipe = өшіру
 key-change = өзгерту
 key-again = қайта тексеру
 key-unlock = ашу
@@ -53,6 +55,9 @@ command-search = Барлық хаттардан іздеу
 command-start = Әңгіменің басына
 command-newest = Ең жаңа хатқа
 command-details = Бұл контакт туралы: кілттер, аты
+command-file = Файл жіберу (45 кБ дейін)
+command-lock = Қазір құлыптау
+command-wipe = Бәрін осы құрылғыдан өшіріп тастау
 command-editor = Өңдегіште жазу ($EDITOR)
 command-settings = Баптаулар: тіл, көрініс, хабарламалар
 command-doctor = Дәрігер: неге қосылмайды?
@@ -72,6 +77,8 @@ door-added = Есік қосылды. Қосылуда.
 not-recognised = Бұл есік те, шақыру да емес. Бүкіл жолды қайта көшіріңіз.
 forwarded = Қайта жіберілді: { $name }.
 renamed = Ат осы құрылғыда өзгерді.
+changed = Орындалды.
+saved = Сақталды: { $path }. Тек күткеніңізді ашыңыз.
 editor-failed = Өңдегіш іске қосылмады. $EDITOR ішінде өзіңіздегіні көрсетіңіз, мысалы nano.
 alert-from = { $name }: { $new }
 
@@ -151,6 +158,8 @@ act-reply = Оған жауап беру
 act-react = Оған белгі қою
 act-edit = Мәтінін өзгерту
 act-delete = Оны екі құрылғыда да қайтарып алу
+act-save = Файлды сақтау
+act-add = Бұл адамды қосу
 react-title = Қай белгі?
 react-none = Белгімді алып тастау
 delete-title = Бұл хат қайтарып алынсын ба?
@@ -163,6 +172,20 @@ message-deleted = [қайтарып алынды]
 message-edited = өзгертілген
 message-forwarded = қайта жіберілген
 message-earlier = бұрынғы хат
+message-file = [файл] { $name }, { $size }
+message-introduces = [{ $name } таныстырады: Enter, сосын a, қосады]
+message-timer = осы жерден хаттар { $time } өткенде жоғалады
+message-timer-off = осы жерден хаттар сақталады
+message-missing = келмеген хаттар: { $n }
+typing = жазуда…
+disappears = { $time } өткенде жоғалады
+blocked = бұғатталған
+keys-changed =
+    { $name } жаңа құрылғыда немесе біреу өзін сол деп көрсетеді. Қоңырау
+    шалып, санды салыстырыңыз (^D). Оған дейін ештеңе кетпейді.
+time-minutes = { $n } минут
+time-hours = { $n } сағат
+time-days = { $n } күн
 
 # Хат
 info-title = Хат
@@ -185,6 +208,24 @@ details-greeting = Бірінші хат жолда: ол екінші құры�
 details-verified = Кілттерді салыстырғансыз: бұл дәл сол адам.
 details-unverified = Кілттер әлі салыстырылмаған. Қауіпті нәрсе жазбас бұрын салыстырыңыз.
 details-key = Кілтінің ізі:
+details-number =
+    Қауіпсіздік саны: екі құрылғыда бірдей. Бетпе-бет не телефонмен
+    салыстырыңыз.
+details-rename = Осы құрылғыдағы ат
+details-same = Сан салыстырылды және бірдей
+details-receipts = Нені оқығанымды көреді
+details-typing = Жазып жатқанымды көреді
+details-timer = Жаңа хаттар мынадан кейін жоғалады
+details-never = ешқашан
+details-block = Бұғатталған: одан ештеңе көрсетілмейді
+details-accept = Салыстырған соң жаңа кілттерін қабылдау
+file-title = Файл жіберу
+file-path = Файл қайда (45 кБ дейін). Суреттегі орын мен құрылғы дерегі өшіріледі.
+wipe-title = Бәрін өшіру
+wipe-sure =
+    Бұл құрылғыдағы кілттер, хаттар мен контактілер бірден жойылады. Сақтық
+    көшірмесіз ештеңе қайтпайды. Ол үшін жазыңыз: { $word }
+wipe-word = өшір
 details-name = Жаңа ат, тек осы құрылғыда:
 settings-title = Баптаулар
 settings-note = Өзгеріс бірден сақталады.
@@ -240,6 +281,7 @@ help-unread = келесі оқылмаған әңгіме
 help-find-all = барлық хаттардан іздеу
 help-settings = баптаулар
 help-doctor = дәрігер: неге қосылмайды?
+help-lock = қазір құлыптау
 help-add = адам немесе есік қосу
 help-invite = шақыруымды көрсету
 help-back = артқа; ең жоғарыдан мәзірге
@@ -324,6 +366,16 @@ error-busy = Бос емес. Сәлден кейін қайталаңыз.
 error-store = Құрылғының дискісі істемеді. Орын босатып не дискіні тексеріп, қайта бастаңыз.
 error-locked = Профиль құлыпталған. Оны құпия сөйлеммен ашыңыз.
 error-wrong-passphrase = Сөйлем қате. Пернетақта тілін тексеріп, қайта жазыңыз.
+error-wait = Қате тым көп. Біраз күтіп, қайта байқап көріңіз. Ештеңе өшпейді.
+error-no-passphrase =
+    Профильдің сөйлемі жоқ, құлыптауға болмайды. Оны қойыңыз: karvon
+    passphrase
+error-blocked = Бұл контакт бұғатталған. Алдымен ашыңыз (^D).
+error-key-changed = Кілттері өзгерді. Қауіпсіздік санын салыстырып, қабылдаңыз (^D).
+error-not-connected = Бірінші жауабы әлі келмеді. Күтіңіз.
+error-io = Файлды оқу не жазу мүмкін емес. Аты мен орнын тексеріңіз.
+error-picture = Суретті жасырын деректен тазалау мүмкін емес. Оны JPEG етіп сақтаңыз.
+error-closed = Түйін жауап бермей тоқтады. Karvon-ды қайта іске қосыңыз.
 error-unavailable = Қазір мүмкін емес. Кейінірек байқап көріңіз.
 error-version = Басқа нұсқадағы түйін жұмыс істеп тұр. Оны тоқтатыңыз: karvon down
 error-bad-request = Түйін түсінбеді. Karvon-ды жаңартып, тағы байқап көріңіз.
