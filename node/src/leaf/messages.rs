@@ -1,6 +1,7 @@
 //! Pages of conversations for front ends: history from disk, states from the engine.
 
 use super::backend::{Inner, hex, state};
+use super::profile::fault;
 use crate::api::fold::Query;
 use crate::api::time::rfc3339;
 use crate::api::{ApiError, Attachment, MESSAGES_LIMIT_MAX, Message, Reaction, Response, State};
@@ -12,10 +13,6 @@ use karvon_protocol::engine::api::{Command, ContactId, Delivery, Reply};
 use karvon_protocol::error::ErrorKind;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
-
-fn fault(fault: StoreFault) -> ApiError {
-    ApiError::new("store", format!("the history can not be read ({fault:?}): check the disk"))
-}
 
 /// Answers [`crate::api::Request::Messages`].
 pub(super) async fn read(

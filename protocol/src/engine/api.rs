@@ -108,6 +108,13 @@ pub enum Command {
     MarkRead(ContactId, u64),
     /// Overall state: [`Reply::Status`].
     Status,
+    /// Everything a backup holds: [`Reply::Backup`].
+    Backup,
+    /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
+    /// Messages of the backup's history must be in the store before.
+    RestoreContacts(Box<crate::backup::BackupState>),
+    /// Forms the session with a contact again: its keys may be known to somebody else, or are lost.
+    ResetSession(ContactId),
 }
 
 /// What holds for one conversation.
@@ -302,6 +309,8 @@ pub enum Reply {
     Safety(String),
     /// Overall state.
     Status(StatusInfo),
+    /// Everything a backup holds; all of it is secret.
+    Backup(Box<crate::backup::BackupState>),
 }
 
 /// Something the front end should know; each comes after it is durable.

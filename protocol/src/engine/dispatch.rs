@@ -2,8 +2,8 @@
 
 use super::api::{Command, ContactId, Event, Meeting, Reply, StatusInfo};
 use super::changes::{self, What};
-use super::contact::{Card, Contact, Talk};
-use super::cx::{Alarm, Ask, Signal, Token};
+use super::contact::{Card, Contact};
+use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::inbox::{self, Expected};
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
@@ -14,26 +14,10 @@ use crate::core::{CommandId, LinkId, LoadId, Output};
 use crate::error::{ErrorKind, PeerFault};
 use crate::ids::{RelayId, TagPrefix};
 use crate::invite::Invitation;
-use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET};
+use crate::limits::NAME_BYTES_MAX;
 use crate::link::{Frame, Kind};
 use crate::rpc::{self, Request};
 use crate::tags::class_of;
-
-/// The context beside machines that are borrowed by hand.
-macro_rules! context {
-    ($engine:ident) => {
-        super::Cx {
-            fx: &mut $engine.fx,
-            now: $engine.now,
-            rng: &mut *$engine.rng,
-            timers: &mut $engine.timers,
-            paces: &mut $engine.paces,
-            signals: &mut $engine.signals,
-            next_load: &mut $engine.next_load,
-            faults: &mut $engine.faults,
-        }
-    };
-}
 
 /// Tags registered with one request.
 const REGISTER_MAX: u64 = 512;
@@ -77,6 +61,12 @@ impl Engine {
             },
             Command::MarkRead(contact, seq) => self.mark_read(contact, seq),
             Command::Status => Ok(Reply::Status(self.status())),
+            Command::Backup => {
+                self.back_up(id);
+                return;
+            }
+            Command::RestoreContacts(state) => self.restore(&state),
+            Command::ResetSession(contact) => self.reset_session(contact),
         };
         self.fx.after_stored(Output::Reply(id, result));
     }
@@ -121,7 +111,7 @@ impl Engine {
         Ok(Reply::Added(id))
     }
 
-    fn new_contact(&mut self, card: Card) -> ContactId {
+    pub(crate) fn new_contact(&mut self, card: Card) -> ContactId {
         let id = ContactId(self.contacts.last_key_value().map_or(1, |(id, _)| id.0 + 1));
         self.contacts.insert(id, Contact::new(id, card));
         id
@@ -153,16 +143,20 @@ impl Engine {
         for contact in self.contacts.values() {
             let own = contact.next_seq - 1;
             let Some(talk) = &contact.talk else {
-                out.queued += own;
+                out.queued += own.saturating_sub(contact.card.skipped.0);
                 continue;
             };
             let count = |ranges: &[(u64, u64)]| ranges.iter().map(|(from, to)| to - from + 1).sum::<u64>();
             let delivered = talk.delivered.below - 1 + count(&talk.delivered.ranges);
             let stored = count(&contact.out.stored_ranges());
+            let (own_skipped, their_skipped) = contact.card.skipped;
+            let delivered = if delivered >= own_skipped { delivered - own_skipped } else { delivered };
+            let own = own.saturating_sub(own_skipped);
             out.delivered += delivered;
             out.stored += stored;
             out.queued += own.saturating_sub(delivered + stored);
-            out.received += talk.receive_next - 1 + contact.early.len() as u64;
+            out.received +=
+                (talk.receive_next - 1).saturating_sub(their_skipped) + contact.early.len() as u64;
         }
         out
     }
@@ -177,13 +171,17 @@ impl Engine {
                 let Self { routes, doors, .. } = self;
                 let mut cx = context!(self);
                 routes.on_frame(link, frame, doors, &mut cx);
+                routes.on_room(doors, &mut cx);
             }
             _ => doors.on_frame(link, frame, &mut cx),
         }
     }
 
     pub(crate) fn on_loaded(&mut self, load: LoadId, rows: &[(crate::core::Key, crate::core::Value)]) {
-        if self.on_start_loaded(load, rows) || self.on_question_loaded(load, rows) {
+        if self.on_start_loaded(load, rows)
+            || self.on_question_loaded(load, rows)
+            || self.on_reset_loaded(load, rows)
+        {
             return;
         }
         let (contacts, mut cx) = self.with_contacts();
@@ -207,10 +205,18 @@ impl Engine {
     fn with_mine(&mut self, id: ContactId, act: impl FnOnce(&mut Contact, Mine<'_>, &mut super::Cx<'_>)) {
         let mailboxes = self.mailboxes.descriptor();
         let numbers = self.mailboxes.numbers();
-        let name = self.setup.name.clone();
-        let (contacts, mut cx) = self.with_contacts();
+        let Self { contacts, resets, setup, .. } = self;
+        let mut cx = context!(self);
         if let Some(contact) = contacts.get_mut(&id) {
-            act(contact, Mine { mailboxes: &mailboxes, numbers: &numbers, name: &name }, &mut cx);
+            let gift = resets.offer(id, numbers.len());
+            let mine = Mine {
+                mailboxes: &mailboxes,
+                numbers: &numbers,
+                name: &setup.name,
+                gift,
+                gift_seen: resets.held(id),
+            };
+            act(contact, mine, &mut cx);
         }
     }
 
@@ -254,6 +260,8 @@ impl Engine {
                     let (doors, mut cx) = self.with_doors();
                     doors.suspect(link, &mut cx);
                 }
+                let Self { routes, doors, .. } = self;
+                routes.on_room(doors, &mut context!(self));
             }
             Alarm::Directory => {
                 let (doors, mut cx) = self.with_doors();
@@ -267,6 +275,21 @@ impl Engine {
             Alarm::Removals => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_removals(&mut cx);
+            }
+            Alarm::Moves => {
+                let met = self.contacts.values().filter(|contact| contact.card.meeting == Meeting::Connected);
+                let held = met.filter_map(|contact| contact.talk.as_ref()).map(|talk| talk.seen_mailboxes);
+                let acked = held.min().unwrap_or(u64::MAX);
+                let Self { mailboxes, doors, .. } = self;
+                let mut cx = context!(self);
+                mailboxes.on_moves(doors, acked, &mut cx);
+                self.tend_gifts();
+            }
+            Alarm::Gift(id) => self.tend_gift(id),
+            Alarm::Reset(id) => self.on_reset_alarm(id),
+            Alarm::Canary(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_canary_due(number, &mut cx);
             }
             Alarm::Invites => {
                 self.invites.on_alarm();
@@ -334,6 +357,20 @@ impl Engine {
             Signal::Durable(prefix) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_durable(prefix, &mut cx);
+            }
+            Signal::MailboxDropped(number) => {
+                let (routes, mut cx) = self.with_routes();
+                routes.drop_mailbox(number, &mut cx);
+            }
+            Signal::Reported(id, seq, relays) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.claim(id, seq, &relays, &mut cx);
+            }
+            Signal::Claimed(number, id, seq) => {
+                if self.contacts.get(&id).is_some_and(|contact| !contact.has_received(seq)) {
+                    let (mailboxes, mut cx) = self.with_mailboxes();
+                    mailboxes.lost(number, &mut cx);
+                }
             }
             Signal::MailboxesChanged => {
                 let (contacts, mut cx) = self.with_contacts();
@@ -409,6 +446,24 @@ impl Engine {
                 let (invites, mut cx) = self.with_invites();
                 invites.on_bundle(number, relay, answer, &mut cx);
             }
+            Token::CanaryTag(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_canary_tag(number, answer, &mut cx);
+            }
+            Token::ResetTags(mailbox, id) => {
+                let (resets, mut cx) = self.with_resets();
+                if resets.on_tags(mailbox, id, answer, &mut cx) {
+                    let (contacts, mut cx) = self.with_contacts();
+                    if let Some(talk) = contacts.get_mut(&id).and_then(|contact| contact.talk.as_mut()) {
+                        talk.owes = true;
+                        cx.alarm_by(Alarm::Ack(id), 1_000);
+                    }
+                }
+            }
+            Token::Canary(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_canary(number, answer, &mut cx);
+            }
             Token::Fetch(number) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_fetched(number, answer, &mut cx);
@@ -424,7 +479,13 @@ impl Engine {
                 let numbers = self.mailboxes.numbers();
                 let Self { contacts, setup, .. } = self;
                 let mut cx = context!(self);
-                let mine = Mine { mailboxes: &descriptor, numbers: &numbers, name: &setup.name };
+                let mine = Mine {
+                    mailboxes: &descriptor,
+                    numbers: &numbers,
+                    name: &setup.name,
+                    gift: None,
+                    gift_seen: None,
+                };
                 let Some(contact) = contacts.get_mut(&id) else { return };
                 if meeting::on_object(contact, answer, &setup.identity, mine, &mut cx) {
                     self.inbox.expect_contact(contact, 0);
@@ -459,6 +520,9 @@ impl Engine {
     /// A cell came from a mailbox.
     fn on_cell(&mut self, mailbox: u32, cell: &Cell) {
         let tag = cell.tag();
+        if self.mailboxes.is_canary(mailbox, tag) {
+            return;
+        }
         match self.inbox.whose(&tag) {
             Some(Expected::Contact(id, index)) => {
                 if self.open_cell(id, index, cell).is_err() {
@@ -474,6 +538,12 @@ impl Engine {
                 self.remove_at(mailbox, tag.prefix());
                 return;
             }
+            Some(Expected::Reset(id)) => {
+                // The prekeys have to be loaded first.
+                let (resets, mut cx) = self.with_resets();
+                resets.answer(id, cell, &mut cx);
+                return;
+            }
             // A greeting that was taken; a copy of a cell that was opened already; or a tag that was given up.
             Some(Expected::Invite(_)) | None => {}
         }
@@ -482,13 +552,7 @@ impl Engine {
     }
 
     fn remove_at(&mut self, mailbox: u32, prefix: TagPrefix) {
-        let relay = self
-            .mailboxes
-            .attached()
-            .into_iter()
-            .find(|(number, _)| *number == mailbox)
-            .map(|(_, relay)| relay);
-        if let Some(relay) = relay {
+        if let Some(relay) = self.mailboxes.attached_relay(mailbox) {
             let ask = Ask::Plain(Request::Remove(vec![prefix]));
             self.signals.push_back(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Nobody));
         }
@@ -506,6 +570,15 @@ impl Engine {
         });
         let met = contact.card.meeting == Meeting::Greeting;
         inbox::on_payload(contact, &payload, Some(index), &mut cx);
+        if payload.gift.is_some() || payload.gift_seen.is_some() {
+            let Self { resets, contacts, .. } = self;
+            let mut cx = context!(self);
+            if let Some(contact) = contacts.get_mut(&id) {
+                resets.on_payload(contact, &payload, &mut cx);
+            }
+        }
+        let (contacts, mut cx) = self.with_contacts();
+        let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
         if met {
             inbox::connected(contact, &mut cx);
         }
@@ -517,82 +590,4 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// The first cell of somebody who used an invitation.
-    fn greeted(&mut self, number: u64, cell: &Cell) -> Result<(), PeerFault> {
-        let greeted = self.invites.open(number, &self.setup.identity, cell)?;
-        let payload = Payload::decode(&greeted.payload)?;
-        let their = payload.mailboxes.clone().ok_or(PeerFault::Malformed)?;
-        let fingerprint = greeted.identity.fingerprint();
-        let mut other_device = false;
-        let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
-        let id = match known.map(|contact| (contact.id, contact.card.meeting)) {
-            // Both invited each other at once: the greeting of the lower fingerprint counts.
-            Some((_, Meeting::Greeting | Meeting::LookingUp))
-                if self.setup.identity.fingerprint() < fingerprint =>
-            {
-                return Ok(());
-            }
-            Some((id, Meeting::Connected)) => {
-                let (contacts, mut cx) = self.with_contacts();
-                match contacts
-                    .get_mut(&id)
-                    .filter(|known| safety::is_other_device(&known.card, &greeted.identity))
-                {
-                    // Who greets knows the account key and has another device: nothing more is sent to either until the person decides.
-                    Some(known) => safety::alarm(known, &mut cx),
-                    None => return Err(PeerFault::Replay),
-                }
-                other_device = true;
-                self.new_contact(Card::new(fingerprint, &greeted.secret, false))
-            }
-            Some((id, _)) => {
-                let (contacts, mut cx) = self.with_contacts();
-                if let Some(contact) = contacts.get_mut(&id) {
-                    if let Some(cell) = contact.out.cells.remove(&0) {
-                        cell.retire(id, 0, None, &mut cx);
-                    }
-                    cx.timers.cancel(Alarm::Meet(id));
-                    let name = core::mem::take(&mut contact.card.name);
-                    contact.card = Card::new(fingerprint, &greeted.secret, false);
-                    contact.card.name = name;
-                }
-                id
-            }
-            None if self.contacts.len() >= CONTACTS_MAX => return Err(PeerFault::Bound),
-            None => self.new_contact(Card::new(fingerprint, &greeted.secret, false)),
-        };
-        for tag in self.invites.tags(number).to_vec() {
-            self.inbox.forget(&tag);
-            if tag != cell.tag() {
-                // The other first-contact tags are of no use any more.
-                self.signals.push_back(Signal::Durable(tag.prefix()));
-            }
-        }
-        let Self { invites, setup, .. } = self;
-        let mut cx = context!(self);
-        invites.use_up(number, &setup.identity, &mut cx);
-        let (contacts, mut cx) = self.with_contacts();
-        let Some(contact) = contacts.get_mut(&id) else { return Ok(()) };
-        contact.card.identity = Some(greeted.identity);
-        let mut talk = Talk::new(greeted.session, their);
-        // A greeting grants the first tags of its sender.
-        talk.credit = TAGS_QUIET;
-        contact.talk = Some(talk);
-        inbox::on_payload(contact, &payload, None, &mut cx);
-        inbox::connected(contact, &mut cx);
-        if other_device {
-            safety::alarm(contact, &mut cx);
-        }
-        cx.signal(Signal::TagsWanted(id));
-        self.inbox.expect_contact(contact_ref(&self.contacts, id)?, 0);
-        Ok(())
-    }
-}
-
-fn contact_ref(
-    contacts: &std::collections::BTreeMap<ContactId, Contact>,
-    id: ContactId,
-) -> Result<&Contact, PeerFault> {
-    contacts.get(&id).ok_or(PeerFault::Mismatch)
 }

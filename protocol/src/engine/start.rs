@@ -45,6 +45,7 @@ impl Engine {
             Space::Terms,
             Space::Change,
             Space::Expiry,
+            Space::Reset,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -132,6 +133,12 @@ impl Engine {
                     _ => self.faults += 1,
                 }
             }
+            Space::Reset => {
+                let id = outbox::contact_of(&key.group);
+                let (resets, mut cx) = self.with_resets();
+                let tags = resets.load(id, key.seq, value, &mut cx);
+                self.inbox.expect_reset(id, &tags);
+            }
             Space::OutState => {
                 let id = outbox::contact_of(&key.group);
                 let (contacts, mut cx) = self.with_contacts();
@@ -203,6 +210,7 @@ impl Engine {
                 }
             }
         }
+        self.mend_sessions();
         let (doors, mut cx) = self.with_doors();
         doors.dial(&mut cx);
         cx.notify(Event::Ready);
