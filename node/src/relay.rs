@@ -70,7 +70,7 @@ pub async fn run(options: RelayOptions, stop: Stop, ready: impl FnOnce(&Ready)) 
     let listening =
         net.listening().ok_or_else(|| ApiError::new(CLOSED, "the network stopped at its start"))?;
     let door_addr = match (&options.web, listening.web) {
-        (Some(door), Some(addr)) => web_addr(door, addr)?,
+        (Some(door), Some(addr)) => web_addr(door, door.announce.unwrap_or(addr))?,
         _ => RelayAddr::Ip(listening.door),
     };
     let mesh_key = key_of(&mesh_seed)?;
