@@ -20,6 +20,7 @@ fn end(words: &[&str]) -> Value {
     for name in ["cpu_s", "cpu_ms_per_node_min", "times_real_time", "rss_mib"] {
         summary.remove(name).unwrap();
     }
+    summary.remove("cpu_s_per_simulated_min");
     end
 }
 
