@@ -80,6 +80,12 @@ pub enum Space {
     Descriptor = 12,
     /// Delivery trail of a message or cell.
     Trail = 13,
+    /// Changes that came and wait for their message, as bodies; `group` is the contact, `seq` the number of the body.
+    Change = 20,
+    /// What is set and remembered for a conversation beside its keys; `seq` is the contact.
+    Terms = 21,
+    /// Gifts for a reset; `group` is the contact.
+    Reset = 22,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.
@@ -306,6 +312,8 @@ pub enum Target {
         relay: RelayId,
         /// Its address.
         addr: crate::descriptor::RelayAddr,
+        /// The slot: a web door lets nobody in without it.
+        key: crate::descriptor::SlotKey,
     },
     /// A relay of the mesh; the driver dials only what a verified descriptor names.
     Relay(RelayId),

@@ -8,7 +8,7 @@ use crate::world::Place;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -23,6 +23,8 @@ pub struct Relay {
     mesh: String,
     ready: Value,
     child: Option<Child>,
+    /// How it is told where to listen for leaves.
+    listen_with: &'static str,
 }
 
 impl Relay {
@@ -32,6 +34,19 @@ impl Relay {
     /// If it does not get ready.
     #[must_use]
     pub fn start(place: &Place, number: usize, peers: Vec<String>) -> Self {
+        Self::start_as(place, number, peers, "--listen")
+    }
+
+    /// [`Relay::start`] of a relay whose only door is a web site to everybody without a slot.
+    ///
+    /// # Panics
+    /// If it does not get ready.
+    #[must_use]
+    pub fn start_web(place: &Place, number: usize, peers: Vec<String>) -> Self {
+        Self::start_as(place, number, peers, "--listen-web")
+    }
+
+    fn start_as(place: &Place, number: usize, peers: Vec<String>, listen_with: &'static str) -> Self {
         let logs = place.path("logs");
         let mut relay = Self {
             command: place.command(&binaries().karvon_node),
@@ -42,6 +57,7 @@ impl Relay {
             mesh: mesh_address(),
             ready: Value::Null,
             child: None,
+            listen_with,
         };
         relay.spawn("127.0.0.1:0");
         relay
@@ -59,7 +75,7 @@ impl Relay {
             "relay",
             "run",
             "--allow-private",
-            "--listen",
+            self.listen_with,
             listen,
             "--mesh-listen",
             &self.mesh,
@@ -110,6 +126,30 @@ impl Relay {
     #[must_use]
     pub fn listen(&self) -> &str {
         self.ready["listen"].as_str().expect("the ready line has an address")
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// What it says of itself on its operator's socket.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let mut command = Command::new(self.command.get_program());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.args(["relay", "status", "--json", "--data-dir"]).arg(&self.data_dir);
+        let outcome = crate::process::run(&mut command, b"", crate::until::DEADLINE).ok();
+        outcome.json().remove(0)
     }
 
     /// The process id, while it runs.

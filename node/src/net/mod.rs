@@ -4,25 +4,35 @@
 //! swarm and each link has its own task; a frame goes from the core task to the link's queue without passing through a swarm.
 
 mod address;
+mod admission;
+mod bounds;
+mod counted;
 mod door;
 mod fetch;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod hostile_muxer;
 mod link;
 mod mesh;
 mod streams;
 mod supervisor;
 mod table;
 mod transport;
+mod veil;
+mod web;
 
 pub use address::public_key;
+pub use bounds::{Bounds, NetLimits, Refused};
 pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use transport::Transports;
+pub use web::{Proxy, Site, WebIdentity, WebOptions, pem_certificates};
 
 use crate::deps::Deps;
 use karvon_protocol::core::{LinkId, LinkInfo, Reason, Target};
-use karvon_protocol::descriptor::{Descriptor, Door};
+use karvon_protocol::descriptor::{Descriptor, Door, SlotKey};
+use karvon_protocol::ids::SlotId;
 use karvon_protocol::link::Frame;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -69,6 +79,10 @@ pub enum NetCommand {
     Learned(Box<Descriptor>, Vec<u8>),
     /// Relay: the own descriptor, with its signed bytes: announced now and again from time to time.
     Publish(Box<Descriptor>, Vec<u8>),
+    /// Relay: the web door lets the holders of this slot in.
+    SlotLives(SlotKey),
+    /// Relay: the web door lets them in no more.
+    SlotEnded(SlotId),
 }
 
 /// What the driver is told.
@@ -112,13 +126,16 @@ pub struct NetHandle {
     local: VecDeque<NetEvent>,
     counters: Arc<Counters>,
     listening: Option<Listening>,
+    web: Arc<web::Web>,
 }
 
 /// Where a relay listens: the addresses with the ports that were really taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listening {
-    /// For leaves.
+    /// For leaves; the web door if it is the only one.
     pub door: SocketAddr,
+    /// For leaves that come as visitors of a web site.
+    pub web: Option<SocketAddr>,
     /// For relays.
     pub mesh: SocketAddr,
 }
@@ -202,6 +219,8 @@ impl NetHandle {
             NetCommand::Publish(descriptor, bytes) => {
                 self.tell_mesh(mesh::Command::Publish(descriptor, bytes));
             }
+            NetCommand::SlotLives(key) => self.web.open_slot(key),
+            NetCommand::SlotEnded(slot) => self.web.end_slot(slot),
         }
     }
 
@@ -249,11 +268,12 @@ impl std::fmt::Debug for NetHandle {
     }
 }
 
-fn shared(deps: &Deps) -> (table::Shared, mpsc::Receiver<Inner>) {
+fn shared(deps: &Deps, bounds: Arc<Bounds>) -> (table::Shared, mpsc::Receiver<Inner>) {
     let (events, heard) = mpsc::channel(EVENTS_MAX);
     let shared = table::Shared {
         events,
         counters: Arc::default(),
+        bounds,
         spawner: deps.spawner.clone(),
         next: Arc::new(AtomicU64::new(1)),
     };
@@ -269,11 +289,18 @@ pub fn start_leaf(deps: &Deps) -> Result<NetHandle, NetError> {
 }
 
 fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
-    let (shared, events) = shared(deps);
+    let (shared, events) = shared(deps, Arc::new(Bounds::leaf()));
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
     let counters = shared.counters.clone();
-    let config =
-        door::Config { key: address::keypair(key_seed)?, transports: deps.transports.clone(), listen: None };
+    let web = deps.transports.web();
+    let config = door::Config {
+        key: address::keypair(key_seed)?,
+        transports: deps.transports.clone(),
+        common: veil::Common::new(deps, shared.bounds.clone()),
+        web: web.clone(),
+        listen: None,
+        listen_web: None,
+    };
     deps.spawner.spawn(Box::pin(door::run(config, shared, commands, None)));
     Ok(NetHandle {
         events,
@@ -283,6 +310,7 @@ fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
         local: VecDeque::new(),
         counters,
         listening: None,
+        web,
     })
 }
 
@@ -314,15 +342,31 @@ impl std::fmt::Debug for RelayOptions {
 /// # Errors
 /// [`NetError`] if a key is no key or an address can not be listened on.
 pub async fn start_relay(deps: &Deps, options: RelayOptions) -> Result<NetHandle, NetError> {
-    let (shared, events) = shared(deps);
+    start_relay_within(deps, options, Arc::new(Bounds::new(NetLimits::relay()))).await
+}
+
+/// [`start_relay`] with bounds that the caller watches and changes.
+///
+/// # Errors
+/// As [`start_relay`].
+pub async fn start_relay_within(
+    deps: &Deps,
+    options: RelayOptions,
+    bounds: Arc<Bounds>,
+) -> Result<NetHandle, NetError> {
+    let (shared, events) = shared(deps, bounds);
     let counters = shared.counters.clone();
     let stopped = || NetError::Config("the network stopped while it started".to_owned());
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
     let (ready, door_ready) = oneshot::channel();
+    let web = deps.transports.web();
     let config = door::Config {
         key: address::keypair(&options.static_seed)?,
         transports: deps.transports.clone(),
-        listen: Some(options.door),
+        common: veil::Common::new(deps, shared.bounds.clone()),
+        listen: (!web.is_only()).then_some(options.door),
+        listen_web: web.listen(),
+        web: web.clone(),
     };
     deps.spawner.spawn(Box::pin(door::run(config, shared.clone(), commands, Some(ready))));
     let (mesh, commands) = mpsc::channel(COMMANDS_MAX);
@@ -337,7 +381,8 @@ pub async fn start_relay(deps: &Deps, options: RelayOptions) -> Result<NetHandle
         seed: *deps.seed("mesh"),
     };
     deps.spawner.spawn(Box::pin(mesh::run(config, shared.clone(), commands, ready)));
-    let door_addr = door_ready.await.map_err(|_| stopped())??;
+    let ports = door_ready.await.map_err(|_| stopped())??;
+    let door_addr = ports.plain.or(ports.web).ok_or_else(stopped)?;
     let mesh_addr = mesh_ready.await.map_err(|_| stopped())??;
     for (number, peer) in options.peers.into_iter().enumerate() {
         deps.spawner.spawn(Box::pin(fetch::follow(deps.clone(), number, peer, shared.events.clone())));
@@ -349,6 +394,7 @@ pub async fn start_relay(deps: &Deps, options: RelayOptions) -> Result<NetHandle
         links: HashMap::new(),
         local: VecDeque::new(),
         counters,
-        listening: Some(Listening { door: door_addr, mesh: mesh_addr }),
+        listening: Some(Listening { door: door_addr, web: ports.web, mesh: mesh_addr }),
+        web,
     })
 }

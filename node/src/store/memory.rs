@@ -222,4 +222,20 @@ impl Rows for MemoryDisk {
         let at = |seq| RawKey { space, group: *group, seq };
         Ok(self.state().rows.range(at(0)..at(below)).next_back().map(|(key, _)| key.seq))
     }
+
+    fn newest_first(
+        &self,
+        space: u8,
+        group: &[u8; 16],
+        below: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), StoreFault> {
+        let at = |seq| RawKey { space, group: *group, seq };
+        for (key, value) in self.state().rows.range(at(0)..at(below)).rev() {
+            if !visit(key.seq, value) {
+                break;
+            }
+        }
+        Ok(())
+    }
 }

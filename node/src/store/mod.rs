@@ -7,11 +7,14 @@
 pub mod disk;
 pub mod history;
 pub mod keystore;
+pub mod ledger;
 pub mod memory;
 mod opening;
 mod sealed;
+pub mod search;
 pub mod segments;
 pub mod sled;
+pub mod wipe;
 pub mod writer;
 
 use karvon_protocol::core::{Batch, Key, Range, StoreFault, Value};

@@ -49,3 +49,16 @@ pub const DR_MSG: &str = "karvon/1 dr msg";
 pub const TAG_NEXT: &str = "karvon/1 tag next";
 /// Key of message ids.
 pub const MESSAGE_ID: &str = "karvon/1 message id";
+
+/// HKDF salt of everything that comes from a gift's secret.
+pub const RESET_SALT: &str = "karvon/1 reset";
+/// The four tags by which a reset is recognised.
+pub const RESET_TAGS: &str = "karvon/1 reset tags";
+/// The secret of a pair under which beacons lie.
+pub const PAIR: &str = "karvon/1 pair";
+/// Locator, owner seed and key of a beacon.
+pub const BEACON: &str = "karvon/1 beacon";
+/// Signature of a beacon by the device.
+pub const SIGN_BEACON: &str = "karvon/1 beacon sign";
+/// From one secret of the post-quantum ratchet to the next.
+pub const PQ_CHAIN: &str = "karvon/1 pq chain";

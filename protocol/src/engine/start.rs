@@ -3,7 +3,8 @@
 use super::api::{ContactId, Event, StoredMessage};
 use super::contact::{Card, Contact, Talk};
 use super::cx::Signal;
-use super::{Engine, outbox};
+use super::terms::Terms;
+use super::{Engine, changes, outbox};
 use crate::core::{Key, LoadId, Range, Space, Value};
 use std::collections::BTreeMap;
 
@@ -41,6 +42,9 @@ impl Engine {
             Space::Session,
             Space::OutState,
             Space::Invite,
+            Space::Terms,
+            Space::Change,
+            Space::Reset,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -124,11 +128,32 @@ impl Engine {
                     _ => self.faults += 1,
                 }
             }
+            Space::Reset => {
+                let id = outbox::contact_of(&key.group);
+                let (resets, mut cx) = self.with_resets();
+                let tags = resets.load(id, key.seq, value, &mut cx);
+                self.inbox.expect_reset(id, &tags);
+            }
             Space::OutState => {
                 let id = outbox::contact_of(&key.group);
                 let (contacts, mut cx) = self.with_contacts();
                 match contacts.get_mut(&id) {
                     Some(contact) => outbox::load_cell(contact, key.seq, value, &mut cx),
+                    None => cx.fault(),
+                }
+            }
+            Space::Terms => {
+                let id = ContactId(key.seq as u32);
+                match (Terms::decode(value), self.contacts.get_mut(&id)) {
+                    (Ok(terms), Some(contact)) => contact.terms = terms,
+                    _ => self.faults += 1,
+                }
+            }
+            Space::Change => {
+                let id = outbox::contact_of(&key.group);
+                let (contacts, mut cx) = self.with_contacts();
+                match contacts.get_mut(&id) {
+                    Some(contact) => changes::restore(contact, key.seq, value, &mut cx),
                     None => cx.fault(),
                 }
             }
@@ -162,11 +187,13 @@ impl Engine {
             let (contacts, mut cx) = self.with_contacts();
             if let Some(contact) = contacts.get_mut(&id) {
                 super::meeting::on_network(contact, &mut cx);
+                changes::resume(contact, &mut cx);
                 if contact.talk.as_ref().is_some_and(|talk| talk.owes) {
                     cx.alarm_by(super::cx::Alarm::Ack(id), 20);
                 }
             }
         }
+        self.mend_sessions();
         let (doors, mut cx) = self.with_doors();
         doors.dial(&mut cx);
         cx.notify(Event::Ready);

@@ -189,7 +189,7 @@ impl Progress {
 }
 
 /// A request whose answer was lost may have been carried out; repeating it could send twice.
-fn unclear(error: ApiError) -> Failure {
+pub(super) fn unclear(error: ApiError) -> Failure {
     if error.code == CLOSED {
         let text = "the node stopped before it said whether the message is queued: look with `karvon read`";
         return Failure::new(NO_ANSWER, text);

@@ -1,0 +1,441 @@
+#!/usr/bin/env python3
+"""Real programs behind a real packet filter: three network namespaces, nftables as the censor, tcpdump as the witness.
+
+    censor.py --programs DIR wire [--wire-check FILE]    captures of web doors and of plain ones, judged by wire_check
+    censor.py --programs DIR harsh [--texts N]           texts both ways while five rules apply at once
+    censor.py --programs DIR allow-list                  nothing but one door passes, then nothing at all for a while
+    censor.py --programs DIR probe [--probes N]          what a prober without a slot sees of a web door
+
+Needs root, iproute2, nftables and tcpdump. Exit status 0: every check held. Figures are printed as one JSON object a line.
+"""
+import argparse
+import base64
+import ctypes
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+
+PEOPLE, CENSOR, WORLD = "people", "censor", "world"
+RELAYS = ["10.78.2.11", "10.78.2.12", "10.78.2.13"]
+
+# The rules of a censor as nftables writes them. "reply" is what the relay sends, IP headers included.
+RULES = {
+    "plaintext": 'tcp dport 1-65535 @ih,0,128 0x132f6d756c746973747265616d2f312e counter reject with tcp reset',
+    "quic": "udp dport 443 counter drop",
+    "freeze": "tcp sport 443 ct reply bytes > 16384 counter drop",
+    "handshakes": "tcp dport 443 ct state new tcp flags syn add @seen { ip saddr . ip daddr limit rate over 3/minute burst 3 packets } counter drop",
+}
+
+
+class World:
+    """Three namespaces in a line, the middle one with the filter."""
+
+    def __init__(self, programs):
+        self.programs = programs
+        self.tag = f"kv{os.getpid() % 100000}"
+        self.dir = tempfile.mkdtemp(prefix="kvc")
+        self.children = []
+        for name in ["run", "home"]:
+            os.makedirs(f"{self.dir}/{name}", mode=0o700)
+        for place in (PEOPLE, CENSOR, WORLD):
+            self.ip("netns", "add", self.ns(place))
+            self.within(place, "ip", "link", "set", "lo", "up")
+        self.join(PEOPLE, "a", "10.78.1.2/24", "10.78.1.1/24")
+        self.join(WORLD, "b", "10.78.2.2/24", "10.78.2.1/24")
+        for address in RELAYS:
+            self.within(WORLD, "ip", "addr", "add", f"{address}/24", "dev", "b0")
+        self.within(PEOPLE, "ip", "route", "add", "default", "via", "10.78.1.1")
+        self.within(WORLD, "ip", "route", "add", "default", "via", "10.78.2.1")
+        for key in ("net.ipv4.ip_forward", "net.netfilter.nf_conntrack_acct"):
+            # The second key appears with the first use of connection tracking.
+            self.filter([])
+            self.within(CENSOR, "sysctl", "-qw", f"{key}=1")
+
+    def ns(self, place):
+        return f"{self.tag}{place[0]}"
+
+    def ip(self, *words):
+        subprocess.run(["ip", *words], check=True)
+
+    def join(self, place, name, inner, outer):
+        self.ip("link", "add", f"{name}0", "netns", self.ns(place), "type", "veth",
+                "peer", "name", f"{name}1", "netns", self.ns(CENSOR))
+        for where, interface, address in ((place, f"{name}0", inner), (CENSOR, f"{name}1", outer)):
+            self.within(where, "ip", "addr", "add", address, "dev", interface)
+            self.within(where, "ip", "link", "set", interface, "up")
+            if shutil.which("ethtool"):
+                # Without this a "packet" of the filter is one of 64 KB.
+                self.within(where, "ethtool", "-K", interface, "tso", "off", "gso", "off", "gro", "off",
+                            stdout=subprocess.DEVNULL, check=False)
+
+    def within(self, place, *words, check=True, **options):
+        return subprocess.run(["ip", "netns", "exec", self.ns(place), *words], check=check, **options)
+
+    def filter(self, rules, policy="accept"):
+        """Replaces the censor's rules."""
+        text = "add table inet censor\ndelete table inet censor\ntable inet censor {\n"
+        text += "set seen { type ipv4_addr . ipv4_addr; flags dynamic; size 1024; timeout 120s; }\n"
+        text += f"chain forw {{ type filter hook forward priority 0; policy {policy};\nct state invalid accept\n"
+        text += "\n".join(rules) + "\n}\n}\n"
+        self.within(CENSOR, "nft", "-f", "-", input=text.encode())
+
+    def counters(self):
+        out = self.within(CENSOR, "nft", "-j", "list", "chain", "inet", "censor", "forw", stdout=subprocess.PIPE).stdout
+        counts = []
+        for entry in json.loads(out)["nftables"]:
+            for part in entry.get("rule", {}).get("expr", []):
+                if "counter" in part:
+                    counts.append(part["counter"]["packets"])
+        return counts
+
+    def environment(self):
+        kept = {name: value for name, value in os.environ.items()
+                if not name.startswith("XDG_") and (not name.startswith("KARVON_") or name == "KARVON_LOG")}
+        return kept | {"HOME": f"{self.dir}/home", "XDG_RUNTIME_DIR": f"{self.dir}/run", "LC_ALL": "C.UTF-8"}
+
+    def start(self, place, words, **options):
+        child = subprocess.Popen(["ip", "netns", "exec", self.ns(place), *words], env=self.environment(), **options)
+        self.children.append(child)
+        return child
+
+    def relay(self, number, flag="--listen-web", peers=()):
+        """Starts a relay and returns its door."""
+        words = [f"{self.programs}/karvon-node", "relay", "run", "--data-dir", f"{self.dir}/r{number}", flag,
+                 f"{RELAYS[number]}:443", "--mesh-listen", f"{RELAYS[number]}:7444", "--allow-private"]
+        for peer in peers:
+            words += ["--peer", peer]
+        log = open(f"{self.dir}/r{number}.log", "wb")
+        child = self.start(WORLD, words, stdout=subprocess.PIPE, stderr=log)
+        line = child.stdout.readline()
+        if not line:
+            raise SystemExit(f"relay {number} did not start:\n" + open(log.name).read())
+        return json.loads(line)["door"]
+
+    def relays(self, flag="--listen-web"):
+        doors = [self.relay(0, flag)]
+        return doors + [self.relay(number, flag, doors[:1]) for number in (1, 2)]
+
+    def capture(self, path):
+        child = self.start(PEOPLE, ["tcpdump", "-i", "a0", "-s0", "-U", "-w", path, "-Z", "root"],
+                           stderr=subprocess.PIPE)
+        child.stderr.readline()
+        time.sleep(0.5)
+        return child
+
+    def close(self):
+        for child in self.children:
+            if child.poll() is None:
+                child.terminate()
+        for child in self.children:
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        for place in (PEOPLE, CENSOR, WORLD):
+            subprocess.run(["ip", "netns", "del", self.ns(place)], check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Person:
+    """A node in a namespace, asked by its command line."""
+
+    def __init__(self, world, place, name, doors):
+        self.world, self.place, self.name = world, place, name
+        words = ["init", "--name", name, "--no-lock"]
+        for door in doors:
+            words += ["--door", door]
+        self.say(*words)
+        words = [f"{world.programs}/karvon", "--data-dir", f"{world.dir}/{name}", "--json", "node"]
+        self.node = world.start(place, words, stdout=subprocess.DEVNULL, stderr=open(f"{world.dir}/{name}.log", "wb"))
+        wait(f"{name}'s node answers", 30, lambda: self.lines("status"))
+
+    def say(self, *words, text=None, timeout=600, stderr=None):
+        words = ["ip", "netns", "exec", self.world.ns(self.place), f"{self.world.programs}/karvon", "--data-dir",
+                 f"{self.world.dir}/{self.name}", *words]
+        done = subprocess.run(words, input=text.encode() if text is not None else b"", stdout=subprocess.PIPE, stderr=stderr,
+                              env=self.world.environment(), timeout=timeout, check=False)
+        return done.stdout.decode()
+
+    def lines(self, *words, **options):
+        return [json.loads(line) for line in self.say(*words, "--json", **options).splitlines() if line.strip()]
+
+    def meet(self, other):
+        invitation = other.say("invite", "--text")
+        self.say("add", "--stdin", "--name", other.name, text=invitation)
+
+    def texts_of(self, name):
+        return [line["text"] for line in self.lines("read", name) if not line["mine"]]
+
+    def batch(self, name, texts):
+        self.say("send", name, "--batch", "--wait", "queued", text="\n".join(texts) + "\n")
+
+    def down(self):
+        self.say("down")
+        self.node.wait(30)
+
+
+def wait(what, seconds, check):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = check()
+        if value:
+            return value
+        time.sleep(0.5)
+    raise SystemExit(f"failed: {what} within {seconds} s")
+
+
+def friends(world, doors):
+    ali = Person(world, PEOPLE, "Ali", doors[:2])
+    bob = Person(world, WORLD, "Bob", [doors[2], doors[1]])
+    ali.meet(bob)
+    ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "60s", text="first")
+    wait("the first text arrives", 90, lambda: bob.lines("contacts", "list") and "first" in bob.texts_of(bob.lines("contacts", "list")[0]["name"]))
+    return ali, bob, bob.lines("contacts", "list")[0]["name"]
+
+
+def exchange(world, count, patience):
+    """So many texts of 500 bytes each way; returns the seconds it took, after checking that each arrived once and in order."""
+    ali, bob, ali_name = world.friends
+    sent = {side: [f"{side} {number:03} " + "x" * 490 for number in range(count)] for side in ("a", "b")}
+    started = time.monotonic()
+    ali.batch("Bob", sent["a"])
+    bob.batch(ali_name, sent["b"])
+
+    def arrived(person, other, side):
+        shown = [text for text in person.texts_of(other) if text.startswith(f"{side} ")]
+        if shown != sent[side][:len(shown)]:
+            raise SystemExit(f"failed: {person.name} was shown texts twice or out of order")
+        return len(shown) == count
+
+    wait(f"{count} texts reach Bob", patience, lambda: arrived(bob, ali_name, "a"))
+    wait(f"{count} texts reach Ali", patience, lambda: arrived(ali, "Bob", "b"))
+    return round(time.monotonic() - started, 1)
+
+
+def wire(world, options):
+    """The web door passes what plain doors fail."""
+    results = {}
+    for flag, name in (("--listen-web", "web"), ("--listen", "plain")):
+        path = f"{world.dir}/{name}.pcap"
+        doors = world.relays(flag)
+        capture = world.capture(path)
+        world.friends = friends(world, doors)
+        took = exchange(world, options.texts, 240)
+        time.sleep(1)
+        capture.send_signal(signal.SIGINT)
+        capture.wait(20)
+        words = [options.wire_check, path, "--port", "443", "--deny-unknown", "--require-alpn", "--max-s2c", "15000",
+                 "--max-tiny", "10", "--expect-flows", "2", "--json"]
+        if shutil.which("ndpiReader"):
+            words += ["--ndpi", "require", "--expect-ndpi", "tls"]
+        done = subprocess.run(words, stdout=subprocess.PIPE, check=False)
+        results[name] = done.returncode
+        report = json.loads(done.stdout.decode().splitlines()[0])
+        print(json.dumps({"check": "wire", "door": name, "exit": done.returncode, "texts": options.texts, "seconds": took,
+                          "flows": report.get("flows") if isinstance(report.get("flows"), int) else len(report.get("flows", [])),
+                          "findings": report.get("findings", report)[:6] if isinstance(report.get("findings", None), list) else None}))
+        if options.keep:
+            shutil.copy(path, options.keep)
+        for person in world.friends[:2]:
+            person.down()
+        for child in world.children:
+            if child.poll() is None:
+                child.terminate()
+                child.wait(20)
+        for number in range(3):
+            shutil.rmtree(f"{world.dir}/r{number}", ignore_errors=True)
+        for person in ("Ali", "Bob"):
+            shutil.rmtree(f"{world.dir}/{person}", ignore_errors=True)
+    if results["web"] != 0:
+        raise SystemExit("failed: something shows on the wire of a web door")
+    if results["plain"] != 1:
+        raise SystemExit("failed: the judge passes a plain door, so its word on the web door is worth nothing")
+
+
+def harsh(world, options):
+    """T1, T2 (by construction), T3, T5 and T6 at once."""
+    doors = world.relays()
+    world.filter([RULES["plaintext"], RULES["quic"], RULES["freeze"], RULES["handshakes"]])
+    started = time.monotonic()
+    world.friends = friends(world, doors)
+    met = round(time.monotonic() - started, 1)
+    took = exchange(world, options.texts, options.patience)
+    status = world.friends[0].lines("status")[0]
+    print(json.dumps({"check": "harsh", "texts_each_way": options.texts, "met_after_s": met, "seconds": took,
+                      "dropped_packets": world.counters(), "bytes_in": status["bytes_in"], "bytes_out": status["bytes_out"]}))
+    for person in world.friends[:2]:
+        person.down()
+
+
+def allow_list(world, options):
+    """Everything but one relay is cut off; then all of it, and a text that was written meanwhile arrives afterwards."""
+    doors = world.relays()
+    world.friends = friends(world, doors)
+    ali, bob, ali_name = world.friends
+    world.filter([f"ip daddr {RELAYS[1]} counter accept", f"ip saddr {RELAYS[1]} counter accept"], policy="drop")
+    took = exchange(world, options.texts, options.patience)
+    world.filter([], policy="drop")
+    ali.batch("Bob", ["written in the dark"])
+    time.sleep(20)
+    if "written in the dark" in bob.texts_of(ali_name):
+        raise SystemExit("failed: the filter let something through")
+    world.filter([])
+    started = time.monotonic()
+    wait("what was written in the dark arrives", 120, lambda: "written in the dark" in bob.texts_of(ali_name))
+    print(json.dumps({"check": "allow-list", "texts_each_way": options.texts, "seconds": took,
+                      "after_the_dark_s": round(time.monotonic() - started, 1)}))
+    for person in world.friends[:2]:
+        person.down()
+
+
+def door_secret(line):
+    """Slot key of a door line, as SPEC.md section 6 lays it out."""
+    text = line.split(":", 1)[1]
+    raw = base64.b32decode(text + "=" * (-len(text) % 8))
+    return raw[25:57]
+
+
+def door_path(key, day, nonce):
+    """A path as SPEC.md section 9.2 lays it out, not bound to a connection."""
+    def mac(label, *parts):
+        return hmac.new(key, label + b"".join(parts), hashlib.sha256).digest()
+    day = day.to_bytes(4, "big")
+    raw = mac(b"karvon/0 door day", day)[:8] + nonce + mac(b"karvon/0 door path", day, nonce)[:16]
+    return "/" + base64.urlsafe_b64encode(raw).decode()
+
+
+def ask(tls, path, upgrade, method="GET"):
+    """One request on an open connection: the answer without its date, and how long it took."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: h\r\n"
+    if upgrade:
+        head += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    started = time.perf_counter()
+    tls.sendall((head + "\r\n").encode())
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = tls.recv(65536)
+        if not more:
+            return None, 0.0
+        data += more
+    lines, _, body = data.partition(b"\r\n\r\n")
+    length = next((int(line.split(b":")[1]) for line in lines.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
+    while len(body) < length:
+        body += tls.recv(65536)
+    took = time.perf_counter() - started
+    return b"\r\n".join(line for line in lines.split(b"\r\n") if not line.startswith(b"Date:")) + b"\r\n\r\n" + body, took
+
+
+def told_apart(one, other):
+    """The z value of the two-sample rank test of Mann and Whitney; beyond 3.3 chance is one in a thousand."""
+    ranked = sorted([(value, 0) for value in one] + [(value, 1) for value in other])
+    ranks = sum(rank for rank, (_, which) in enumerate(ranked, 1) if which == 0)
+    n, m = len(one), len(other)
+    mean, spread = n * (n + m + 1) / 2, (n * m * (n + m + 1) / 12) ** 0.5
+    return (ranks - mean) / spread
+
+
+def probe(world, options):
+    """Everybody without a slot sees one and the same site, whatever they try."""
+    door = world.relay(0)
+    key = door_secret(door)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    # The prober stands where the relay stands: the namespace's own path would only add noise to the times.
+    with open(f"/run/netns/{world.ns(WORLD)}", encoding="ascii") as namespace:
+        setns(namespace.fileno())
+
+    def connect():
+        return context.wrap_socket(socket.create_connection((RELAYS[0], 443), 30), server_hostname="h")
+
+    today = int(time.time()) // 86400
+    opened = door_path(key, today, os.urandom(12))
+    tls = connect()
+    answer, _ = ask(tls, opened, True)
+    if not answer.startswith(b"HTTP/1.1 101 "):
+        raise SystemExit("failed: the door does not know its own path, so this suite proves nothing")
+    tls.close()
+
+    def wrong(number):
+        kinds = [
+            door_path(os.urandom(32), today, os.urandom(12)),
+            door_path(key, today - 2, os.urandom(12)),
+            opened,
+            "/" + base64.urlsafe_b64encode(os.urandom(36)).decode(),
+            "/" + os.urandom(24).hex(),
+        ]
+        return kinds[number % len(kinds)]
+
+    bare, _ = ask(connect(), "/nothing-here", False)
+    times = {"bare": [], "probe": []}
+    tls = connect()
+    for number in range(options.probes):
+        # One after the other on one connection, so that both meet the same weather.
+        for kind, path, upgrade in (("bare", f"/page-{number}", False), ("probe", wrong(number), number % 2 == 0)):
+            answer, took = ask(tls, path, upgrade)
+            if answer != bare:
+                raise SystemExit(f"failed: probe {number} ({kind}) got another answer:\n{answer}\ninstead of\n{bare}")
+            times[kind].append(took)
+    z = told_apart(times["bare"], times["probe"])
+    ends = {}
+    hello = bytes.fromhex("16030100c8010000c40303") + os.urandom(40)
+    for name, said in {"0 bytes": b"", "half a hello": hello, "1 byte": b"\x16", "50 bytes": os.urandom(50), "600 bytes": b"\x00" + os.urandom(599),
+                       "5000 bytes": b"\xff" + os.urandom(4999), "http": b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", "multistream": b"\x13/multistream/1.0.0\n"}.items():
+        with socket.create_connection((RELAYS[0], 443), 60) as tcp:
+            tcp.settimeout(60)
+            started, got = time.monotonic(), b""
+            try:
+                tcp.sendall(said)
+                while more := tcp.recv(4096):
+                    got += more
+                end = "FIN"
+            except ConnectionResetError:
+                end = "RST"
+            ends[name] = [got.hex(), end, round(time.monotonic() - started)]
+    print(json.dumps({"check": "probe", "probes": 2 * options.probes, "z_of_times": round(z, 2), "not_tls": ends}))
+    if abs(z) > 3.3:
+        raise SystemExit("failed: the times of answers tell probes from visits")
+    if any(got and not got.startswith("1503") for got, _, _ in ends.values()):
+        raise SystemExit("failed: something that is no TLS alert answers those who do not speak TLS")
+
+
+def setns(descriptor):
+    """Moves this process into a network namespace; Python has a call for it since 3.12 only."""
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", required=True, help="folder with karvon and karvon-node")
+    parser.add_argument("--wire-check", help="the judge of captures")
+    parser.add_argument("--texts", type=int, default=20)
+    parser.add_argument("--probes", type=int, default=500)
+    parser.add_argument("--patience", type=int, default=900, help="seconds that texts may take")
+    parser.add_argument("--keep", help="folder for captures")
+    parser.add_argument("check", choices=["wire", "harsh", "allow-list", "probe"])
+    options = parser.parse_args()
+    options.programs = os.path.abspath(options.programs)
+    world = World(options.programs)
+    try:
+        {"wire": wire, "harsh": harsh, "allow-list": allow_list, "probe": probe}[options.check](world, options)
+    except BaseException:
+        if options.keep:
+            shutil.copytree(world.dir, f"{options.keep}/failed", dirs_exist_ok=True,
+                            ignore=shutil.ignore_patterns("store", "run"))
+        raise
+    finally:
+        world.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
