@@ -43,6 +43,17 @@ fn a_hundred_nodes_with_a_cut_and_power_cuts_are_equal_too() {
 }
 
 #[test]
+fn a_hundred_real_nodes_in_two_processes_are_equal_while_some_are_killed() {
+    let words = "run crash --nodes 100 --seed 3 --quiet --set relays=4 --set doors=1 --set messages=1 --set every=10 \
+                 --set kills=600 --set faults=300";
+    let words: Vec<_> = words.split_whitespace().collect();
+    let first = end(&words);
+    assert_eq!(first, end(&words));
+    assert_eq!(first["summary"]["undelivered"], 0.0);
+    assert!(first["summary"]["messages_shown"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
 fn a_replay_line_repeats_its_run() {
     let first = end(&["run", "gossip", "--nodes", "5", "--seed", "2", "--set", "messages=2", "--quiet"]);
     let line = first["replay"].as_str().unwrap().to_owned();
