@@ -5,7 +5,7 @@ use super::contact::{Card, Contact, Talk};
 use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::inbox::{self, Expected};
 use super::routes::Lane;
-use super::{CONTACTS_MAX, Engine};
+use super::{CONTACTS_MAX, Engine, safety};
 use crate::body::Payload;
 use crate::cell::Cell;
 use crate::error::PeerFault;
@@ -94,6 +94,7 @@ impl Engine {
         let payload = Payload::decode(&greeted.payload)?;
         let their = payload.mailboxes.clone().ok_or(PeerFault::Malformed)?;
         let fingerprint = greeted.identity.fingerprint();
+        let mut other_device = false;
         let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
         let id = match known.map(|contact| (contact.id, contact.card.meeting)) {
             // Both invited each other at once: the greeting of the lower fingerprint counts.
@@ -102,7 +103,19 @@ impl Engine {
             {
                 return Ok(());
             }
-            Some((_, Meeting::Connected)) => return Err(PeerFault::Replay),
+            Some((id, Meeting::Connected)) => {
+                let (contacts, mut cx) = self.with_contacts();
+                match contacts
+                    .get_mut(&id)
+                    .filter(|known| safety::is_other_device(&known.card, &greeted.identity))
+                {
+                    // Who greets knows the account key and has another device: nothing more is sent to either until the person decides.
+                    Some(known) => safety::alarm(known, &mut cx),
+                    None => return Err(PeerFault::Replay),
+                }
+                other_device = true;
+                self.new_contact(Card::new(fingerprint, &greeted.secret, false))
+            }
             Some((id, _)) => {
                 let (contacts, mut cx) = self.with_contacts();
                 if let Some(contact) = contacts.get_mut(&id) {
@@ -138,6 +151,9 @@ impl Engine {
         contact.talk = Some(talk);
         inbox::on_payload(contact, &payload, None, &mut cx);
         inbox::connected(contact, &mut cx);
+        if other_device {
+            safety::alarm(contact, &mut cx);
+        }
         cx.signal(Signal::TagsWanted(id));
         self.inbox.expect_contact(contact_ref(&self.contacts, id)?, 0);
         Ok(())

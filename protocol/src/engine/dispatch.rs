@@ -6,7 +6,7 @@ use super::contact::{Card, Contact};
 use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
-use super::{CONTACTS_MAX, Engine, meeting};
+use super::{CONTACTS_MAX, Engine, expiry, gaps, meeting, receipts, safety};
 use crate::core::{CommandId, LinkId, LoadId, Output};
 use crate::error::ErrorKind;
 use crate::ids::RelayId;
@@ -37,6 +37,13 @@ impl Engine {
             Command::Send { contact, text } => self.say_text(contact, text, false),
             Command::Answer { to, text } => self.say_reply(to, text),
             Command::Forward { contact, text } => self.say_text(contact, text, true),
+            Command::SendFile { contact, name, media, data, forwarded } => {
+                self.say_file(contact, (name, media), &data, forwarded)
+            }
+            Command::Introduce { contact, name, invitation } => self.introduce(contact, name, &invitation),
+            Command::Typing(contact) => self.typing(contact),
+            Command::Set(contact, setting) => self.set(contact, setting),
+            Command::Safety(contact) => self.safety(contact),
             Command::React(message, emoji) => return self.change(id, &message, What::Sign(emoji)),
             Command::Edit(message, text) => return self.change(id, &message, What::Edit(text)),
             Command::Delete(message) => return self.change(id, &message, What::Delete),
@@ -119,21 +126,6 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    fn mark_read(&mut self, id: ContactId, seq: u64) -> Result<Reply, ErrorKind> {
-        let (contacts, mut cx) = self.with_contacts();
-        let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
-        let last = contact.talk.as_ref().map_or(0, |talk| talk.receive_next - 1);
-        let seq = seq.min(last);
-        if seq > contact.card.seen_upto {
-            contact.card.seen_upto = seq;
-            contact.terms.hidden.forget_upto(seq);
-            cx.write(contact.save_card());
-            cx.write(contact.terms.save(id));
-            cx.notify(Event::Contact(id));
-        }
-        Ok(Reply::Done)
-    }
-
     fn status(&self) -> StatusInfo {
         let mut out = StatusInfo {
             links: self.doors.links_up(),
@@ -194,7 +186,9 @@ impl Engine {
             if outbox::on_cell_loaded(contact, load, rows, &mut cx) {
                 return;
             }
-            if changes::on_loaded(contact, load, rows, &mut cx) {
+            if changes::on_loaded(contact, load, rows, &mut cx)
+                || gaps::on_loaded(contact, load, rows, &mut cx)
+            {
                 return;
             }
             if outbox::on_refill(contact, load, rows, &mut cx) {
@@ -227,6 +221,21 @@ impl Engine {
         match alarm {
             Alarm::Pump(id) => self.with_mine(id, outbox::pump),
             Alarm::Ack(id) => self.with_mine(id, outbox::on_ack_due),
+            Alarm::Receipt(id) | Alarm::Expiry(id) | Alarm::Gap(id) => {
+                let (contacts, mut cx) = self.with_contacts();
+                let Some(contact) = contacts.get_mut(&id) else { return };
+                let leaves = match alarm {
+                    Alarm::Receipt(_) => receipts::on_alarm(contact),
+                    Alarm::Gap(_) => gaps::on_alarm(contact, &mut cx),
+                    _ => {
+                        expiry::on_alarm(contact, &mut cx);
+                        false
+                    }
+                };
+                if leaves {
+                    safety::owe(contact, &mut cx);
+                }
+            }
             Alarm::Cell(id, number) => {
                 let (contacts, mut cx) = self.with_contacts();
                 if let Some(contact) = contacts.get_mut(&id) {
