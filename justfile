@@ -33,6 +33,12 @@ swarm seeds="1..51":
     target/release/karvon-sim swarm --lines simulations/regressions.txt
     target/release/karvon-sim swarm --seeds {{seeds}}
 
+# The standard set behind simulations/RESULTS.md: results and pictures under `dir`, a table on the output.
+results dir="target/simulation":
+    cargo build --release -p karvon-simulations
+    target/release/karvon-sim swarm --lines simulations/standard.txt --keep {{dir}}
+    target/release/karvon-sim report {{dir}}/*.jsonl --svg {{dir}}
+
 # Known faults of dependencies; asks the RustSec database over the network.
 advisories:
     cargo deny check advisories
