@@ -381,7 +381,7 @@ pub fn set(data_dir: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     let key = check_value(key, value)?;
     let old = read(data_dir)?;
     Config::parse(&old)?;
-    let new = with_line(&old, key.name, value);
+    let new = with_line(&old, key.name, &Value::from(value));
     // A file with unusual lines (a value over many lines, dotted keys) may not survive an edit by lines: then nothing is written.
     let parsed = Config::parse(&new)?;
     if parsed.get(key.name)? != value {
@@ -390,9 +390,10 @@ pub fn set(data_dir: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     write(data_dir, &new)
 }
 
-fn with_line(text: &str, name: &str, value: &str) -> String {
+/// `text` with the line of the key `name` changed or added.
+pub(crate) fn with_line(text: &str, name: &str, value: &Value) -> String {
     let (section, short) = name.split_once('.').unwrap_or(("", name));
-    let line = format!("{short} = {}", Value::from(value));
+    let line = format!("{short} = {value}");
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     if lines.is_empty() {
         lines.push(format!("version = {VERSION}"));
@@ -412,9 +413,13 @@ fn with_line(text: &str, name: &str, value: &str) -> String {
 }
 
 fn read(data_dir: &Path) -> Result<String, ConfigError> {
-    let path = data_dir.join(FILE);
-    let failed = |source| ConfigError::File { path: path.clone(), source };
-    match fs::metadata(&path) {
+    read_text(&data_dir.join(FILE))
+}
+
+/// The text of a configuration file, empty if there is none.
+pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let failed = |source| ConfigError::File { path: path.to_owned(), source };
+    match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
         Err(error) => return Err(failed(error)),
         Ok(found) if found.len() > FILE_MAX => {
@@ -422,18 +427,23 @@ fn read(data_dir: &Path) -> Result<String, ConfigError> {
         }
         Ok(_) => {}
     }
-    fs::read_to_string(&path).map_err(failed)
+    fs::read_to_string(path).map_err(failed)
 }
 
 fn write(data_dir: &Path, text: &str) -> Result<(), ConfigError> {
-    let (path, part) = (data_dir.join(FILE), data_dir.join("config.toml.part"));
+    write_text(&data_dir.join(FILE), text)
+}
+
+/// Replaces a configuration file; readers see the old one or the new one.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), ConfigError> {
+    let part = path.with_extension("toml.part");
     let replace = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&part, &path)
+        fs::rename(&part, path)
     };
-    replace().map_err(|source| ConfigError::File { path: path.clone(), source })
+    replace().map_err(|source| ConfigError::File { path: path.to_owned(), source })
 }
 
 /// Checks every key and value of the file against [`KEYS`].
@@ -467,11 +477,16 @@ fn known(name: &str) -> Result<&'static Key, ConfigError> {
 /// The error for a key that does not exist, with the nearest one if it is near: by its whole name, or, for a key that was written
 /// outside its section, by its last part.
 fn unknown(written: &str) -> ConfigError {
-    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
-    let distance = |key: &Key| edits(written, key.name).min(edits(written, last(key.name)));
-    let nearest = KEYS.iter().min_by_key(|key| distance(key));
-    let meant = nearest.filter(|key| distance(key) <= 1 + written.chars().count() / 3).map(|key| key.name);
+    let meant = nearest(written, KEYS.iter().map(|key| key.name));
     ConfigError::Unknown { key: written.to_owned(), meant }
+}
+
+/// The key of `names` that is nearest to what was written, if one is near.
+pub(crate) fn nearest(written: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
+    let distance = |name: &&'static str| edits(written, name).min(edits(written, last(name)));
+    let nearest = names.min_by_key(distance);
+    nearest.filter(|name| distance(name) <= 1 + written.chars().count() / 3)
 }
 
 /// Levenshtein distance.
@@ -491,7 +506,7 @@ fn edits(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-fn syntax(error: &toml::de::Error) -> ConfigError {
+pub(crate) fn syntax(error: &toml::de::Error) -> ConfigError {
     ConfigError::Syntax(error.to_string().trim_end().to_owned())
 }
 

@@ -1,8 +1,10 @@
 //! A person's node as a whole: profile on disk, door swarm, engine on its driver, and the backend of the local interface.
 
 mod backend;
+mod files;
 mod guard;
 mod messages;
+mod pictures;
 pub mod profile;
 
 use crate::api::backend::Backend;

@@ -7,6 +7,7 @@
 pub mod disk;
 pub mod history;
 pub mod keystore;
+pub mod ledger;
 pub mod memory;
 mod opening;
 mod sealed;

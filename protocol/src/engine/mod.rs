@@ -4,12 +4,15 @@
 //! signals on until none is left.
 
 pub mod api;
+mod arrivals;
 mod canary;
 mod changes;
 mod contact;
 mod cx;
 mod dispatch;
 mod doors;
+mod expiry;
+mod gaps;
 mod inbox;
 mod invites;
 mod lane;
@@ -21,9 +24,11 @@ mod outbox;
 mod outcell;
 mod pace;
 mod questions;
+mod receipts;
 mod reform;
 mod resets;
 mod routes;
+mod safety;
 mod say;
 mod start;
 mod terms;

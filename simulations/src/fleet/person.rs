@@ -357,7 +357,7 @@ async fn on_event(shared: &Arc<Shared>, event: Event) {
                 check_promise(shared, contact, id).await;
             }
         }
-        Event::Network { .. } | Event::Contact(_) | Event::Changed { .. } => {}
+        Event::Network { .. } | Event::Contact(_) | Event::Changed { .. } | Event::Typing(_) => {}
     }
 }
 
