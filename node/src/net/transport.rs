@@ -66,7 +66,9 @@ impl Transports {
                 // Web addresses first: the others would take what they begin with. Their bytes are counted under TLS.
                 secure(veil.or_transport(counted(door(), bounds.clone())), key, &bounds, DOOR_STREAMS_MAX)
             }),
-            mesh: Arc::new(move |key, bounds| secure(counted(mesh(), bounds.clone()), key, bounds, MESH_STREAMS_MAX)),
+            mesh: Arc::new(move |key, bounds| {
+                secure(counted(mesh(), bounds.clone()), key, bounds, MESH_STREAMS_MAX)
+            }),
             web: WebOptions::default(),
         }
     }
