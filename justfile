@@ -37,6 +37,12 @@ package:
     cargo build --locked --profile dist -p karvon-node
     packaging/check.sh "${CARGO_TARGET_DIR:-target}/dist"
 
+# Mixes of faults in virtual time, one process for each seed; `just swarm 1..1001` is the long form.
+swarm seeds="1..51":
+    cargo build --release -p karvon-simulations
+    target/release/karvon-sim swarm --lines simulations/regressions.txt
+    target/release/karvon-sim swarm --seeds {{seeds}}
+
 # Known faults of dependencies; asks the RustSec database over the network.
 advisories:
     cargo deny check advisories

@@ -1,10 +1,12 @@
 //! `config.toml` in the data directory: every key with its meaning, its default and its check; a mistake names the key that was meant.
 
+use crate::net::{Proxy, WebOptions, pem_certificates};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::{Table, Value};
 
 /// Name of the file.
@@ -86,7 +88,38 @@ pub const KEYS: &[Key] = &[
         meaning: "Socket of the local interface: \"auto\" is in the runtime directory, or an absolute path in a private directory.",
         check: |value| value == "auto" || Path::new(value).is_absolute(),
     },
+    Key {
+        name: "network.proxy",
+        default: "none",
+        meaning: "Proxy for every connection: \"none\", or \"socks5://[USER:PASSWORD@]IP:PORT\", or the same with http://. Web doors only.",
+        check: |value| value == "none" || Proxy::parse(value).is_some(),
+    },
+    Key {
+        name: "network.roots",
+        default: "none",
+        meaning: "A PEM file with certificates that may vouch for web doors besides the public authorities: \"none\" or an absolute path.",
+        check: |value| value == "none" || Path::new(value).is_absolute(),
+    },
+    Key {
+        name: "lock.after",
+        default: "off",
+        meaning: "The node locks itself when nobody has used it for so long: \"off\", or a time like \"90s\", \"5m\", \"1h\". A locked node fetches nothing.",
+        check: |value| value == "off" || idle(value).is_some(),
+    },
 ];
+
+/// A time from a second to a week.
+fn idle(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "s" => number,
+        "m" => number.checked_mul(60)?,
+        "h" => number.checked_mul(3_600)?,
+        _ => return None,
+    };
+    (1..=7 * 86_400).contains(&seconds).then(|| Duration::from_secs(seconds))
+}
 
 fn on_or_off(value: &str) -> bool {
     ["on", "off"].contains(&value)
@@ -102,6 +135,53 @@ pub struct Config {
     pub ui: Ui,
     /// The local interface.
     pub api: Api,
+    /// The way out.
+    pub network: Network,
+    /// When the node locks itself.
+    pub lock: Lock,
+}
+
+/// Section `network`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// `none` or a proxy.
+    pub proxy: String,
+    /// `none` or a path.
+    pub roots: String,
+}
+
+impl std::fmt::Debug for Network {
+    // The proxy may have a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Network(proxy: {}, roots: {})", self.proxy != "none", self.roots)
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        let [proxy, roots] = ["none"; 2].map(str::to_owned);
+        Self { proxy, roots }
+    }
+}
+
+impl Network {
+    /// What the network is made with.
+    ///
+    /// # Errors
+    /// What is wrong with the proxy or the file of certificates: going on without them would not be what was asked for.
+    pub fn web(&self) -> Result<WebOptions, String> {
+        let mut web = WebOptions::default();
+        if self.proxy != "none" {
+            let proxy = Proxy::parse(&self.proxy).ok_or("`network.proxy` is no proxy")?;
+            web.proxy = Some(proxy);
+        }
+        if self.roots != "none" {
+            let pem = fs::read(&self.roots).map_err(|error| format!("`network.roots`: {error}"))?;
+            web.roots = pem_certificates(&pem).ok_or("`network.roots` holds a damaged certificate")?;
+        }
+        Ok(web)
+    }
 }
 
 /// Section `ui`.
@@ -130,9 +210,37 @@ pub struct Api {
     pub socket: String,
 }
 
+/// Section `lock`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lock {
+    /// `off` or a time.
+    pub after: String,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self { after: "off".to_owned() }
+    }
+}
+
+impl Lock {
+    /// How long nobody must have used the node; `None` if it never locks itself.
+    #[must_use]
+    pub fn after(&self) -> Option<Duration> {
+        idle(&self.after)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self { version: VERSION, ui: Ui::default(), api: Api::default() }
+        Self {
+            version: VERSION,
+            ui: Ui::default(),
+            api: Api::default(),
+            network: Network::default(),
+            lock: Lock::default(),
+        }
     }
 }
 
@@ -228,6 +336,9 @@ impl Config {
             "ui.notify" => Ok(&self.ui.notify),
             "ui.bell" => Ok(&self.ui.bell),
             "api.socket" => Ok(&self.api.socket),
+            "network.proxy" => Ok(&self.network.proxy),
+            "network.roots" => Ok(&self.network.roots),
+            "lock.after" => Ok(&self.lock.after),
             _ => Err(ConfigError::Unknown { key: key.to_owned(), meant: None }),
         }
     }

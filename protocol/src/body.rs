@@ -13,6 +13,8 @@ pub use crate::content::Content;
 const BODIES_MAX: usize = 4_096;
 /// Ranges of an acknowledgement at the most.
 pub const ACK_RANGES_MAX: usize = 64;
+/// Reports in one cell at the most.
+pub const REPORTS_MAX: usize = 8;
 /// Relays in a mailbox descriptor at the most.
 pub const MAILBOXES_MAX: usize = 5;
 
@@ -138,6 +140,65 @@ pub struct Ack {
     pub ranges: Vec<(u64, u64)>,
 }
 
+/// Relays that confirmed a cell which the other side has not acknowledged: the other side sees by it which of its relays lose cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// First message in the cell.
+    pub from: u64,
+    /// How many messages it carries.
+    pub count: u64,
+    /// Who said that it is on disk there.
+    pub relays: Vec<RelayId>,
+}
+
+impl Report {
+    fn encode(&self) -> Vec<u8> {
+        let relays: Vec<u8> = self.relays.iter().flat_map(|relay| relay.0).collect();
+        crate::cbor::array(&[
+            crate::cbor::uint(self.from),
+            crate::cbor::uint(self.count),
+            crate::cbor::bytes(&relays),
+        ])
+    }
+
+    fn decode(field: &mut Field<'_>) -> Result<Self, PeerFault> {
+        let mut at = 0;
+        let (mut from, mut count, mut relays) = (0, 0, Vec::new());
+        field.array(3, |item| {
+            match at {
+                0 => from = item.uint()?,
+                1 => count = item.uint()?,
+                _ => {
+                    let (ids, rest) = item.bytes(16 * MAILBOXES_MAX)?.as_chunks::<16>();
+                    if !rest.is_empty() {
+                        return Err(PeerFault::Length);
+                    }
+                    relays = ids.iter().map(|id| RelayId(*id)).collect();
+                }
+            }
+            at += 1;
+            Ok(())
+        })?;
+        if at != 3 || from.checked_add(count).is_none() {
+            return Err(PeerFault::Malformed);
+        }
+        Ok(Self { from, count, relays })
+    }
+}
+
+/// What a greeting says that forms a lost session again (SPEC §6c).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// Number of the new session: higher than that of any before of the same line.
+    pub generation: u64,
+    /// Drawn at random when a backup was restored, 0 before: a restored device does not know what number its predecessor had reached.
+    pub line: u64,
+    /// The sender has no messages with numbers from here …
+    pub void_from: u64,
+    /// … up to, not including, this one.
+    pub void_to: u64,
+}
+
 /// The content of a cell: everything optional but the order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Payload {
@@ -155,6 +216,14 @@ pub struct Payload {
     pub numbered: Vec<Body>,
     /// Bodies without numbers: the newest one counts.
     pub loose: Vec<Body>,
+    /// Cells before this one that relays confirmed and that are not acknowledged yet.
+    pub reports: Vec<Report>,
+    /// Prekeys and tags for a reset, an encoded [`crate::gift::Gift`]; repeated until `gift_seen` shows its number.
+    pub gift: Option<Vec<u8>>,
+    /// In a greeting that forms a session again.
+    pub resume: Option<Resume>,
+    /// Number of the other side's newest gift that is held here.
+    pub gift_seen: Option<u64>,
     /// Fields of a newer version.
     pub extra: Extra,
 }
@@ -187,6 +256,18 @@ impl Payload {
         if !self.loose.is_empty() {
             map.array(6, &self.loose.iter().map(Body::encode).collect::<Vec<_>>());
         }
+        if !self.reports.is_empty() {
+            map.array(16, &self.reports.iter().map(Report::encode).collect::<Vec<_>>());
+        }
+        if let Some(gift) = &self.gift {
+            map.bytes(17, gift);
+        }
+        if let Some(Resume { generation, line, void_from, void_to }) = self.resume {
+            map.array(18, &[generation, line, void_from, void_to].map(crate::cbor::uint));
+        }
+        if let Some(seen) = self.gift_seen {
+            map.uint(19, seen);
+        }
         map.finish()
     }
 
@@ -206,6 +287,14 @@ impl Payload {
                 4 => out.first_seq = field.uint()?,
                 5 => out.numbered = field.array(BODIES_MAX, body)?,
                 6 => out.loose = field.array(BODIES_MAX, body)?,
+                16 => out.reports = field.array(REPORTS_MAX, Report::decode)?,
+                17 => out.gift = Some(field.bytes(crate::gift::GIFT_BYTES_MAX)?.to_vec()),
+                18 => {
+                    let [generation, line, void_from, void_to] =
+                        field.array(4, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?;
+                    out.resume = Some(Resume { generation, line, void_from, void_to });
+                }
+                19 => out.gift_seen = Some(field.uint()?),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -262,12 +351,25 @@ mod tests {
                 Body::new(1, Content::Reaction { on: MessageId([2; 16]), emoji: String::new() }),
                 Body::new(1, Content::Edit { of: MessageId([3; 16]), text: "better".into() }),
                 Body::new(1, Content::Delete(MessageId([4; 16]))),
+                Body::new(1, Content::Timer { seconds: 60, number: 3 }),
+                Body::new(1, Content::Introduction { name: "Vali".into(), invitation: "KARVON:…".into() }),
+                Body::new(
+                    1,
+                    Content::File { name: "a.jpg".into(), media: "image/jpeg".into(), data: vec![7; 9] },
+                ),
             ],
             loose: vec![
                 Body::new(1, Content::Profile("Ali".into())),
                 Body::new(1, Content::Read(4)),
+                Body::new(9, Content::Typing),
+                Body::new(0, Content::ResendRequest(4, 9)),
+                Body::new(0, Content::Void(4, 9)),
                 Body::new(0, Content::Dummy),
             ],
+            reports: vec![Report { from: 4, count: 1, relays: vec![RelayId([1; 16]), RelayId([2; 16])] }],
+            gift: Some(vec![7; 30]),
+            resume: Some(Resume { generation: 2, line: 9, void_from: 3, void_to: 1 << 40 }),
+            gift_seen: Some(6),
             extra: unknown,
         }
     }
@@ -289,6 +391,10 @@ mod tests {
             Content::Edit { of: id, text: String::new() },
             Content::Reaction { on: id, emoji: "x".repeat(33) },
             Content::Profile("x".repeat(65)),
+            Content::File { name: "a".into(), media: String::new(), data: Vec::new() },
+            Content::File { name: "a".into(), media: String::new(), data: vec![0; 46_081] },
+            Content::File { name: "x".repeat(129), media: String::new(), data: vec![0] },
+            Content::Introduction { name: "Vali".into(), invitation: "x".repeat(257) },
         ] {
             assert_eq!(
                 Body::decode(&Body::new(0, content.clone()).encode()),
@@ -296,7 +402,7 @@ mod tests {
                 "{content:?}"
             );
         }
-        for kind in [1, 2, 3, 4, 5, 6, 10] {
+        for kind in [1, 2, 3, 4, 5, 6, 10, 11, 15, 21, 26, 27] {
             let bare = MapWriter::default().uint(0, kind).finish();
             assert_eq!(Body::decode(&bare), Err(PeerFault::Malformed), "kind {kind}");
         }

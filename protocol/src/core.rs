@@ -84,6 +84,10 @@ pub enum Space {
     Change = 20,
     /// What is set and remembered for a conversation beside its keys; `seq` is the contact.
     Terms = 21,
+    /// Gifts for a reset; `group` is the contact.
+    Reset = 22,
+    /// Messages that will disappear; `group` is the contact.
+    Expiry = 23,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.

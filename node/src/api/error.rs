@@ -21,10 +21,16 @@ pub const PROFILE_EXISTS: &str = "profile_exists";
 pub const LOCKED: &str = "locked";
 /// The passphrase is not the right one.
 pub const WRONG_PASSPHRASE: &str = "wrong_passphrase";
+/// Too many wrong passphrases: the next one is taken later.
+pub const WAIT: &str = "wait";
+/// The profile has no passphrase, or an empty one was given.
+pub const NO_PASSPHRASE: &str = "no_passphrase";
 /// A file or socket of the data directory can not be used.
 pub const IO: &str = "io";
 /// The configuration file has a mistake.
 pub const CONFIG: &str = "config";
+/// A picture that can not be cleaned of hidden data is not sent.
+pub const PICTURE: &str = "picture";
 /// It can not be done now.
 pub const UNAVAILABLE: &str = "unavailable";
 
@@ -49,6 +55,9 @@ pub const fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::NoSuchContact => "no_such_contact",
         ErrorKind::Ambiguous => "ambiguous",
         ErrorKind::NoSuchMessage => "no_such_message",
+        ErrorKind::Blocked => "blocked",
+        ErrorKind::KeyChanged => "key_changed",
+        ErrorKind::NotConnected => "not_connected",
         ErrorKind::NotYours => "not_yours",
         ErrorKind::Unchangeable => "unchangeable",
         ErrorKind::TooLong => "too_long",

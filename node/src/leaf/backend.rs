@@ -1,7 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
-use super::messages;
-use crate::api::backend::Backend;
+use super::{files, messages};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -13,12 +12,14 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::Engine;
-use karvon_protocol::engine::api::{Command, ContactId, Event, Meeting, MessageState, Reply, TrailEvent};
+use karvon_protocol::engine::api::{
+    Command, ContactId, Event, Meeting, MessageState, Reply, Setting, TrailEvent,
+};
 use karvon_protocol::ids::{MessageId, RelayId};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -31,10 +32,9 @@ pub(super) struct Inner {
     started: Instant,
 }
 
-/// A person's running node.
+/// A person's node with its keys; what stands in front of it is [`super::guard`].
 pub(super) struct LeafBackend {
     inner: Arc<Inner>,
-    events: broadcast::Sender<api::Event>,
     stop: watch::Sender<bool>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -44,27 +44,29 @@ impl LeafBackend {
         commands: mpsc::Sender<Call<Engine>>,
         history: History,
         name: String,
-        events: broadcast::Sender<api::Event>,
         counters: Arc<Counters>,
         stop: watch::Sender<bool>,
         task: JoinHandle<()>,
     ) -> Self {
         let inner = Inner { commands, history, name, counters, started: Instant::now() };
-        Self { inner: Arc::new(inner), events, stop, task: Arc::new(Mutex::new(Some(task))) }
+        Self { inner: Arc::new(inner), stop, task: Arc::new(Mutex::new(Some(task))) }
     }
 }
 
-impl Backend for LeafBackend {
-    fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>> {
+impl LeafBackend {
+    /// As [`crate::api::backend::Backend::call`].
+    pub(super) fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>> {
         let inner = self.inner.clone();
         async move { inner.answer(request).await }.boxed()
     }
 
-    fn events(&self) -> broadcast::Receiver<api::Event> {
-        self.events.subscribe()
+    /// Lives as long as a request is under way, and with it the store's keys.
+    pub(super) fn used(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
     }
 
-    fn close(&self) -> BoxFuture<'static, ()> {
+    /// As [`crate::api::backend::Backend::close`].
+    pub(super) fn close(&self) -> BoxFuture<'static, ()> {
         // The driver may be gone already.
         let _ = self.stop.send(true);
         let task = self.task.clone();
@@ -115,10 +117,7 @@ impl Inner {
             },
             Request::Add { invitation, name } => {
                 let invitation = Zeroizing::new(invitation);
-                match self.command(Command::Add { invitation, name }).await? {
-                    Reply::Added(id) => Ok(Response::Added { contact: id.0 }),
-                    _ => Err(closed()),
-                }
+                self.added(Command::Add { invitation, name }).await
             }
             Request::Rename { contact, name } => self.done(Command::Rename(ContactId(contact), name)).await,
             Request::Send { contact, text } => {
@@ -130,6 +129,29 @@ impl Inner {
             Request::React { id, emoji } => self.queued(Command::React(message_id(&id)?, emoji)).await,
             Request::Edit { id, text } => self.queued(Command::Edit(message_id(&id)?, text)).await,
             Request::Delete { id } => self.queued(Command::Delete(message_id(&id)?)).await,
+            Request::SendFile { contact, name, data } => {
+                files::send(self, ContactId(contact), &name, &data).await
+            }
+            Request::File { id } => files::read(self, &id).await,
+            Request::Introduce { contact, name, invitation } => {
+                let invitation = Zeroizing::new(invitation);
+                self.queued(Command::Introduce { contact: ContactId(contact), name, invitation }).await
+            }
+            Request::AddIntroduced { id, name } => {
+                let add = files::introduced(self, &id, name).await?;
+                self.added(add).await
+            }
+            Request::Safety { contact } => match self.command(Command::Safety(ContactId(contact))).await? {
+                Reply::Safety(number) => {
+                    let qr = format!("KARVON-SAFETY:{number}");
+                    Ok(Response::Safety { number, qr })
+                }
+                _ => Err(closed()),
+            },
+            Request::Set { contact, setting: wanted } => {
+                self.done(Command::Set(ContactId(contact), setting(wanted))).await
+            }
+            Request::Typing { contact } => self.done(Command::Typing(ContactId(contact))).await,
             Request::SendMany { contact, texts } => self.send_many(ContactId(contact), texts).await,
             Request::Messages { contact, before, since, limit } => {
                 messages::read(self, contact, before, since, limit).await
@@ -161,7 +183,12 @@ impl Inner {
                 let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
                 self.done(Command::RemoveDoor(relay)).await
             }
-            Request::Subscribe | Request::Shutdown => {
+            Request::Lock
+            | Request::Unlock { .. }
+            | Request::Present
+            | Request::Wipe
+            | Request::Subscribe
+            | Request::Shutdown => {
                 Err(ApiError::new(BAD_REQUEST, "this request is answered by the interface itself"))
             }
         }
@@ -169,6 +196,13 @@ impl Inner {
 
     async fn done(&self, command: Command) -> Result<Response, ApiError> {
         self.command(command).await.map(|_| Response::Done)
+    }
+
+    async fn added(&self, command: Command) -> Result<Response, ApiError> {
+        match self.command(command).await? {
+            Reply::Added(id) => Ok(Response::Added { contact: id.0 }),
+            _ => Err(closed()),
+        }
     }
 
     /// Carries out a command that queues a body.
@@ -209,6 +243,11 @@ impl Inner {
                 },
                 fingerprint: hex(&contact.fingerprint.0),
                 verified: contact.verified,
+                receipts: contact.receipts,
+                typing: contact.typing,
+                timer_s: contact.timer_s,
+                blocked: contact.blocked,
+                keys_changed: contact.keys_changed,
                 unread: contact.unread,
             })
             .collect())
@@ -269,7 +308,18 @@ impl Inner {
     }
 }
 
-fn message_id(text: &str) -> Result<MessageId, ApiError> {
+const fn setting(setting: api::Setting) -> Setting {
+    match setting {
+        api::Setting::Receipts(on) => Setting::Receipts(on),
+        api::Setting::Typing(on) => Setting::Typing(on),
+        api::Setting::Timer(seconds) => Setting::Timer(seconds),
+        api::Setting::Blocked(on) => Setting::Blocked(on),
+        api::Setting::Verified(on) => Setting::Verified(on),
+        api::Setting::KeysAccepted => Setting::KeysAccepted,
+    }
+}
+
+pub(super) fn message_id(text: &str) -> Result<MessageId, ApiError> {
     unhex(text).map(MessageId).ok_or_else(bad_id)
 }
 
@@ -305,6 +355,7 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
         }
         Event::Contact(id) => api::Event::Contact { contact: id.0 },
         Event::Received { contact, from, to } => api::Event::Received { contact: contact.0, from, to },
+        Event::Typing(id) => api::Event::Typing { contact: id.0 },
         Event::Changed { contact, id } => api::Event::Changed { contact: contact.0, id: hex(&id.0) },
         Event::Delivery(id, delivery) => api::Event::Delivery {
             contact: id.0,

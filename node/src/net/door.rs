@@ -205,6 +205,10 @@ impl Door<'_> {
         let Target::Door { relay, addr, key, .. } = &target else {
             return self.shared.failed(target, Reason::Forbidden).await;
         };
+        if self.web.has_proxy() && !addr.is_web() {
+            tracing::warn!("a plain door is not dialled past the proxy: use web doors with it");
+            return self.shared.failed(target, Reason::Forbidden).await;
+        }
         let address = if addr.is_web() {
             veil::way(&self.web, *relay, addr, key.clone())
         } else {

@@ -27,7 +27,7 @@ pub use bounds::{Bounds, NetLimits, Refused};
 pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use transport::Transports;
-pub use web::{Site, WebIdentity, WebOptions, pem_certificates};
+pub use web::{Proxy, Site, WebIdentity, WebOptions, pem_certificates};
 
 use crate::deps::Deps;
 use karvon_protocol::core::{LinkId, LinkInfo, Reason, Target};

@@ -90,6 +90,11 @@ async fn run_on(
         let text = "relay.listen names no single address: say in relay.announce which one people are told";
         return Err(ApiError::new(CONFIG, text));
     }
+    for address in
+        [Some(listen), config.mesh_listen(), web.as_ref().map(|web| web.listen)].into_iter().flatten()
+    {
+        claim(address).await?;
+    }
     let mut peers = Vec::new();
     for line in &options.peers {
         peers.push(Door::from_text(line)?);
@@ -255,7 +260,7 @@ async fn life(
     let mut door_addr = RelayAddr::Ip(config.announce().unwrap_or(listening.door));
     if let (Some((door, web)), Some(addr)) = (&mut birth.web, listening.web) {
         web.listen = Some(addr);
-        door_addr = web_door::address(door, config.announce().unwrap_or(addr))?;
+        door_addr = web_door::address(door, door.announce.or(config.announce()).unwrap_or(addr))?;
     }
     live.set_listening(listening);
     live.set_health(store.cell_health());
@@ -295,6 +300,18 @@ async fn life(
     };
     port.close();
     ended
+}
+
+/// Refuses an address on which another program listens already: libp2p's sockets may share a port, and each program would get some of
+/// the connections.
+async fn claim(address: SocketAddr) -> Result<(), ApiError> {
+    if address.port() != 0
+        && let Err(error) = tokio::net::TcpListener::bind(address).await
+    {
+        let error = net::NetError::Listen(address, error.to_string());
+        return Err(ApiError::new(IO, listen_failure(&error)));
+    }
+    Ok(())
 }
 
 /// Says what to do about an address that can not be listened on.

@@ -44,7 +44,7 @@ pub(super) fn options(
         None => Site::of_a_box(&identity.digest()),
     };
     let (listen, identity) = (Some(door.listen), Some(identity));
-    Ok(WebOptions { listen, identity, site, only: door.only, roots: Vec::new() })
+    Ok(WebOptions { listen, identity, site, only: door.only, ..WebOptions::default() })
 }
 
 /// The address to give to people.

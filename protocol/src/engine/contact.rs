@@ -2,16 +2,20 @@
 
 use super::api::{ContactId, ContactInfo, Delivery, Meeting};
 use super::changes::Changes;
+use super::expiry::Expiry;
+use super::gaps::{self, Gaps};
 use super::outbox::Outbox;
+use super::receipts::Telling;
 use super::terms::Terms;
 use crate::body::{Ack, MailboxDescriptor};
-use crate::cbor::{Field, MapWriter, array, read_map, uint};
+use crate::cbor::{Field, MapWriter, array, bytes, read_map, uint};
 use crate::core::{Key, Op, Space, Value};
 use crate::error::{ErrorKind, PeerFault};
 use crate::identity::RemoteIdentity;
 use crate::ids::{Fingerprint, MessageId, first};
-use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET};
+use crate::limits::{MOVE_KEEP_MS, NAME_BYTES_MAX, OLDER_SETS_MAX, TAGS_QUIET};
 use crate::session::Session;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -35,6 +39,27 @@ pub(crate) struct Card {
     pub(crate) verified: bool,
     /// Received messages up to this number were seen.
     pub(crate) seen_upto: u64,
+    /// The pair's secret for beacons; zeros until the first session.
+    pub(crate) pair: Zeroizing<[u8; 32]>,
+    /// Number of the present session; each reset has a higher one.
+    pub(crate) generation: u64,
+    /// Which restored backup this device grew from, and the other one: sessions are counted anew with each.
+    pub(crate) line: u64,
+    pub(crate) their_line: u64,
+    /// How many own and how many of the other side's numbers were left out by restored devices.
+    pub(crate) skipped: (u64, u64),
+    /// Own messages have no number below this that is not on disk: set when a backup is restored.
+    pub(crate) floor: u64,
+    /// The session is lost and has to be formed again, with these counters.
+    pub(crate) pending: Option<Pending>,
+}
+
+/// Counters of a conversation that outlive its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pending {
+    pub(crate) next_seq: u64,
+    pub(crate) delivered_below: u64,
+    pub(crate) receive_next: u64,
 }
 
 /// The conversation: keys and counters; rewritten with each cell.
@@ -42,6 +67,8 @@ pub(crate) struct Talk {
     pub(crate) session: Session,
     /// Where the other side's cells go.
     pub(crate) their: MailboxDescriptor,
+    /// Where they went before, newest first, with the time of the change (Unix milliseconds).
+    pub(crate) older: Vec<(MailboxDescriptor, u64)>,
     /// Tags below this index may be used.
     pub(crate) credit: u64,
     /// The next unused tag of each class, counted within the class.
@@ -65,6 +92,12 @@ pub(crate) struct Talk {
     pub(crate) owes: bool,
     /// The credit that the other side was told last.
     pub(crate) told_credit: u64,
+    /// Own messages below this may be acknowledged though the present session has not carried them.
+    pub(crate) top_pack: u64,
+    /// The other side has no messages from the first of these numbers up to the second.
+    pub(crate) void: (u64, u64),
+    /// When the own mailboxes or a gift were told last, Unix milliseconds.
+    pub(crate) told_ms: u64,
 }
 
 impl core::fmt::Debug for Talk {
@@ -91,6 +124,9 @@ pub(crate) struct Contact {
     /// Changes of messages that wait.
     pub(crate) changes: Changes,
     pub(crate) terms: Terms,
+    pub(crate) telling: Telling,
+    pub(crate) expiry: Expiry,
+    pub(crate) gaps: Gaps,
 }
 
 impl Contact {
@@ -106,25 +142,54 @@ impl Contact {
             registering: Vec::new(),
             changes: Changes::default(),
             terms: Terms::default(),
+            telling: Telling::default(),
+            expiry: Expiry::default(),
+            gaps: Gaps::default(),
         }
     }
 
     pub(crate) fn info(&self) -> ContactInfo {
-        let last = self.talk.as_ref().map_or(0, |talk| talk.receive_next - 1);
+        let last = gaps::shown_below(self) - 1;
+        // Numbers that a restored device of theirs jumped over.
+        let (from, to) = self.talk.as_ref().map_or((0, 0), |talk| talk.void);
+        let jumped = to.min(last + 1).saturating_sub(from.max(self.card.seen_upto + 1));
         ContactInfo {
             id: self.id,
             name: self.name().to_owned(),
             meeting: self.card.meeting,
             fingerprint: self.card.fingerprint,
             verified: self.card.verified,
+            receipts: self.terms.receipts,
+            typing: self.terms.typing,
+            timer_s: self.terms.timer_s,
+            blocked: self.terms.blocked,
+            keys_changed: self.terms.keys_changed,
             unread: last
                 .saturating_sub(self.card.seen_upto)
-                .saturating_sub(self.terms.hidden.count_between(self.card.seen_upto, last + 1)),
+                .saturating_sub(jumped)
+                .saturating_sub(self.terms.hidden.count_between(self.card.seen_upto, last + 1))
+                .saturating_sub(self.terms.passed_over.count_between(self.card.seen_upto, last + 1)),
         }
     }
 
     pub(crate) fn name(&self) -> &str {
         if self.card.name.is_empty() { &self.card.remote_name } else { &self.card.name }
+    }
+
+    /// What a reset keeps of the conversation.
+    pub(crate) fn pending(&self) -> Pending {
+        let kept = self.talk.as_ref().map(|talk| Pending {
+            next_seq: self.next_seq,
+            delivered_below: talk.delivered.below,
+            receive_next: talk.receive_next,
+        });
+        let fresh = Pending { next_seq: self.next_seq, delivered_below: 1, receive_next: 1 };
+        self.card.pending.or(kept).unwrap_or(fresh)
+    }
+
+    /// Whether the other side's message with this number is on disk.
+    pub(crate) fn has_received(&self, seq: u64) -> bool {
+        self.talk.as_ref().is_some_and(|talk| seq < talk.receive_next) || self.early.contains_key(&seq)
     }
 
     pub(crate) fn take_position(&mut self) -> u64 {
@@ -141,7 +206,7 @@ impl Contact {
             delivered: talk.delivered.ranges.clone(),
             stored: self.out.stored_ranges(),
             read_upto: talk.read_upto,
-            received_below: talk.receive_next,
+            received_below: gaps::shown_below(self),
         }
     }
 
@@ -183,6 +248,13 @@ impl Card {
             invitation: None,
             verified: false,
             seen_upto: 0,
+            pair: Zeroizing::new([0; 32]),
+            generation: 0,
+            line: 0,
+            their_line: 0,
+            skipped: (0, 0),
+            floor: 0,
+            pending: None,
         }
     }
 
@@ -230,6 +302,12 @@ impl Card {
         }
         map.uint(7, u64::from(self.verified)).uint(8, self.seen_upto);
         map.bytes(9, &*self.conversation).uint(10, u64::from(self.initiator));
+        map.bytes(20, &*self.pair).uint(21, self.generation).uint(22, self.floor);
+        map.uint(24, self.line).uint(25, self.their_line);
+        map.uint(26, self.skipped.0).uint(27, self.skipped.1);
+        if let Some(Pending { next_seq, delivered_below, receive_next }) = self.pending {
+            map.array(23, &[next_seq, delivered_below, receive_next].map(uint));
+        }
         Zeroizing::new(map.finish())
     }
 
@@ -249,6 +327,18 @@ impl Card {
                 8 => card.seen_upto = field.uint()?,
                 9 => card.conversation = Zeroizing::new(field.fixed()?),
                 10 => card.initiator = field.uint()? == 1,
+                20 => card.pair = Zeroizing::new(field.fixed()?),
+                21 => card.generation = field.uint()?,
+                22 => card.floor = field.uint()?,
+                24 => card.line = field.uint()?,
+                25 => card.their_line = field.uint()?,
+                26 => card.skipped.0 = field.uint()?,
+                27 => card.skipped.1 = field.uint()?,
+                23 => {
+                    let [next_seq, delivered_below, receive_next] =
+                        field.array(3, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?;
+                    card.pending = Some(Pending { next_seq, delivered_below, receive_next });
+                }
                 _ => return Ok(false),
             }
             Ok(true)
@@ -271,6 +361,7 @@ impl Talk {
         Self {
             session,
             their,
+            older: Vec::new(),
             credit: 0,
             next_nth: [0; 3],
             next_pack: 1,
@@ -284,7 +375,49 @@ impl Talk {
             registered: Vec::new(),
             owes: false,
             told_credit: 0,
+            top_pack: 0,
+            void: (0, 0),
+            told_ms: 0,
         }
+    }
+
+    /// Passes over numbers that the other side says will never come.
+    pub(crate) fn skip_void(&mut self, early: &mut BTreeMap<u64, u64>, skipped: &mut u64) {
+        loop {
+            if (self.void.0..self.void.1).contains(&self.receive_next) {
+                *skipped = skipped.saturating_add(self.void.1 - self.receive_next);
+                self.receive_next = self.void.1;
+                *early = early.split_off(&self.receive_next);
+            } else if early.remove(&self.receive_next).is_some() {
+                self.receive_next += 1;
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Takes a newer descriptor; the one before is still tried for a while (DESIGN D2).
+    pub(crate) fn moved(&mut self, new: MailboxDescriptor, now_ms: u64) {
+        let before = core::mem::replace(&mut self.their, new);
+        if !before.mailboxes.is_empty() {
+            self.older.insert(0, (before, now_ms));
+        }
+        self.older.retain(|(_, since_ms)| now_ms.saturating_sub(*since_ms) < MOVE_KEEP_MS);
+        self.older.truncate(OLDER_SETS_MAX);
+    }
+
+    /// Where to deposit: the newest mailboxes, then those of earlier descriptors.
+    pub(crate) fn targets(&self) -> Cow<'_, MailboxDescriptor> {
+        if self.older.is_empty() {
+            return Cow::Borrowed(&self.their);
+        }
+        let mut all = self.their.clone();
+        for (relay, mailbox) in self.older.iter().flat_map(|(set, _)| &set.mailboxes) {
+            if !all.mailboxes.iter().any(|(known, _)| known == relay) {
+                all.mailboxes.push((*relay, *mailbox));
+            }
+        }
+        Cow::Owned(all)
     }
 
     /// How far tags are registered at one mailbox.
@@ -331,26 +464,45 @@ impl Talk {
             .uint(12, self.wanted)
             .array(13, &pairs(&registered))
             .uint(14, u64::from(self.owes))
-            .uint(15, self.told_credit);
+            .uint(15, self.told_credit)
+            .uint(16, self.top_pack)
+            .uint(17, self.void.0)
+            .uint(18, self.void.1)
+            .uint(19, self.told_ms);
+        if !self.older.is_empty() {
+            let older: Vec<_> = self
+                .older
+                .iter()
+                .map(|(set, since_ms)| bytes(&[&since_ms.to_be_bytes()[..], &set.encode()].concat()))
+                .collect();
+            map.array(20, &older);
+        }
         Zeroizing::new(map.finish())
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PeerFault> {
+    pub(crate) fn decode(input: &[u8]) -> Result<Self, PeerFault> {
         let pairs = |field: &mut Field<'_>| {
             let flat = field.array(4_096, Field::uint)?;
             Ok::<_, PeerFault>(flat.as_chunks::<2>().0.iter().map(|[a, b]| (*a, *b)).collect::<Vec<_>>())
         };
         let mut session = None;
-        let mut numbers = [0; 16];
+        let mut numbers = [0; 20];
         let mut their = MailboxDescriptor::default();
         let (mut nth, mut ranges, mut registered) = ([0; 3], Vec::new(), Vec::new());
-        read_map(bytes, |key, field| {
+        let mut older = Vec::new();
+        read_map(input, |key, field| {
             match key {
                 0 => session = Some(Session::decode(field.bytes(1 << 20)?).ok_or(PeerFault::Malformed)?),
                 1 => their = MailboxDescriptor::decode(field.raw()?)?,
                 3 => nth = field.array(3, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?,
                 7 => ranges = pairs(field)?,
                 13 => registered = pairs(field)?,
+                20 => {
+                    older = field.array(OLDER_SETS_MAX, |item| {
+                        let (since, set) = item.bytes(512)?.split_first_chunk().ok_or(PeerFault::Length)?;
+                        Ok((MailboxDescriptor::decode(set)?, u64::from_be_bytes(*since)))
+                    })?;
+                }
                 key => match numbers.get_mut(key as usize) {
                     Some(number) => *number = field.uint()?,
                     None => return Ok(false),
@@ -375,10 +527,15 @@ impl Talk {
             _,
             owes,
             told,
+            top_pack,
+            void_from,
+            void_to,
+            told_ms,
         ] = numbers;
         Ok(Self {
             session: session.ok_or(PeerFault::Malformed)?,
             their,
+            older,
             credit,
             next_nth: nth,
             next_pack,
@@ -392,6 +549,9 @@ impl Talk {
             registered: registered.into_iter().map(|(number, upto)| (number as u32, upto)).collect(),
             owes: owes == 1,
             told_credit: told,
+            top_pack,
+            void: (void_from, void_to),
+            told_ms,
         })
     }
 }

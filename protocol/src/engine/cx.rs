@@ -21,6 +21,12 @@ pub(crate) enum Alarm {
     Ack(ContactId),
     /// Look after a cell under way.
     Cell(ContactId, u64),
+    /// Tell a contact what was read.
+    Receipt(ContactId),
+    /// Remove messages whose time is over.
+    Expiry(ContactId),
+    /// Ask for missing messages.
+    Gap(ContactId),
     /// Try the meeting with a contact again.
     Meet(ContactId),
     /// Dial a door again.
@@ -37,6 +43,14 @@ pub(crate) enum Alarm {
     Removals,
     /// Make and register invitations.
     Invites,
+    /// Look after the own mailboxes: which relay is gone, which loses cells.
+    Moves,
+    /// Deposit the canary of a mailbox.
+    Canary(u32),
+    /// Give a contact what it needs for a reset.
+    Gift(ContactId),
+    /// Form the session with a contact again, or look how far that is.
+    Reset(ContactId),
 }
 
 /// Whom the answer of a relay is for.
@@ -56,6 +70,12 @@ pub(crate) enum Token {
     Deposit(ContactId, u64),
     /// The lookup of a contact's bundle.
     Lookup(ContactId),
+    /// The tag of a mailbox's canary.
+    CanaryTag(u32),
+    /// The canary of a mailbox.
+    Canary(u32),
+    /// The tags of a contact's gift at a mailbox.
+    ResetTags(u32, ContactId),
     /// Nobody waits for the answer.
     Nobody,
 }
@@ -96,6 +116,12 @@ pub(crate) enum Signal {
     Durable(TagPrefix),
     /// The own mailboxes changed: contacts must be told.
     MailboxesChanged,
+    /// A mailbox is given up for good.
+    MailboxDropped(u32),
+    /// A contact told which relays confirmed its message with this number, and it is not here.
+    Reported(ContactId, u64, Vec<RelayId>),
+    /// A mailbox should have brought a contact's message with this number by now.
+    Claimed(u32, ContactId, u64),
 }
 
 /// Everything a machine may touch besides its own state.
@@ -154,3 +180,20 @@ impl Cx<'_> {
         self.signals.push_back(signal);
     }
 }
+
+/// The context beside machines of the engine that are borrowed by hand.
+macro_rules! context {
+    ($engine:ident) => {
+        $crate::engine::cx::Cx {
+            fx: &mut $engine.fx,
+            now: $engine.now,
+            rng: &mut *$engine.rng,
+            timers: &mut $engine.timers,
+            paces: &mut $engine.paces,
+            signals: &mut $engine.signals,
+            next_load: &mut $engine.next_load,
+            faults: &mut $engine.faults,
+        }
+    };
+}
+pub(crate) use context;

@@ -2,38 +2,19 @@
 
 use super::api::{Command, ContactId, Event, Meeting, Reply, StatusInfo};
 use super::changes::{self, What};
-use super::contact::{Card, Contact, Talk};
-use super::cx::{Alarm, Ask, Signal, Token};
-use super::inbox::{self, Expected};
+use super::contact::{Card, Contact};
+use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
-use super::{CONTACTS_MAX, Engine, meeting};
-use crate::body::Payload;
-use crate::cell::Cell;
+use super::{CONTACTS_MAX, Engine, expiry, gaps, meeting, receipts, safety};
 use crate::core::{CommandId, LinkId, LoadId, Output};
-use crate::error::{ErrorKind, PeerFault};
-use crate::ids::{RelayId, TagPrefix};
+use crate::error::ErrorKind;
+use crate::ids::RelayId;
 use crate::invite::Invitation;
-use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET};
+use crate::limits::NAME_BYTES_MAX;
 use crate::link::{Frame, Kind};
 use crate::rpc::{self, Request};
 use crate::tags::class_of;
-
-/// The context beside machines that are borrowed by hand.
-macro_rules! context {
-    ($engine:ident) => {
-        super::Cx {
-            fx: &mut $engine.fx,
-            now: $engine.now,
-            rng: &mut *$engine.rng,
-            timers: &mut $engine.timers,
-            paces: &mut $engine.paces,
-            signals: &mut $engine.signals,
-            next_load: &mut $engine.next_load,
-            faults: &mut $engine.faults,
-        }
-    };
-}
 
 /// Tags registered with one request.
 const REGISTER_MAX: u64 = 512;
@@ -56,6 +37,13 @@ impl Engine {
             Command::Send { contact, text } => self.say_text(contact, text, false),
             Command::Answer { to, text } => self.say_reply(to, text),
             Command::Forward { contact, text } => self.say_text(contact, text, true),
+            Command::SendFile { contact, name, media, data, forwarded } => {
+                self.say_file(contact, (name, media), &data, forwarded)
+            }
+            Command::Introduce { contact, name, invitation } => self.introduce(contact, name, &invitation),
+            Command::Typing(contact) => self.typing(contact),
+            Command::Set(contact, setting) => self.set(contact, setting),
+            Command::Safety(contact) => self.safety(contact),
             Command::React(message, emoji) => return self.change(id, &message, What::Sign(emoji)),
             Command::Edit(message, text) => return self.change(id, &message, What::Edit(text)),
             Command::Delete(message) => return self.change(id, &message, What::Delete),
@@ -70,6 +58,12 @@ impl Engine {
             },
             Command::MarkRead(contact, seq) => self.mark_read(contact, seq),
             Command::Status => Ok(Reply::Status(self.status())),
+            Command::Backup => {
+                self.back_up(id);
+                return;
+            }
+            Command::RestoreContacts(state) => self.restore(&state),
+            Command::ResetSession(contact) => self.reset_session(contact),
         };
         self.fx.after_stored(Output::Reply(id, result));
     }
@@ -114,7 +108,7 @@ impl Engine {
         Ok(Reply::Added(id))
     }
 
-    fn new_contact(&mut self, card: Card) -> ContactId {
+    pub(crate) fn new_contact(&mut self, card: Card) -> ContactId {
         let id = ContactId(self.contacts.last_key_value().map_or(1, |(id, _)| id.0 + 1));
         self.contacts.insert(id, Contact::new(id, card));
         id
@@ -132,21 +126,6 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    fn mark_read(&mut self, id: ContactId, seq: u64) -> Result<Reply, ErrorKind> {
-        let (contacts, mut cx) = self.with_contacts();
-        let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
-        let last = contact.talk.as_ref().map_or(0, |talk| talk.receive_next - 1);
-        let seq = seq.min(last);
-        if seq > contact.card.seen_upto {
-            contact.card.seen_upto = seq;
-            contact.terms.hidden.forget_upto(seq);
-            cx.write(contact.save_card());
-            cx.write(contact.terms.save(id));
-            cx.notify(Event::Contact(id));
-        }
-        Ok(Reply::Done)
-    }
-
     fn status(&self) -> StatusInfo {
         let mut out = StatusInfo {
             links: self.doors.links_up(),
@@ -161,16 +140,20 @@ impl Engine {
         for contact in self.contacts.values() {
             let own = contact.next_seq - 1;
             let Some(talk) = &contact.talk else {
-                out.queued += own;
+                out.queued += own.saturating_sub(contact.card.skipped.0);
                 continue;
             };
             let count = |ranges: &[(u64, u64)]| ranges.iter().map(|(from, to)| to - from + 1).sum::<u64>();
             let delivered = talk.delivered.below - 1 + count(&talk.delivered.ranges);
             let stored = count(&contact.out.stored_ranges());
+            let (own_skipped, their_skipped) = contact.card.skipped;
+            let delivered = if delivered >= own_skipped { delivered - own_skipped } else { delivered };
+            let own = own.saturating_sub(own_skipped);
             out.delivered += delivered;
             out.stored += stored;
             out.queued += own.saturating_sub(delivered + stored);
-            out.received += talk.receive_next - 1 + contact.early.len() as u64;
+            out.received +=
+                (talk.receive_next - 1).saturating_sub(their_skipped) + contact.early.len() as u64;
         }
         out
     }
@@ -185,13 +168,17 @@ impl Engine {
                 let Self { routes, doors, .. } = self;
                 let mut cx = context!(self);
                 routes.on_frame(link, frame, doors, &mut cx);
+                routes.on_room(doors, &mut cx);
             }
             _ => doors.on_frame(link, frame, &mut cx),
         }
     }
 
     pub(crate) fn on_loaded(&mut self, load: LoadId, rows: &[(crate::core::Key, crate::core::Value)]) {
-        if self.on_start_loaded(load, rows) || self.on_question_loaded(load, rows) {
+        if self.on_start_loaded(load, rows)
+            || self.on_question_loaded(load, rows)
+            || self.on_reset_loaded(load, rows)
+        {
             return;
         }
         let (contacts, mut cx) = self.with_contacts();
@@ -199,7 +186,9 @@ impl Engine {
             if outbox::on_cell_loaded(contact, load, rows, &mut cx) {
                 return;
             }
-            if changes::on_loaded(contact, load, rows, &mut cx) {
+            if changes::on_loaded(contact, load, rows, &mut cx)
+                || gaps::on_loaded(contact, load, rows, &mut cx)
+            {
                 return;
             }
             if outbox::on_refill(contact, load, rows, &mut cx) {
@@ -213,10 +202,18 @@ impl Engine {
     fn with_mine(&mut self, id: ContactId, act: impl FnOnce(&mut Contact, Mine<'_>, &mut super::Cx<'_>)) {
         let mailboxes = self.mailboxes.descriptor();
         let numbers = self.mailboxes.numbers();
-        let name = self.setup.name.clone();
-        let (contacts, mut cx) = self.with_contacts();
+        let Self { contacts, resets, setup, .. } = self;
+        let mut cx = context!(self);
         if let Some(contact) = contacts.get_mut(&id) {
-            act(contact, Mine { mailboxes: &mailboxes, numbers: &numbers, name: &name }, &mut cx);
+            let gift = resets.offer(id, numbers.len());
+            let mine = Mine {
+                mailboxes: &mailboxes,
+                numbers: &numbers,
+                name: &setup.name,
+                gift,
+                gift_seen: resets.held(id),
+            };
+            act(contact, mine, &mut cx);
         }
     }
 
@@ -224,6 +221,21 @@ impl Engine {
         match alarm {
             Alarm::Pump(id) => self.with_mine(id, outbox::pump),
             Alarm::Ack(id) => self.with_mine(id, outbox::on_ack_due),
+            Alarm::Receipt(id) | Alarm::Expiry(id) | Alarm::Gap(id) => {
+                let (contacts, mut cx) = self.with_contacts();
+                let Some(contact) = contacts.get_mut(&id) else { return };
+                let leaves = match alarm {
+                    Alarm::Receipt(_) => receipts::on_alarm(contact),
+                    Alarm::Gap(_) => gaps::on_alarm(contact, &mut cx),
+                    _ => {
+                        expiry::on_alarm(contact, &mut cx);
+                        false
+                    }
+                };
+                if leaves {
+                    safety::owe(contact, &mut cx);
+                }
+            }
             Alarm::Cell(id, number) => {
                 let (contacts, mut cx) = self.with_contacts();
                 if let Some(contact) = contacts.get_mut(&id) {
@@ -245,6 +257,8 @@ impl Engine {
                     let (doors, mut cx) = self.with_doors();
                     doors.suspect(link, &mut cx);
                 }
+                let Self { routes, doors, .. } = self;
+                routes.on_room(doors, &mut context!(self));
             }
             Alarm::Directory => {
                 let (doors, mut cx) = self.with_doors();
@@ -258,6 +272,21 @@ impl Engine {
             Alarm::Removals => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_removals(&mut cx);
+            }
+            Alarm::Moves => {
+                let met = self.contacts.values().filter(|contact| contact.card.meeting == Meeting::Connected);
+                let held = met.filter_map(|contact| contact.talk.as_ref()).map(|talk| talk.seen_mailboxes);
+                let acked = held.min().unwrap_or(u64::MAX);
+                let Self { mailboxes, doors, .. } = self;
+                let mut cx = context!(self);
+                mailboxes.on_moves(doors, acked, &mut cx);
+                self.tend_gifts();
+            }
+            Alarm::Gift(id) => self.tend_gift(id),
+            Alarm::Reset(id) => self.on_reset_alarm(id),
+            Alarm::Canary(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_canary_due(number, &mut cx);
             }
             Alarm::Invites => {
                 self.invites.on_alarm();
@@ -325,6 +354,20 @@ impl Engine {
             Signal::Durable(prefix) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_durable(prefix, &mut cx);
+            }
+            Signal::MailboxDropped(number) => {
+                let (routes, mut cx) = self.with_routes();
+                routes.drop_mailbox(number, &mut cx);
+            }
+            Signal::Reported(id, seq, relays) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.claim(id, seq, &relays, &mut cx);
+            }
+            Signal::Claimed(number, id, seq) => {
+                if self.contacts.get(&id).is_some_and(|contact| !contact.has_received(seq)) {
+                    let (mailboxes, mut cx) = self.with_mailboxes();
+                    mailboxes.lost(number, &mut cx);
+                }
             }
             Signal::MailboxesChanged => {
                 let (contacts, mut cx) = self.with_contacts();
@@ -400,6 +443,24 @@ impl Engine {
                 let (invites, mut cx) = self.with_invites();
                 invites.on_bundle(number, relay, answer, &mut cx);
             }
+            Token::CanaryTag(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_canary_tag(number, answer, &mut cx);
+            }
+            Token::ResetTags(mailbox, id) => {
+                let (resets, mut cx) = self.with_resets();
+                if resets.on_tags(mailbox, id, answer, &mut cx) {
+                    let (contacts, mut cx) = self.with_contacts();
+                    if let Some(talk) = contacts.get_mut(&id).and_then(|contact| contact.talk.as_mut()) {
+                        talk.owes = true;
+                        cx.alarm_by(Alarm::Ack(id), 1_000);
+                    }
+                }
+            }
+            Token::Canary(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_canary(number, answer, &mut cx);
+            }
             Token::Fetch(number) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_fetched(number, answer, &mut cx);
@@ -415,7 +476,13 @@ impl Engine {
                 let numbers = self.mailboxes.numbers();
                 let Self { contacts, setup, .. } = self;
                 let mut cx = context!(self);
-                let mine = Mine { mailboxes: &descriptor, numbers: &numbers, name: &setup.name };
+                let mine = Mine {
+                    mailboxes: &descriptor,
+                    numbers: &numbers,
+                    name: &setup.name,
+                    gift: None,
+                    gift_seen: None,
+                };
                 let Some(contact) = contacts.get_mut(&id) else { return };
                 if meeting::on_object(contact, answer, &setup.identity, mine, &mut cx) {
                     self.inbox.expect_contact(contact, 0);
@@ -446,128 +513,4 @@ impl Engine {
             cx.signal(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Register(mailbox, id, to)));
         }
     }
-
-    /// A cell came from a mailbox.
-    fn on_cell(&mut self, mailbox: u32, cell: &Cell) {
-        let tag = cell.tag();
-        match self.inbox.whose(&tag) {
-            Some(Expected::Contact(id, index)) => {
-                if self.open_cell(id, index, cell).is_err() {
-                    // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
-                    self.faults += 1;
-                    self.remove_at(mailbox, tag.prefix());
-                    return;
-                }
-                self.inbox.forget(&tag);
-            }
-            Some(Expected::Invite(number)) if self.greeted(number, cell).is_err() => {
-                self.faults += 1;
-                self.remove_at(mailbox, tag.prefix());
-                return;
-            }
-            // A greeting that was taken; a copy of a cell that was opened already; or a tag that was given up.
-            Some(Expected::Invite(_)) | None => {}
-        }
-        let (mailboxes, mut cx) = self.with_mailboxes();
-        mailboxes.on_durable(tag.prefix(), &mut cx);
-    }
-
-    fn remove_at(&mut self, mailbox: u32, prefix: TagPrefix) {
-        let relay = self
-            .mailboxes
-            .attached()
-            .into_iter()
-            .find(|(number, _)| *number == mailbox)
-            .map(|(_, relay)| relay);
-        if let Some(relay) = relay {
-            let ask = Ask::Plain(Request::Remove(vec![prefix]));
-            self.signals.push_back(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Nobody));
-        }
-    }
-
-    fn open_cell(&mut self, id: ContactId, index: u64, cell: &Cell) -> Result<(), PeerFault> {
-        let (contacts, mut cx) = self.with_contacts();
-        let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
-        let talk = contact.talk.as_mut().ok_or(PeerFault::Mismatch)?;
-        let bytes = talk.session.open(cell)?;
-        // From here on the session has moved: what can not be read is lost for good, and only its author is to blame.
-        let payload = Payload::decode(&bytes).unwrap_or_else(|_| {
-            cx.fault();
-            Payload::default()
-        });
-        let met = contact.card.meeting == Meeting::Greeting;
-        inbox::on_payload(contact, &payload, Some(index), &mut cx);
-        if met {
-            inbox::connected(contact, &mut cx);
-        }
-        let spoke = !payload.numbered.is_empty();
-        let Self { inbox, contacts, .. } = self;
-        let mut cx = context!(self);
-        if let Some(contact) = contacts.get_mut(&id) {
-            inbox.widen(contact, spoke, &mut cx);
-        }
-        Ok(())
-    }
-
-    /// The first cell of somebody who used an invitation.
-    fn greeted(&mut self, number: u64, cell: &Cell) -> Result<(), PeerFault> {
-        let greeted = self.invites.open(number, &self.setup.identity, cell)?;
-        let payload = Payload::decode(&greeted.payload)?;
-        let their = payload.mailboxes.clone().ok_or(PeerFault::Malformed)?;
-        let fingerprint = greeted.identity.fingerprint();
-        let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
-        let id = match known.map(|contact| (contact.id, contact.card.meeting)) {
-            // Both invited each other at once: the greeting of the lower fingerprint counts.
-            Some((_, Meeting::Greeting | Meeting::LookingUp))
-                if self.setup.identity.fingerprint() < fingerprint =>
-            {
-                return Ok(());
-            }
-            Some((_, Meeting::Connected)) => return Err(PeerFault::Replay),
-            Some((id, _)) => {
-                let (contacts, mut cx) = self.with_contacts();
-                if let Some(contact) = contacts.get_mut(&id) {
-                    if let Some(cell) = contact.out.cells.remove(&0) {
-                        cell.retire(id, 0, None, &mut cx);
-                    }
-                    cx.timers.cancel(Alarm::Meet(id));
-                    let name = core::mem::take(&mut contact.card.name);
-                    contact.card = Card::new(fingerprint, &greeted.secret, false);
-                    contact.card.name = name;
-                }
-                id
-            }
-            None if self.contacts.len() >= CONTACTS_MAX => return Err(PeerFault::Bound),
-            None => self.new_contact(Card::new(fingerprint, &greeted.secret, false)),
-        };
-        for tag in self.invites.tags(number).to_vec() {
-            self.inbox.forget(&tag);
-            if tag != cell.tag() {
-                // The other first-contact tags are of no use any more.
-                self.signals.push_back(Signal::Durable(tag.prefix()));
-            }
-        }
-        let Self { invites, setup, .. } = self;
-        let mut cx = context!(self);
-        invites.use_up(number, &setup.identity, &mut cx);
-        let (contacts, mut cx) = self.with_contacts();
-        let Some(contact) = contacts.get_mut(&id) else { return Ok(()) };
-        contact.card.identity = Some(greeted.identity);
-        let mut talk = Talk::new(greeted.session, their);
-        // A greeting grants the first tags of its sender.
-        talk.credit = TAGS_QUIET;
-        contact.talk = Some(talk);
-        inbox::on_payload(contact, &payload, None, &mut cx);
-        inbox::connected(contact, &mut cx);
-        cx.signal(Signal::TagsWanted(id));
-        self.inbox.expect_contact(contact_ref(&self.contacts, id)?, 0);
-        Ok(())
-    }
-}
-
-fn contact_ref(
-    contacts: &std::collections::BTreeMap<ContactId, Contact>,
-    id: ContactId,
-) -> Result<&Contact, PeerFault> {
-    contacts.get(&id).ok_or(PeerFault::Mismatch)
 }

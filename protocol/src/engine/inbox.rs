@@ -1,10 +1,10 @@
 //! The inbox: which tags are expected, and what an opened cell does to a conversation (DESIGN D4, P6).
 
 use super::api::{ContactId, Event, Meeting};
-use super::changes;
 use super::contact::{Contact, EARLY_MAX};
 use super::cx::{Alarm, Cx, Signal};
 use super::outbox::{self, TAG_SPAN};
+use super::{changes, expiry, gaps, receipts};
 use crate::body::{Content, Payload};
 use crate::core::{Key, Op, Space};
 use crate::ids::Tag;
@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 const ACK_MS: u64 = 20;
 /// A grant of tags further ahead than this can not be honest.
 const CREDIT_AHEAD_MAX: u64 = 8_192;
+/// Messages of one report that are looked at.
+const REPORT_SPAN: u64 = 1_024;
 /// Contacts that get the larger window of tags (DESIGN P6).
 const ACTIVE_MAX: usize = 32;
 
@@ -25,6 +27,8 @@ pub(crate) enum Expected {
     Contact(ContactId, u64),
     /// The first cell of whoever holds this invitation.
     Invite(u64),
+    /// A contact greets anew.
+    Reset(ContactId),
 }
 
 /// All tags that may come.
@@ -50,6 +54,19 @@ impl Inbox {
         for tag in tags {
             self.expected.insert(*tag, Expected::Invite(number));
         }
+    }
+
+    /// Expects that a contact may greet anew.
+    pub(crate) fn expect_reset(&mut self, contact: ContactId, tags: &[Tag]) {
+        for tag in tags {
+            self.expected.insert(*tag, Expected::Reset(contact));
+        }
+    }
+
+    /// The session with a contact is another one: its tags mean nothing any more.
+    pub(crate) fn forget_contact(&mut self, contact: ContactId) {
+        self.expected
+            .retain(|_, expected| !matches!(expected, Expected::Contact(other, _) if *other == contact));
     }
 
     /// Expects the tags of a contact from number `from` up to what it may be granted.
@@ -109,19 +126,30 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     if let Some(mailboxes) =
         payload.mailboxes.as_ref().filter(|new| new.seq > talk.their.seq && !new.mailboxes.is_empty())
     {
-        talk.their = mailboxes.clone();
+        talk.moved(mailboxes.clone(), cx.now.wall_ms);
         talk.owes = true;
         cx.alarm_by(Alarm::Ack(id), ACK_MS);
+        outbox::on_moved(contact, cx);
     }
+    let Some(talk) = contact.talk.as_mut() else { return };
     if let Some(seen) = payload.mailboxes_seen {
         talk.seen_mailboxes = talk.seen_mailboxes.max(seen);
     }
+    let before = gaps::shown_below(contact);
     let mut moved = false;
     if let Some(ack) = &payload.ack {
         moved |= outbox::on_ack(contact, ack, cx);
     }
-    let shown = take_numbered(contact, payload, cx);
+    let late = take_numbered(contact, payload, cx);
     let named = take_loose(contact, payload, &mut moved, cx);
+    for report in &payload.reports {
+        let mut seqs = report.from..report.from.saturating_add(report.count.min(REPORT_SPAN));
+        if let Some(seq) = seqs.find(|seq| !contact.has_received(*seq)) {
+            cx.signal(Signal::Reported(id, seq, report.relays.clone()));
+        }
+    }
+    gaps::look(contact, !payload.numbered.is_empty(), cx);
+    expiry::begin(contact, cx);
     if let Some(op) = contact.save_talk() {
         cx.write(op);
     }
@@ -132,7 +160,10 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     if !payload.numbered.is_empty() {
         cx.alarm_by(Alarm::Ack(id), ACK_MS);
     }
-    if let Some((from, to)) = shown {
+    let after = gaps::shown_below(contact);
+    if !contact.terms.blocked && (after > before || late.is_some()) {
+        let from = late.map_or(before, |(from, _)| from.min(before));
+        let to = late.map_or(after - 1, |(_, to)| to.max(after - 1));
         cx.notify(Event::Received { contact: id, from, to });
     }
     if moved {
@@ -141,9 +172,9 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     cx.alarm_by(Alarm::Pump(id), 0);
 }
 
-/// Stores new messages; returns the numbers that may be shown now.
+/// Stores new messages; returns the lowest and highest number of those that had been passed over as missing.
 fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> Option<(u64, u64)> {
-    let before = contact.talk.as_ref()?.receive_next;
+    let mut late: Option<(u64, u64)> = None;
     for (body, seq) in payload.numbered.iter().zip(payload.first_seq..) {
         let next = contact.talk.as_ref()?.receive_next;
         if seq < next || contact.early.contains_key(&seq) {
@@ -155,9 +186,7 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
             break;
         }
         // Messages that are still missing keep their places in the order of display, right before the one that came early.
-        let later =
-            contact.early.range(seq..).next().map(|(later, position)| position.saturating_sub(later - seq));
-        let position = later.unwrap_or_else(|| {
+        let position = gaps::place(contact, seq).unwrap_or_else(|| {
             let last = contact.early.last_key_value().map_or(next, |(last, _)| last + 1);
             let position = contact.position + (seq - last);
             contact.position = position + 1;
@@ -170,18 +199,25 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
         }
         cx.write(Op::Put(Key::of(Space::Received, contact.id.group(), seq), row.encode()));
         contact.early.insert(seq, position);
-        let talk = contact.talk.as_mut()?;
-        while contact.early.remove(&talk.receive_next).is_some() {
-            talk.receive_next += 1;
+        if contact.terms.passed_over.contains(seq) {
+            gaps::filled(contact, seq, cx);
+            late = Some(late.map_or((seq, seq), |(from, to)| (from.min(seq), to.max(seq))));
         }
+        let talk = contact.talk.as_mut()?;
+        let before = contact.card.skipped.1;
+        talk.skip_void(&mut contact.early, &mut contact.card.skipped.1);
+        let skipped = contact.card.skipped.1 != before;
         talk.owes = true;
+        if skipped {
+            cx.write(contact.save_card());
+        }
     }
     if !payload.numbered.is_empty() {
         // Even what was there already must be acknowledged again: the last acknowledgement may be lost.
         contact.talk.as_mut()?.owes = true;
     }
-    let after = contact.talk.as_ref()?.receive_next;
-    (after > before).then(|| (before, after - 1))
+    gaps::advance(contact);
+    late
 }
 
 fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &mut Cx<'_>) -> bool {
@@ -192,6 +228,13 @@ fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &m
                 contact.card.remote_name.clone_from(name);
                 named = true;
             }
+            Content::Typing
+                if receipts::is_typing_now(body.sent_ms, cx.now.wall_ms) && !contact.terms.blocked =>
+            {
+                cx.notify(Event::Typing(contact.id));
+            }
+            Content::ResendRequest(from, to) => gaps::on_request(contact, *from, *to, cx),
+            Content::Void(from, to) => gaps::on_void(contact, *from, *to, cx),
             Content::Read(upto) => {
                 if let Some(talk) = contact.talk.as_mut() {
                     if *upto >= talk.next_pack {
@@ -212,6 +255,12 @@ fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &m
 pub(crate) fn connected(contact: &mut Contact, cx: &mut Cx<'_>) {
     contact.card.meeting = Meeting::Connected;
     contact.card.invitation = None;
+    contact.card.pending = None;
+    if let Some(talk) = contact.talk.as_ref().filter(|_| contact.card.pair.iter().all(|byte| *byte == 0)) {
+        contact.card.pair = talk.session.pair_secret();
+    }
+    cx.timers.cancel(Alarm::Reset(contact.id));
+    cx.alarm_by(Alarm::Gift(contact.id), super::resets::GIFT_MS);
     cx.write(contact.save_card());
     cx.notify(Event::Contact(contact.id));
     // The greeting has arrived.

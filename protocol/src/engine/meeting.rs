@@ -136,7 +136,7 @@ fn greet(
 }
 
 /// Stores the greeting; it leaves once the tags of its answer are registered, or after a while without that.
-fn hold_greeting(contact: &mut Contact, cell: crate::cell::Cell, cx: &mut Cx<'_>) {
+pub(crate) fn hold_greeting(contact: &mut Contact, cell: crate::cell::Cell, cx: &mut Cx<'_>) {
     use super::outcell::OutCell;
     use crate::core::{Key, Space};
     use zeroize::Zeroizing;

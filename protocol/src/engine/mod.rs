@@ -4,21 +4,31 @@
 //! signals on until none is left.
 
 pub mod api;
+mod arrivals;
+mod canary;
 mod changes;
 mod contact;
 mod cx;
 mod dispatch;
 mod doors;
+mod expiry;
+mod gaps;
 mod inbox;
 mod invites;
+mod lane;
 mod mailboxes;
 mod meeting;
 mod message;
+mod moves;
 mod outbox;
 mod outcell;
 mod pace;
 mod questions;
+mod receipts;
+mod reform;
+mod resets;
 mod routes;
+mod safety;
 mod say;
 mod start;
 mod terms;
@@ -62,6 +72,7 @@ pub struct Engine {
     inbox: inbox::Inbox,
     invites: invites::Invites,
     questions: questions::Questions,
+    resets: resets::Resets,
     start: start::Start,
     network: (u32, u32),
 }
@@ -93,6 +104,7 @@ impl Engine {
             inbox: inbox::Inbox::default(),
             invites: invites::Invites::default(),
             questions: questions::Questions::default(),
+            resets: resets::Resets::default(),
             start: start::Start::default(),
             network: (0, 0),
         };
@@ -177,5 +189,6 @@ impl Engine {
     with!(with_routes, routes, routes::Routes);
     with!(with_mailboxes, mailboxes, mailboxes::Mailboxes);
     with!(with_invites, invites, invites::Invites);
+    with!(with_resets, resets, resets::Resets);
     with!(with_contacts, contacts, BTreeMap<ContactId, Contact>);
 }

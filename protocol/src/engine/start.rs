@@ -4,7 +4,7 @@ use super::api::{ContactId, Event, StoredMessage};
 use super::contact::{Card, Contact, Talk};
 use super::cx::Signal;
 use super::terms::Terms;
-use super::{Engine, changes, outbox};
+use super::{Engine, changes, expiry, gaps, outbox, receipts};
 use crate::core::{Key, LoadId, Range, Space, Value};
 use std::collections::BTreeMap;
 
@@ -44,6 +44,8 @@ impl Engine {
             Space::Invite,
             Space::Terms,
             Space::Change,
+            Space::Reset,
+            Space::Expiry,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -77,6 +79,10 @@ impl Engine {
                 if let Some(contact) = self.contacts.get_mut(&id) {
                     for (key, value) in rows {
                         let position = note_position(contact, value);
+                        if StoredMessage::decode(value).is_some_and(|row| row.marks.gap > 0) {
+                            // A line that stands for missing messages is none of them.
+                            continue;
+                        }
                         contact.early.insert(key.seq, position);
                     }
                 }
@@ -127,6 +133,12 @@ impl Engine {
                     _ => self.faults += 1,
                 }
             }
+            Space::Reset => {
+                let id = outbox::contact_of(&key.group);
+                let (resets, mut cx) = self.with_resets();
+                let tags = resets.load(id, key.seq, value, &mut cx);
+                self.inbox.expect_reset(id, &tags);
+            }
             Space::OutState => {
                 let id = outbox::contact_of(&key.group);
                 let (contacts, mut cx) = self.with_contacts();
@@ -140,6 +152,14 @@ impl Engine {
                 match (Terms::decode(value), self.contacts.get_mut(&id)) {
                     (Ok(terms), Some(contact)) => contact.terms = terms,
                     _ => self.faults += 1,
+                }
+            }
+            Space::Expiry => {
+                let id = outbox::contact_of(&key.group);
+                let (contacts, mut cx) = self.with_contacts();
+                match contacts.get_mut(&id) {
+                    Some(contact) => expiry::restore(contact, key.seq, value, &mut cx),
+                    None => cx.fault(),
                 }
             }
             Space::Change => {
@@ -180,12 +200,17 @@ impl Engine {
             let (contacts, mut cx) = self.with_contacts();
             if let Some(contact) = contacts.get_mut(&id) {
                 super::meeting::on_network(contact, &mut cx);
+                gaps::advance(contact);
                 changes::resume(contact, &mut cx);
+                gaps::look(contact, false, &mut cx);
+                expiry::resume(contact, &mut cx);
+                receipts::on_seen(contact, &mut cx);
                 if contact.talk.as_ref().is_some_and(|talk| talk.owes) {
                     cx.alarm_by(super::cx::Alarm::Ack(id), 20);
                 }
             }
         }
+        self.mend_sessions();
         let (doors, mut cx) = self.with_doors();
         doors.dial(&mut cx);
         cx.notify(Event::Ready);

@@ -21,6 +21,13 @@ impl World {
         }
     }
 
+    /// A relay forgets all cells it has confirmed, without telling anybody.
+    pub fn lose_cells(&mut self, relay: usize) {
+        self.crash(Host::Relay(relay));
+        self.relays[relay].node.disk.cells.clear();
+        self.start(Host::Relay(relay));
+    }
+
     /// Gives a command and returns its number.
     pub fn tell(&mut self, person: usize, command: Command) -> u64 {
         let now = self.time();

@@ -7,7 +7,7 @@ use super::resolve::resolve;
 use super::session::{Session, contacts, unexpected};
 use crate::text::one_line;
 use crate::text::sanitize::sanitize;
-use karvon_node::api::error::CLOSED;
+use karvon_node::api::error::{CLOSED, LOCKED};
 use karvon_node::api::{Event, MESSAGES_LIMIT_MAX, Message, Request, Response, State};
 use karvon_node::client::Client;
 use std::collections::BTreeMap;
@@ -55,8 +55,9 @@ impl Shown {
                 Some(Event::Received { contact, .. } | Event::Delivery { contact, .. }) => {
                     self.catch_up(client, args, out, contact).await?;
                 }
+                Some(Event::Locked) => return Err(Failure::new(LOCKED, "the node was locked")),
                 Some(Event::Changed { contact, id }) => self.again(client, out, contact, &id).await?,
-                Some(Event::Lagged) => {
+                Some(Event::Lagged | Event::Unlocked) => {
                     for contact in contacts(client).await? {
                         self.catch_up(client, args, out, contact.contact).await?;
                     }
@@ -133,7 +134,12 @@ impl Shown {
         if self.contact.is_some_and(|wanted| wanted != contact) {
             return Ok(());
         }
-        match client.call(Request::Message { id: id.to_owned() }).await? {
+        let answer = match client.call(Request::Message { id: id.to_owned() }).await {
+            // It has disappeared.
+            Err(error) if error.code == "no_such_message" => return Ok(()),
+            answer => answer?,
+        };
+        match answer {
             Response::Message(message) => out.result(&*message, || for_people(&message)),
             _ => Err(unexpected()),
         }
@@ -225,7 +231,20 @@ async fn after(
 fn for_people(message: &Message) -> String {
     let time = message.sent_at.get(..16).unwrap_or(&message.sent_at).replace('T', " ");
     let mark = mark(message.state);
-    let text = match message.text.as_deref() {
+    let attachment = message.attachment.as_ref().map(|file| {
+        format!("(file {}, {} bytes: karvon save {})", one_line(&file.name), file.bytes, message.id)
+    });
+    let timer = message.timer_s.map(|seconds| match seconds {
+        0 => "(from here on messages are kept)".to_owned(),
+        seconds => format!("(from here on messages disappear after {seconds} s)"),
+    });
+    let introduced = message
+        .introduces
+        .as_ref()
+        .map(|name| format!("(introduces {}: karvon add --message {})", one_line(name), message.id));
+    let missing = (message.missing > 0).then(|| format!("({} messages are missing here)", message.missing));
+    let text = message.text.as_deref().or(attachment.as_deref()).or(timer.as_deref());
+    let text = match text.or(introduced.as_deref()).or(missing.as_deref()) {
         Some(text) => text,
         None if message.deleted => "(deleted)",
         None => "(a kind of message that this version does not know)",

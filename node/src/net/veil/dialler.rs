@@ -56,7 +56,9 @@ async fn next(
         }
         sleep(common.until(at)).await;
     }
+    let started = Instant::now();
     let dialled = timeout(DIAL_TIMEOUT, door.dial()).await.unwrap_or(Err(DialFault::Silent));
+    tracing::debug!(?purpose, fault = ?dialled.as_ref().err(), ms = started.elapsed().as_millis(), "dialled a carrier");
     let now = common.now();
     let mut pacer = locked(pacer);
     match &dialled {
@@ -77,17 +79,20 @@ async fn drive(
     loop {
         shared.lock().session.attach(Some(ALLOWANCE_BYTES), common.now());
         let ended = carrier.run(shared, common, false).await;
+        tracing::debug!(?ended, session = ?shared.lock().session, "a carrier has ended or is spent");
         let purpose = match ended {
             Ended::Over => return,
             Ended::Spent => {
                 // It may still carry a little to the door, until the next one may be dialled.
-                let at = locked(pacer).ready_at(Purpose::Rotate, common.now());
+                let starved = shared.lock().session.is_starved();
+                let purpose = if starved { Purpose::Reconnect } else { Purpose::Rotate };
+                let at = locked(pacer).ready_at(purpose, common.now());
                 tokio::select! {
                     biased;
                     () = sleep(common.until(at)) => {}
                     ended = carrier.run(shared, common, true) => if ended == Ended::Over { return },
                 }
-                Purpose::Rotate
+                purpose
             }
             Ended::Frozen => {
                 tracing::info!("a carrier fell silent; bringing another one");
@@ -128,10 +133,7 @@ async fn replace(
         match dialled {
             Ok(carrier) => return Some(carrier),
             Err(DialFault::NoDoor) => return None,
-            Err(fault) => {
-                tracing::debug!(%fault, "a carrier could not be brought");
-                purpose = Purpose::Reconnect;
-            }
+            Err(_) => purpose = Purpose::Reconnect,
         }
     }
 }
