@@ -27,6 +27,12 @@ bench *args:
 fire rounds="100":
     KARVON_FIRE={{rounds}} cargo test --release -p karvon-tests --test kill -- --nocapture --test-threads=1
 
+# Mixes of faults in virtual time, one process for each seed; `just swarm 1..1001` is the long form.
+swarm seeds="1..51":
+    cargo build --release -p karvon-simulations
+    target/release/karvon-sim swarm --lines simulations/regressions.txt
+    target/release/karvon-sim swarm --seeds {{seeds}}
+
 # Known faults of dependencies; asks the RustSec database over the network.
 advisories:
     cargo deny check advisories

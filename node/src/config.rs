@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::{Table, Value};
 
 /// Name of the file.
@@ -86,7 +87,26 @@ pub const KEYS: &[Key] = &[
         meaning: "Socket of the local interface: \"auto\" is in the runtime directory, or an absolute path in a private directory.",
         check: |value| value == "auto" || Path::new(value).is_absolute(),
     },
+    Key {
+        name: "lock.after",
+        default: "off",
+        meaning: "The node locks itself when nobody has used it for so long: \"off\", or a time like \"90s\", \"5m\", \"1h\". A locked node fetches nothing.",
+        check: |value| value == "off" || idle(value).is_some(),
+    },
 ];
+
+/// A time from a second to a week.
+fn idle(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "s" => number,
+        "m" => number.checked_mul(60)?,
+        "h" => number.checked_mul(3_600)?,
+        _ => return None,
+    };
+    (1..=7 * 86_400).contains(&seconds).then(|| Duration::from_secs(seconds))
+}
 
 fn on_or_off(value: &str) -> bool {
     ["on", "off"].contains(&value)
@@ -102,6 +122,8 @@ pub struct Config {
     pub ui: Ui,
     /// The local interface.
     pub api: Api,
+    /// When the node locks itself.
+    pub lock: Lock,
 }
 
 /// Section `ui`.
@@ -130,9 +152,31 @@ pub struct Api {
     pub socket: String,
 }
 
+/// Section `lock`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lock {
+    /// `off` or a time.
+    pub after: String,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self { after: "off".to_owned() }
+    }
+}
+
+impl Lock {
+    /// How long nobody must have used the node; `None` if it never locks itself.
+    #[must_use]
+    pub fn after(&self) -> Option<Duration> {
+        idle(&self.after)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self { version: VERSION, ui: Ui::default(), api: Api::default() }
+        Self { version: VERSION, ui: Ui::default(), api: Api::default(), lock: Lock::default() }
     }
 }
 
@@ -228,6 +272,7 @@ impl Config {
             "ui.notify" => Ok(&self.ui.notify),
             "ui.bell" => Ok(&self.ui.bell),
             "api.socket" => Ok(&self.api.socket),
+            "lock.after" => Ok(&self.lock.after),
             _ => Err(ConfigError::Unknown { key: key.to_owned(), meant: None }),
         }
     }

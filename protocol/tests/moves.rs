@@ -16,7 +16,11 @@ fn mailboxes(world: &World, person: usize) -> Vec<(usize, u8)> {
     rows.iter()
         .filter(|(key, _)| key.seq > 0)
         .map(|(_, value)| {
-            let relay = world.relays.iter().position(|relay| relay.id.0[..] == value[..16]).unwrap();
+            let relay = world
+                .relays
+                .iter()
+                .position(|relay| relay.id.0[..] == value[..16])
+                .expect("one of the relays");
             (relay, value[48])
         })
         .collect()

@@ -37,7 +37,7 @@ fn generation(world: &mut World, person: usize) -> u64 {
 
 fn backup(world: &mut World, person: usize) -> BackupState {
     match world.ask(person, Command::Backup) {
-        Ok(Reply::Backup(state)) => BackupState::decode(&state.encode()).unwrap(),
+        Ok(Reply::Backup(state)) => BackupState::decode(&state.encode()).expect("what was encoded decodes"),
         other => panic!("{other:?}"),
     }
 }

@@ -17,6 +17,8 @@ pub mod settings;
 mod stories;
 #[cfg(test)]
 pub(crate) mod story;
+#[cfg(test)]
+mod talk_stories;
 mod update;
 pub mod wizard;
 mod wizard_keys;
@@ -163,6 +165,29 @@ pub struct Last {
     pub state: State,
 }
 
+/// A text on its way to the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// For whom.
+    pub contact: u32,
+    /// The text.
+    pub text: String,
+    /// What it is.
+    pub about: About,
+}
+
+/// What is being written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum About {
+    /// A message of its own.
+    #[default]
+    Nothing,
+    /// An answer to the message with this id, which begins like this.
+    Reply(String, String),
+    /// A new text for the own message with this id.
+    Edit(String),
+}
+
 /// A call of which one flies at a time; asked for again meanwhile, it is repeated once.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Once {
@@ -224,8 +249,8 @@ pub struct Model {
     pub overlays: Vec<Overlay>,
     /// A sentence above the line of keys, until the next key.
     pub notice: Option<String>,
-    /// Texts that wait for the node to have them on disk: contact and text.
-    pub outgoing: VecDeque<(u32, String)>,
+    /// Texts that wait for the node to have them on disk.
+    pub outgoing: VecDeque<Outgoing>,
     /// The first of `outgoing` is with the node.
     sending: bool,
     contacts_call: Once,

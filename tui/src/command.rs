@@ -55,6 +55,10 @@ pub enum Purpose {
     First(u32),
     /// What is searched for.
     Search,
+    /// A message was passed on to this contact.
+    Passed(u32),
+    /// A message as it is now.
+    Changed,
     /// A name was changed.
     Rename,
     /// The doors, for the doctor.

@@ -44,8 +44,13 @@ pub const CHAT: &[Binding] = &[
 ];
 
 /// Keys of a selected message.
-pub const MESSAGE: &[Binding] =
-    &[("Enter", "help-actions"), ("c", "help-copy"), ("f", "help-forward"), ("i", "help-info")];
+pub const MESSAGE: &[Binding] = &[
+    ("Enter", "help-actions"),
+    ("c", "help-copy"),
+    ("f", "help-forward"),
+    ("i", "help-info"),
+    ("r l e d", "help-reply"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ pub mod server;
 pub mod time;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// Version of these types; a front end of another one is told so.
 pub const API_VERSION: u32 = 1;
@@ -156,10 +157,44 @@ pub enum Request {
         /// Relay id, 32 hexadecimal digits.
         relay: String,
     },
+    /// Forgets the keys and everything read by them, until [`Request::Unlock`]: [`Response::Done`].
+    Lock,
+    /// Opens a locked node: [`Response::Done`]. Refused with `wrong_passphrase`, or with `wait` after too many of those.
+    Unlock {
+        /// What opens the profile; of several profiles, the one that it opens.
+        passphrase: Secret,
+    },
+    /// A person is at the front end, so the node does not lock itself now: [`Response::Done`]. What only reads does not count as that.
+    Present,
+    /// Destroys the keys at once, then removes the profile and ends the node: [`Response::Done`]. Works on a locked node too.
+    Wipe,
     /// From now on events come over this connection: [`Response::Done`].
     Subscribe,
     /// The node stops after answering: [`Response::Done`].
     Shutdown,
+}
+
+/// A passphrase on its way over the local interface; never shown.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Secret(pub Zeroizing<String>);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// How far the meeting with a contact is.
@@ -277,9 +312,9 @@ pub struct Trail {
 }
 
 /// Overall state.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// `no_door`, `connecting`, `connected` (a link is up) or `online` (and a mailbox is attached).
+    /// `locked` (then all that follows but process and time is empty), `no_door`, `connecting`, `connected` (a link is up) or `online` (and a mailbox is attached).
     pub state: String,
     /// Own name.
     pub name: String,
@@ -453,6 +488,10 @@ pub enum Event {
         /// Seen by the other side up to here.
         read_upto: u64,
     },
+    /// The node forgot its keys: every request but [`Request::Unlock`], [`Request::Status`] and [`Request::Wipe`] is refused with `locked`.
+    Locked,
+    /// The node was opened, maybe on another profile: ask for everything again.
+    Unlocked,
     /// Events were dropped because this front end read too slowly: ask for everything again.
     Lagged,
 }

@@ -1,7 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
 use super::messages;
-use crate::api::backend::Backend;
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -16,9 +15,9 @@ use karvon_protocol::engine::Engine;
 use karvon_protocol::engine::api::{Command, ContactId, Event, Meeting, MessageState, Reply, TrailEvent};
 use karvon_protocol::ids::{MessageId, RelayId};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -31,10 +30,9 @@ pub(super) struct Inner {
     started: Instant,
 }
 
-/// A person's running node.
+/// A person's node with its keys; what stands in front of it is [`super::guard`].
 pub(super) struct LeafBackend {
     inner: Arc<Inner>,
-    events: broadcast::Sender<api::Event>,
     stop: watch::Sender<bool>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -44,27 +42,29 @@ impl LeafBackend {
         commands: mpsc::Sender<Call<Engine>>,
         history: History,
         name: String,
-        events: broadcast::Sender<api::Event>,
         counters: Arc<Counters>,
         stop: watch::Sender<bool>,
         task: JoinHandle<()>,
     ) -> Self {
         let inner = Inner { commands, history, name, counters, started: Instant::now() };
-        Self { inner: Arc::new(inner), events, stop, task: Arc::new(Mutex::new(Some(task))) }
+        Self { inner: Arc::new(inner), stop, task: Arc::new(Mutex::new(Some(task))) }
     }
 }
 
-impl Backend for LeafBackend {
-    fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>> {
+impl LeafBackend {
+    /// As [`crate::api::backend::Backend::call`].
+    pub(super) fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>> {
         let inner = self.inner.clone();
         async move { inner.answer(request).await }.boxed()
     }
 
-    fn events(&self) -> broadcast::Receiver<api::Event> {
-        self.events.subscribe()
+    /// Lives as long as a request is under way, and with it the store's keys.
+    pub(super) fn used(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
     }
 
-    fn close(&self) -> BoxFuture<'static, ()> {
+    /// As [`crate::api::backend::Backend::close`].
+    pub(super) fn close(&self) -> BoxFuture<'static, ()> {
         // The driver may be gone already.
         let _ = self.stop.send(true);
         let task = self.task.clone();
@@ -161,7 +161,12 @@ impl Inner {
                 let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
                 self.done(Command::RemoveDoor(relay)).await
             }
-            Request::Subscribe | Request::Shutdown => {
+            Request::Lock
+            | Request::Unlock { .. }
+            | Request::Present
+            | Request::Wipe
+            | Request::Subscribe
+            | Request::Shutdown => {
                 Err(ApiError::new(BAD_REQUEST, "this request is answered by the interface itself"))
             }
         }

@@ -1,20 +1,16 @@
 //! Pages of conversations for front ends: history from disk, states from the engine.
 
 use super::backend::{Inner, hex, state};
+use super::profile::fault;
 use crate::api::fold::Query;
 use crate::api::time::rfc3339;
 use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Message, Reaction, Response, State};
 use crate::store::Entry;
 use crate::store::search::Place;
 use karvon_protocol::body::{Body, Content};
-use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, ContactId, Delivery, Reply};
 use karvon_protocol::error::ErrorKind;
 use std::collections::BTreeMap;
-
-fn fault(fault: StoreFault) -> ApiError {
-    ApiError::new("store", format!("the history can not be read ({fault:?}): check the disk"))
-}
 
 /// Answers [`crate::api::Request::Messages`].
 pub(super) async fn read(

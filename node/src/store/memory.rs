@@ -26,7 +26,7 @@ pub struct Fault {
 #[derive(Clone, Default)]
 pub struct MemoryDisk(Arc<Mutex<State>>);
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct State {
     rows: BTreeMap<RawKey, Value>,
     cells: BTreeMap<(MailboxId, u64), (u64, Cell)>,
@@ -46,6 +46,18 @@ impl MemoryDisk {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.state().commits
+    }
+
+    /// A copy of what is on the medium now.
+    #[must_use]
+    pub fn image(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state().clone())))
+    }
+
+    /// Puts the content of `image` in the place of everything on the medium, as somebody does who restores an old copy.
+    pub fn restore(&self, image: &Self) {
+        let image = image.state().clone();
+        *self.state() = image;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -13,6 +13,7 @@ mod sealed;
 pub mod search;
 pub mod segments;
 pub mod sled;
+pub mod wipe;
 pub mod writer;
 
 use karvon_protocol::core::{Batch, Key, Range, StoreFault, Value};

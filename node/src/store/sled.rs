@@ -106,7 +106,8 @@ impl SledStore {
         files.make(options.cache_bytes, &options.disk, |tree| {
             Ok(write_note(tree, &sealer, &SCHEMA, &FORMAT.to_be_bytes())?)
         })?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        // Two directories may be new.
+        for parent in dir.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty()) {
             options.disk.sync_dir(parent)?;
         }
         Self::open_locked(dir, sealer, options, lock)

@@ -174,3 +174,20 @@ impl Cx<'_> {
         self.signals.push_back(signal);
     }
 }
+
+/// The context beside machines of the engine that are borrowed by hand.
+macro_rules! context {
+    ($engine:ident) => {
+        $crate::engine::cx::Cx {
+            fx: &mut $engine.fx,
+            now: $engine.now,
+            rng: &mut *$engine.rng,
+            timers: &mut $engine.timers,
+            paces: &mut $engine.paces,
+            signals: &mut $engine.signals,
+            next_load: &mut $engine.next_load,
+            faults: &mut $engine.faults,
+        }
+    };
+}
+pub(crate) use context;

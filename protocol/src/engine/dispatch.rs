@@ -3,7 +3,7 @@
 use super::api::{Command, ContactId, Event, Meeting, Reply, StatusInfo};
 use super::changes::{self, What};
 use super::contact::{Card, Contact};
-use super::cx::{Alarm, Ask, Signal, Token};
+use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
 use super::{CONTACTS_MAX, Engine, meeting};
@@ -176,6 +176,7 @@ impl Engine {
                 let Self { routes, doors, .. } = self;
                 let mut cx = context!(self);
                 routes.on_frame(link, frame, doors, &mut cx);
+                routes.on_room(doors, &mut cx);
             }
             _ => doors.on_frame(link, frame, &mut cx),
         }
@@ -247,6 +248,8 @@ impl Engine {
                     let (doors, mut cx) = self.with_doors();
                     doors.suspect(link, &mut cx);
                 }
+                let Self { routes, doors, .. } = self;
+                routes.on_room(doors, &mut context!(self));
             }
             Alarm::Directory => {
                 let (doors, mut cx) = self.with_doors();

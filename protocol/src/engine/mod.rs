@@ -3,25 +3,9 @@
 //! Each machine owns its state and its records and names no other: it changes its state, writes, and signals; the dispatcher passes the
 //! signals on until none is left.
 
-/// The context beside machines that are borrowed by hand.
-macro_rules! context {
-    ($engine:ident) => {
-        crate::engine::cx::Cx {
-            fx: &mut $engine.fx,
-            now: $engine.now,
-            rng: &mut *$engine.rng,
-            timers: &mut $engine.timers,
-            paces: &mut $engine.paces,
-            signals: &mut $engine.signals,
-            next_load: &mut $engine.next_load,
-            faults: &mut $engine.faults,
-        }
-    };
-}
-
 pub mod api;
+mod arrivals;
 mod canary;
-mod cells;
 mod changes;
 mod contact;
 mod cx;
@@ -29,6 +13,7 @@ mod dispatch;
 mod doors;
 mod inbox;
 mod invites;
+mod lane;
 mod mailboxes;
 mod meeting;
 mod message;

@@ -78,14 +78,6 @@ impl Outbox {
         out
     }
 
-    /// What waits in memory is read from disk again, from number `next` on.
-    fn read_again(&mut self, next: u64, end: u64) {
-        self.queue.clear();
-        self.queue_bytes = 0;
-        self.refill = None;
-        self.on_disk_from = (next < end).then_some(next);
-    }
-
     /// Empties body `seq`, if it still waits in memory; `next_pack` is the number of the first that waits. The row on disk is the
     /// caller's.
     pub(crate) fn empty(&mut self, seq: u64, next_pack: u64) {
@@ -96,6 +88,14 @@ impl Outbox {
             *length = body.encode().len();
             self.queue_bytes += *length;
         }
+    }
+
+    /// What waits in memory is read from disk again, from number `next` on.
+    fn read_again(&mut self, next: u64, end: u64) {
+        self.queue.clear();
+        self.queue_bytes = 0;
+        self.refill = None;
+        self.on_disk_from = (next < end).then_some(next);
     }
 
     fn push(&mut self, seq: u64, body: Body, length: usize) {

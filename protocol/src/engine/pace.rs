@@ -133,6 +133,11 @@ impl Paces {
         self.links.get(&link).map_or(0, |pace| pace.silent_tunnels)
     }
 
+    /// Bytes on a link that something will answer and nothing has answered yet.
+    pub(crate) fn under_way(&self, link: LinkId) -> u64 {
+        self.links.get(&link).map_or(0, |pace| pace.awaited.saturating_sub(pace.arrived))
+    }
+
     fn rtt_ms(&self, link: LinkId) -> u64 {
         self.links.get(&link).and_then(|pace| pace.rtt_ms).unwrap_or(FIRST_RTT_MS)
     }

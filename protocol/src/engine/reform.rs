@@ -2,7 +2,7 @@
 
 use super::api::{ContactId, Event, Meeting, Reply};
 use super::contact::{Card, Contact, Pending};
-use super::cx::Alarm;
+use super::cx::{Alarm, context};
 use super::inbox;
 use super::resets::{Next, Purpose, RESTORE_JUMP, replace};
 use super::{CONTACTS_MAX, Engine};

@@ -1,14 +1,14 @@
 //! Tunnels to relays: one for each purpose and relay, with a window of requests, deadlines and an end for each of them (DESIGN §2).
 
-use super::api::ContactId;
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::{Doors, send};
+pub(crate) use super::lane::{Lane, RouteError};
 use super::pace::Stamp;
 use crate::core::{LinkId, Mono};
 use crate::ids::RelayId;
 use crate::limits::{TUNNEL_WINDOW, TUNNELS_PER_LEAF};
 use crate::link::{CloseCode, Frame, Kind, open_payload};
-use crate::rpc::{Refusal, Reply, Request};
+use crate::rpc::{Reply, Request};
 use crate::tunnel::{Initiator, Tunnel};
 use ed25519_dalek::{Signer as _, SigningKey};
 use std::collections::{BTreeMap, VecDeque};
@@ -23,59 +23,14 @@ const IDLE_MS: u64 = 60_000;
 const AGE_MS: u64 = 600_000;
 /// Requests that may wait for a tunnel.
 const QUEUE_MAX: usize = 256;
+/// Requests without an answer, over all tunnels of a link, and their bytes: what is asked beyond waits here, where it is bounded by its
+/// owners, and never fills the link's own queue, which ends the link when it is full.
+const LINK_REQUESTS_MAX: usize = 128;
+const LINK_BYTES_MAX: u64 = 1 << 20;
+/// A tunnel that waits for room on its link looks again after this time at the latest, milliseconds.
+const HELD_MS: u64 = 1_000;
 /// Context that a mailbox signature covers besides the tunnel's hash.
 const ATTACH_LABEL: &[u8] = b"karvon/attach";
-
-/// What a tunnel is for: requests of different purposes never share one, so that a relay can not tell they come from one person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lane {
-    /// An own mailbox.
-    Mailbox(u32),
-    /// Deposits for a contact.
-    Contact(ContactId),
-    /// A lookup for a contact that is being added.
-    Lookup(ContactId),
-    /// The bundle of an own invitation.
-    Invite(u64),
-    /// The canary of an own mailbox: as a contact's deposit would come.
-    Canary(u32),
-}
-
-/// Why a relay gave no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RouteError {
-    /// No link is up, or none leads there.
-    NoPath,
-    /// The relay is not known to any door.
-    UnknownRelay,
-    /// The door could not reach the relay.
-    Unreachable,
-    /// No answer in time.
-    Timeout,
-    /// The relay or door is busy.
-    Busy,
-    /// The tunnel broke.
-    Broken,
-    /// The relay said no.
-    Refused(Refusal),
-}
-
-impl RouteError {
-    /// A word for scripts.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::NoPath => "no_path",
-            Self::UnknownRelay => "unknown_relay",
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
-            Self::Busy => "busy",
-            Self::Broken => "broken",
-            Self::Refused(Refusal::Full) => "full",
-            Self::Refused(Refusal::UnknownTag | Refusal::UsedTag) => "tag_used",
-            Self::Refused(_) => "refused",
-        }
-    }
-}
 
 #[derive(Debug)]
 enum Phase {
@@ -109,6 +64,8 @@ struct Route {
 pub(crate) struct Routes {
     routes: BTreeMap<u32, Route>,
     by_lane: BTreeMap<(Lane, RelayId), u32>,
+    /// Tunnels that wait for room on their link, in order.
+    held: VecDeque<u32>,
     last: u32,
 }
 
@@ -180,7 +137,40 @@ impl Routes {
         }
     }
 
+    /// How many more requests may go over a link now. A link on which nothing is outstanding always takes one.
+    fn room(&self, link: LinkId, cx: &Cx<'_>) -> usize {
+        let on_it = self.routes.values().filter(|route| route.link == Some(link));
+        let asked: usize = on_it.map(|route| route.asked.len()).sum();
+        let full = cx.paces.under_way(link) >= LINK_BYTES_MAX;
+        if asked == 0 && full {
+            1
+        } else if full {
+            0
+        } else {
+            LINK_REQUESTS_MAX.saturating_sub(asked)
+        }
+    }
+
+    fn hold(&mut self, id: u32, cx: &mut Cx<'_>) {
+        if !self.held.contains(&id) {
+            self.held.push_back(id);
+        }
+        cx.alarm_by(Alarm::Tunnel(id), HELD_MS);
+    }
+
+    /// Lets tunnels that wait for room go on, each in its turn.
+    pub(crate) fn on_room(&mut self, doors: &Doors, cx: &mut Cx<'_>) {
+        for _ in 0..self.held.len() {
+            let Some(id) = self.held.pop_front() else { return };
+            self.advance(id, doors, cx);
+        }
+    }
+
     fn advance(&mut self, id: u32, doors: &Doors, cx: &mut Cx<'_>) {
+        let room = match self.routes.get(&id).and_then(|route| route.link) {
+            Some(link) => self.room(link, cx),
+            None => 0,
+        };
         let Some(route) = self.routes.get_mut(&id) else { return };
         if matches!(route.phase, Phase::Waiting) {
             let (Some(descriptor), Some(link)) =
@@ -194,6 +184,11 @@ impl Routes {
                 }
                 return;
             };
+            if self.room(link, cx) == 0 {
+                self.hold(id, cx);
+                return;
+            }
+            let Some(route) = self.routes.get_mut(&id) else { return };
             // The first request rides in the first message, unless it must sign what only an open tunnel has.
             let first = match route.queue.front() {
                 Some((Ask::Plain(_), _)) => route.queue.pop_front(),
@@ -223,7 +218,9 @@ impl Routes {
         }
         let (Phase::Open(tunnel), Some(link)) = (&mut route.phase, route.link) else { return };
         let mut broken = false;
-        while route.asked.len() < TUNNEL_WINDOW {
+        let mut left = room;
+        while route.asked.len() < TUNNEL_WINDOW && left > 0 {
+            left -= 1;
             let Some((ask, token)) = route.queue.pop_front() else { break };
             let number = route.next_request;
             route.next_request = number.wrapping_add(1).max(1);
@@ -244,11 +241,17 @@ impl Routes {
             if broken {
                 break;
             }
+            if cx.paces.under_way(link) >= LINK_BYTES_MAX {
+                left = 0;
+            }
         }
+        let held = left == 0 && !route.queue.is_empty() && route.asked.len() < TUNNEL_WINDOW;
         let doubt = cx.paces.doubt_ms(link);
         cx.alarm_by(Alarm::Tunnel(id), doubt);
         if broken {
             self.close(id, RouteError::Broken, Some(CloseCode::Crypto), cx);
+        } else if held {
+            self.hold(id, cx);
         }
     }
 
@@ -394,6 +397,10 @@ impl Routes {
         let route = self.routes.get(&id)?;
         let since = |at: Mono| cx.now.mono.0.saturating_sub(at.0) / 1_000;
         let Some(link) = route.link else {
+            if self.held.contains(&id) {
+                cx.alarm_in(Alarm::Tunnel(id), HELD_MS);
+                return None;
+            }
             // The door is still being asked where this relay is.
             let patience = cx.paces.patience_ms().max(UNKNOWN_MS);
             if since(route.born) >= patience {
@@ -433,6 +440,7 @@ impl Routes {
     fn close(&mut self, id: u32, error: RouteError, code: Option<CloseCode>, cx: &mut Cx<'_>) {
         let Some(route) = self.routes.remove(&id) else { return };
         self.by_lane.remove(&(route.lane, route.relay));
+        self.held.retain(|held| *held != id);
         cx.timers.cancel(Alarm::Tunnel(id));
         if let (Some(link), Some(code)) = (route.link, code) {
             send(link, Frame::new(Kind::Close, id, vec![code as u8]), cx);

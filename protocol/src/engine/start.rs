@@ -42,9 +42,9 @@ impl Engine {
             Space::Session,
             Space::OutState,
             Space::Invite,
-            Space::Reset,
             Space::Terms,
             Space::Change,
+            Space::Reset,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }

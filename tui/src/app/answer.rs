@@ -3,7 +3,7 @@
 use karvon_node::api::{ApiError, Event, Request, Response};
 
 use super::chat::{self, TEXT_MAX};
-use super::{Model, Overlay, update};
+use super::{Model, Outgoing, Overlay, update};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 
@@ -41,8 +41,8 @@ pub(super) fn answer(
         (Purpose::Sent, Ok(Response::Queued { .. })) => {
             let sent = update::sent(model);
             commands.extend(update::send_next(model));
-            if let Some((contact, _)) = sent {
-                commands.extend(after(model, contact));
+            if let Some(sent) = sent {
+                commands.extend(after(model, sent.contact));
             }
         }
         (Purpose::Sent, result) => refused(model, result.err()),
@@ -68,6 +68,14 @@ pub(super) fn answer(
                 }
             }
         }
+        (Purpose::Passed(contact), Ok(_)) => commands.extend(after(model, contact)),
+        (Purpose::Changed, Ok(Response::Message(message))) => {
+            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == message.contact) {
+                chat.changed(*message);
+            }
+        }
+        // What was changed may be gone by now.
+        (Purpose::Changed, Err(_)) => {}
         (Purpose::Rename, Ok(_)) => {
             model.notice = Some(model.texts.get("renamed"));
             update::refresh(model, &mut commands);
@@ -191,7 +199,11 @@ fn latest(contact: u32) -> Command {
 fn refused(model: &mut Model, error: Option<ApiError>) {
     let code = error.map_or_else(|| "unavailable".to_owned(), |error| error.code);
     model.notice = Some(model.texts.error(&code));
-    update::sent(model).into_iter().chain(std::mem::take(&mut model.outgoing)).for_each(|(contact, text)| {
+    update::sent(model).into_iter().chain(std::mem::take(&mut model.outgoing)).for_each(|outgoing| {
+        let Outgoing { contact, text, about } = outgoing;
+        if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == contact) {
+            chat.about = about;
+        }
         let editor = match model.chat.as_mut().filter(|chat| chat.contact == contact) {
             Some(chat) => &mut chat.composer,
             None => model.drafts.entry(contact).or_insert_with(|| Editor::lines(TEXT_MAX)),
@@ -259,13 +271,22 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             commands
                 .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
         }
-        Event::Changed { contact, .. } => {
-            commands.push(update::recent());
-            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == contact) {
-                commands.extend(update::newest(chat));
+        // Nothing that was read stays on the screen of a locked node.
+        Event::Locked => {
+            model.state = "locked".to_owned();
+            model.status = None;
+            model.contacts.clear();
+            model.last.clear();
+            model.chat = None;
+            model.drafts.clear();
+            model.overlays.clear();
+        }
+        Event::Changed { contact, id } => {
+            if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
+                commands.push(Command::Call(Request::Message { id }, Purpose::Changed));
             }
         }
-        Event::Lagged => {
+        Event::Lagged | Event::Unlocked => {
             commands.push(update::recent());
             update::refresh(model, &mut commands);
             if let Some(chat) = &mut model.chat {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use karvon_node::api::{Message, State};
 
-use super::Once;
+use super::{About, Once};
 use crate::text::edit::Editor;
 
 /// Messages asked for at once.
@@ -45,6 +45,8 @@ pub struct Chat {
     pub unread: u64,
     /// What is being written.
     pub composer: Editor,
+    /// What that is.
+    pub about: About,
     /// Received number up to which the node was told that it was seen.
     pub(super) marked: u64,
     /// Number of this window: pages asked for by an earlier one do not belong to it.
@@ -70,6 +72,7 @@ impl Chat {
             new_from: None,
             unread,
             composer,
+            about: About::Nothing,
             marked: 0,
             window: 0,
             newest_call: Once::default(),
@@ -165,6 +168,13 @@ impl Chat {
         if let Some(excess) = self.messages.len().checked_sub(WINDOW).filter(|excess| *excess > 0) {
             self.messages.drain(..excess);
             self.older = true;
+        }
+    }
+
+    /// Puts a message as it is now in the place of what it was.
+    pub(super) fn changed(&mut self, message: Message) {
+        if let Some(shown) = self.messages.iter_mut().find(|shown| shown.id == message.id) {
+            *shown = message;
         }
     }
 

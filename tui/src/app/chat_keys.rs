@@ -1,6 +1,8 @@
 //! Keys of the list of people and of the conversation.
 
-use super::{Action, Chat, Focus, Model, Overlay, chat::View, menu, overlay::Find, scroll, update};
+use super::{
+    About, Action, Chat, Focus, Model, Outgoing, Overlay, chat::View, menu, overlay::Find, scroll, update,
+};
 use crate::command::Command;
 use crate::draw::areas;
 
@@ -65,6 +67,12 @@ fn chat(model: &mut Model, action: &Action) -> Vec<Command> {
         Action::Wheel(rows) => scroll::scroll(model, isize::from(*rows)),
         Action::Next | Action::Previous => model.focus = Focus::List,
         _ if chat.selected.is_some() => return selected(model, action),
+        Action::Back if chat.about != About::Nothing => {
+            // The text of a change is not a draft; that of an answer is.
+            if matches!(std::mem::take(&mut chat.about), About::Edit(_)) {
+                chat.composer.set("");
+            }
+        }
         Action::Back => model.focus = Focus::List,
         Action::Enter => return send(model),
         Action::Up | Action::Down => {
@@ -132,8 +140,14 @@ fn send(model: &mut Model) -> Vec<Command> {
     let text = chat.composer.take();
     let contact = chat.contact;
     chat.new_from = None;
+    let about = std::mem::take(&mut chat.about);
+    let text = text.trim_end().to_owned();
+    if matches!(about, About::Edit(_)) {
+        model.outgoing.push_back(Outgoing { contact, text, about });
+        return update::send_next(model);
+    }
     let jump = if chat.newer { update::newest(chat) } else { None };
     chat.view = View::Bottom;
-    model.outgoing.push_back((contact, text.trim_end().to_owned()));
+    model.outgoing.push_back(Outgoing { contact, text, about });
     update::send_next(model).into_iter().chain(jump).collect()
 }

@@ -75,6 +75,10 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
         Overlay::Menu(_) => {
             vec![hint("Enter", "key-choose", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
+        Overlay::React(..) => {
+            vec![hint("Enter", "key-choose", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
+        }
+        Overlay::Delete(_) => vec![hint("Enter", "key-delete", Action::Enter), back],
         Overlay::Details(details) if details.name.is_some() => {
             vec![hint("Enter", "key-save", Action::Enter), back]
         }
@@ -105,6 +109,7 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
         (Focus::Chat, true) if selected => vec![
             hint("Enter", "key-actions", Action::Enter),
             hint("Esc", "key-back", Action::Back),
+            hint("r", "key-reply", Action::Char('r')),
             hint("c", "key-copy", Action::Char('c')),
             hint("f", "key-forward", Action::Char('f')),
             hint("↑↓", "key-choose", Action::Down),
@@ -169,6 +174,7 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         Some(Overlay::Find(find)) => (find.rows(model).len(), find.chosen),
         Some(Overlay::Search(search)) => (search.found.len(), search.chosen),
         Some(Overlay::Menu(chosen)) => (super::menu::acts(model).len(), *chosen),
+        Some(Overlay::React(_, chosen)) => (super::menu::signs(model).len() + 1, *chosen),
         Some(Overlay::Settings(settings)) => (super::settings::Setting::ALL.len(), settings.chosen),
         _ => return Vec::new(),
     };
@@ -183,10 +189,11 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
     match model.overlays.last_mut() {
         Some(Overlay::Find(find)) => find.chosen = index,
         Some(Overlay::Search(search)) => search.chosen = index,
-        Some(Overlay::Menu(chosen)) => *chosen = index,
+        Some(Overlay::Menu(chosen) | Overlay::React(_, chosen)) => *chosen = index,
         Some(Overlay::Settings(settings)) => settings.chosen = index,
         _ => {}
     }
-    let opens = again || matches!(model.overlays.last(), Some(Overlay::Find(_) | Overlay::Menu(_)));
+    let opens = again
+        || matches!(model.overlays.last(), Some(Overlay::Find(_) | Overlay::Menu(_) | Overlay::React(..)));
     if opens { update(model, Action::Enter) } else { Vec::new() }
 }

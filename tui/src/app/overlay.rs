@@ -26,6 +26,10 @@ pub enum Overlay {
     Invite(Invite),
     /// What can be done with the selected message; the chosen row.
     Menu(usize),
+    /// Which sign to put on the message with this id; the chosen row.
+    React(String, usize),
+    /// Whether to take back the message with this id.
+    Delete(String),
     /// The way of a message.
     Info(Box<Info>),
     /// About a contact.
@@ -44,7 +48,7 @@ pub struct Find {
     pub query: Editor,
     /// Chosen row.
     pub chosen: usize,
-    /// A text that goes to the person who is chosen; then only people are shown.
+    /// Id of a message that goes to the person who is chosen; then only people are shown.
     pub forward: Option<String>,
 }
 

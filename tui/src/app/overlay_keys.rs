@@ -20,6 +20,15 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
         Some(Overlay::Find(_)) => return find(model, action),
         Some(Overlay::Search(_)) => return search::key(model, action),
         Some(Overlay::Menu(_)) => return menu::key(model, action),
+        Some(Overlay::React(..)) => return menu::react(model, action),
+        Some(Overlay::Delete(id)) => {
+            let id = id.clone();
+            if !matches!(action, Action::Enter) {
+                return Vec::new();
+            }
+            model.overlays.pop();
+            return vec![Command::Call(Request::Delete { id }, Purpose::Plain)];
+        }
         Some(Overlay::Details(_)) => return details::key(model, action),
         Some(Overlay::Settings(_)) => return settings(model, action),
         _ => {}
@@ -102,7 +111,7 @@ fn find(model: &mut Model, action: &Action) -> Vec<Command> {
     if matches!(action, Action::Enter) {
         return match rows.get(chosen) {
             Some(Found::Contact(contact)) => match find.forward.clone() {
-                Some(text) => forward(model, *contact, text),
+                Some(id) => forward(model, *contact, id),
                 None => update::open_chat(model, *contact),
             },
             Some(Found::Search) => {
@@ -137,13 +146,12 @@ fn find(model: &mut Model, action: &Action) -> Vec<Command> {
     Vec::new()
 }
 
-/// Hands a text to the node for another conversation.
-fn forward(model: &mut Model, contact: u32, text: String) -> Vec<Command> {
+/// Passes a message on.
+fn forward(model: &mut Model, contact: u32, id: String) -> Vec<Command> {
     model.overlays.pop();
     let name = model.contact_name(contact);
     model.notice = Some(model.texts.with("forwarded", &[("name", name.into())]));
-    model.outgoing.push_back((contact, text));
-    update::send_next(model)
+    vec![Command::Call(Request::Forward { id, contact }, Purpose::Passed(contact))]
 }
 
 fn add(model: &mut Model, action: &Action) -> Vec<Command> {

@@ -339,11 +339,9 @@ fn a_message_is_forwarded_from_the_menu_and_by_its_letter() {
     assert!(matches!(model.overlays.last(), Some(super::Overlay::Menu(0))));
     world.play(&mut model, [Action::Char('а')]);
     world.play(&mut model, typed("рустам").chain([Action::Enter]));
-    assert!(
-        world.asked.iter().any(|asked| asked.contains("\"contact\":2,\"text\":\"Пулро")),
-        "{:?}",
-        world.asked
-    );
+    let last = world.messages.last().unwrap();
+    assert_eq!((last.contact, last.forwarded), (2, true));
+    assert_eq!(last.text.as_deref(), Some("Пулро гирифтам, раҳмат"));
     assert!(model.notice.as_deref().unwrap().contains("Рустам"));
 }
 

@@ -1,7 +1,7 @@
 //! A model with a small world in it, for stories and snapshots.
 
 use karvon_node::api::{
-    ApiError, Contact, DoorInfo, Event, Meeting, Message, Request, Response, State, Status, Trail,
+    ApiError, Contact, DoorInfo, Event, Meeting, Message, Reaction, Request, Response, State, Status, Trail,
 };
 
 use super::{Action, Model, update};
@@ -146,6 +146,34 @@ impl World {
                     .for_each(|c| c.name.clone_from(&name));
                 Response::Done
             }
+            Request::Message { id } => {
+                let found = self.messages.iter().find(|m| m.id == id).cloned().unwrap();
+                Response::Message(Box::new(found))
+            }
+            Request::Reply { to, text } => self.say(&to, Some(&to), &text),
+            Request::Forward { id, contact } => {
+                let text = self.messages.iter().find(|m| m.id == id).unwrap().text.clone().unwrap();
+                let position =
+                    self.messages.iter().rfind(|m| m.contact == contact).map_or(1, |m| m.position + 1);
+                let forwarded = message(contact, position, true, &text, State::Queued);
+                self.messages.push(Message { forwarded: true, ..forwarded });
+                Response::Queued { id: String::new(), seq: position }
+            }
+            Request::Edit { id, text } => self.change(&id, |one| {
+                one.text = Some(text.clone());
+                one.edited = true;
+            }),
+            Request::Delete { id } => self.change(&id, |one| {
+                one.text = None;
+                one.deleted = true;
+            }),
+            Request::React { id, emoji } => self.change(&id, |one| {
+                one.reactions.retain(|sign| !sign.mine);
+                if !emoji.is_empty() {
+                    one.reactions
+                        .push(Reaction { emoji: emoji.clone(), mine: true, from: "Али".to_owned() });
+                }
+            }),
             Request::Doors => Response::Doors { doors: doors() },
             Request::MarkRead { contact, .. } => {
                 self.contacts.iter_mut().filter(|c| c.contact == contact).for_each(|c| c.unread = 0);
@@ -156,6 +184,26 @@ impl World {
             }
             _ => Response::Done,
         })
+    }
+
+    fn say(&mut self, beside: &str, to: Option<&str>, text: &str) -> Response {
+        let contact = self.messages.iter().find(|m| m.id == beside).unwrap().contact;
+        let position = self.messages.iter().rfind(|m| m.contact == contact).map_or(1, |m| m.position + 1);
+        let said = message(contact, position, true, text, State::Queued);
+        let id = said.id.clone();
+        self.messages.push(Message { reply_to: to.map(str::to_owned), ..said });
+        Response::Queued { id, seq: position }
+    }
+
+    fn change(&mut self, id: &str, change: impl Fn(&mut Message)) -> Response {
+        self.messages.iter_mut().filter(|m| m.id == id).for_each(change);
+        Response::Queued { id: "f".repeat(32), seq: 99 }
+    }
+
+    /// The node says that a message is not what it was.
+    pub(crate) fn changed(&mut self, model: &mut Model, id: &str) {
+        let event = Event::Changed { contact: 1, id: id.to_owned() };
+        self.play(model, [Action::Event(event)]);
     }
 
     fn page(&self, contact: Option<u32>, before: Option<u64>, since: Option<&str>, limit: usize) -> Response {

@@ -5,7 +5,10 @@ use karvon_node::api::{API_VERSION, Request};
 use super::chat::{Chat, PAGE, TEXT_MAX, View};
 use super::overlay::{Add, Doctor, Find, Info, Invite};
 use super::settings::Settings;
-use super::{Action, Focus, Model, Overlay, Screen, answer, chat_keys, overlay_keys, scroll, wizard_keys};
+use super::{
+    About, Action, Focus, Model, Outgoing, Overlay, Screen, answer, chat_keys, overlay_keys, scroll,
+    wizard_keys,
+};
 use super::{details, lock, search};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
@@ -213,13 +216,18 @@ pub(super) fn send_next(model: &mut Model) -> Vec<Command> {
     if model.sending {
         return Vec::new();
     }
-    let Some((contact, text)) = model.outgoing.front().cloned() else { return Vec::new() };
+    let Some(Outgoing { contact, text, about }) = model.outgoing.front().cloned() else { return Vec::new() };
     model.sending = true;
-    vec![Command::Call(Request::Send { contact, text }, Purpose::Sent)]
+    let request = match about {
+        About::Nothing => Request::Send { contact, text },
+        About::Reply(to, _) => Request::Reply { to, text },
+        About::Edit(id) => Request::Edit { id, text },
+    };
+    vec![Command::Call(request, Purpose::Sent)]
 }
 
 /// The first waiting text is on disk (or was refused): it is taken out.
-pub(super) fn sent(model: &mut Model) -> Option<(u32, String)> {
+pub(super) fn sent(model: &mut Model) -> Option<Outgoing> {
     model.sending = false;
     model.outgoing.pop_front()
 }

@@ -4,14 +4,13 @@ use super::failure::Failure;
 use super::init::make;
 use super::session::Session;
 use crate::screen::{self, Connect, Newcomer, Options};
-use karvon_node::api::Request;
 use karvon_node::api::error::{LOCKED, NO_PROFILE};
+use karvon_node::api::{ApiError, Request, Response, Secret};
 use karvon_node::client::Client;
 use karvon_node::config::{Config, set};
-use karvon_node::host::attach_or_start;
+use karvon_node::host::{Attached, Passphrase, attach_or_start};
 use std::io::IsTerminal as _;
 use std::path::Path;
-use std::time::Duration;
 
 /// What the command line says about the screen.
 pub(super) struct Look {
@@ -38,7 +37,7 @@ pub(super) async fn screen(session: &Session<'_>, look: &Look) -> Result<(), Fai
     needs_terminal()?;
     let config = session.config()?;
     let options = look.options(&config, Some(&session.data_dir));
-    let attach = |passphrase| attach_or_start(&session.data_dir, session.host, &config, passphrase);
+    let attach = |passphrase| open(session, &config, passphrase);
     let attached = match attach(session.passphrase()?).await {
         Err(error) if error.code == NO_PROFILE => {
             let Some(newcomer) = screen::wizard(&options).await? else { return Ok(()) };
@@ -48,17 +47,8 @@ pub(super) async fn screen(session: &Session<'_>, look: &Look) -> Result<(), Fai
             return first(session, look, newcomer).await;
         }
         Err(error) if error.code == LOCKED => {
-            let mut wrong = 0;
-            let unlocked = screen::unlock(&options, async |passphrase| {
-                let outcome = attach(Some(passphrase)).await;
-                if outcome.is_err() {
-                    // Each wrong try takes longer to be answered: 1, 2, 4 … 64 s.
-                    tokio::time::sleep(Duration::from_secs(1 << wrong)).await;
-                    wrong = (wrong + 1).min(6);
-                }
-                outcome
-            });
-            match unlocked.await? {
+            // Wrong ones cost a wait that the node itself keeps.
+            match screen::unlock(&options, async |passphrase| attach(Some(passphrase)).await).await? {
                 Some(attached) => attached,
                 None => return Ok(()),
             }
@@ -68,6 +58,23 @@ pub(super) async fn screen(session: &Session<'_>, look: &Look) -> Result<(), Fai
     let outcome = screen::run(attached.client(), &options).await;
     attached.leave().await;
     outcome
+}
+
+/// Attaches to the running node, or starts one here; opens it if it is locked.
+async fn open(
+    session: &Session<'_>,
+    config: &Config,
+    passphrase: Option<Passphrase>,
+) -> Result<Attached, ApiError> {
+    let attached = attach_or_start(&session.data_dir, session.host, config, passphrase.clone()).await?;
+    if let Attached::Other(client) = &attached
+        && let Response::Status(status) = client.call(Request::Status).await?
+        && status.state == LOCKED
+    {
+        let passphrase = passphrase.ok_or_else(|| ApiError::new(LOCKED, "the node is locked"))?;
+        client.call(Request::Unlock { passphrase: Secret(passphrase) }).await?;
+    }
+    Ok(attached)
 }
 
 /// Makes the profile of a newcomer and opens the screen on it.

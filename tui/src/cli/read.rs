@@ -7,7 +7,7 @@ use super::resolve::resolve;
 use super::session::{Session, contacts, unexpected};
 use crate::text::one_line;
 use crate::text::sanitize::sanitize;
-use karvon_node::api::error::CLOSED;
+use karvon_node::api::error::{CLOSED, LOCKED};
 use karvon_node::api::{Event, MESSAGES_LIMIT_MAX, Message, Request, Response, State};
 use karvon_node::client::Client;
 use std::collections::BTreeMap;
@@ -55,8 +55,9 @@ impl Shown {
                 Some(Event::Received { contact, .. } | Event::Delivery { contact, .. }) => {
                     self.catch_up(client, args, out, contact).await?;
                 }
+                Some(Event::Locked) => return Err(Failure::new(LOCKED, "the node was locked")),
                 Some(Event::Changed { contact, id }) => self.again(client, out, contact, &id).await?,
-                Some(Event::Lagged) => {
+                Some(Event::Lagged | Event::Unlocked) => {
                     for contact in contacts(client).await? {
                         self.catch_up(client, args, out, contact.contact).await?;
                     }

@@ -40,6 +40,8 @@ fn title(model: &Model) -> String {
         (_, Some(Overlay::Find(_))) => "find-title",
         (_, Some(Overlay::Search(_))) => "search-title",
         (_, Some(Overlay::Menu(_))) => "menu-title",
+        (_, Some(Overlay::React(..))) => "react-title",
+        (_, Some(Overlay::Delete(_))) => "delete-title",
         (_, Some(Overlay::Details(_))) => "details-title",
         (_, Some(Overlay::Settings(_))) => "settings-title",
         (_, Some(Overlay::Doctor(_))) => "doctor-title",
@@ -49,11 +51,8 @@ fn title(model: &Model) -> String {
         (_, Some(Overlay::Help(_))) => "help-title",
         (_, None) => {
             let name = one_line(&model.name);
-            return if name.trim().is_empty() {
-                "Karvon".to_owned()
-            } else {
-                format!("Karvon {dash} {}", name.trim())
-            };
+            let alone = name.trim().is_empty() || model.size.0 < crate::app::TWO_PANES;
+            return if alone { "Karvon".to_owned() } else { format!("Karvon {dash} {}", name.trim()) };
         }
     };
     let words = texts.get(key);

@@ -1,6 +1,8 @@
 //! Draws the model: a pure function of it, laid out anew for every size.
 
 mod add;
+#[cfg(test)]
+mod anything;
 pub mod areas;
 pub mod bars;
 pub mod chats;
@@ -43,6 +45,8 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
         (Screen::Lock(closed), _) => lock::draw(model, closed, frame, areas.body),
         (Screen::Main, Some(Overlay::Search(found))) => search::draw(model, found, frame, areas.body),
         (Screen::Main, Some(Overlay::Menu(chosen))) => menu::draw(model, *chosen, frame, areas.body),
+        (Screen::Main, Some(Overlay::React(_, chosen))) => menu::signs(model, *chosen, frame, areas.body),
+        (Screen::Main, Some(Overlay::Delete(_))) => menu::sure(model, frame, areas.body),
         (Screen::Main, Some(Overlay::Details(about))) => details::draw(model, about, frame, areas.body),
         (Screen::Main, Some(Overlay::Settings(open))) => settings::draw(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Doctor(open))) => doctor::draw(model, open, frame, areas.body),

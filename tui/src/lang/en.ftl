@@ -36,6 +36,8 @@ key-unread = next unread
 key-search = search
 key-actions = actions
 key-forward = forward
+key-reply = answer
+key-delete = take back
 key-change = change
 key-again = test again
 key-unlock = unlock
@@ -146,6 +148,22 @@ menu-title = What to do with this message
 act-info = Its way and state
 act-copy = Copy its text
 act-forward = Forward its text to another person
+act-reply = Answer it
+act-react = Put a sign on it
+act-edit = Change its text
+act-delete = Take it back, on both devices
+react-title = Which sign?
+react-none = Take my sign back
+delete-title = Take this message back?
+delete-sure =
+    Their device is asked to remove it as well. It may have been read or
+    copied already.
+replying = answer to: { $text }
+editing = changing a message; Esc leaves it as it was
+message-deleted = [taken back]
+message-edited = changed
+message-forwarded = forwarded
+message-earlier = an earlier message
 
 # Message
 info-title = Message
@@ -245,6 +263,7 @@ help-select = choose a message
 help-info = its way and state
 help-copy = copy its text
 help-forward = forward its text
+help-reply = answer, sign, change, take back
 help-actions = all that can be done with it
 help-reader =
     With a screen reader: karvon read --follow prints line by line, karvon
@@ -302,6 +321,8 @@ error-no-such-contact = Nobody in your contacts has this name. Choose one from t
 error-ambiguous = Several contacts match. Write more of the name.
 error-no-such-message = This message is no longer here. Go back and choose another.
 error-too-long = The text is too long for one message. Send it in parts.
+error-not-yours = Only the author can change or take back a message.
+error-unchangeable = This message has no text that could be changed or passed on.
 error-empty = There is nothing to send. Write something first.
 error-limit = A limit is reached. Remove something first.
 error-no-door = There is no door to the network yet. Add one with ^N.

@@ -36,6 +36,8 @@ key-unread = оқылмағандар
 key-search = іздеу
 key-actions = әрекеттер
 key-forward = қайта жіберу
+key-reply = жауап
+key-delete = қайтарып алу
 key-change = өзгерту
 key-again = қайта тексеру
 key-unlock = ашу
@@ -144,6 +146,22 @@ menu-title = Бұл хатпен не істеу керек
 act-info = Жолы мен күйі
 act-copy = Мәтінін көшіру
 act-forward = Мәтінін басқа адамға қайта жіберу
+act-reply = Оған жауап беру
+act-react = Оған белгі қою
+act-edit = Мәтінін өзгерту
+act-delete = Оны екі құрылғыда да қайтарып алу
+react-title = Қай белгі?
+react-none = Белгімді алып тастау
+delete-title = Бұл хат қайтарып алынсын ба?
+delete-sure =
+    Екінші құрылғыдан да өшіру сұралады. Оны оқып не көшіріп алған болуы
+    мүмкін.
+replying = жауап: { $text }
+editing = хат өзгертілуде; Esc бұрынғыша қалдырады
+message-deleted = [қайтарып алынды]
+message-edited = өзгертілген
+message-forwarded = қайта жіберілген
+message-earlier = бұрынғы хат
 
 # Хат
 info-title = Хат
@@ -238,6 +256,7 @@ help-select = хат таңдау
 help-info = жолы мен күйі
 help-copy = мәтінін көшіру
 help-forward = мәтінін қайта жіберу
+help-reply = жауап, белгі, өзгерту, қайтару
 help-actions = онымен істеуге болатын бәрі
 help-reader =
     Экран оқығышпен: karvon read --follow жолма-жол шығарады, karvon send
@@ -295,6 +314,8 @@ error-no-such-contact = Контактілерде мұндай ат жоқ. Т�
 error-ambiguous = Бірнеше контакт сай келді. Атын толығырақ жазыңыз.
 error-no-such-message = Бұл хат енді мұнда жоқ. Артқа қайтып, басқасын таңдаңыз.
 error-too-long = Мәтін бір хатқа ұзын. Оны бөліп-бөліп жіберіңіз.
+error-not-yours = Хатты авторы ғана өзгерте немесе қайтарып ала алады.
+error-unchangeable = Бұл хатта өзгертуге немесе қайта жіберуге болатын мәтін жоқ.
 error-empty = Жіберетін ештеңе жоқ. Алдымен бірдеңе жазыңыз.
 error-limit = Шекке жетті. Алдымен бірдеңені өшіріңіз.
 error-no-door = Әзірге желіге есік жоқ. ^N арқылы қосыңыз.

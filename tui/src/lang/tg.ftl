@@ -36,6 +36,8 @@ key-unread = нохондаҳо
 key-search = ҷустуҷӯ
 key-actions = амалҳо
 key-forward = равон кардан
+key-reply = ҷавоб
+key-delete = пас гирифтан
 key-change = иваз
 key-again = боз санҷидан
 key-unlock = кушодан
@@ -144,6 +146,22 @@ menu-title = Бо ин паём чӣ кунем
 act-info = Роҳ ва ҳолати он
 act-copy = Нусхаи матни он
 act-forward = Матнашро ба каси дигар равон кардан
+act-reply = Ба он ҷавоб додан
+act-react = Ба он аломат гузоштан
+act-edit = Матнашро дигар кардан
+act-delete = Онро дар ҳарду дастгоҳ пас гирифтан
+react-title = Кадом аломат?
+react-none = Аломати худро гирифтан
+delete-title = Ин паёмро пас гирем?
+delete-sure =
+    Аз он дастгоҳ низ нест кардан хоста мешавад. Шояд аллакай хонда ё нусха
+    шудааст.
+replying = ҷавоб ба: { $text }
+editing = тағйири паём; Esc ҳамон тавр мемонад
+message-deleted = [пас гирифта шуд]
+message-edited = тағйир ёфт
+message-forwarded = равон карда шуд
+message-earlier = паёми пештара
 
 # Паём
 info-title = Паём
@@ -238,6 +256,7 @@ help-select = интихоби паём
 help-info = роҳ ва ҳолати он
 help-copy = нусхаи матни он
 help-forward = равон кардани матни он
+help-reply = ҷавоб, аломат, тағйир, пас гирифтан
 help-actions = ҳама амалҳо бо он
 help-reader =
     Бо экранхон: karvon read --follow сатр ба сатр нишон медиҳад, karvon
@@ -295,6 +314,8 @@ error-no-such-contact = Дар рӯйхат чунин ном нест. Аз р�
 error-ambiguous = Чанд кас мувофиқ омад. Номро пурратар нависед.
 error-no-such-message = Ин паём дигар дар ин ҷо нест. Баргардед ва дигарашро интихоб кунед.
 error-too-long = Матн барои як паём дароз аст. Онро қисм-қисм фиристед.
+error-not-yours = Паёмро танҳо муаллифаш тағйир дода ё пас гирифта метавонад.
+error-unchangeable = Дар ин паём матне нест, ки тағйир ё равон карда шавад.
 error-empty = Чизе барои фиристодан нест. Аввал чизе нависед.
 error-limit = Ба ҳад расид. Аввал чизеро нест кунед.
 error-no-door = Ҳоло даре ба шабака нест. Бо ^N илова кунед.

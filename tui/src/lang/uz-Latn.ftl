@@ -36,6 +36,8 @@ key-unread = o‘qilmaganlar
 key-search = qidirish
 key-actions = amallar
 key-forward = uzatish
+key-reply = javob
+key-delete = qaytarib olish
 key-change = o‘zgartirish
 key-again = yana tekshirish
 key-unlock = ochish
@@ -146,6 +148,22 @@ menu-title = Bu xabar bilan nima qilinadi
 act-info = Yo‘li va holati
 act-copy = Matnidan nusxa olish
 act-forward = Matnini boshqa kishiga uzatish
+act-reply = Unga javob berish
+act-react = Unga belgi qo‘yish
+act-edit = Matnini o‘zgartirish
+act-delete = Uni ikkala qurilmada qaytarib olish
+react-title = Qaysi belgi?
+react-none = Belgimni olib tashlash
+delete-title = Bu xabar qaytarib olinsinmi?
+delete-sure =
+    Narigi qurilmadan ham o‘chirish so‘raladi. Uni allaqachon o‘qigan
+    bo‘lishlari mumkin.
+replying = javob: { $text }
+editing = xabar o‘zgartirilmoqda; Esc avvalgicha qoldiradi
+message-deleted = [qaytarib olindi]
+message-edited = o‘zgartirilgan
+message-forwarded = uzatilgan
+message-earlier = oldingi xabar
 
 # Xabar
 info-title = Xabar
@@ -242,6 +260,7 @@ help-select = xabar tanlash
 help-info = yo‘li va holati
 help-copy = matnidan nusxa olish
 help-forward = matnini uzatish
+help-reply = javob, belgi, o‘zgartirish, qaytarish
 help-actions = u bilan qilsa bo‘ladigan hamma ish
 help-reader =
     Ekran o‘quvchi bilan: karvon read --follow satrma-satr chiqaradi, karvon
@@ -299,6 +318,8 @@ error-no-such-contact = Kontaktlarda bunday ism yo‘q. Ro‘yxatdan tanlang.
 error-ambiguous = Bir nechta kontakt mos keldi. Ismni to‘liqroq yozing.
 error-no-such-message = Bu xabar endi bu yerda yo‘q. Orqaga qayting va boshqasini tanlang.
 error-too-long = Matn bitta xabar uchun uzun. Uni bo‘lib-bo‘lib yuboring.
+error-not-yours = Xabarni faqat muallifi o‘zgartira yoki qaytarib ola oladi.
+error-unchangeable = Bu xabarda o‘zgartiriladigan yoki uzatiladigan matn yo‘q.
 error-empty = Yuboradigan narsa yo‘q. Avval biror narsa yozing.
 error-limit = Chegaraga yetildi. Avval nimanidir o‘chiring.
 error-no-door = Hozircha tarmoqqa eshik yo‘q. ^N bilan qo‘shing.

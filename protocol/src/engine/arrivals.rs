@@ -1,8 +1,8 @@
-//! Cells that came: of a contact, of somebody new, of somebody who greets anew.
+//! A cell came from a mailbox: whose it is, and what it changes.
 
 use super::api::{ContactId, Meeting};
 use super::contact::{Card, Contact, Talk};
-use super::cx::{Alarm, Ask, Signal, Token};
+use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::inbox::{self, Expected};
 use super::routes::Lane;
 use super::{CONTACTS_MAX, Engine};
