@@ -150,6 +150,9 @@ impl Contact {
 
     pub(crate) fn info(&self) -> ContactInfo {
         let last = gaps::shown_below(self) - 1;
+        // Numbers that a restored device of theirs jumped over.
+        let (from, to) = self.talk.as_ref().map_or((0, 0), |talk| talk.void);
+        let jumped = to.min(last + 1).saturating_sub(from.max(self.card.seen_upto + 1));
         ContactInfo {
             id: self.id,
             name: self.name().to_owned(),
@@ -163,6 +166,7 @@ impl Contact {
             keys_changed: self.terms.keys_changed,
             unread: last
                 .saturating_sub(self.card.seen_upto)
+                .saturating_sub(jumped)
                 .saturating_sub(self.terms.hidden.count_between(self.card.seen_upto, last + 1))
                 .saturating_sub(self.terms.passed_over.count_between(self.card.seen_upto, last + 1)),
         }

@@ -4,6 +4,7 @@ use super::api::Event;
 use super::changes;
 use super::contact::Contact;
 use super::cx::{Alarm, Cx};
+use super::inbox::ACK_MS;
 use super::message::{Marks, StoredMessage};
 use super::outbox;
 use super::terms::Ranges;
@@ -193,10 +194,12 @@ pub(crate) fn filled(contact: &mut Contact, seq: u64, cx: &mut Cx<'_>) {
 /// The other side misses own messages: they are loaded to be sent again.
 pub(crate) fn on_request(contact: &mut Contact, from: u64, to: u64, cx: &mut Cx<'_>) {
     let Some(talk) = &contact.talk else { return };
-    if from == 0 || to < from || to >= talk.next_pack {
+    if from == 0 || to < from || to >= contact.next_seq {
         cx.fault();
         return;
     }
+    // What is on its way for the first time needs no second one.
+    let to = to.min(talk.next_pack.saturating_sub(1));
     let soon = contact.gaps.heeded.is_some_and(|heeded| cx.now.mono < heeded.after_ms(HEED_MS));
     let from = from.max(talk.delivered.below);
     if contact.gaps.loading.is_some() || soon || from > to {
@@ -297,9 +300,9 @@ pub(crate) fn on_void(contact: &mut Contact, from: u64, to: u64, cx: &mut Cx<'_>
     }
     cx.write(contact.terms.save(contact.id));
     let Some(talk) = contact.talk.as_mut() else { return };
-    while contact.early.remove(&talk.receive_next).is_some() {
-        talk.receive_next += 1;
-    }
+    talk.skip_void(&mut contact.early, &mut contact.card.skipped.1);
     talk.owes = true;
+    cx.alarm_by(Alarm::Ack(contact.id), ACK_MS);
+    cx.write(contact.save_card());
     advance(contact);
 }

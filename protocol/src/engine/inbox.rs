@@ -12,7 +12,7 @@ use crate::limits::{NAME_BYTES_MAX, TAGS_ACTIVE, TAGS_QUIET};
 use std::collections::BTreeMap;
 
 /// An acknowledgement waits this long for texts to travel with, milliseconds.
-const ACK_MS: u64 = 20;
+pub(crate) const ACK_MS: u64 = 20;
 /// A grant of tags further ahead than this can not be honest.
 const CREDIT_AHEAD_MAX: u64 = 8_192;
 /// Messages of one report that are looked at.
