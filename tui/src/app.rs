@@ -112,6 +112,8 @@ pub enum Action {
     Wipe,
     /// Nobody has typed for a while: contact and the count of its typing.
     Quiet(u32, u64),
+    /// A folder was read for the choice of a file.
+    Listed(String, Vec<file::Entry>),
     /// A file was read and handed to the node, or why not.
     FileSent(u32, Result<(), String>),
     /// A file was saved at this path, or why not.

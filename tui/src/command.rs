@@ -20,6 +20,8 @@ pub enum Command {
     Alert(Alert),
     /// Let a text be written in the person's editor; it comes back as [`crate::app::Action::Edited`].
     Edit(Zeroizing<String>),
+    /// Read a folder, so that a file in it can be chosen.
+    ListFiles(String),
     /// Read a file and hand it to the node for a contact.
     SendFile(u32, String),
     /// Write a file that came with a message: its name and contents in base64.

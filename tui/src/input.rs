@@ -70,6 +70,7 @@ fn control_action(letter: char) -> Option<Action> {
         'l' => Action::Lock,
         'r' => Action::Doctor,
         'd' => Action::Details,
+        't' => Action::File,
         'x' => Action::Editor,
         'y' => Action::Invite,
         'q' | 'c' => Action::Quit,

@@ -41,6 +41,7 @@ pub const CHAT: &[Binding] = &[
     ("^U", "help-erase"),
     ("^X", "help-editor"),
     ("^D", "help-details"),
+    ("^T", "help-file"),
     ("↑", "help-select"),
 ];
 

@@ -1,5 +1,6 @@
 //! The one place where the command line opens the screen: joins a node's client to it and translates what both sides call things.
 
+use crate::app::file::Entry;
 use crate::app::settings::{Prefs, notify};
 use crate::cli::failure::Failure;
 use crate::cli::{editor, save, settings};
@@ -157,6 +158,10 @@ impl UiClient for Joined {
             }
         }
         .boxed()
+    }
+
+    fn list_files(&self, folder: String) -> BoxFuture<'static, Vec<Entry>> {
+        save::list(folder).boxed()
     }
 
     fn send_file(&self, contact: u32, path: String) -> BoxFuture<'static, Result<(), String>> {

@@ -16,6 +16,7 @@ use ratatui::backend::Backend;
 use zeroize::Zeroizing;
 
 use crate::app::alert::Alert;
+use crate::app::file::Entry;
 use crate::app::settings::Prefs;
 use crate::app::{self, Action, Model};
 use crate::command::{Command, Purpose, WizardResult};
@@ -43,6 +44,9 @@ pub trait UiClient: Send {
 
     /// Writes a setting of the configuration file; whether that worked.
     fn set(&self, key: &'static str, value: &'static str) -> BoxFuture<'static, bool>;
+
+    /// What is in a folder: folders by name, then files, the newest first; nothing where it can not be read.
+    fn list_files(&self, folder: String) -> BoxFuture<'static, Vec<Entry>>;
 
     /// Reads a file and hands it to the node; the error is a code.
     fn send_file(&self, contact: u32, path: String) -> BoxFuture<'static, Result<(), String>>;
@@ -185,6 +189,10 @@ impl UiClient for Alone {
         Box::pin(std::future::ready(None))
     }
 
+    fn list_files(&self, _: String) -> BoxFuture<'static, Vec<Entry>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
     fn send_file(&self, _: u32, _: String) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(std::future::ready(Err("unavailable".to_owned())))
     }
@@ -231,6 +239,10 @@ impl<C: UiClient, D: Device> Outside<C, D> {
             Command::Set(key, value) => {
                 let saved = self.client.set(key, value);
                 self.calls.push(Box::pin(async move { (!saved.await).then_some(Action::Unsaved) }));
+            }
+            Command::ListFiles(folder) => {
+                let listed = self.client.list_files(folder.clone());
+                self.calls.push(Box::pin(async move { Some(Action::Listed(folder, listed.await)) }));
             }
             Command::SendFile(contact, path) => {
                 let sent = self.client.send_file(contact, path);

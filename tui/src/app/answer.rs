@@ -64,7 +64,12 @@ pub(super) fn answer(
                 Overlay::Search(search) => Some(search),
                 _ => None,
             });
-            commands.extend(search.and_then(|search| search.answered(found)));
+            if let Some(search) = search {
+                commands.extend(search.answered(found));
+                if let Some((contact, position)) = search.awaited() {
+                    commands.extend(update::open_at(model, contact, position));
+                }
+            }
         }
         (Purpose::Doors, Ok(Response::Doors { doors })) => {
             for overlay in &mut model.overlays {
@@ -273,7 +278,11 @@ fn informed(model: &mut Model, id: &str, result: Result<Response, ApiError>) {
 
 /// A file was handed to the node, or could not be.
 pub(super) fn file_sent(model: &mut Model, contact: u32, result: Result<(), String>) -> Vec<Command> {
-    let problem = result.err().map(|code| model.texts.error(&code));
+    let problem = result.err().map(|code| match code.as_str() {
+        "too_long" => model.texts.get("file-too-long"),
+        "empty" => model.texts.get("file-empty"),
+        code => model.texts.error(code),
+    });
     let open = model.overlays.iter_mut().find_map(|overlay| match overlay {
         Overlay::Attach(attach) => Some(attach),
         _ => None,

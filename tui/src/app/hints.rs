@@ -88,7 +88,10 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
             hint("↑↓", "key-choose", Action::Down),
             hint("r", "key-rename", Action::Char('r')),
         ],
-        Overlay::Attach(_) => vec![hint("Enter", "key-send", Action::Enter), back],
+        Overlay::Attach(attach) => {
+            let word = if attach.sends() { "key-send" } else { "key-open" };
+            vec![hint("Enter", word, Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
+        }
         Overlay::Wipe(_) => vec![back, hint("Enter", "key-wipe", Action::Enter)],
         Overlay::Settings(_) => {
             vec![hint("Enter", "key-change", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
@@ -127,6 +130,7 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
             hint("^K", "key-find", Action::Find),
             hint("Alt-Enter", "key-newline", Action::NewLine),
             hint("↑", "key-message", Action::Up),
+            hint("^T", "key-file", Action::File),
         ],
         _ if model.contacts.is_empty() => vec![hint("^N", "key-add", Action::Add)],
         _ => vec![
@@ -190,11 +194,12 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
             (rows, details.chosen)
         }
         Some(Overlay::Settings(settings)) => (super::settings::Setting::ALL.len(), settings.chosen),
+        Some(Overlay::Attach(attach)) => (attach.rows().len(), attach.chosen),
         _ => return Vec::new(),
     };
     let above = crate::draw::list::rows_above(model);
     let Some(row) = row.checked_sub(above) else { return Vec::new() };
-    let height = usize::from(height).saturating_sub(above);
+    let height = usize::from(height).saturating_sub(above + crate::draw::list::rows_below(model));
     let index = crate::draw::list::first(chosen.min(len.saturating_sub(1)), height) + row;
     if index >= len || row >= height {
         return Vec::new();
@@ -206,6 +211,7 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         Some(Overlay::Menu(chosen) | Overlay::React(_, chosen)) => *chosen = index,
         Some(Overlay::Settings(settings)) => settings.chosen = index,
         Some(Overlay::Details(details)) => details.chosen = index,
+        Some(Overlay::Attach(attach)) => attach.chosen = index,
         _ => {}
     }
     let opens = again

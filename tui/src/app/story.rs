@@ -5,6 +5,7 @@ use karvon_node::api::{
     Status, Trail,
 };
 
+use super::file::Entry;
 use super::{Action, Model, update};
 use crate::command::Command;
 use crate::lang::Lang;
@@ -272,13 +273,17 @@ impl World {
                 Command::Alert(alert) => self.alerts.push(alert),
                 Command::Set(key, value) => self.asked.push(format!("set {key} {value}")),
                 Command::Mouse(_) | Command::Unlock(_) | Command::Later(..) => {}
+                Command::ListFiles(folder) => {
+                    let entries = files(&folder);
+                    queue.extend(update(model, Action::Listed(folder, entries)));
+                }
                 Command::SendFile(contact, path) => {
                     self.asked.push(format!("file {path}"));
                     let result = if path.contains("none") { Err("io".to_owned()) } else { Ok(()) };
                     queue.extend(update(model, Action::FileSent(contact, result)));
                 }
                 Command::SaveFile(name, _) => {
-                    queue.extend(update(model, Action::FileSaved(Ok(format!("/home/{name}")))));
+                    queue.extend(update(model, Action::FileSaved(Ok(format!("~/Downloads/{name}")))));
                 }
                 Command::Edit(text) => {
                     let text = zeroize::Zeroizing::new(format!("{}\nаз муҳаррир\n", *text));
@@ -321,6 +326,22 @@ fn status(messages: &[Message]) -> Status {
         faults: 0,
         pid: 1,
         uptime_ms: 1,
+    }
+}
+
+/// What is in a folder of this world.
+fn files(folder: &str) -> Vec<Entry> {
+    let entry = |name: &str, folder, bytes| Entry { name: name.to_owned(), folder, bytes };
+    match folder {
+        "~/" => vec![
+            entry("Downloads", true, 0),
+            entry("Суратҳо", true, 0),
+            entry("patent.jpg", false, 41_000),
+            entry("шартнома.pdf", false, 3_400_000),
+            entry(".bashrc", false, 200),
+        ],
+        "~/Суратҳо/" => vec![entry("модар.jpg", false, 30_000)],
+        _ => Vec::new(),
     }
 }
 

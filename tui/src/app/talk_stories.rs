@@ -184,7 +184,29 @@ fn a_file_is_sent_from_a_pasted_path_and_a_received_one_is_saved() {
     world.messages[6].text = None;
     let mut model = selected(&mut world, 1);
     world.play(&mut model, [Action::Char('v')]);
-    assert!(model.notice.as_deref().unwrap().contains("/home/patent.jpg"));
+    assert!(model.notice.as_deref().unwrap().contains("~/Downloads/patent.jpg"));
+}
+
+#[test]
+fn a_file_is_found_folder_by_folder_and_sent_only_when_its_whole_path_is_written() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::File]);
+    let path = |model: &Model| match model.overlays.last() {
+        Some(Overlay::Attach(attach)) => attach.path.text().to_owned(),
+        _ => "sent".to_owned(),
+    };
+    // Letters without marks and of the other alphabet find it too.
+    world.play(&mut model, typed("surat").chain([Action::Enter]));
+    assert_eq!(path(&model), "~/Суратҳо/");
+    world.play(&mut model, [Action::Enter]);
+    assert_eq!(path(&model), "~/Суратҳо/модар.jpg", "the first Enter shows what the second sends");
+    assert!(!world.asked.iter().any(|asked| asked.starts_with("file")));
+    world.play(&mut model, [Action::Enter]);
+    assert_eq!(path(&model), "sent");
+    assert!(world.asked.iter().any(|asked| asked == "file ~/Суратҳо/модар.jpg"));
+    world.play(&mut model, [Action::File].into_iter().chain(typed("zzz")).chain([Action::Next]));
+    assert_eq!(path(&model), "~/zzz", "nothing is chosen where nothing fits");
 }
 
 #[test]

@@ -51,6 +51,14 @@ pub fn update(model: &mut Model, action: Action) -> Vec<Command> {
             }
             Vec::new()
         }
+        Action::Listed(folder, entries) => {
+            for overlay in &mut model.overlays {
+                if let Overlay::Attach(attach) = overlay {
+                    attach.listed(folder.clone(), entries.clone());
+                }
+            }
+            Vec::new()
+        }
         Action::FileSent(contact, result) => answer::file_sent(model, contact, result),
         Action::FileSaved(result) => {
             model.notice = Some(match result {
@@ -101,7 +109,7 @@ fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
         Action::Search => return search::open(model, ""),
         Action::Settings => open_overlay(model, Overlay::Settings(Settings::default())),
         Action::Details => return details::open(model),
-        Action::File => file::open(model),
+        Action::File => return file::open(model),
         Action::Lock => return vec![Command::Call(Request::Lock, Purpose::Lock)],
         Action::Wipe => open_overlay(model, Overlay::Wipe(lock::Wipe::default())),
         Action::Doctor => return doctor(model),

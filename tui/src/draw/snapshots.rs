@@ -128,7 +128,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             world.messages[6].introduces = Some("Зарина".to_owned());
             world.messages[6].text = None;
             world.messages[4].missing = 3;
-            vec![Action::Down, Action::Enter, Action::Up, Action::Enter]
+            vec![Action::Down, Action::Enter, Action::Up]
         }
         "settings" => vec![Action::Settings, Action::Down],
         "doctor" => vec![Action::Doctor],
@@ -207,6 +207,22 @@ fn every_screen_names_its_keys_and_how_to_leave_in_every_language_and_size() {
                     || keys.contains("Enter");
                 assert!(leaves, "{name} {lang:?} {size:?}: {keys}");
             }
+        }
+    }
+}
+
+#[test]
+fn what_holds_for_a_conversation_can_be_read_whole_on_the_narrowest_terminal() {
+    for lang in Lang::ALL {
+        let mut world = World::new();
+        world.contacts[0].keys_changed = true;
+        for timer in [0, 300, 3_600, 86_400, 2_592_000] {
+            world.contacts[0].timer_s = timer;
+            let mut model = open(&mut world, lang, false, (40, 20));
+            world.play(&mut model, [Action::Down, Action::Enter, Action::Details]);
+            let rows = text_rows(&drawn(&model, (40, 20)));
+            let cut = rows.iter().skip(1).find(|row| row.contains('…'));
+            assert_eq!(cut, None, "{lang:?}");
         }
     }
 }

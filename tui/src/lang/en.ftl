@@ -45,6 +45,7 @@ key-again = test again
 key-unlock = unlock
 key-details = about contact
 key-rename = rename
+key-file = file
 key-save = save
 
 # Commands of the menu
@@ -216,13 +217,16 @@ details-number =
     Safety number: the same on both devices. Compare it face to face or in a
     call.
 details-rename = Name on this device
-details-same = The number was compared and is the same
+details-same = Compared: the number is the same
 details-receipts = They may see what I have read
 details-typing = They may see that I type
-details-timer = New messages disappear after
+details-timer = Messages disappear after
 details-never = never
-details-block = Blocked: nothing of theirs is shown
-details-accept = Accept their new keys, now that they are compared
+details-block = Blocked: nothing of theirs shown
+details-accept = Accept their new, compared keys
+file-too-long = This file is too large: one message carries 45 kB. Choose a smaller one.
+file-empty = The file is empty.
+file-none = Nothing here has these letters.
 file-title = Send a file
 file-path =
     Where the file lies (at most 45 kB). What a picture tells about place
@@ -303,6 +307,7 @@ help-scroll = older and newer messages
 help-ends = first and newest message
 help-editor = write in $EDITOR
 help-details = about this contact
+help-file = send a file
 help-erase = erase the line
 help-select = choose a message
 help-info = its way and state

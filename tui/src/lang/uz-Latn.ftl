@@ -45,6 +45,7 @@ key-again = yana tekshirish
 key-unlock = ochish
 key-details = kontakt haqida
 key-rename = nomini o‘zgartirish
+key-file = fayl
 key-save = saqlash
 
 # Menyu buyruqlari
@@ -217,13 +218,16 @@ details-number =
     Xavfsizlik raqami: ikkala qurilmada bir xil. Yuzma-yuz yoki telefonda
     solishtiring.
 details-rename = Shu qurilmadagi ism
-details-same = Raqam solishtirildi va bir xil
+details-same = Solishtirildi: raqam bir xil
 details-receipts = Nimani o‘qiganimni ko‘radi
 details-typing = Yozayotganimni ko‘radi
-details-timer = Yangi xabarlar shundan keyin yo‘qoladi
+details-timer = Xabarlar yo‘qoladi
 details-never = hech qachon
-details-block = To‘silgan: undan hech narsa ko‘rsatilmaydi
-details-accept = Solishtirgach, yangi kalitlarini qabul qilish
+details-block = To‘silgan: hech narsa kelmaydi
+details-accept = Solishtirilgan kalitlarni qabul
+file-too-long = Fayl juda katta: bitta xabarga 45 kB sig‘adi. Kichikrog‘ini tanlang.
+file-empty = Fayl bo‘sh.
+file-none = Bu yerda bunday harfli narsa yo‘q.
 file-title = Fayl yuborish
 file-path =
     Fayl qayerda (45 kB gacha). Suratdagi joy va qurilma ma’lumoti
@@ -301,6 +305,7 @@ help-scroll = eski va yangi xabarlar
 help-ends = birinchi va eng yangi xabar
 help-editor = $EDITOR da yozish
 help-details = bu kontakt haqida
+help-file = fayl yuborish
 help-erase = satrni o‘chirish
 help-select = xabar tanlash
 help-info = yo‘li va holati

@@ -37,6 +37,10 @@ impl UiClient for Fake {
         Box::pin(std::future::ready(None))
     }
 
+    fn list_files(&self, _: String) -> BoxFuture<'static, Vec<Entry>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
     fn send_file(&self, _: u32, _: String) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(std::future::ready(Ok(())))
     }
