@@ -26,8 +26,7 @@ struct Style {
     underlined: bool,
 }
 
-/// The screen as an SVG document. `dates` are texts that stand for the date of today, and what is shown in their place; both must be
-/// equally wide.
+/// The screen as an SVG document. `dates` are texts that stand for the date of today, and what is shown in their place.
 #[must_use]
 pub fn svg(screen: &Screen, title: &str, dates: &[(String, String)]) -> String {
     let (rows, columns) = screen.size();
@@ -108,16 +107,19 @@ fn runs(screen: &Screen, row: u16, columns: u16, dates: &[(String, String)]) -> 
     out
 }
 
-/// The text with another date; the rule behind it takes up the difference in length.
+/// The text with another date. In a rule the date stands in the middle, so the rule is laid anew around it.
 fn dated(text: &str, today: &str, shown: &str) -> String {
     let Some((before, behind)) = text.split_once(today) else { return text.to_owned() };
-    let (old, new) = (today.chars().count(), shown.chars().count());
-    let (blank, rule) = behind.split_at(behind.len() - behind.trim_start().len());
-    let rule = match new.checked_sub(old) {
-        Some(longer) => rule.chars().skip(longer).collect(),
-        None => "─".repeat(old - new) + rule,
-    };
-    format!("{before}{shown}{blank}{rule}")
+    if !before.ends_with("─ ") {
+        return format!("{before}{shown}{behind}");
+    }
+    let head = before.trim_end_matches([' ', '─']);
+    let tail = behind.trim_start_matches([' ', '─']);
+    let letters = |part: &str| part.chars().count();
+    let cells = letters(text) - letters(head) - letters(tail);
+    let left = cells.saturating_sub(letters(shown) + 2) / 2;
+    let right = cells.saturating_sub(left + letters(shown) + 2);
+    format!("{head}{} {shown} {}{tail}", "─".repeat(left), "─".repeat(right))
 }
 
 /// The text with every time of day replaced.
@@ -159,6 +161,17 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_is_the_same_on_every_day() {
+        // As the program lays a rule of 40 columns around dates of different length.
+        let monday = format!("│{} Monday, 2 May 2027 {}", "─".repeat(10), "─".repeat(10));
+        let sunday = format!("│{} Sunday, 22 November 2026 {}", "─".repeat(7), "─".repeat(7));
+        for (row, today) in [(monday, "Monday, 2 May 2027"), (sunday.clone(), "Sunday, 22 November 2026")] {
+            assert_eq!(dated(&row, today, "Sunday, 22 November 2026"), sunday);
+        }
+        assert_eq!(dated("Модар 03.05 14:05", "03.05", "22.11"), "Модар 22.11 14:05");
+    }
 
     #[test]
     fn a_picture_has_the_letters_of_the_screen_and_no_time_of_its_making() {

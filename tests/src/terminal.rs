@@ -1,6 +1,6 @@
 //! A terminal of our own for a real program: a pseudo-terminal, what is on its screen, and how many keys were pressed.
 
-use crate::until::{until, until_within};
+use crate::until::until;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read as _, Write};
 use std::num::NonZero;
@@ -220,10 +220,14 @@ impl Terminal {
     /// # Panics
     /// If it does not end.
     pub fn ends(&mut self) -> u32 {
-        let child = &mut self.child;
-        until_within(Duration::from_secs(60), "the program ends", || {
-            child.try_wait().ok().flatten().map(|status| status.exit_code())
-        })
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(60) {
+            if let Some(status) = self.child.try_wait().ok().flatten() {
+                return status.exit_code();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the program does not end\n{}", self.text());
     }
 }
 
