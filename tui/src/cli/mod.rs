@@ -47,8 +47,7 @@ pub fn main(host: &dyn Host) -> ExitCode {
         Some(Command::Node(_)) => karvon_node::os::log_to_stderr(Some("info")),
         Some(_) => karvon_node::os::log_to_stderr(None),
     }
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new("io", format!("the program can not start: {error}")))
