@@ -7,6 +7,7 @@ state-connecting = connecting
 state-connected = connected
 state-online = online
 state-gone = node stopped
+state-store = disk failed
 status-queued = { $n } queued
 status-one-operator = one operator sees address and times
 status-one-operator-short = one operator

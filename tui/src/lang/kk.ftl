@@ -7,6 +7,7 @@ state-connecting = қосылуда
 state-connected = қосылды
 state-online = желіде
 state-gone = түйін тоқтады
+state-store = диск істемей тұр
 status-queued = кезекте: { $n }
 status-one-operator = бір оператор мекенжай мен уақытты көреді
 status-one-operator-short = бір оператор

@@ -7,6 +7,7 @@ state-connecting = туташууда
 state-connected = туташты
 state-online = тармакта
 state-gone = түйүн токтоду
+state-store = диск иштебей жатат
 status-queued = кезекте: { $n }
 status-one-operator = бир оператор даректи жана убакытты көрөт
 status-one-operator-short = бир оператор

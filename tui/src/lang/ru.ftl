@@ -7,6 +7,7 @@ state-connecting = соединяюсь
 state-connected = соединено
 state-online = в сети
 state-gone = узел остановлен
+state-store = сбой диска
 status-queued = в очереди: { $n }
 status-one-operator = один оператор видит адрес и время
 status-one-operator-short = один оператор

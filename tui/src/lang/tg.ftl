@@ -7,6 +7,7 @@ state-connecting = пайваст мешавад
 state-connected = пайваст шуд
 state-online = дар шабака
 state-gone = гиреҳ қатъ шуд
+state-store = диск кор намекунад
 status-queued = дар навбат: { $n }
 status-one-operator = як оператор нишонӣ ва вақтро мебинад
 status-one-operator-short = як оператор

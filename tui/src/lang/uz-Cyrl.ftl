@@ -7,6 +7,7 @@ state-connecting = уланмоқда
 state-connected = уланди
 state-online = тармоқда
 state-gone = тугун тўхтади
+state-store = диск ишламаяпти
 status-queued = навбатда: { $n }
 status-one-operator = битта оператор манзил ва вақтни кўради
 status-one-operator-short = битта оператор

@@ -7,6 +7,7 @@ state-connecting = ulanmoqda
 state-connected = ulandi
 state-online = tarmoqda
 state-gone = tugun to‘xtadi
+state-store = disk ishlamayapti
 status-queued = navbatda: { $n }
 status-one-operator = bitta operator manzil va vaqtni ko‘radi
 status-one-operator-short = bitta operator
