@@ -60,6 +60,11 @@ impl LeafBackend {
         async move { inner.answer(request).await }.boxed()
     }
 
+    /// The engine has ended though nobody asked it to: its store failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.inner.commands.is_closed()
+    }
+
     /// Lives as long as a request is under way, and with it the store's keys.
     pub(super) fn used(&self) -> Weak<Inner> {
         Arc::downgrade(&self.inner)
@@ -183,6 +188,8 @@ impl Inner {
                 let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
                 self.done(Command::RemoveDoor(relay)).await
             }
+            Request::RecoveryCode => self.recovery_code().await,
+            Request::Backup { path, history } => self.back_up(&path, history).await,
             Request::Lock
             | Request::Unlock { .. }
             | Request::Present

@@ -4,6 +4,7 @@ use crate::descriptor::Door;
 use crate::ids::{Fingerprint, MessageId, RelayId};
 use zeroize::Zeroizing;
 
+pub use super::expiry::expiry_key;
 pub use super::message::{Edited, Marks, Sign, StoredMessage};
 
 /// Local number of a contact; never leaves the device.

@@ -140,7 +140,10 @@ impl Engine {
         for contact in self.contacts.values() {
             let own = contact.next_seq - 1;
             let Some(talk) = &contact.talk else {
-                out.queued += own.saturating_sub(contact.card.skipped.0);
+                let delivered = contact.pending().delivered_below - 1;
+                out.delivered += delivered;
+                out.queued += own.saturating_sub(contact.card.skipped.0).saturating_sub(delivered);
+                out.received += (contact.receive_next() - 1).saturating_sub(contact.card.skipped.1);
                 continue;
             };
             let count = |ranges: &[(u64, u64)]| ranges.iter().map(|(from, to)| to - from + 1).sum::<u64>();

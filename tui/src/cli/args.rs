@@ -3,7 +3,7 @@
 mod own;
 mod time;
 
-pub use own::{Config, Door, Node, Passphrase, Profile, Wipe};
+pub use own::{Backup, Config, Door, Node, Passphrase, Profile, Restore, Wipe};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -245,6 +245,27 @@ other profiles are destroyed when it is used. Somebody who looks into the folder
         #[command(subcommand)]
         what: Profile,
     },
+    /// Shows the 40 digits that open backups
+    #[command(after_help = "Examples:
+  karvon recovery-code
+
+Write it on paper and keep it away from the device. Whoever has it and a backup is you.")]
+    RecoveryCode,
+    /// Writes an encrypted backup into a file
+    #[command(after_help = "Examples:
+  karvon backup karvon.bak
+  karvon backup karvon.bak --no-history
+
+Only the recovery code opens it (`karvon recovery-code`). It holds contacts, doors and messages, and no keys of running conversations:
+after a restore each conversation forms new ones by itself.")]
+    Backup(Backup),
+    /// Makes a profile from a backup
+    #[command(after_help = "Examples:
+  karvon restore karvon.bak                       asks for the recovery code and a new passphrase
+  karvon restore karvon.bak --no-lock --code-file code.txt
+
+There must be no profile yet. Do not use the old device any more: the two would not know of one another.")]
+    Restore(Restore),
     /// Destroys the keys at once, then removes the profile
     #[command(after_help = "Examples:
   karvon wipe          asks first
@@ -558,6 +579,9 @@ mod tests {
             "karvon --data-dir A lock",
             "karvon --data-dir A unlock --passphrase-stdin",
             "karvon --data-dir A wipe --now",
+            "karvon --data-dir A recovery-code",
+            "karvon --data-dir A backup F --no-history",
+            "karvon --data-dir A restore F --no-lock --code-file C",
             "karvon demo",
         ] {
             parse(line);

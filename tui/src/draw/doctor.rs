@@ -21,6 +21,7 @@ pub(super) fn draw(model: &Model, doctor: &Doctor, frame: &mut Frame<'_>, area: 
     };
     let (key, style) = match model.state.as_str() {
         _ if model.gone => ("node-gone", theme.warn()),
+        "store" => ("error-store", theme.warn()),
         "no_door" => ("doctor-no-door", theme.warn()),
         "connected" => ("doctor-connected", theme.warn()),
         "online" => ("doctor-online", theme.good()),

@@ -8,6 +8,7 @@ state-connected = connected
 state-online = online
 state-gone = node stopped
 state-locked = locked
+state-store = disk failed
 status-queued = { $n } queued
 status-one-operator = one operator sees address and times
 status-one-operator-short = one operator

@@ -8,6 +8,7 @@ state-connected = қосылды
 state-online = желіде
 state-gone = түйін тоқтады
 state-locked = құлыпталған
+state-store = диск істемей тұр
 status-queued = кезекте: { $n }
 status-one-operator = бір оператор мекенжай мен уақытты көреді
 status-one-operator-short = бір оператор

@@ -8,6 +8,7 @@ state-connected = туташты
 state-online = тармакта
 state-gone = түйүн токтоду
 state-locked = кулпуланган
+state-store = диск иштебей жатат
 status-queued = кезекте: { $n }
 status-one-operator = бир оператор даректи жана убакытты көрөт
 status-one-operator-short = бир оператор

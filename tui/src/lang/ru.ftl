@@ -8,6 +8,7 @@ state-connected = соединено
 state-online = в сети
 state-gone = узел остановлен
 state-locked = закрыто
+state-store = сбой диска
 status-queued = в очереди: { $n }
 status-one-operator = один оператор видит адрес и время
 status-one-operator-short = один оператор

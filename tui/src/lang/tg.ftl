@@ -8,6 +8,7 @@ state-connected = пайваст шуд
 state-online = дар шабака
 state-gone = гиреҳ қатъ шуд
 state-locked = қулф аст
+state-store = диск кор намекунад
 status-queued = дар навбат: { $n }
 status-one-operator = як оператор нишонӣ ва вақтро мебинад
 status-one-operator-short = як оператор

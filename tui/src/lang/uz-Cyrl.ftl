@@ -8,6 +8,7 @@ state-connected = уланди
 state-online = тармоқда
 state-gone = тугун тўхтади
 state-locked = қулфланган
+state-store = диск ишламаяпти
 status-queued = навбатда: { $n }
 status-one-operator = битта оператор манзил ва вақтни кўради
 status-one-operator-short = битта оператор

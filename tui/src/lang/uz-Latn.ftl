@@ -8,6 +8,7 @@ state-connected = ulandi
 state-online = tarmoqda
 state-gone = tugun to‘xtadi
 state-locked = qulflangan
+state-store = disk ishlamayapti
 status-queued = navbatda: { $n }
 status-one-operator = bitta operator manzil va vaqtni ko‘radi
 status-one-operator-short = bitta operator
