@@ -256,7 +256,7 @@ fn invited(model: &mut Model, result: Result<Response, ApiError>) {
         return;
     };
     invite.problem = problem;
-    if let Ok(Response::Invitation { text, expires }) = result {
+    if let Ok(Response::Invitation { text, expires, .. }) = result {
         invite.text = Some(crate::text::one_line(&text));
         invite.expires = expires;
     }

@@ -104,6 +104,7 @@ impl World {
             Request::Contacts => Response::Contacts { contacts: self.contacts.clone() },
             Request::Invite => Response::Invitation {
                 text: INVITATION.to_owned(),
+                long: None,
                 expires: "2026-12-22T09:00:00Z".to_owned(),
             },
             Request::Add { invitation, name } => {
