@@ -3,7 +3,7 @@
 
 use karvon_tests::person::Person;
 use karvon_tests::process::Outcome;
-use karvon_tests::until::{DEADLINE, until};
+use karvon_tests::until::{DEADLINE, until, until_within};
 use karvon_tests::world::World;
 use serde_json::{Value, json};
 use std::fs;
@@ -77,7 +77,7 @@ fn guessing_costs_a_growing_wait_and_erases_nothing() {
     let world = World::new(0);
     let ali = locked(&world, "Ali", &[]);
     // The wait doubles with each guess, so that some guess must come too early however slow this machine is.
-    let early = until("a guess comes too early", || {
+    let early = until_within(DEADLINE * 6, "a guess comes too early", || {
         let guess = ali.cli(&["up", "--json", "--passphrase-stdin"], "guess");
         (guess.error_code() != "wrong_passphrase").then_some(guess)
     });

@@ -261,6 +261,9 @@ pub enum Response {
     Invitation {
         /// One line, at most 135 characters.
         text: String,
+        /// One line of at most 415 characters that names several doors, if there are several.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        long: Option<String>,
         /// RFC 3339.
         expires: String,
     },

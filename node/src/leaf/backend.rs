@@ -114,8 +114,9 @@ impl Inner {
             Request::Status => self.status().await,
             Request::Contacts => Ok(Response::Contacts { contacts: self.contacts().await? }),
             Request::Invite => match self.command(Command::Invite).await? {
-                Reply::Invitation(text, expiry_s) => Ok(Response::Invitation {
+                Reply::Invitation { text, long, expiry_s } => Ok(Response::Invitation {
                     text: text.to_string(),
+                    long: long.map(|long| long.to_string()),
                     expires: rfc3339(expiry_s.saturating_mul(1_000)),
                 }),
                 _ => Err(closed()),

@@ -73,9 +73,9 @@ impl Engine {
         let Self { invites, setup, doors, .. } = self;
         let (me, doors) = (&setup.identity, &*doors);
         let mut cx = context!(self);
-        let (text, expiry_s, number) = invites.issue(me, doors, &descriptor, &mut cx)?;
-        self.inbox.expect_invite(number, self.invites.tags(number));
-        Ok(Reply::Invitation(text, expiry_s))
+        let issued = invites.issue(me, doors, &descriptor, &mut cx)?;
+        self.inbox.expect_invite(issued.number, self.invites.tags(issued.number));
+        Ok(Reply::Invitation { text: issued.text, long: issued.long, expiry_s: issued.expiry_s })
     }
 
     fn add(&mut self, text: &str, name: String) -> Result<Reply, ErrorKind> {
@@ -342,9 +342,9 @@ impl Engine {
                 routes.on_echo(link, probe, &mut cx);
             }
             Signal::NetworkChanged => self.network_changed(true),
-            Signal::SlotAck(slot, granted) => {
+            Signal::SlotAck(relay, slot, granted) => {
                 let (invites, mut cx) = self.with_invites();
-                invites.on_slot(slot, granted, &mut cx);
+                invites.on_slot(relay, slot, granted, &mut cx);
             }
             Signal::TagsWanted(id) => self.register_tags(id, None),
             Signal::TagsRegistered(id) => {

@@ -55,7 +55,7 @@ impl Engine {
         }
         self.say(
             contact,
-            Content::Introduction { name, invitation: invitation.to_text(true).to_string() },
+            Content::Introduction { name, invitation: invitation.short().to_text(true).to_string() },
             false,
         )
     }

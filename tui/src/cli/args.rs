@@ -322,6 +322,9 @@ pub struct Invite {
     /// As a QR code
     #[arg(long, group = "form")]
     pub qr: bool,
+    /// As one longer line that names all doors that are reached (up to five): it works while one of them is there
+    #[arg(long, group = "form")]
+    pub long: bool,
     /// Leaves out the leading KARVON:
     #[arg(long)]
     pub plain: bool,

@@ -14,7 +14,7 @@ pub mod out;
 mod people;
 mod read;
 pub mod resolve;
-mod save;
+pub(crate) mod save;
 mod send;
 pub mod session;
 pub(crate) mod settings;
