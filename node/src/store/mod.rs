@@ -7,6 +7,7 @@
 pub mod backup;
 pub mod disk;
 pub mod history;
+mod journal;
 pub mod keystore;
 pub mod ledger;
 pub mod memory;
@@ -15,6 +16,7 @@ mod sealed;
 pub mod search;
 pub mod segments;
 pub mod sled;
+mod table;
 mod watch;
 pub mod wipe;
 pub mod writer;
