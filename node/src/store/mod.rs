@@ -8,13 +8,16 @@ pub mod backup;
 pub mod disk;
 pub mod history;
 mod journal;
+mod keyring;
 pub mod keystore;
 pub mod ledger;
 pub mod memory;
 mod opening;
+mod rows;
 mod sealed;
 pub mod search;
 pub mod segments;
+mod shredding;
 pub mod sled;
 mod table;
 mod watch;
@@ -97,6 +100,16 @@ pub enum OpenError {
         /// Format of the store.
         found: u32,
         /// Newest format this program knows.
+        known: u32,
+    },
+    /// An older program wrote this store.
+    #[error(
+        "the store was written by an older Karvon (format {found}, this one knows {known}): make a backup with that one and restore it here"
+    )]
+    Older {
+        /// Format of the store.
+        found: u32,
+        /// The format this program knows.
         known: u32,
     },
     /// The system refused a file operation.

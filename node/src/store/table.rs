@@ -79,6 +79,11 @@ impl Table {
         self.recent_mut().clear();
     }
 
+    /// sled's tree; it is everything as long as nothing was shown since [`Table::forget`].
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// Lets sled write what it has.
     pub(super) fn flush(&self) -> ::sled::Result<()> {
         self.db.flush().map(drop)

@@ -4,7 +4,7 @@
 //! that write, and they wait for ever (`exit_reservation` in its `pagecache/logger.rs`; found by filling the disk). Any later `flush` tells
 //! them. So a thread flushes while a call of the writer takes long; it sleeps as long as the writer does nothing.
 
-use super::sled::Shared;
+use super::rows::Shared;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, Thread};
