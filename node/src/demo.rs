@@ -72,7 +72,7 @@ pub(crate) async fn start() -> Result<Arc<dyn Backend>, ApiError> {
     let Response::Invitation { text, .. } = friend.call(Request::Invite).await? else {
         return Err(ApiError::new(CLOSED, "the demo's contact gave no invitation"));
     };
-    visitor.call(Request::Add { invitation: text, name: FRIEND.to_owned() }).await?;
+    visitor.call(Request::Add { invitation: text, name: FRIEND.to_owned(), text: String::new() }).await?;
     tasks.push(tokio::spawn(answer(friend.clone(), friend.events())));
     let tasks = Arc::new(tokio::sync::Mutex::new(tasks));
     Ok(Arc::new(Demo { visitor, friend, stop, tasks, dir: Arc::new(dir) }))

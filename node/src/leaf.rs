@@ -7,6 +7,7 @@ mod guard;
 mod messages;
 mod pictures;
 pub mod profile;
+mod strangers;
 
 use crate::api::backend::Backend;
 use crate::api::error::IO;
@@ -15,8 +16,9 @@ use crate::config::{Config, Network};
 use crate::deps::Deps;
 use crate::driver;
 use crate::host::{Host, NewProfile, Passphrase};
+use crate::jobs::Threads;
 use crate::net;
-use crate::port::{NoJobs, WriterPort, entropy, generator};
+use crate::port::{WriterPort, entropy, generator};
 use crate::store::DataKey;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -90,7 +92,7 @@ async fn open(
             let _ = stopping.wait_for(|stop| *stop).await;
         };
         let ended =
-            driver::run(engine, net, &mut port, Arc::new(NoJobs), clock, calls, surroundings, until).await;
+            driver::run(engine, net, &mut port, Arc::new(Threads), clock, calls, surroundings, until).await;
         if let Err(error) = &ended {
             tracing::error!(%error, "the node stopped");
         }

@@ -12,6 +12,7 @@ mod demo;
 pub mod deps;
 pub mod driver;
 pub mod host;
+pub mod jobs;
 pub mod leaf;
 pub mod net;
 pub mod os;

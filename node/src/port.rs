@@ -4,15 +4,12 @@ use crate::api::ApiError;
 use crate::api::error::{
     IO, LOCKED, NO_PASSPHRASE, NO_PROFILE, PROFILE_EXISTS, UNAVAILABLE, WAIT, WRONG_PASSPHRASE,
 };
-use crate::driver::{Jobs, StoreEvent, StorePort, StoreRequest};
+use crate::driver::{StoreEvent, StorePort, StoreRequest};
 use crate::store::keystore::KeyError;
 use crate::store::writer::{self, Refused, StoreHandle};
 use crate::store::{OpenError, Store};
-use karvon_protocol::core::{Job, JobOutput};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
-use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -64,16 +61,6 @@ impl StorePort for WriterPort {
                 writer::StoreEvent::Failed(fault) => StoreEvent::Failed(fault),
             })
         })
-    }
-}
-
-/// No core gives out jobs yet; one that did would be told that it failed.
-#[derive(Debug, Clone, Copy)]
-pub struct NoJobs;
-
-impl Jobs for NoJobs {
-    fn run(&self, _: Job) -> Pin<Box<dyn Future<Output = JobOutput> + Send>> {
-        Box::pin(std::future::ready(JobOutput::Failed))
     }
 }
 

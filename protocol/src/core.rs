@@ -88,6 +88,12 @@ pub enum Space {
     Reset = 22,
     /// Messages that will disappear; `group` is the contact.
     Expiry = 23,
+    /// Published addresses.
+    Address = 24,
+    /// Prekeys of published addresses; `group` begins with the address's number.
+    Prekeys = 25,
+    /// Requests of strangers, and strangers who were blocked.
+    Request = 26,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.
@@ -327,6 +333,31 @@ pub enum Target {
 pub enum Job {
     /// Argon2id of a recovery root into 32 bytes.
     StretchRoot([u8; 16]),
+    /// [`crate::work::Puzzle::search`].
+    Search {
+        /// What is to be solved.
+        puzzle: crate::work::Puzzle,
+        /// The first answer to try.
+        from: u64,
+        /// How many to try.
+        count: u32,
+    },
+}
+
+impl Job {
+    /// Carries the job out here and now, which may take seconds: for threads that may block.
+    #[must_use]
+    pub fn carry_out(&self) -> JobOutput {
+        match self {
+            Self::StretchRoot(root) => {
+                let salt = crate::crypto::labels::ROOT_SALT.as_bytes();
+                crate::crypto::kdf::stretch(root, salt).map_or(JobOutput::Failed, JobOutput::Stretched)
+            }
+            Self::Search { puzzle, from, count } => {
+                puzzle.search(*from, *count).map_or(JobOutput::Failed, JobOutput::Searched)
+            }
+        }
+    }
 }
 
 /// The result of a [`Job`].
@@ -335,6 +366,8 @@ pub enum Job {
 pub enum JobOutput {
     /// 32 bytes of Argon2id.
     Stretched(Zeroizing<[u8; 32]>),
+    /// The first right answer of those tried, if there is one.
+    Searched(Option<u64>),
     /// The job could not be carried out.
     Failed,
 }

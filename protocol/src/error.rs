@@ -104,6 +104,15 @@ pub enum ErrorKind {
     /// A bound on how many of these may exist was reached.
     #[error("a limit is reached: remove something first")]
     Limit,
+    /// A first text to a published address is longer than fits.
+    #[error("a first text to a published address has at most 280 bytes: write a shorter one")]
+    RequestTooLong,
+    /// There is no such request.
+    #[error("no request has this number: `karvon requests` shows them")]
+    NoSuchRequest,
+    /// No own mailbox is known yet.
+    #[error("no relay keeps a mailbox for you yet: connect to the network first, then try again")]
+    NoMailbox,
     /// There is no door to the network yet.
     #[error("there is no door to the network yet: add one with `karvon door add`")]
     NoDoor,

@@ -21,6 +21,8 @@ const TEXT_MAX: usize = 4_096;
 pub const FIRST_TAGS: usize = 4;
 /// Stands in place of the address kind in an invitation with several doors.
 const LONG: u8 = 8;
+/// Stands there in a published address ([`crate::address`]).
+pub(crate) const ADDRESS: u8 = 9;
 /// Doors in one invitation at the most.
 pub const DOORS_MAX: usize = 5;
 
@@ -55,6 +57,37 @@ pub struct InviteKeys {
     pub bundle_key: Zeroizing<[u8; 32]>,
     /// The tags of the first cells to the inviter; all of class S.
     pub tags: [Tag; FIRST_TAGS],
+}
+
+/// The line that says `content`: base32 with a check of two bytes, after `KARVON:` if `prefix`.
+pub(crate) fn write_text(content: &[u8], prefix: bool) -> Zeroizing<String> {
+    let check: [u8; 2] = first(blake3::hash(content).as_bytes());
+    let raw = Zeroizing::new([content, &check].concat());
+    let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + content.len() * 2));
+    if prefix {
+        text.push_str(PREFIX);
+    }
+    BASE32_NOPAD.encode_append(&raw, &mut text);
+    text
+}
+
+/// What a line says; white space, hyphens, lower case and a missing `KARVON:` are forgiven, a wrong check is not.
+pub(crate) fn read_text(text: &str) -> Result<Zeroizing<Vec<u8>>, ErrorKind> {
+    let damaged = ErrorKind::InviteDamaged;
+    if text.len() > TEXT_MAX {
+        return Err(damaged);
+    }
+    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
+    plain.extend(text.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| c.to_ascii_uppercase()));
+    let body = plain.strip_prefix(PREFIX).unwrap_or(&plain);
+    let mut raw = Zeroizing::new(BASE32_NOPAD.decode(body.as_bytes()).map_err(|_| damaged)?);
+    let (content, check) = raw.split_last_chunk::<2>().ok_or(damaged)?;
+    if first::<2>(blake3::hash(content).as_bytes()) != *check {
+        return Err(damaged);
+    }
+    let length = content.len();
+    raw.truncate(length);
+    Ok(raw)
 }
 
 impl Invitation {
@@ -96,14 +129,7 @@ impl Invitation {
             content.extend_from_slice(&relay.0);
             content.extend_from_slice(&addr.encode());
         }
-        let check: [u8; 2] = first(blake3::hash(&content).as_bytes());
-        let raw = Zeroizing::new([&content[..], &check].concat());
-        let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + content.len() * 2));
-        if prefix {
-            text.push_str(PREFIX);
-        }
-        BASE32_NOPAD.encode_append(&raw, &mut text);
-        text
+        write_text(&content, prefix)
     }
 
     /// Reads an invitation; white space, hyphens, lower case and a missing `KARVON:` are forgiven.
@@ -112,19 +138,8 @@ impl Invitation {
     /// [`ErrorKind::InviteDamaged`] or [`ErrorKind::InviteNewer`].
     pub fn from_text(text: &str) -> Result<Self, ErrorKind> {
         let damaged = ErrorKind::InviteDamaged;
-        if text.len() > TEXT_MAX {
-            return Err(damaged);
-        }
-        let mut plain = Zeroizing::new(String::with_capacity(text.len()));
-        plain
-            .extend(text.chars().filter(|c| !c.is_whitespace() && *c != '-').map(|c| c.to_ascii_uppercase()));
-        let body = plain.strip_prefix(PREFIX).unwrap_or(&plain);
-        let raw = Zeroizing::new(BASE32_NOPAD.decode(body.as_bytes()).map_err(|_| damaged)?);
-        let (content, check) = raw.split_last_chunk::<2>().ok_or(damaged)?;
-        if first::<2>(blake3::hash(content).as_bytes()) != *check {
-            return Err(damaged);
-        }
-        let mut reader = Reader(content);
+        let content = read_text(text)?;
+        let mut reader = Reader(&content);
         let head = reader.u8().ok_or(damaged)?;
         if head >> 4 != VERSION {
             return Err(ErrorKind::InviteNewer);

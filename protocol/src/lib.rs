@@ -1,10 +1,11 @@
 //! Karvon's deterministic core: what people's devices and relays decide, with no clock, no files, no sockets and no randomness of its own.
 //!
-//! Reading order: [`core`] (the contract with the outside), [`cell`] and [`body`] (what travels), [`invite`], [`bundle`], [`handshake`] and
+//! Reading order: [`core`] (the contract with the outside), [`cell`] and [`body`] (what travels), [`invite`], [`address`], [`bundle`], [`handshake`] and
 //! [`ratchet`] (how two people meet and talk), [`tags`] and [`tunnel`] (how cells find their mailbox), [`engine`] (a person's messenger),
 //! [`relay`] (a volunteer's relay). The wire formats are specified in `SPEC.md` beside this crate.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod backup;
 pub mod body;
 pub mod bundle;
@@ -32,3 +33,4 @@ pub mod tags;
 mod timers;
 pub mod tunnel;
 pub mod veil;
+pub mod work;

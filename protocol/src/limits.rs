@@ -22,6 +22,10 @@ pub const CBOR_ITEMS_MAX: usize = 4_096;
 pub const INVITES_OPEN_MAX: usize = 64;
 /// Lifetime of an invitation, seconds.
 pub const INVITE_TTL_S: u64 = 90 * 86_400;
+/// First contacts of strangers that wait in one mailbox, and on the owner's device until they are answered.
+pub const REQUESTS_MAX: usize = 32;
+/// Longest first text of a request in bytes of UTF-8: with a name and five mailboxes it fits a greeting.
+pub const REQUEST_TEXT_BYTES_MAX: usize = 280;
 /// Cells are kept by relays at least this long, seconds (DESIGN D1).
 pub const CELL_TTL_S: u64 = 30 * 86_400;
 /// Mailboxes a person keeps (DESIGN D1).

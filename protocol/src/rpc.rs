@@ -3,6 +3,7 @@
 use crate::cell::Cell;
 use crate::error::PeerFault;
 use crate::ids::{Locator, MailboxId, TagPrefix};
+use crate::work::{ANSWER_BYTES, NONCE_BYTES};
 
 /// A request of a leaf; `u32` numbers it inside its tunnel, the answer carries the same number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,21 @@ pub enum Request {
     Put(Vec<u8>),
     /// Reads a bundle object.
     Get(Locator),
+    /// Whether the attached mailbox takes first contacts of strangers.
+    TakeRequests(bool),
+    /// What a first contact to a mailbox costs: [`Reply::Terms`].
+    Terms(MailboxId),
+    /// Stores a first contact of a stranger, for proof of work.
+    Knock {
+        /// The mailbox.
+        mailbox: MailboxId,
+        /// The relay's nonce by which the work was done.
+        nonce: [u8; NONCE_BYTES],
+        /// The answer found.
+        answer: [u8; ANSWER_BYTES],
+        /// The cell, of class S.
+        cell: Cell,
+    },
 }
 
 /// What a relay sends when a cell comes in for an attached mailbox.
@@ -79,11 +95,21 @@ pub enum Refusal {
     NotFound = 8,
     /// The relay does not keep mailboxes.
     NoMailboxes = 9,
+    /// This mailbox takes no first contacts of strangers here.
+    NoRequests = 10,
+    /// As many first contacts as it takes wait in this mailbox already.
+    RequestsFull = 11,
+    /// The work was done by a nonce that is over: ask for the terms anew.
+    StaleWork = 12,
+    /// The work does not hold: another cell or mailbox, or too few zero bits.
+    WeakWork = 13,
+    /// This work was used already.
+    UsedWork = 14,
 }
 
 impl Refusal {
     /// How many there are; their numbers are below this.
-    pub const COUNT: usize = 10;
+    pub const COUNT: usize = 15;
 
     /// The name in statistics.
     #[must_use]
@@ -99,6 +125,11 @@ impl Refusal {
             Self::Stale => "stale",
             Self::NotFound => "not_found",
             Self::NoMailboxes => "no_mailboxes",
+            Self::NoRequests => "no_requests",
+            Self::RequestsFull => "requests_full",
+            Self::StaleWork => "stale_work",
+            Self::WeakWork => "weak_work",
+            Self::UsedWork => "used_work",
         }
     }
 
@@ -115,6 +146,11 @@ impl Refusal {
             7 => Self::Stale,
             8 => Self::NotFound,
             9 => Self::NoMailboxes,
+            10 => Self::NoRequests,
+            11 => Self::RequestsFull,
+            12 => Self::StaleWork,
+            13 => Self::WeakWork,
+            14 => Self::UsedWork,
             _ => Self::Malformed,
         }
     }
@@ -157,6 +193,13 @@ pub enum Reply {
     Object(Vec<u8>),
     /// Refused.
     Refused(Refusal),
+    /// What a first contact costs now.
+    Terms {
+        /// By which the work is dated; good for an hour at least.
+        nonce: [u8; NONCE_BYTES],
+        /// Zero bits wanted.
+        bits: u8,
+    },
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -170,6 +213,14 @@ impl<'a> Reader<'a> {
 
     fn u8(&mut self) -> Result<u8, PeerFault> {
         self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn flag(&mut self) -> Result<bool, PeerFault> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(PeerFault::Malformed),
+        }
     }
 
     fn u32(&mut self) -> Result<u32, PeerFault> {
@@ -253,6 +304,24 @@ impl Request {
                 out.extend_from_slice(&locator.0);
                 out
             }
+            Self::TakeRequests(on) => {
+                let mut out = head(9, number, 1);
+                out.push(u8::from(*on));
+                out
+            }
+            Self::Terms(mailbox) => {
+                let mut out = head(10, number, 16);
+                out.extend_from_slice(&mailbox.0);
+                out
+            }
+            Self::Knock { mailbox, nonce, answer, cell } => {
+                let mut out = head(11, number, 16 + NONCE_BYTES + ANSWER_BYTES + cell.bytes().len());
+                out.extend_from_slice(&mailbox.0);
+                out.extend_from_slice(nonce);
+                out.extend_from_slice(answer);
+                out.extend_from_slice(cell.bytes());
+                out
+            }
         }
     }
 
@@ -298,6 +367,14 @@ impl Request {
             6 => Self::Remove(prefixes(reader.rest())?),
             7 => Self::Put(reader.rest().to_vec()),
             8 => Self::Get(Locator(reader.take()?)),
+            9 => Self::TakeRequests(reader.flag()?),
+            10 => Self::Terms(MailboxId(reader.take()?)),
+            11 => Self::Knock {
+                mailbox: MailboxId(reader.take()?),
+                nonce: reader.take()?,
+                answer: reader.take()?,
+                cell: Cell::parse(reader.rest().to_vec())?,
+            },
             _ => return Err(PeerFault::Malformed),
         };
         reader.end()?;
@@ -349,6 +426,12 @@ impl Reply {
                 out.push(*code as u8);
                 out
             }
+            Self::Terms { nonce, bits } => {
+                let mut out = head(9, number, NONCE_BYTES + 1);
+                out.extend_from_slice(nonce);
+                out.push(*bits);
+                out
+            }
         }
     }
 
@@ -365,16 +448,10 @@ impl Reply {
             3 => Self::Done,
             4 => Self::Item { seq: reader.u64()?, cell: Cell::parse(reader.rest().to_vec())? },
             5 => Self::Notice(TagPrefix(reader.take()?)),
-            6 => Self::Fetched {
-                next: reader.u64()?,
-                more: match reader.u8()? {
-                    0 => false,
-                    1 => true,
-                    _ => return Err(PeerFault::Malformed),
-                },
-            },
+            6 => Self::Fetched { next: reader.u64()?, more: reader.flag()? },
             7 => Self::Object(reader.rest().to_vec()),
             8 => Self::Refused(Refusal::from_number(reader.u8()?)),
+            9 => Self::Terms { nonce: reader.take()?, bits: reader.u8()? },
             _ => return Err(PeerFault::Malformed),
         };
         reader.end()?;
@@ -405,6 +482,9 @@ mod tests {
             Request::Remove(vec![TagPrefix([4; 8]), TagPrefix([5; 8])]),
             Request::Put(vec![1, 2, 3]),
             Request::Get(Locator([9; 32])),
+            Request::TakeRequests(true),
+            Request::Terms(MailboxId([3; 16])),
+            Request::Knock { mailbox: MailboxId([1; 16]), nonce: [2; 16], answer: [3; 8], cell: cell() },
         ];
         for request in requests {
             assert_eq!(Request::decode(&request.encode(5)), Ok((5, request)));
@@ -418,6 +498,7 @@ mod tests {
             Reply::Fetched { next: 4, more: true },
             Reply::Object(vec![4]),
             Reply::Refused(Refusal::Full),
+            Reply::Terms { nonce: [7; 16], bits: 6 },
         ];
         for reply in replies {
             assert_eq!(Reply::decode(&reply.encode(6)), Ok((6, reply)));
@@ -430,5 +511,10 @@ mod tests {
         assert!(Request::decode(&fetch[..fetch.len() - 1]).is_err());
         assert!(Request::decode(&[fetch.as_slice(), &[0]].concat()).is_err());
         assert_eq!(Request::decode(&[99, 0, 0, 0, 0]), Err(PeerFault::Malformed));
+        assert_eq!(Request::decode(&[9, 0, 0, 0, 1, 2]), Err(PeerFault::Malformed));
+        for number in 0..Refusal::COUNT as u8 {
+            assert_eq!(Refusal::from_number(number) as u8, number);
+        }
+        assert_eq!(Refusal::from_number(Refusal::COUNT as u8), Refusal::Malformed);
     }
 }

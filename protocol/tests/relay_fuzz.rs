@@ -50,7 +50,7 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn request() -> impl Strategy<Value = Vec<u8>> {
-    (0..10_u8, 0..4_u32, bytes()).prop_map(|(kind, number, rest)| {
+    (0..13_u8, 0..4_u32, bytes()).prop_map(|(kind, number, rest)| {
         let mut plain = [&[kind][..], &number.to_be_bytes(), &rest].concat();
         plain.truncate(61_000);
         plain

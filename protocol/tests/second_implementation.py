@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 
 def load(name):
@@ -174,6 +175,31 @@ for kind, name in enumerate(["object", "used", "revoked"]):
     else:
         assert content[:176] == cert_b
         verify(cert_b[32:64], "karvon/1 tombstone", outside[:81] + bytes([kind]), content[176:])
+
+# --- §5.5 published address, §8.5 its proof of work ---
+
+public = load("address.txt")
+raw = bytes([9]) + public["fingerprint"] + public["secret"] + b"\3" + b"\4" * 16 + b"\5" * 16 + b"\6" * 16
+raw += h(raw)[:2]
+assert public["text"] == "KARVON:" + base64.b32encode(raw).decode().rstrip("=")
+
+
+def from_address(what, length, ikm=public["secret"]):
+    return hkdf(b"karvon/1 address", ikm, f"karvon/1 address {what}", length)
+
+
+assert from_address("locator", 32) == public["locator"] and from_address("bundle", 32) == public["bundle key"]
+assert public["tag"] == public["r"] + hk(from_address("mark", 32), b"request" + public["r"])[:8]
+both = public["secret"] + public["asker"] + public["fingerprint"]
+assert from_address("talk", 16, both) == public["talk secret"]
+
+salt = hd("karvon 2026 request work v1", public["mailbox"] + public["nonce"] + h(public["cell"]))
+assert salt == public["salt"] and len(public["cell"]) == 2048
+for answer in range(number(public["answer"]) + 1):
+    work = Argon2id(salt=salt, length=32, iterations=1, lanes=1, memory_cost=16 * 1024).derive(answer.to_bytes(8, "big"))
+    # The first answer from 0 on whose work begins with six zero bits.
+    assert (work[0] < 4) == (answer == number(public["answer"]))
+assert work == public["work"]
 
 # --- §6a handshake, the responder's side ---
 

@@ -9,6 +9,7 @@ mod common;
 
 use common::{mailboxes, person, rng};
 use data_encoding::HEXLOWER;
+use karvon_protocol::address::Address;
 use karvon_protocol::bundle::{Bundle, BundleObject, Prekeys, Tombstone};
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::crypto::LocalSignKey;
@@ -17,10 +18,11 @@ use karvon_protocol::crypto::labels;
 use karvon_protocol::descriptor::RelayAddr;
 use karvon_protocol::handshake::{initiate, respond};
 use karvon_protocol::identity::{LocalIdentity, recovery_code, safety_number};
-use karvon_protocol::ids::{Fingerprint, RelayId, Tag};
+use karvon_protocol::ids::{Fingerprint, MailboxId, RelayId, Tag};
 use karvon_protocol::invite::Invitation;
 use karvon_protocol::session::Session;
 use karvon_protocol::tags::nth_of_class;
+use karvon_protocol::work::Puzzle;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -85,6 +87,36 @@ fn greeting() -> (Cell, Session, Session) {
 }
 
 #[test]
+fn a_published_address_and_its_proof_of_work_are_frozen() {
+    let relays = vec![RelayId([4; 16]), RelayId([5; 16]), RelayId([6; 16])];
+    let address = Address { who: person(2).fingerprint(), secret: [8; 16], relays };
+    let mut out = Vectors::new("address.txt");
+    out.text("text", &address.to_text());
+    out.bytes("fingerprint", address.who.0);
+    out.bytes("secret", address.secret);
+    out.bytes("locator", address.locator().0);
+    out.bytes("bundle key", *address.bundle_key());
+    out.bytes("r", [9; 8]);
+    out.bytes("tag", address.tag([9; 8]).0);
+    out.bytes("asker", person(1).fingerprint().0);
+    out.bytes("talk secret", *address.talk_secret(&person(1).fingerprint()));
+
+    let mut bytes = vec![3; Class::S.bytes()];
+    let outer = Cell::outer(Class::S, &Tag([2; 16]), 0);
+    bytes[..outer.len()].copy_from_slice(&outer);
+    let cell = Cell::parse(bytes).unwrap();
+    let puzzle = Puzzle::new(MailboxId([1; 16]), &[2; 16], &cell, 6);
+    let answer = puzzle.search(0, 10_000).unwrap().unwrap();
+    out.bytes("mailbox", [1; 16]);
+    out.bytes("nonce", [2; 16]);
+    out.bytes("cell", cell.bytes());
+    out.bytes("salt", puzzle.salt());
+    out.bytes("answer", answer.to_be_bytes());
+    out.bytes("work", puzzle.work(answer).unwrap());
+    out.check();
+}
+
+#[test]
 fn labels_are_frozen() {
     let mut out = Vectors::new("labels.txt");
     for label in [
@@ -94,6 +126,10 @@ fn labels_are_frozen() {
         labels::INVITE_LOCATOR,
         labels::INVITE_BUNDLE,
         labels::INVITE_TAGS,
+        labels::ADDRESS_LOCATOR,
+        labels::ADDRESS_BUNDLE,
+        labels::ADDRESS_MARK,
+        labels::ADDRESS_TALK,
         labels::HX1_ID,
         labels::HX1_KEYS,
         labels::DR_ROOT,

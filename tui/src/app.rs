@@ -18,6 +18,7 @@ pub mod settings;
 mod stories;
 #[cfg(test)]
 pub(crate) mod story;
+mod strangers;
 #[cfg(test)]
 mod talk_stories;
 mod update;
@@ -26,7 +27,7 @@ mod wizard_keys;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use karvon_node::api::{ApiError, Contact, Event, Meeting, Message, Response, State, Status};
+use karvon_node::api::{ApiError, Contact, Event, Meeting, Message, Response, State, Status, Stranger};
 
 use crate::command::Purpose;
 use crate::lang::{Lang, Texts};
@@ -92,6 +93,8 @@ pub enum Action {
     Find,
     /// Go to the next conversation with unseen messages.
     NextUnread,
+    /// Requests of strangers.
+    Requests,
     /// Search in all messages.
     Search,
     /// Go to the first message.
@@ -260,6 +263,8 @@ pub struct Model {
     pub chat: Option<Chat>,
     /// Who is typing, and a count that tells this typing from an earlier one.
     pub typing: Option<(u32, u64)>,
+    /// Strangers who ask for a conversation.
+    pub strangers: Vec<Stranger>,
     /// Unsent texts of conversations that are not open.
     pub drafts: BTreeMap<u32, Editor>,
     /// Windows over the panes; the last one takes keys.
@@ -299,6 +304,7 @@ impl Model {
             focus: Focus::List,
             chat: None,
             typing: None,
+            strangers: Vec::new(),
             drafts: BTreeMap::new(),
             overlays: Vec::new(),
             notice: None,

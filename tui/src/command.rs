@@ -73,6 +73,8 @@ pub enum Purpose {
     Again(String),
     /// A name was changed.
     Rename,
+    /// Who asks for a conversation.
+    Requests,
     /// The doors, for the doctor.
     Doors,
     /// A passphrase was tried.

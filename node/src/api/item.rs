@@ -53,6 +53,10 @@ pub enum Meeting {
     LookingUp,
     /// The first cell is under way.
     Greeting,
+    /// The work that a published address asks for is being done, or the request is on its way.
+    Asking,
+    /// The request is at their relays and was not answered: nothing says whether they have seen it.
+    Waiting,
     /// Both sides have keys.
     Connected,
     /// It can not succeed; the error's code says why.
@@ -68,6 +72,9 @@ pub struct Contact {
     pub name: String,
     /// How far the meeting is.
     pub meeting: Meeting,
+    /// While `asking`: how much of the work to be expected is done, percent; luck decides when it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_percent: Option<u8>,
     /// Fingerprint of the account key, hexadecimal.
     pub fingerprint: String,
     /// Keys compared face to face.
@@ -89,6 +96,23 @@ pub struct Contact {
     /// Their keys changed: nothing is sent until [`Setting::KeysAccepted`].
     #[serde(default)]
     pub keys_changed: bool,
+}
+
+/// A stranger who asks for a conversation, or one who is blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stranger {
+    /// Number of the request.
+    pub request: u64,
+    /// The name they gave: foreign text.
+    pub name: String,
+    /// Their first text, empty if there is none: foreign text.
+    pub text: String,
+    /// Fingerprint of the account key, hexadecimal.
+    pub fingerprint: String,
+    /// When it came, or was blocked, by this device's clock; RFC 3339.
+    pub at: String,
+    /// Whatever this account asks is passed over.
+    pub blocked: bool,
 }
 
 /// State of an own message; `received` for those of others.

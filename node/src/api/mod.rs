@@ -12,13 +12,17 @@ pub mod server;
 pub mod time;
 
 pub use item::{
-    Attachment, Contact, DoorInfo, Meeting, Message, Reaction, Secret, Setting, State, Status, Trail,
+    Attachment, Contact, DoorInfo, Meeting, Message, Reaction, Secret, Setting, State, Status, Stranger,
+    Trail,
 };
 
 use serde::{Deserialize, Serialize};
 
 /// Version of these types; a front end of another one is told so.
 pub const API_VERSION: u32 = 1;
+
+/// Longest first text of a request at a published address, bytes of UTF-8; longer ones are refused with the code `request_too_long`.
+pub const REQUEST_TEXT_BYTES_MAX: usize = 280;
 
 /// Longest text of one message, bytes of UTF-8; longer ones are refused with the code `too_long`.
 pub const TEXT_BYTES_MAX: usize = 8_000;
@@ -46,10 +50,39 @@ pub enum Request {
     Invite,
     /// [`Response::Added`].
     Add {
-        /// Text of an invitation.
+        /// Text of an invitation or a published address.
         invitation: String,
         /// Local name; empty takes the other side's.
         name: String,
+        /// A first text; at a published address it goes with the request and has at most [`REQUEST_TEXT_BYTES_MAX`] bytes.
+        #[serde(default)]
+        text: String,
+    },
+    /// The own published address: [`Response::Address`].
+    Address,
+    /// Makes a published address, by which strangers may ask for a conversation; the one before ends: [`Response::Address`].
+    NewAddress,
+    /// Ends the published address: [`Response::Done`].
+    EndAddress,
+    /// What strangers ask: [`Response::Requests`].
+    Requests,
+    /// Makes a contact of whoever asked: [`Response::Added`].
+    AcceptRequest {
+        /// Number of the request.
+        request: u64,
+        /// Local name; empty takes the one they gave.
+        #[serde(default)]
+        name: String,
+    },
+    /// Forgets a request, or takes a block back; they are not told: [`Response::Done`].
+    DeclineRequest {
+        /// Number of the request.
+        request: u64,
+    },
+    /// Forgets a request and whatever else this account asks; they are not told: [`Response::Done`].
+    BlockRequest {
+        /// Number of the request.
+        request: u64,
     },
     /// [`Response::Done`].
     Rename {
@@ -267,6 +300,18 @@ pub enum Response {
         /// RFC 3339.
         expires: String,
     },
+    /// The published address.
+    Address {
+        /// One line of at most 199 characters; nothing if there is none.
+        text: Option<String>,
+    },
+    /// What strangers ask.
+    Requests {
+        /// Those that wait, at most 32, then blocked strangers; oldest first.
+        requests: Vec<Stranger>,
+        /// How many made room for newer ones since the node started.
+        dropped: u64,
+    },
     /// The recovery code.
     RecoveryCode {
         /// Eight groups of five digits.
@@ -366,6 +411,8 @@ pub enum Event {
         /// Which.
         contact: u32,
     },
+    /// A stranger asks, or a request was answered: ask for [`Request::Requests`].
+    Requests,
     /// Messages came in.
     Received {
         /// From whom.

@@ -1,6 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
-use super::{files, messages};
+use super::{files, messages, strangers};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -86,7 +86,7 @@ impl LeafBackend {
     }
 }
 
-fn closed() -> ApiError {
+pub(super) fn closed() -> ApiError {
     ApiError::new(CLOSED, "the node has stopped: start it again")
 }
 
@@ -121,10 +121,17 @@ impl Inner {
                 }),
                 _ => Err(closed()),
             },
-            Request::Add { invitation, name } => {
+            Request::Add { invitation, name, text } => {
                 let invitation = Zeroizing::new(invitation);
-                self.added(Command::Add { invitation, name }).await
+                self.added(Command::Add { invitation, name, text }).await
             }
+            Request::Address => strangers::address(self, Command::Address).await,
+            Request::NewAddress => strangers::address(self, Command::NewAddress).await,
+            Request::EndAddress => self.done(Command::EndAddress).await,
+            Request::Requests => strangers::requests(self).await,
+            Request::AcceptRequest { request, name } => self.added(Command::Accept { request, name }).await,
+            Request::DeclineRequest { request } => self.done(Command::Decline(request)).await,
+            Request::BlockRequest { request } => self.done(Command::Block(request)).await,
             Request::Rename { contact, name } => self.done(Command::Rename(ContactId(contact), name)).await,
             Request::Send { contact, text } => {
                 self.queued(Command::Send { contact: ContactId(contact), text }).await
@@ -246,9 +253,12 @@ impl Inner {
                 meeting: match contact.meeting {
                     Meeting::LookingUp => api::Meeting::LookingUp,
                     Meeting::Greeting => api::Meeting::Greeting,
+                    Meeting::Asking => api::Meeting::Asking,
+                    Meeting::Waiting => api::Meeting::Waiting,
                     Meeting::Connected => api::Meeting::Connected,
                     Meeting::Failed(kind) => api::Meeting::Failed(code(kind).to_owned()),
                 },
+                work_percent: contact.work_percent,
                 fingerprint: hex(&contact.fingerprint.0),
                 verified: contact.verified,
                 receipts: contact.receipts,
@@ -363,6 +373,7 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
         }
         Event::Contact(id) => api::Event::Contact { contact: id.0 },
         Event::Received { contact, from, to } => api::Event::Received { contact: contact.0, from, to },
+        Event::Requests => api::Event::Requests,
         Event::Typing(id) => api::Event::Typing { contact: id.0 },
         Event::Changed { contact, id } => api::Event::Changed { contact: contact.0, id: hex(&id.0) },
         Event::Delivery(id, delivery) => api::Event::Delivery {

@@ -61,6 +61,7 @@ pub(super) async fn introduced(inner: &Inner, id: &str, name: String) -> Result<
         Content::Introduction { name: theirs, invitation } => Ok(Command::Add {
             invitation: Zeroizing::new(invitation),
             name: if name.is_empty() { theirs } else { name },
+            text: String::new(),
         }),
         _ => Err(ErrorKind::NoSuchMessage.into()),
     }

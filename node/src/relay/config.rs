@@ -308,6 +308,8 @@ impl RelayConfig {
             slot_links: self.length("traffic.slot_links"),
             links: usize::try_from(links).unwrap_or(usize::MAX),
             soft_percent: u8::try_from(self.count("store.soft_percent")).unwrap_or(100),
+            request_bits: u8::try_from(self.count("requests.bits")).unwrap_or(u8::MAX),
+            request_checks_per_minute: self.number("requests.checks"),
             ..RelayLimits::default()
         }
     }

@@ -220,6 +220,8 @@ pub const KEYS: &[Key] = keys! {
     "traffic.slot_day" Kind::Size(MIB, PIB), "16 GiB", "2 GiB", "Bytes a day through the tunnels of one slot (a slot may be shared by a school).";
     "traffic.slot_opens" Kind::Count(10, 1_000_000), "2400", "2400", "Tunnels one slot may open in a minute.";
     "traffic.slot_links" Kind::Count(1, 100_000), "256", "128", "Links one slot may hold at once.";
+    "requests.bits" Kind::Count(0, 16), "7", "7", "Zero bits that a stranger's first contact must show; each more doubles the work.";
+    "requests.checks" Kind::Count(1, 6_000), "60", "30", "Proofs of that work checked in a minute; each takes about 20 ms of a processor.";
 };
 
 #[cfg(test)]

@@ -21,8 +21,9 @@ use crate::api::server::{Listener, Stop};
 use crate::clock::Clock;
 use crate::deps::Deps;
 use crate::driver::{self, Call, RelaySurroundings};
+use crate::jobs::Threads;
 use crate::net::{self, Bounds, WebOptions};
-use crate::port::{NoJobs, WriterPort, entropy, generator};
+use crate::port::{WriterPort, entropy, generator};
 use crate::relay_options::{Ready, RelayOptions, WebDoor};
 use crate::rundir::{self, NodeFile};
 use crate::store::disk::Disk;
@@ -275,7 +276,7 @@ async fn life(
         core,
         net,
         &mut port,
-        Arc::new(NoJobs),
+        Arc::new(Threads),
         clock,
         calls,
         RelaySurroundings(|_: &_| {}),

@@ -122,6 +122,13 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
         | Request::File { .. }
         | Request::Introduce { .. }
         | Request::AddIntroduced { .. }
+        | Request::Address
+        | Request::NewAddress
+        | Request::EndAddress
+        | Request::Requests
+        | Request::AcceptRequest { .. }
+        | Request::DeclineRequest { .. }
+        | Request::BlockRequest { .. }
         | Request::Safety { .. }
         | Request::Set { .. }
         | Request::Typing { .. }

@@ -2,7 +2,7 @@
 
 mod object;
 
-pub use object::{BundleObject, OBJECT_BODY_BYTES, OBJECT_BYTES, Opened, Tombstone};
+pub use object::{BundleObject, OBJECT_BODY_BYTES, OBJECT_BYTES, Opened, Place, Tombstone};
 
 use crate::body::MailboxDescriptor;
 use crate::crypto::fixed::Reader;

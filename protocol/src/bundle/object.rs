@@ -51,6 +51,21 @@ pub enum Opened {
     Revoked,
 }
 
+/// Where an object lies, and what it is sealed with: from an invitation or a published address.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Where it lies.
+    pub locator: Locator,
+    /// What it is sealed with.
+    pub bundle_key: &'a [u8; 32],
+}
+
+impl<'a> From<&'a InviteKeys> for Place<'a> {
+    fn from(keys: &'a InviteKeys) -> Self {
+        Self { locator: keys.locator, bundle_key: &keys.bundle_key }
+    }
+}
+
 /// What relays keep under a locator: `version 1 | locator 32 | owner key 32 | seq 8 | expiry 8 | body 1,912 | signature 64` by the owner key
 /// over `label | all before`. The body is `nonce 24 | XChaCha20-Poly1305(bundle_key, kind 1 | length 2, content | zeros)` with the
 /// first 81 bytes as associated data. The first put pins the owner key, only a higher seq replaces; that is the relay's rule.
@@ -75,19 +90,19 @@ impl fmt::Debug for BundleObject {
 }
 
 impl BundleObject {
-    /// The object that holds `bundle`, signed by the invitation's throw-away key.
+    /// The object that holds `bundle`, signed by the throw-away key of the invitation or address.
     ///
     /// # Errors
     /// [`PeerFault::Length`] if the bundle is longer than an object holds; those of [`Bundle::make`] fit.
-    pub fn seal(
-        keys: &InviteKeys,
+    pub fn seal<'a>(
+        place: impl Into<Place<'a>>,
         bundle: &Bundle,
         owner: &LocalSignKey,
         seq: u64,
         expiry_s: u64,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, PeerFault> {
-        Self::build(keys, owner, seq, expiry_s, KIND_BUNDLE, |_| bundle.bytes.clone(), rng)
+        Self::build(place.into(), owner, seq, expiry_s, KIND_BUNDLE, |_| bundle.bytes.clone(), rng)
     }
 
     /// The object that replaces a bundle once its invitation was used or taken back. Only the inviter can make it: it is signed by their
@@ -95,8 +110,8 @@ impl BundleObject {
     ///
     /// # Errors
     /// None in practice; see [`BundleObject::seal`].
-    pub fn tombstone(
-        keys: &InviteKeys,
+    pub fn tombstone<'a>(
+        place: impl Into<Place<'a>>,
         why: Tombstone,
         me: &LocalIdentity,
         owner: &LocalSignKey,
@@ -112,11 +127,11 @@ impl BundleObject {
             let signature = me.sign_key().sign(SIGN_TOMBSTONE, &[head, &[kind]].concat());
             [&me.cert().encode()[..], &signature].concat()
         };
-        Self::build(keys, owner, seq, expiry_s, kind, content, rng)
+        Self::build(place.into(), owner, seq, expiry_s, kind, content, rng)
     }
 
     fn build(
-        keys: &InviteKeys,
+        place: Place<'_>,
         owner: &LocalSignKey,
         seq: u64,
         expiry_s: u64,
@@ -124,9 +139,14 @@ impl BundleObject {
         content: impl FnOnce(&[u8]) -> Vec<u8>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, PeerFault> {
-        let head =
-            [&[VERSION][..], &keys.locator.0, &owner.public().0, &seq.to_be_bytes(), &expiry_s.to_be_bytes()]
-                .concat();
+        let head = [
+            &[VERSION][..],
+            &place.locator.0,
+            &owner.public().0,
+            &seq.to_be_bytes(),
+            &expiry_s.to_be_bytes(),
+        ]
+        .concat();
         let content = content(&head);
         let length = u16::try_from(content.len()).map_err(|_| PeerFault::Length)?;
         let mut plain = [&[kind][..], &length.to_be_bytes(), &content].concat();
@@ -135,11 +155,11 @@ impl BundleObject {
         }
         plain.resize(OBJECT_PLAIN_BYTES, 0);
         let nonce = random::<24>(rng);
-        let sealed = xseal(&keys.bundle_key, &nonce, &head, &plain);
+        let sealed = xseal(place.bundle_key, &nonce, &head, &plain);
         let mut bytes = [&head[..], &nonce[..], &sealed].concat();
         let signature = owner.sign(SIGN_OBJECT, &bytes);
         bytes.extend_from_slice(&signature);
-        Ok(Self { locator: keys.locator, owner: owner.public(), seq, expiry_s, bytes })
+        Ok(Self { locator: place.locator, owner: owner.public(), seq, expiry_s, bytes })
     }
 
     /// The bytes as signed.

@@ -24,6 +24,17 @@ pub const INVITE_BUNDLE: &str = "karvon/1 invite bundle";
 /// The four first-contact tags.
 pub const INVITE_TAGS: &str = "karvon/1 invite tags";
 
+/// HKDF salt of everything that comes from a published address.
+pub const ADDRESS_SALT: &str = "karvon/1 address";
+/// Where a published address's bundle object lies.
+pub const ADDRESS_LOCATOR: &str = "karvon/1 address locator";
+/// What a published address's bundle object is sealed with.
+pub const ADDRESS_BUNDLE: &str = "karvon/1 address bundle";
+/// Key of the tags by which requests are known.
+pub const ADDRESS_MARK: &str = "karvon/1 address mark";
+/// What a conversation that began at a published address is named after.
+pub const ADDRESS_TALK: &str = "karvon/1 address talk";
+
 /// Signature of a bundle by the device.
 pub const SIGN_BUNDLE: &str = "karvon/1 bundle";
 /// Signature of a bundle object by its owner key.

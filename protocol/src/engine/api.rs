@@ -34,14 +34,36 @@ pub enum Command {
     Doors,
     /// Makes an invitation: [`Reply::Invitation`]. Works offline once a door was reached.
     Invite,
-    /// Adds a contact from an invitation; succeeds locally, the handshake goes on by itself. `name` is the local name; the other
+    /// Adds a contact from an invitation or a published address; succeeds locally, the handshake goes on by itself. `name` is the local name; the other
     /// side's own name is taken if it is empty.
     Add {
-        /// Text of the invitation.
+        /// Text of the invitation or address.
         invitation: Zeroizing<String>,
         /// Local name.
         name: String,
+        /// The first text, queued with the contact unless it is empty. At a published address it goes with the request and has at most
+        /// 280 bytes.
+        text: String,
     },
+    /// The own published address: [`Reply::Address`].
+    Address,
+    /// Makes a published address, by which strangers may ask for a conversation, and ends the one before: [`Reply::Address`].
+    NewAddress,
+    /// Ends the published address.
+    EndAddress,
+    /// What strangers asked: [`Reply::Requests`].
+    Requests,
+    /// Makes a contact of whoever asked: [`Reply::Added`].
+    Accept {
+        /// Number of the request.
+        request: u64,
+        /// Local name; empty takes the one they gave.
+        name: String,
+    },
+    /// Forgets a request without a word; or takes back a block.
+    Decline(u64),
+    /// Forgets a request, and whatever else this account asks.
+    Block(u64),
     /// Changes a contact's local name.
     Rename(ContactId, String),
     /// Queues a text: [`Reply::Queued`] once it is durable here.
@@ -142,6 +164,10 @@ pub enum Meeting {
     LookingUp,
     /// The first cell is on its way.
     Greeting,
+    /// The work that a published address asks for is being done, or the request is on its way.
+    Asking,
+    /// The request is at their relays and was not answered.
+    Waiting,
     /// Both sides have keys.
     Connected,
     /// It can not succeed: the invitation was used, expired or damaged.
@@ -157,6 +183,8 @@ pub struct ContactInfo {
     pub name: String,
     /// How far the meeting is.
     pub meeting: Meeting,
+    /// While [`Meeting::Asking`]: how much of the work to be expected is done; luck decides when it ends.
+    pub work_percent: Option<u8>,
     /// Fingerprint of the other side's account key; known from the invitation or the first cell.
     pub fingerprint: Fingerprint,
     /// The keys were compared face to face.
@@ -173,6 +201,23 @@ pub struct ContactInfo {
     pub keys_changed: bool,
     /// Received messages after the last one seen.
     pub unread: u64,
+}
+
+/// A stranger who asks, or one who is blocked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestInfo {
+    /// Its number.
+    pub request: u64,
+    /// The name they gave: foreign text.
+    pub name: String,
+    /// The first text, if one came with it: foreign text.
+    pub text: String,
+    /// Fingerprint of their account key.
+    pub fingerprint: Fingerprint,
+    /// When it came, or was blocked, Unix milliseconds by this device's clock.
+    pub at_ms: u64,
+    /// Whatever this account asks is passed over.
+    pub blocked: bool,
 }
 
 /// What is known of a message's way.
@@ -287,6 +332,15 @@ pub enum Reply {
         /// Unix seconds.
         expiry_s: u64,
     },
+    /// The text of the published address, if there is one.
+    Address(Option<Zeroizing<String>>),
+    /// What strangers asked.
+    Requests {
+        /// Those that wait, then blocked strangers; oldest first.
+        requests: Vec<RequestInfo>,
+        /// How many made room for newer ones since the start.
+        dropped: u64,
+    },
     /// The contact that was added (or was there already).
     Added(ContactId),
     /// The message is durable here.
@@ -344,6 +398,8 @@ pub enum Event {
         /// Last number.
         to: u64,
     },
+    /// A stranger asks, or a request was answered: [`Command::Requests`].
+    Requests,
     /// The other side is typing just now.
     Typing(ContactId),
     /// A message that is there already was edited, taken back, got a sign, or is gone.

@@ -4,8 +4,9 @@ use super::api::{ContactId, Meeting};
 use super::contact::{Card, Contact, Talk};
 use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::inbox::{self, Expected};
+use super::invites::Greeted;
 use super::routes::Lane;
-use super::{CONTACTS_MAX, Engine, safety};
+use super::{CONTACTS_MAX, Engine, outbox, safety};
 use crate::body::Payload;
 use crate::cell::Cell;
 use crate::error::PeerFault;
@@ -13,6 +14,13 @@ use crate::identity::RemoteIdentity;
 use crate::ids::TagPrefix;
 use crate::limits::TAGS_QUIET;
 use crate::rpc::Request;
+use crate::session::Session;
+
+/// Who greeted, and the session that began with it.
+pub(crate) struct Met {
+    pub(crate) identity: RemoteIdentity,
+    pub(crate) session: Session,
+}
 
 impl Engine {
     /// A cell came from a mailbox.
@@ -42,7 +50,12 @@ impl Engine {
                 resets.answer(id, cell, &mut cx);
                 return;
             }
-            // A greeting that was taken; a copy of a cell that was opened already; or a tag that was given up.
+            None if self.addresses.is_asked(&tag) && self.asked(cell).is_err() => {
+                self.faults += 1;
+                self.remove_at(mailbox, tag.prefix());
+                return;
+            }
+            // A greeting or request that was taken; a copy of a cell that was opened already; or a tag that was given up.
             Some(Expected::Invite(_)) | None => {}
         }
         let (mailboxes, mut cx) = self.with_mailboxes();
@@ -93,38 +106,19 @@ impl Engine {
     fn greeted(&mut self, number: u64, cell: &Cell) -> Result<(), PeerFault> {
         let greeted = self.invites.open(number, &self.setup.identity, cell)?;
         let payload = Payload::decode(&greeted.payload)?;
-        let their = payload.mailboxes.clone().ok_or(PeerFault::Malformed)?;
+        if payload.mailboxes.is_none() {
+            return Err(PeerFault::Malformed);
+        }
         let fingerprint = greeted.identity.fingerprint();
-        let mut other_device = false;
         let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
-        let id = match known.map(|contact| (contact.id, contact.card.meeting)) {
-            // Both invited each other at once: the greeting of the lower fingerprint counts.
-            Some((_, Meeting::Greeting | Meeting::LookingUp))
-                if self.setup.identity.fingerprint() < fingerprint =>
-            {
-                return Ok(());
-            }
-            Some((_, Meeting::Connected)) => {
-                other_device = true;
-                self.alarm_all(&greeted.identity)?;
-                self.new_contact(Card::new(fingerprint, &greeted.secret, false))
-            }
-            Some((id, _)) => {
-                let (contacts, mut cx) = self.with_contacts();
-                if let Some(contact) = contacts.get_mut(&id) {
-                    if let Some(cell) = contact.out.cells.remove(&0) {
-                        cell.retire(id, 0, None, &mut cx);
-                    }
-                    cx.timers.cancel(Alarm::Meet(id));
-                    let name = core::mem::take(&mut contact.card.name);
-                    contact.card = Card::new(fingerprint, &greeted.secret, false);
-                    contact.card.name = name;
-                }
-                id
-            }
-            None if self.contacts.len() >= CONTACTS_MAX => return Err(PeerFault::Bound),
-            None => self.new_contact(Card::new(fingerprint, &greeted.secret, false)),
-        };
+        // Both invited each other at once: the greeting of the lower fingerprint counts.
+        if known.is_some_and(|contact| {
+            matches!(contact.card.meeting, Meeting::Greeting | Meeting::LookingUp)
+                && self.setup.identity.fingerprint() < fingerprint
+        }) {
+            return Ok(());
+        }
+        let place = self.place_for(&greeted.identity, &greeted.secret)?;
         for tag in self.invites.tags(number).to_vec() {
             self.inbox.forget(&tag);
             if tag != cell.tag() {
@@ -135,14 +129,59 @@ impl Engine {
         let Self { invites, setup, .. } = self;
         let mut cx = context!(self);
         invites.use_up(number, &setup.identity, &mut cx);
+        let Greeted { identity, session, .. } = greeted;
+        self.meet_as(place, Met { identity, session }, &payload)
+    }
+
+    /// The contact as whom somebody who greets is met; and whether it is another device of a connected contact.
+    pub(crate) fn place_for(
+        &mut self,
+        identity: &RemoteIdentity,
+        secret: &[u8; 16],
+    ) -> Result<(ContactId, bool), PeerFault> {
+        let fingerprint = identity.fingerprint();
+        let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
+        Ok(match known.map(|contact| (contact.id, contact.card.meeting)) {
+            Some((_, Meeting::Connected)) => {
+                self.alarm_all(identity)?;
+                (self.new_contact(Card::new(fingerprint, secret, false)), true)
+            }
+            Some((id, _)) => {
+                let (contacts, mut cx) = self.with_contacts();
+                if let Some(contact) = contacts.get_mut(&id) {
+                    if let Some(cell) = contact.out.cells.remove(&0) {
+                        cell.retire(id, 0, None, &mut cx);
+                    }
+                    cx.timers.cancel(Alarm::Meet(id));
+                    let name = core::mem::take(&mut contact.card.name);
+                    contact.card = Card::new(fingerprint, secret, false);
+                    contact.card.name = name;
+                    // Texts that went with the greeting that does not count go with the session that does.
+                    outbox::begin_again(contact);
+                }
+                (id, false)
+            }
+            None if self.contacts.len() >= CONTACTS_MAX => return Err(PeerFault::Bound),
+            None => (self.new_contact(Card::new(fingerprint, secret, false)), false),
+        })
+    }
+
+    /// Both sides have keys from now on.
+    pub(crate) fn meet_as(
+        &mut self,
+        (id, other_device): (ContactId, bool),
+        met: Met,
+        payload: &Payload,
+    ) -> Result<(), PeerFault> {
+        let their = payload.mailboxes.clone().ok_or(PeerFault::Malformed)?;
         let (contacts, mut cx) = self.with_contacts();
         let Some(contact) = contacts.get_mut(&id) else { return Ok(()) };
-        contact.card.identity = Some(greeted.identity);
-        let mut talk = Talk::new(greeted.session, their);
+        contact.card.identity = Some(met.identity);
+        let mut talk = Talk::new(met.session, their);
         // A greeting grants the first tags of its sender.
         talk.credit = TAGS_QUIET;
         contact.talk = Some(talk);
-        inbox::on_payload(contact, &payload, None, &mut cx);
+        inbox::on_payload(contact, payload, None, &mut cx);
         inbox::connected(contact, &mut cx);
         if other_device {
             safety::alarm(contact, &mut cx);
@@ -155,7 +194,7 @@ impl Engine {
     /// A connected contact's account key greets by an invitation. From a device that is known it is a repetition. From another one it
     /// is a person with a new device, or somebody who has only their account key: nothing more is sent to any of their devices until
     /// this person decides. (A device restored from a backup comes by its gift and so shows that it goes on.)
-    fn alarm_all(&mut self, identity: &RemoteIdentity) -> Result<(), PeerFault> {
+    pub(crate) fn alarm_all(&mut self, identity: &RemoteIdentity) -> Result<(), PeerFault> {
         let fingerprint = identity.fingerprint();
         let full = self.contacts.len() >= CONTACTS_MAX;
         let (contacts, mut cx) = self.with_contacts();

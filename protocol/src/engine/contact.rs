@@ -34,8 +34,10 @@ pub(crate) struct Card {
     pub(crate) conversation: Zeroizing<[u8; 32]>,
     /// This side used the other's invitation.
     pub(crate) initiator: bool,
-    /// The invitation this contact was added from, until the greeting was sealed.
+    /// The invitation or address this contact was added from, until they answered.
     pub(crate) invitation: Option<Zeroizing<String>>,
+    /// This side asked at a published address and was not answered yet.
+    pub(crate) asking: bool,
     pub(crate) verified: bool,
     /// Received messages up to this number were seen.
     pub(crate) seen_upto: u64,
@@ -157,6 +159,7 @@ impl Contact {
             id: self.id,
             name: self.name().to_owned(),
             meeting: self.card.meeting,
+            work_percent: None,
             fingerprint: self.card.fingerprint,
             verified: self.card.verified,
             receipts: self.terms.receipts,
@@ -258,6 +261,7 @@ impl Card {
             conversation: Zeroizing::new(blake3::derive_key("karvon 2026 conversation v1", secret)),
             initiator,
             invitation: None,
+            asking: false,
             verified: false,
             seen_upto: 0,
             pair: Zeroizing::new([0; 32]),
@@ -302,7 +306,7 @@ impl Card {
         }
         let (phase, error) = match self.meeting {
             Meeting::LookingUp => (0, 0),
-            Meeting::Greeting => (1, 0),
+            Meeting::Greeting | Meeting::Asking | Meeting::Waiting => (1, 0),
             Meeting::Connected => (2, 0),
             Meeting::Failed(ErrorKind::InviteUsed) => (3, 1),
             Meeting::Failed(ErrorKind::InviteExpired) => (3, 2),
@@ -316,7 +320,7 @@ impl Card {
         map.bytes(9, &*self.conversation).uint(10, u64::from(self.initiator));
         map.bytes(20, &*self.pair).uint(21, self.generation).uint(22, self.floor);
         map.uint(24, self.line).uint(25, self.their_line);
-        map.uint(26, self.skipped.0).uint(27, self.skipped.1);
+        map.uint(26, self.skipped.0).uint(27, self.skipped.1).uint(28, u64::from(self.asking));
         if let Some(Pending { next_seq, delivered_below, receive_next }) = self.pending {
             map.array(23, &[next_seq, delivered_below, receive_next].map(uint));
         }
@@ -346,6 +350,7 @@ impl Card {
                 25 => card.their_line = field.uint()?,
                 26 => card.skipped.0 = field.uint()?,
                 27 => card.skipped.1 = field.uint()?,
+                28 => card.asking = field.uint()? == 1,
                 23 => {
                     let [next_seq, delivered_below, receive_next] =
                         field.array(3, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?;

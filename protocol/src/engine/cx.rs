@@ -1,6 +1,7 @@
 //! What the machines of the engine share while one input is handled: effects, time, randomness, timers and signals to one another.
 
 use super::api::{ContactId, Event, Reply};
+use super::knocks::Knock;
 use super::pace::{Paces, Stamp};
 use super::routes::{Lane, RouteError};
 use crate::cell::Cell;
@@ -51,6 +52,8 @@ pub(crate) enum Alarm {
     Gift(ContactId),
     /// Form the session with a contact again, or look how far that is.
     Reset(ContactId),
+    /// Look after the published address: its age, its copies at relays.
+    Address,
 }
 
 /// Whom the answer of a relay is for.
@@ -76,6 +79,12 @@ pub(crate) enum Token {
     Canary(u32),
     /// The tags of a contact's gift at a mailbox.
     ResetTags(u32, ContactId),
+    /// What a relay wants for a contact's first cell.
+    Terms(ContactId),
+    /// The bundle of a published address at a relay.
+    AddressObject(u64),
+    /// Whether a mailbox takes requests of strangers.
+    TakesRequests(u32),
     /// Nobody waits for the answer.
     Nobody,
 }
@@ -122,6 +131,8 @@ pub(crate) enum Signal {
     Reported(ContactId, u64, Vec<RelayId>),
     /// A mailbox should have brought a contact's message with this number by now.
     Claimed(u32, ContactId, u64),
+    /// A relay is to be paid for a cell.
+    Knock(Box<Knock>),
 }
 
 /// Everything a machine may touch besides its own state.

@@ -1,17 +1,17 @@
 //! The dispatcher: commands, frames, alarms and signals find their machine.
 
-use super::api::{Command, ContactId, Event, Meeting, Reply, StatusInfo};
+use super::api::{Command, ContactId, ContactInfo, Event, Meeting, Reply, StatusInfo};
 use super::changes::{self, What};
 use super::contact::{Card, Contact};
 use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
 use super::{CONTACTS_MAX, Engine, expiry, gaps, meeting, receipts, safety};
+use crate::address::Ticket;
 use crate::core::{CommandId, LinkId, LoadId, Output};
 use crate::error::ErrorKind;
 use crate::ids::RelayId;
-use crate::invite::Invitation;
-use crate::limits::NAME_BYTES_MAX;
+use crate::limits::{NAME_BYTES_MAX, REQUEST_TEXT_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::link::{Frame, Kind};
 use crate::rpc::{self, Request};
 use crate::tags::class_of;
@@ -32,7 +32,23 @@ impl Engine {
             }
             Command::Doors => Ok(Reply::Doors(self.doors.list())),
             Command::Invite => self.invite(),
-            Command::Add { invitation, name } => self.add(&invitation, name),
+            Command::Add { invitation, name, text } => self.add(&invitation, name, text),
+            Command::Address => Ok(Reply::Address(self.addresses.text())),
+            Command::NewAddress => self.new_address(),
+            Command::EndAddress => self.end_address(),
+            Command::Requests => {
+                let (requests, dropped) = (self.requests.list(), self.requests.dropped());
+                Ok(Reply::Requests { requests, dropped })
+            }
+            Command::Accept { request, name } => self.accept_request(request, name),
+            Command::Decline(request) => {
+                let (requests, mut cx) = self.with_requests();
+                requests.decline(request, &mut cx)
+            }
+            Command::Block(request) => {
+                let (requests, mut cx) = self.with_requests();
+                requests.block(request, &mut cx)
+            }
             Command::Rename(contact, name) => self.rename(contact, &name),
             Command::Send { contact, text } => self.say_text(contact, text, false),
             Command::Answer { to, text } => self.say_reply(to, text),
@@ -47,7 +63,7 @@ impl Engine {
             Command::React(message, emoji) => return self.change(id, &message, What::Sign(emoji)),
             Command::Edit(message, text) => return self.change(id, &message, What::Edit(text)),
             Command::Delete(message) => return self.change(id, &message, What::Delete),
-            Command::Contacts => Ok(Reply::Contacts(self.contacts.values().map(Contact::info).collect())),
+            Command::Contacts => Ok(Reply::Contacts(self.contact_list())),
             Command::Message(message) => {
                 self.ask_message(id, &message);
                 return;
@@ -78,16 +94,24 @@ impl Engine {
         Ok(Reply::Invitation { text: issued.text, long: issued.long, expiry_s: issued.expiry_s })
     }
 
-    fn add(&mut self, text: &str, name: String) -> Result<Reply, ErrorKind> {
-        let invitation = Invitation::from_text(text)?;
-        if invitation.who == self.setup.identity.fingerprint() {
+    fn add(&mut self, given: &str, name: String, text: String) -> Result<Reply, ErrorKind> {
+        let ticket = Ticket::from_text(given)?;
+        let (who, own) = (ticket.who(), self.setup.identity.fingerprint());
+        if who == own {
             return Err(ErrorKind::InviteOwn);
+        }
+        let asking = matches!(ticket, Ticket::Address(_));
+        if asking && text.len() > REQUEST_TEXT_BYTES_MAX {
+            return Err(ErrorKind::RequestTooLong);
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(ErrorKind::TooLong);
         }
         if name.len() > NAME_BYTES_MAX {
             return Err(ErrorKind::TooLong);
         }
         let known = self.contacts.values().find(|contact| {
-            contact.card.fingerprint == invitation.who && !matches!(contact.card.meeting, Meeting::Failed(_))
+            contact.card.fingerprint == who && !matches!(contact.card.meeting, Meeting::Failed(_))
         });
         if let Some(contact) = known {
             return Ok(Reply::Added(contact.id));
@@ -95,9 +119,10 @@ impl Engine {
         if self.contacts.len() >= CONTACTS_MAX {
             return Err(ErrorKind::Limit);
         }
-        let mut card = Card::new(invitation.who, &invitation.secret, true);
+        let mut card = Card::new(who, &ticket.talk_secret(&own), true);
         card.name = name;
-        card.invitation = Some(invitation.to_text(true));
+        card.invitation = Some(ticket.to_text());
+        card.asking = asking;
         let id = self.new_contact(card);
         let (contacts, mut cx) = self.with_contacts();
         if let Some(contact) = contacts.get(&id) {
@@ -105,7 +130,32 @@ impl Engine {
             cx.notify(Event::Contact(id));
             cx.alarm_in(Alarm::Meet(id), 0);
         }
+        if !text.is_empty() {
+            // Durable in the same batch as the contact.
+            self.say_text(id, text, false)?;
+        }
         Ok(Reply::Added(id))
+    }
+
+    fn contact_list(&self) -> Vec<ContactInfo> {
+        let info = |contact: &Contact| {
+            let (meeting, work_percent) = self.knocks.shown(contact);
+            ContactInfo { meeting, work_percent, ..contact.info() }
+        };
+        self.contacts.values().map(info).collect()
+    }
+
+    fn new_address(&mut self) -> Result<Reply, ErrorKind> {
+        let descriptor = self.mailboxes.descriptor();
+        let Self { addresses, setup, doors, .. } = self;
+        addresses.renew(&setup.identity, doors, &descriptor, &mut context!(self))?;
+        Ok(Reply::Address(self.addresses.text()))
+    }
+
+    fn end_address(&mut self) -> Result<Reply, ErrorKind> {
+        let Self { addresses, setup, .. } = self;
+        addresses.end(&setup.identity, &mut context!(self));
+        Ok(Reply::Done)
     }
 
     pub(crate) fn new_contact(&mut self, card: Card) -> ContactId {
@@ -295,6 +345,12 @@ impl Engine {
                 self.invites.on_alarm();
                 self.tend_invites();
             }
+            Alarm::Address => {
+                let descriptor = self.mailboxes.descriptor();
+                let Self { addresses, setup, .. } = self;
+                addresses.on_alarm(&setup.identity, &descriptor, &mut context!(self));
+                self.tend_invites();
+            }
         }
     }
 
@@ -310,8 +366,9 @@ impl Engine {
     fn tend_invites(&mut self) {
         let descriptor = self.mailboxes.descriptor();
         let attached = self.mailboxes.attached();
-        let Self { invites, setup, doors, .. } = self;
+        let Self { invites, addresses, setup, doors, .. } = self;
         let mut cx = context!(self);
+        addresses.on_network(&setup.identity, doors, &descriptor, &attached, &mut cx);
         for number in invites.on_network(&setup.identity, doors, &descriptor, &attached, &mut cx) {
             self.inbox.expect_invite(number, self.invites.tags(number));
         }
@@ -372,6 +429,7 @@ impl Engine {
                     mailboxes.lost(number, &mut cx);
                 }
             }
+            Signal::Knock(knock) => self.on_knock(*knock),
             Signal::MailboxesChanged => {
                 let (contacts, mut cx) = self.with_contacts();
                 for contact in contacts.values_mut() {
@@ -490,6 +548,18 @@ impl Engine {
                 if meeting::on_object(contact, answer, &setup.identity, mine, &mut cx) {
                     self.inbox.expect_contact(contact, 0);
                 }
+            }
+            Token::Terms(id) => {
+                let (knocks, mut cx) = self.with_knocks();
+                knocks.on_terms(id, relay, answer, &mut cx);
+            }
+            Token::AddressObject(number) => {
+                let (addresses, mut cx) = self.with_addresses();
+                addresses.on_object(number, relay, answer, &mut cx);
+            }
+            Token::TakesRequests(mailbox) => {
+                let (addresses, mut cx) = self.with_addresses();
+                addresses.on_told(mailbox, answer, &mut cx);
             }
             Token::Nobody => {}
         }

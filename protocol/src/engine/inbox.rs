@@ -255,6 +255,7 @@ fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &m
 pub(crate) fn connected(contact: &mut Contact, cx: &mut Cx<'_>) {
     contact.card.meeting = Meeting::Connected;
     contact.card.invitation = None;
+    contact.card.asking = false;
     contact.card.pending = None;
     if let Some(talk) = contact.talk.as_ref().filter(|_| contact.card.pair.iter().all(|byte| *byte == 0)) {
         contact.card.pair = talk.session.pair_secret();
@@ -263,8 +264,11 @@ pub(crate) fn connected(contact: &mut Contact, cx: &mut Cx<'_>) {
     cx.alarm_by(Alarm::Gift(contact.id), super::resets::GIFT_MS);
     cx.write(contact.save_card());
     cx.notify(Event::Contact(contact.id));
-    // The greeting has arrived.
+    // The greeting has arrived; what it carried and was not acknowledged is sent again.
     if let Some(cell) = contact.out.cells.remove(&0) {
         cell.retire(contact.id, 0, None, cx);
+        if cell.count > 0 {
+            outbox::take_back(contact, cell.first_seq);
+        }
     }
 }

@@ -402,7 +402,7 @@ impl Invites {
 
 /// When an invitation made now ends, Unix seconds. The device's own clock may be wrong by years, and relays refuse what has expired by
 /// theirs, so theirs counts if it is known. Whole days, so that the moment of making can not be told from it.
-fn expiry_s(doors: &Doors, cx: &Cx<'_>) -> u64 {
+pub(crate) fn expiry_s(doors: &Doors, cx: &Cx<'_>) -> u64 {
     const DAY_S: u64 = 86_400;
     let now_s = doors.relays_time_s().unwrap_or(cx.now.wall_ms / 1_000);
     (now_s.saturating_add(INVITE_TTL_S) / DAY_S).saturating_mul(DAY_S)

@@ -35,6 +35,10 @@ pub(crate) enum RouteError {
     Broken,
     /// The relay said no.
     Refused(Refusal),
+    /// It asks for more work than anybody should do.
+    TooDear,
+    /// This person does not want it any more.
+    GivenUp,
 }
 
 impl RouteError {
@@ -49,7 +53,12 @@ impl RouteError {
             Self::Broken => "broken",
             Self::Refused(Refusal::Full) => "full",
             Self::Refused(Refusal::UnknownTag | Refusal::UsedTag) => "tag_used",
+            Self::Refused(Refusal::NoRequests) => "no_requests",
+            Self::Refused(Refusal::RequestsFull) => "requests_full",
+            Self::Refused(Refusal::StaleWork | Refusal::WeakWork | Refusal::UsedWork) => "work",
             Self::Refused(_) => "refused",
+            Self::TooDear => "too_much_work",
+            Self::GivenUp => "given_up",
         }
     }
 }

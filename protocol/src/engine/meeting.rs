@@ -6,17 +6,19 @@ use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::Doors;
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
+use crate::address::Ticket;
 use crate::body::{Body, Content, Payload};
 use crate::bundle::{Bundle, BundleObject, Opened};
 use crate::core::Op;
 use crate::error::ErrorKind;
-use crate::handshake;
+use crate::handshake::{self, GREETING_CAPACITY};
 use crate::identity::{LocalIdentity, RemoteIdentity};
-use crate::invite::Invitation;
 use crate::rpc::{Reply, Request};
 
 /// First and longest pause before a lookup is tried again, milliseconds.
 const LOOKUP_MS: (u64, u64) = (200, 60_000);
+/// Bytes of a payload beside its fields: map head, number and head of the array.
+const PAYLOAD_OVERHEAD: usize = 24;
 /// A greeting waits this long for its answer's tags to be registered, milliseconds.
 const GREETING_MS: u64 = 3_000;
 
@@ -25,22 +27,21 @@ pub(crate) fn look_up(contact: &mut Contact, doors: &mut Doors, mailboxes: usize
     if contact.card.meeting != Meeting::LookingUp {
         return;
     }
-    let Some(invitation) = contact.card.invitation.as_ref().and_then(|text| Invitation::from_text(text).ok())
-    else {
+    let Some(ticket) = contact.card.invitation.as_ref().and_then(|text| Ticket::from_text(text).ok()) else {
         fail(contact, ErrorKind::InviteDamaged, cx);
         return;
     };
-    // Each door of the invitation in turn: any of their relays may be gone.
-    let places: Vec<_> = invitation.places().map(|(relay, _)| relay).collect();
+    // Each relay in turn: any of them may be gone.
+    let places = ticket.relays();
     let turn = contact.out.lookups as usize % places.len().max(1);
     let known =
         places.iter().cycle().skip(turn).take(places.len()).find(|relay| doors.relay(**relay).is_some());
     let Some(relay) = known.filter(|_| doors.links_up() > 0).copied() else {
-        // No door of this person leads there yet: the invitation brings its own.
-        for door in invitation.doors() {
-            if doors.links_up() > 0 {
-                doors.ask_directory(Some(door.relay), cx);
-            }
+        // No door of this person leads there yet: an invitation brings its own.
+        for relay in places.iter().filter(|_| doors.links_up() > 0) {
+            doors.ask_directory(Some(*relay), cx);
+        }
+        for door in ticket.doors() {
             if contact.out.lookups > 0 && !doors.has(door.relay) || doors.list().is_empty() {
                 doors.add(&door, cx);
             }
@@ -53,7 +54,7 @@ pub(crate) fn look_up(contact: &mut Contact, doors: &mut Doors, mailboxes: usize
         again(contact, cx);
         return;
     }
-    let ask = Ask::Plain(Request::Get(invitation.keys().locator));
+    let ask = Ask::Plain(Request::Get(ticket.bundle().0));
     cx.signal(Signal::Ask(Lane::Lookup(contact.id), relay, ask, Token::Lookup(contact.id)));
     again(contact, cx);
 }
@@ -84,17 +85,15 @@ pub(crate) fn on_object(
     if contact.card.meeting != Meeting::LookingUp {
         return false;
     }
-    let Some(invitation) = contact.card.invitation.as_ref().and_then(|text| Invitation::from_text(text).ok())
-    else {
+    let Some(ticket) = contact.card.invitation.as_ref().and_then(|text| Ticket::from_text(text).ok()) else {
         return false;
     };
     // Anything but an object: the alarm tries again.
     let Ok(Reply::Object(bytes)) = answer else { return false };
-    let keys = invitation.keys();
-    let object =
-        BundleObject::verify(bytes).and_then(|object| object.open(&keys.bundle_key, &invitation.who));
+    let (_, bundle_key) = ticket.bundle();
+    let object = BundleObject::verify(bytes).and_then(|object| object.open(&bundle_key, &ticket.who()));
     match object {
-        Ok(Opened::Bundle(bundle)) => greet(contact, &bundle, &invitation, me, mine, cx),
+        Ok(Opened::Bundle(bundle)) => greet(contact, &bundle, &ticket, me, mine, cx),
         Ok(Opened::Used) => {
             fail(contact, ErrorKind::InviteUsed, cx);
             false
@@ -114,7 +113,7 @@ pub(crate) fn on_object(
 fn greet(
     contact: &mut Contact,
     bundle: &Bundle,
-    invitation: &Invitation,
+    ticket: &Ticket,
     me: &LocalIdentity,
     mine: Mine<'_>,
     cx: &mut Cx<'_>,
@@ -123,32 +122,50 @@ fn greet(
         return false;
     }
     let name = Body::new(0, Content::Profile(mine.name.to_owned()));
-    let payload =
-        Payload { mailboxes: Some(mine.mailboxes.clone()), loose: vec![name], ..Payload::default() }.encode();
-    let [tag, ..] = invitation.keys().tags;
-    let Ok((cell, session)) = handshake::initiate(me, bundle, tag, &payload, cx.rng) else {
+    let mut payload =
+        Payload { mailboxes: Some(mine.mailboxes.clone()), loose: vec![name], ..Payload::default() };
+    if contact.card.asking {
+        // Whoever is asked sees the first text with the request.
+        if !outbox::has_first(contact, cx) {
+            return false;
+        }
+        let room = GREETING_CAPACITY.saturating_sub(payload.encode().len() + PAYLOAD_OVERHEAD);
+        payload.numbered = outbox::take_first(contact, room);
+        payload.first_seq = u64::from(!payload.numbered.is_empty());
+    }
+    let count = payload.numbered.len() as u64;
+    let mut random = [0; 8];
+    cx.rng.fill_bytes(&mut random);
+    let tag = ticket.tag(random);
+    let Ok((cell, session)) = handshake::initiate(me, bundle, tag, &payload.encode(), cx.rng) else {
         cx.fault();
         return false;
     };
     contact.card.identity = Some(RemoteIdentity { cert: bundle.cert().clone() });
     contact.card.meeting = Meeting::Greeting;
-    contact.talk = Some(Talk::new(session, bundle.mailboxes().clone()));
+    let mut talk = Talk::new(session, bundle.mailboxes().clone());
+    talk.next_pack = 1 + count;
+    contact.talk = Some(talk);
     cx.timers.cancel(Alarm::Meet(contact.id));
     cx.write(contact.save_card());
     cx.notify(Event::Contact(contact.id));
     cx.signal(Signal::TagsWanted(contact.id));
-    hold_greeting(contact, cell, cx);
+    hold_greeting(contact, cell, count, cx);
     true
 }
 
-/// Stores the greeting; it leaves once the tags of its answer are registered, or after a while without that.
-pub(crate) fn hold_greeting(contact: &mut Contact, cell: crate::cell::Cell, cx: &mut Cx<'_>) {
+/// Stores the greeting, which carries the first `count` texts; it leaves once the tags of its answer are registered, or after a while
+/// without that.
+pub(crate) fn hold_greeting(contact: &mut Contact, cell: crate::cell::Cell, count: u64, cx: &mut Cx<'_>) {
     use super::outcell::OutCell;
     use crate::core::{Key, Space};
     use zeroize::Zeroizing;
     let id = contact.id;
     cx.write(Op::Put(Key::of(Space::OutCell, id.group(), 0), Zeroizing::new(cell.bytes().to_vec())));
-    let out = OutCell::new(cell, 0, 0);
+    let mut out = OutCell::new(cell, count.min(1), count);
+    if contact.card.asking {
+        out = out.knocking();
+    }
     cx.write(out.save(id, 0));
     if let Some(op) = contact.save_talk() {
         cx.write(op);

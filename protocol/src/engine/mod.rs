@@ -3,6 +3,7 @@
 //! Each machine owns its state and its records and names no other: it changes its state, writes, and signals; the dispatcher passes the
 //! signals on until none is left.
 
+mod addresses;
 pub mod api;
 mod arrivals;
 mod canary;
@@ -15,6 +16,7 @@ mod expiry;
 mod gaps;
 mod inbox;
 mod invites;
+mod knocks;
 mod lane;
 mod mailboxes;
 mod meeting;
@@ -26,6 +28,7 @@ mod pace;
 mod questions;
 mod receipts;
 mod reform;
+mod requests;
 mod resets;
 mod routes;
 mod safety;
@@ -73,6 +76,9 @@ pub struct Engine {
     invites: invites::Invites,
     questions: questions::Questions,
     resets: resets::Resets,
+    addresses: addresses::Addresses,
+    knocks: knocks::Knocks,
+    requests: requests::Requests,
     start: start::Start,
     network: (u32, u32),
 }
@@ -105,6 +111,9 @@ impl Engine {
             invites: invites::Invites::default(),
             questions: questions::Questions::default(),
             resets: resets::Resets::default(),
+            addresses: addresses::Addresses::default(),
+            knocks: knocks::Knocks::default(),
+            requests: requests::Requests::default(),
             start: start::Start::default(),
             network: (0, 0),
         };
@@ -146,8 +155,9 @@ impl Core for Engine {
                     self.pass_signals();
                 }
             }
-            // Frames wait in bounded queues of the driver; a failed store ends this engine; no job is ever given out.
-            Input::Credit(..) | Input::PersistFailed(_) | Input::Done(..) | Input::ConnectFailed(..) => {}
+            Input::Done(job, output) => self.on_job(job, &output),
+            // Frames wait in bounded queues of the driver; a failed store ends this engine.
+            Input::Credit(..) | Input::PersistFailed(_) | Input::ConnectFailed(..) => {}
         }
         self.pass_signals();
     }
@@ -189,6 +199,9 @@ impl Engine {
     with!(with_routes, routes, routes::Routes);
     with!(with_mailboxes, mailboxes, mailboxes::Mailboxes);
     with!(with_invites, invites, invites::Invites);
+    with!(with_addresses, addresses, addresses::Addresses);
+    with!(with_knocks, knocks, knocks::Knocks);
+    with!(with_requests, requests, requests::Requests);
     with!(with_resets, resets, resets::Resets);
     with!(with_contacts, contacts, BTreeMap<ContactId, Contact>);
 }

@@ -262,6 +262,44 @@ pub(crate) fn on_moved(contact: &mut Contact, cx: &mut Cx<'_>) {
     }
 }
 
+/// Takes texts that wait, from the first one on, as long as they fit `room` bytes: they travel with the request to a published address.
+pub(crate) fn take_first(contact: &mut Contact, mut room: usize) -> Vec<Body> {
+    let mut out = Vec::new();
+    while let Some((body, length)) = contact.out.queue.pop_front_if(|(_, length)| *length + 4 <= room) {
+        room -= length + 4;
+        contact.out.queue_bytes -= length;
+        out.push(body);
+    }
+    out
+}
+
+/// Whether the texts for a contact without a session are in memory; after a restart they are read first.
+pub(crate) fn has_first(contact: &mut Contact, cx: &mut Cx<'_>) -> bool {
+    if contact.next_seq == 1 || !contact.out.queue.is_empty() {
+        return true;
+    }
+    if contact.out.refill.is_none() {
+        let (space, group) = (Space::Sent, contact.id.group());
+        let range = Range::Group { space, group, from: 1, to: contact.next_seq, limit: 16, newest: false };
+        contact.out.refill = Some(cx.load(range));
+        contact.out.on_disk_from.get_or_insert(1);
+    }
+    false
+}
+
+/// Everything that was queued is packed anew, in a session that is yet to begin.
+pub(crate) fn begin_again(contact: &mut Contact) {
+    contact.out.read_again(1, contact.next_seq);
+}
+
+/// What a cell carried is packed again, from number `seq` on.
+pub(crate) fn take_back(contact: &mut Contact, seq: u64) {
+    if let Some(talk) = contact.talk.as_mut().filter(|talk| seq < talk.next_pack) {
+        talk.next_pack = seq;
+        contact.out.read_again(seq, contact.next_seq);
+    }
+}
+
 /// Writes a sealed cell and its conversation, and sends it.
 pub(crate) fn start(
     contact: &mut Contact,
@@ -335,7 +373,7 @@ pub(crate) fn on_refill(contact: &mut Contact, load: LoadId, rows: &[(Key, Value
         // The other side was told that there is nothing in between.
         talk.next_pack = floor;
     }
-    let mut next = contact.talk.as_ref().map_or(0, |talk| talk.next_pack) + contact.out.queue.len() as u64;
+    let mut next = contact.talk.as_ref().map_or(1, |talk| talk.next_pack) + contact.out.queue.len() as u64;
     for (key, value) in rows {
         let body = StoredMessage::decode(value)
             .and_then(|message| Some((Body::decode(&message.body).ok()?, message.body.len())));
@@ -513,6 +551,9 @@ pub(crate) fn load_cell(contact: &mut Contact, number: u64, value: &Value, cx: &
         cx.fault();
         return;
     };
+    if contact.card.asking && number == 0 {
+        cell = cell.knocking();
+    }
     if contact.talk.as_ref().is_some_and(|talk| cell.is_stored(&talk.their)) {
         // What lay at the relays for half of its time while this device was off is deposited again at once.
         cell.settled = Some(cx.now.mono);

@@ -2,6 +2,7 @@
 
 use super::api::{ContactId, TrailEvent, TrailStep};
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
+use super::knocks::Knock;
 use super::routes::{Lane, RouteError};
 use crate::body::MailboxDescriptor;
 use crate::cell::Cell;
@@ -19,6 +20,8 @@ const SPARE_RETRY_MS: u64 = 14_400_000;
 const AWAY_FAILURES: u32 = 3;
 /// Unacknowledged bytes are deposited again after half of the time that relays keep them, milliseconds (DESIGN D1).
 const REFRESH_MS: u64 = CELL_TTL_S * 500;
+/// The work for one relay may take so long before another relay is tried beside it, milliseconds.
+const KNOCK_MS: u64 = 3_600_000;
 /// Deposits refused for their tag are tried there no more often than this, milliseconds.
 const TAG_RETRY_MS: u64 = 60_000;
 
@@ -44,6 +47,8 @@ pub(crate) struct OutCell {
     pub(crate) settled: Option<Mono>,
     /// So long after that it is deposited again, milliseconds.
     pub(crate) refresh_ms: u64,
+    /// It asks at a published address: relays are paid for it.
+    knocks: bool,
 }
 
 impl OutCell {
@@ -57,7 +62,15 @@ impl OutCell {
             loading: None,
             settled: None,
             refresh_ms: REFRESH_MS,
+            knocks: false,
         }
+    }
+
+    /// The same for a cell that asks at a published address: it is paid for, and not again while relays keep it.
+    pub(crate) fn knocking(mut self) -> Self {
+        self.knocks = true;
+        self.refresh_ms = CELL_TTL_S * 1_000;
+        self
     }
 
     /// Relays that said they have it on disk.
@@ -78,7 +91,7 @@ impl OutCell {
     pub(crate) fn start_again(&mut self) {
         self.relays.clear();
         self.settled = None;
-        self.refresh_ms = REFRESH_MS;
+        self.refresh_ms = if self.knocks { CELL_TTL_S * 1_000 } else { REFRESH_MS };
     }
 
     /// Who said that they have it on disk.
@@ -139,6 +152,7 @@ impl OutCell {
         let now = cx.now.mono;
         // Without an answer after this time the next relay is tried beside (DESIGN D3).
         let hedge_ms = cx.paces.hedge_ms(self.cell.as_ref().map_or(0, |cell| cell.bytes().len()));
+        let hedge_ms = if self.knocks { KNOCK_MS } else { hedge_ms };
         let mut counted = 0;
         let mut next = now.after_ms(self.longest_pause());
         for (_, at) in &self.relays {
@@ -172,9 +186,14 @@ impl OutCell {
             if failures == 0 {
                 self.step(TrailEvent::Sent(*relay), cx);
             }
-            let request = Request::Deposit { mailbox: *mailbox, cell };
-            let token = Token::Deposit(contact, number);
-            cx.signal(Signal::Ask(Lane::Contact(contact), *relay, Ask::Plain(request), token));
+            if self.knocks {
+                let knock = Knock { contact, number, relay: *relay, mailbox: *mailbox, cell };
+                cx.signal(Signal::Knock(Box::new(knock)));
+            } else {
+                let request = Request::Deposit { mailbox: *mailbox, cell };
+                let token = Token::Deposit(contact, number);
+                cx.signal(Signal::Ask(Lane::Contact(contact), *relay, Ask::Plain(request), token));
+            }
             counted += 1;
             next = next.min(now.after_ms(hedge_ms));
         }
@@ -284,6 +303,7 @@ impl OutCell {
             loading: None,
             settled: None,
             refresh_ms: REFRESH_MS,
+            knocks: false,
         };
         for entry in entries {
             let (relay, numbers) = entry.split_first_chunk::<16>()?;

@@ -369,7 +369,7 @@ impl Resets {
         cx.write(contact.save_card());
         cx.notify(Event::Contact(id));
         cx.signal(Signal::TagsWanted(id));
-        super::meeting::hold_greeting(contact, cell, cx);
+        super::meeting::hold_greeting(contact, cell, 0, cx);
         let pause = cx.jitter(RETRY_MS);
         cx.alarm_in(Alarm::Reset(id), pause);
         true

@@ -189,8 +189,9 @@ impl Routes {
                 return;
             }
             let Some(route) = self.routes.get_mut(&id) else { return };
-            // The first request rides in the first message, unless it must sign what only an open tunnel has.
+            // The first request rides in the first message, unless it must sign what only an open tunnel has, or would not fit the frame.
             let first = match route.queue.front() {
+                Some((Ask::Plain(Request::Knock { .. }), _)) => None,
                 Some((Ask::Plain(_), _)) => route.queue.pop_front(),
                 _ => None,
             };

@@ -46,6 +46,9 @@ impl Engine {
             Space::Change,
             Space::Reset,
             Space::Expiry,
+            Space::Address,
+            Space::Prekeys,
+            Space::Request,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -118,6 +121,18 @@ impl Engine {
                 if let Some(number) = invites.load(key, value, &mut cx) {
                     self.inbox.expect_invite(number, self.invites.tags(number));
                 }
+            }
+            Space::Address => {
+                let (addresses, mut cx) = self.with_addresses();
+                addresses.load(key, value, &mut cx);
+            }
+            Space::Prekeys => {
+                let (addresses, mut cx) = self.with_addresses();
+                addresses.load_set(key, value, &mut cx);
+            }
+            Space::Request => {
+                let (requests, mut cx) = self.with_requests();
+                requests.load(key, value, &mut cx);
             }
             Space::Contact => match Card::decode(value) {
                 Ok(card) => {
@@ -208,6 +223,8 @@ impl Engine {
             }
         }
         self.mend_sessions();
+        let (addresses, mut cx) = self.with_addresses();
+        addresses.begin(&mut cx);
         let (doors, mut cx) = self.with_doors();
         doors.dial(&mut cx);
         cx.notify(Event::Ready);

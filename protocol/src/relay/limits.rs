@@ -27,6 +27,11 @@ pub struct RelayLimits {
     pub soft_percent: u8,
     /// Links one slot may hold at once: a slot may be shared by several people. The oldest are ended first.
     pub slot_links: usize,
+    /// Zero bits that a stranger's first contact must show: each doubles the work. 7 are some seconds of a desktop and a minute of a
+    /// cheap telephone.
+    pub request_bits: u8,
+    /// Proofs of work that are checked in a minute; each takes about 20 ms of a processor and 16 MiB for that long.
+    pub request_checks_per_minute: u32,
 }
 
 impl Default for RelayLimits {
@@ -44,6 +49,8 @@ impl Default for RelayLimits {
             links: 4_096,
             soft_percent: 80,
             slot_links: 256,
+            request_bits: 7,
+            request_checks_per_minute: 60,
         }
     }
 }
@@ -110,5 +117,9 @@ pub(super) const OWNERS_PER_LOCATOR: usize = 4;
 pub(super) const CELL_TTL_LEAST_S: u64 = 14 * 86_400;
 /// Percent of what may be held from which no new mailboxes are made.
 pub(super) const MAILBOX_PERCENT: u64 = 95;
+/// Milliseconds for which a nonce of proofs of work is the present one; it holds for as long again.
+pub(super) const KNOCK_NONCE_MS: u64 = 3_600_000;
+/// First contacts that wait for the check of their proof.
+pub(super) const KNOCKS_WAITING_MAX: usize = 16;
 /// Longest life of objects and guest slots, seconds.
 pub(super) const GUEST_TTL_S: u64 = crate::limits::INVITE_TTL_S;

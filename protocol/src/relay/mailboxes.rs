@@ -13,7 +13,7 @@ use super::tag_pages::{self, TagPages};
 use crate::cell::{Cell, Class};
 use crate::core::{CellIndex, Key, Mono, Op, Range, Space, Value};
 use crate::ids::{MailboxId, TagPrefix};
-use crate::limits::{CELL_TTL_S, MAILBOX_TAGS_MAX, TUNNEL_WINDOW};
+use crate::limits::{CELL_TTL_S, MAILBOX_TAGS_MAX, REQUESTS_MAX, TUNNEL_WINDOW};
 use crate::rpc::{Push, Refusal, Reply};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -24,12 +24,20 @@ pub(super) enum Work {
     Register(Vec<(u8, TagPrefix)>),
     Unregister(Vec<TagPrefix>),
     Remove(Vec<TagPrefix>),
+    /// What a first contact costs, if there is room for one.
+    Terms(Reply),
+    /// A first contact that was paid for, now or before.
+    Knock {
+        cell: Cell,
+        used: bool,
+    },
 }
 
 impl Work {
     fn bytes(&self) -> usize {
         64 + match self {
-            Self::Deposit(cell) => cell.bytes().len(),
+            Self::Deposit(cell) | Self::Knock { cell, .. } => cell.bytes().len(),
+            Self::Terms(_) => 0,
             Self::Register(tags) => tags.len() * 9,
             Self::Unregister(tags) | Self::Remove(tags) => tags.len() * 8,
         }
@@ -52,6 +60,8 @@ pub(super) struct Mailbox {
     pub(super) seen_s: u64,
     /// Whether a tag was ever registered.
     pub(super) registered: bool,
+    /// Whether strangers may ask its owner for a conversation.
+    requests: bool,
     /// Next sequence number.
     next: u64,
     /// Cells in order of their sequence numbers.
@@ -88,12 +98,12 @@ pub(super) const fn record_key(mailbox: MailboxId) -> Key {
 }
 
 impl Mailbox {
-    /// `version 1 | reserved 8 | seen 8 | registered 1`.
+    /// `version 1 | reserved 8 | seen 8 | flags 1`: 1 something was registered, 2 takes requests.
     pub(super) fn write(&self, id: MailboxId, cx: &mut Cx) {
         let mut out = vec![0];
         out.extend_from_slice(&self.reserved.to_be_bytes());
         out.extend_from_slice(&self.seen_s.to_be_bytes());
-        out.push(u8::from(self.registered));
+        out.push(u8::from(self.registered) | u8::from(self.requests) << 1);
         cx.put(record_key(id), out);
     }
 
@@ -101,9 +111,10 @@ impl Mailbox {
         let ([0], rest) = bytes.split_first_chunk()? else { return None };
         let (reserved, rest) = rest.split_first_chunk::<8>()?;
         let (seen, rest) = rest.split_first_chunk::<8>()?;
-        let registered = rest.first().is_some_and(|byte| *byte != 0);
+        let flags = rest.first().copied().unwrap_or_default();
+        let (registered, requests) = (flags & 1 != 0, flags & 2 != 0);
         let (reserved, seen_s) = (u64::from_be_bytes(*reserved), u64::from_be_bytes(*seen));
-        Some(Self { reserved, seen_s, registered, next: reserved.max(1), ..Self::default() })
+        Some(Self { reserved, seen_s, registered, requests, next: reserved.max(1), ..Self::default() })
     }
 
     /// Whether nobody uses it and nothing lies in it.
@@ -225,6 +236,19 @@ impl Mailboxes {
         }
     }
 
+    /// Whether strangers may ask the owner of this mailbox for a conversation.
+    pub(super) fn takes_requests(&self, id: MailboxId) -> bool {
+        self.boxes.get(&id).is_some_and(|mailbox| mailbox.requests)
+    }
+
+    /// The owner decides about that.
+    pub(super) fn take_requests(&mut self, id: MailboxId, on: bool, cx: &mut Cx) {
+        if let Some(mailbox) = self.boxes.get_mut(&id).filter(|mailbox| mailbox.requests != on) {
+            mailbox.requests = on;
+            mailbox.write(id, cx);
+        }
+    }
+
     /// Does the work at once if the registrations are in memory, else when they are.
     pub(super) fn ask(&mut self, id: MailboxId, end: EndId, number: u32, work: Work, cx: &mut Cx) {
         if !self.boxes.contains_key(&id) {
@@ -269,6 +293,9 @@ impl Mailboxes {
         let by_prefix = &mut active.by_prefix;
         let done = match work {
             Work::Deposit(cell) => deposit(id, mailbox, tags, by_prefix, cell, cx),
+            Work::Terms(_) if requests(tags, by_prefix) >= REQUESTS_MAX => Err(Refusal::RequestsFull),
+            Work::Terms(terms) => Ok(terms),
+            Work::Knock { cell, used } => knock(id, mailbox, tags, by_prefix, (cell, used), cx),
             Work::Register(new) => register(id, mailbox, tags, new, cx),
             Work::Unregister(prefixes) => {
                 prefixes.iter().filter(|prefix| !by_prefix.contains_key(prefix)).for_each(|p| tags.remove(p));
@@ -381,13 +408,9 @@ fn deposit(
     cell: Cell,
     cx: &mut Cx,
 ) -> Result<Reply, Refusal> {
-    let (prefix, class, hash) = (cell.tag().prefix(), cell.class(), cell.hash());
-    if let Some(seq) = by_prefix.get(&prefix) {
-        let at = mailbox.cells.binary_search_by_key(seq, |(seq, _)| *seq).ok();
-        return match at.and_then(|at| mailbox.cells.get(at)) {
-            Some((_, held)) if held.hash == hash.0 => Ok(Reply::Stored { expiry_s: held.expiry_s }),
-            _ => Err(Refusal::UsedTag),
-        };
+    let (prefix, class) = (cell.tag().prefix(), cell.class());
+    if let Some(again) = held(mailbox, by_prefix, &cell) {
+        return again;
     }
     match tags.class(&prefix) {
         None => return Err(Refusal::UnknownTag),
@@ -395,10 +418,66 @@ fn deposit(
         Some(_) => {}
     }
     let (bytes, limits) = (class.bytes() as u64, &cx.limits);
-    if mailbox.bytes + bytes > limits.mailbox_bytes
-        || mailbox.cells.len() as u64 >= limits.mailbox_cells
-        || cx.counts.cells >= limits.cells
-        || cx.counts.cell_bytes + bytes > limits.cell_bytes
+    if mailbox.bytes + bytes > limits.mailbox_bytes || mailbox.cells.len() as u64 >= limits.mailbox_cells {
+        return Err(Refusal::Full);
+    }
+    keep(id, mailbox, by_prefix, cell, cx)
+}
+
+/// What is answered if a cell with this prefix is stored already.
+fn held(
+    mailbox: &Mailbox,
+    by_prefix: &BTreeMap<TagPrefix, u64>,
+    cell: &Cell,
+) -> Option<Result<Reply, Refusal>> {
+    let seq = by_prefix.get(&cell.tag().prefix())?;
+    let at = mailbox.cells.binary_search_by_key(seq, |(seq, _)| *seq).ok();
+    Some(match at.and_then(|at| mailbox.cells.get(at)) {
+        Some((_, held)) if held.hash == cell.hash().0 => Ok(Reply::Stored { expiry_s: held.expiry_s }),
+        _ => Err(Refusal::UsedTag),
+    })
+}
+
+/// First contacts that wait: all other cells lie under tags that their owner registered, until both are removed together.
+fn requests(tags: &TagPages, by_prefix: &BTreeMap<TagPrefix, u64>) -> usize {
+    by_prefix.keys().filter(|prefix| tags.class(prefix).is_none()).count()
+}
+
+/// Stores a first contact, beside the mailbox's quota for cells of people who know its owner.
+fn knock(
+    id: MailboxId,
+    mailbox: &mut Mailbox,
+    tags: &TagPages,
+    by_prefix: &mut BTreeMap<TagPrefix, u64>,
+    (cell, used): (Cell, bool),
+    cx: &mut Cx,
+) -> Result<Reply, Refusal> {
+    if let Some(again) = held(mailbox, by_prefix, &cell) {
+        return again;
+    }
+    if used {
+        return Err(Refusal::UsedWork);
+    }
+    if tags.class(&cell.tag().prefix()).is_some() {
+        return Err(Refusal::UsedTag);
+    }
+    if requests(tags, by_prefix) >= REQUESTS_MAX {
+        return Err(Refusal::RequestsFull);
+    }
+    keep(id, mailbox, by_prefix, cell, cx)
+}
+
+/// Stores a cell whose mailbox has room for it, if the relay has.
+fn keep(
+    id: MailboxId,
+    mailbox: &mut Mailbox,
+    by_prefix: &mut BTreeMap<TagPrefix, u64>,
+    cell: Cell,
+    cx: &mut Cx,
+) -> Result<Reply, Refusal> {
+    let (prefix, class, hash) = (cell.tag().prefix(), cell.class(), cell.hash());
+    if cx.counts.cells >= cx.limits.cells
+        || cx.counts.cell_bytes + class.bytes() as u64 > cx.limits.cell_bytes
     {
         return Err(Refusal::Full);
     }

@@ -8,6 +8,7 @@ mod directory;
 mod ends;
 mod forward;
 mod grants;
+mod knocks;
 mod leaf_link;
 pub mod limits;
 mod links;
@@ -32,6 +33,7 @@ use directory::Directory;
 use ends::Ends;
 use forward::Forward;
 use grants::Grants;
+use knocks::Knocks;
 use limits::RelayLimits;
 use links::{Links, Role};
 use mailboxes::Mailboxes;
@@ -52,6 +54,7 @@ pub struct RelayCore {
     mailboxes: Mailboxes,
     objects: Objects,
     grants: Grants,
+    knocks: Knocks,
     start: start::Start,
     /// When the next round of upkeep is due; `None` until the state is loaded.
     sweep_at: Option<Mono>,
@@ -77,8 +80,9 @@ impl Core for RelayCore {
                     self.on_loaded(purpose, rows);
                 }
             }
-            // The driver drops this core; a relay runs no jobs; the driver bounds the queue of a link and ends a slow one.
-            Input::PersistFailed(_) | Input::Done(..) | Input::Credit(..) => {}
+            Input::Done(job, output) => self.on_checked(job, &output),
+            // The driver drops this core; the driver bounds the queue of a link and ends a slow one.
+            Input::PersistFailed(_) | Input::Credit(..) => {}
             early if !self.onion.is_published() => self.hold_early(early),
             Input::Command(id, command) => {
                 let reply = self.on_command(command);
@@ -151,6 +155,7 @@ impl RelayCore {
             mailboxes: Mailboxes::default(),
             objects: Objects::default(),
             grants: Grants::default(),
+            knocks: Knocks::default(),
             sweep_at: None,
         }
     }

@@ -4,11 +4,13 @@ use super::RelayCore;
 use super::cx::Purpose;
 use super::ends::EndId;
 use super::grants::Claim;
+use super::knocks::Knock;
 use super::limits::MAILBOX_PERCENT;
 use super::links::Role;
 use super::mailboxes::Work;
 use super::objects::Objects;
-use crate::core::{Key, LinkId, Value};
+use crate::cell::Class;
+use crate::core::{JobId, JobOutput, Key, LinkId, Value};
 use crate::crypto::RemoteSignKey;
 use crate::descriptor::flags;
 use crate::ids::MailboxId;
@@ -56,7 +58,10 @@ impl RelayCore {
         let attached = self.ends.get(end).and_then(|end| end.mailbox);
         let cx = &mut self.cx;
         match (request, attached) {
-            (Request::Deposit { .. } | Request::Register(_) | Request::Put(_), _) if cx.takes_nothing() => {
+            (Request::Deposit { .. } | Request::Register(_) | Request::Put(_), _)
+            | (Request::Terms(_) | Request::Knock { .. }, _)
+                if cx.takes_nothing() =>
+            {
                 cx.refuse(end, number, Refusal::Full);
             }
             (Request::Deposit { mailbox, cell }, _) => {
@@ -87,8 +92,44 @@ impl RelayCore {
             (Request::Fetch { from, bytes_max }, Some(id)) => {
                 self.mailboxes.fetch(id, end, number, from, bytes_max, cx);
             }
+            (Request::TakeRequests(on), Some(id)) => {
+                self.mailboxes.take_requests(id, on, cx);
+                cx.answer_stored(end, number, &Reply::Done);
+            }
+            (Request::Terms(mailbox) | Request::Knock { mailbox, .. }, _)
+                if !self.mailboxes.takes_requests(mailbox) =>
+            {
+                cx.refuse(end, number, Refusal::NoRequests);
+            }
+            (Request::Terms(mailbox), _) => {
+                let terms = self.knocks.terms(cx);
+                self.mailboxes.ask(mailbox, end, number, Work::Terms(terms), cx);
+            }
+            (Request::Knock { cell, .. }, _) if cell.class() != Class::S => {
+                cx.refuse(end, number, Refusal::WrongClass);
+            }
+            (Request::Knock { mailbox, nonce, answer, cell }, _) => {
+                let from = (end, number, self.origin(end));
+                let knock = self.knocks.take(from, mailbox, (nonce, answer), cell, &mut self.cx);
+                self.let_in(knock);
+            }
             (_, None) => cx.refuse(end, number, Refusal::NotAttached),
         }
+    }
+
+    /// A proof of work was checked.
+    pub(super) fn on_checked(&mut self, job: JobId, output: &JobOutput) {
+        let knock = self.knocks.on_checked(job, output, &mut self.cx);
+        self.let_in(knock);
+    }
+
+    /// A first contact was paid for: now it is a matter of its mailbox.
+    fn let_in(&mut self, knock: Option<Knock>) {
+        let Some(Knock { end, number, mailbox, cell, used, .. }) = knock else { return };
+        if self.cx.takes_nothing() {
+            return self.cx.refuse(end, number, Refusal::Full);
+        }
+        self.mailboxes.ask(mailbox, end, number, Work::Knock { cell, used }, &mut self.cx);
     }
 
     fn attach(

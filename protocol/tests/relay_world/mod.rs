@@ -4,8 +4,8 @@
 use ed25519_dalek::{Signer as _, SigningKey};
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::core::{
-    Batch, BatchId, CellIndex, CommandId, Core as _, Input, Key, LinkId, LinkInfo, LoadId, Mono, Now, Op,
-    Output, Range, Reason, Space, Target, Value,
+    Batch, BatchId, CellIndex, CommandId, Core as _, Input, Job, JobId, Key, LinkId, LinkInfo, LoadId, Mono,
+    Now, Op, Output, Range, Reason, Space, Target, Value,
 };
 use karvon_protocol::descriptor::{Descriptor, Door, RelayAddr, flags};
 use karvon_protocol::error::ErrorKind;
@@ -113,6 +113,10 @@ pub struct Node {
     pub syncs: bool,
     /// Whether loads are answered at once.
     pub loads: bool,
+    /// Whether jobs are carried out at once.
+    pub works: bool,
+    /// Jobs that wait.
+    pub jobs: Vec<(JobId, Job)>,
     waiting_loads: Vec<(LoadId, Range)>,
     pub sent: Vec<(LinkId, Frame)>,
     pub ended: Vec<(LinkId, Reason)>,
@@ -156,6 +160,8 @@ impl Node {
             pending: Vec::new(),
             syncs: true,
             loads: true,
+            works: true,
+            jobs: Vec::new(),
             waiting_loads: Vec::new(),
             sent: Vec::new(),
             ended: Vec::new(),
@@ -228,6 +234,9 @@ impl Node {
                     let rows = self.image().load(&range);
                     self.core.handle(Input::Loaded(id, rows), self.now);
                 }
+            } else if self.works && !self.jobs.is_empty() {
+                let (id, job) = self.jobs.remove(0);
+                self.core.handle(Input::Done(id, job.carry_out()), self.now);
             } else if self.syncs && !self.pending.is_empty() {
                 let upto = self.pending.last().unwrap().id;
                 self.store(upto);
@@ -257,7 +266,7 @@ impl Node {
                 Output::Disconnect(link, reason) => self.ended.push((link, reason)),
                 Output::Reply(id, reply) => drop(self.replies.insert(id, reply)),
                 Output::Notify(event) => self.events.push(event),
-                Output::Run(..) => panic!("a relay runs no jobs"),
+                Output::Run(id, job) => self.jobs.push((id, job)),
             }
         }
     }
@@ -287,6 +296,16 @@ impl Node {
 
     pub fn sync_all(&mut self) {
         while self.sync_one() {}
+    }
+
+    /// Carries out the oldest job that waits; false if there is none.
+    pub fn work_one(&mut self) -> bool {
+        if self.jobs.is_empty() {
+            return false;
+        }
+        let (id, job) = self.jobs.remove(0);
+        self.input(Input::Done(id, job.carry_out()));
+        true
     }
 
     /// Answers the loads that wait.

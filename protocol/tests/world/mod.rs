@@ -16,6 +16,7 @@ use karvon_protocol::ids::RelayId;
 use karvon_protocol::link::Frame;
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelaySetup};
+use karvon_protocol::relay::limits::RelayLimits;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use turn::{Feed, drain};
 use zeroize::Zeroizing;
 
 pub const WALL_MS: u64 = 1_700_000_000_000;
+/// What one try of a proof of work takes, microseconds.
+const TRY_US: u64 = 25_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Host {
@@ -62,11 +65,13 @@ enum What {
     Failed(Host, u64, Target),
     Persisted(Host, u64, BatchId),
     Loaded(Host, u64, LoadId, Range, BatchId),
+    Done(Host, u64, JobId, JobOutput),
 }
 
 enum Act {
     Persist(Batch),
     Load(LoadId, Range),
+    Run(JobId, Job),
     Send(LinkId, Frame),
     Connect(Target),
     Disconnect(LinkId, Reason),
@@ -107,6 +112,10 @@ pub struct World {
     pub crash_at: Option<(Host, u64, bool)>,
     batches: BTreeMap<Host, u64>,
     descriptors: Vec<Vec<u8>>,
+    /// Bounds of relays that start from now on; proofs of work are cheap.
+    pub limits: RelayLimits,
+    /// Jobs that were given out.
+    pub jobs: Vec<(Host, Job)>,
 }
 
 impl World {
@@ -129,6 +138,8 @@ impl World {
             crash_at: None,
             batches: BTreeMap::new(),
             descriptors: Vec::new(),
+            limits: RelayLimits { request_bits: 2, ..RelayLimits::default() },
+            jobs: Vec::new(),
         }
     }
 
@@ -198,7 +209,7 @@ impl World {
             Host::Relay(n) => {
                 let relay = &mut self.relays[n];
                 relay.node.life += 1;
-                relay.node.core = Some(RelayCore::new(relay.setup.clone(), rng));
+                relay.node.core = Some(RelayCore::with_limits(relay.setup.clone(), self.limits, rng));
             }
             Host::Person(n) => {
                 let person = &mut self.people[n];
@@ -356,6 +367,11 @@ impl World {
                     self.feed(host, Feed::Persisted(upto));
                 }
             }
+            What::Done(host, life, id, output) => {
+                if self.life(host) == life {
+                    self.feed(host, Feed::Done(id, output));
+                }
+            }
             What::Loaded(host, life, id, range, after) => {
                 if self.life(host) == life {
                     self.disk(host).sync(after);
@@ -460,6 +476,14 @@ impl World {
                 }
                 let delay = self.fsync_us;
                 self.at(delay, What::Persisted(host, life, id));
+            }
+            Act::Run(id, job) => {
+                self.jobs.push((host, job.clone()));
+                let tries = match &job {
+                    Job::Search { count, .. } => u64::from(*count),
+                    other => panic!("{other:?}"),
+                };
+                self.at(tries * TRY_US, What::Done(host, life, id, job.carry_out()));
             }
             Act::Load(id, range) => {
                 let after = self.disk(host).pending.back().map_or(BatchId(0), |batch| batch.id);

@@ -1,6 +1,6 @@
 //! What people in the world do and see.
 
-use super::{Host, World};
+use super::{Disk, Host, World};
 use karvon_protocol::body::{Body, Content};
 use karvon_protocol::core::*;
 use karvon_protocol::descriptor::Door;
@@ -26,6 +26,37 @@ impl World {
         self.crash(Host::Relay(relay));
         self.relays[relay].node.disk.cells.clear();
         self.start(Host::Relay(relay));
+    }
+
+    /// All relays want so many bits of work from now on, also for work that is under way: they start anew.
+    pub fn set_request_bits(&mut self, bits: u8) {
+        self.limits.request_bits = bits;
+        for relay in 0..self.relays.len() {
+            self.crash(Host::Relay(relay));
+            self.start(Host::Relay(relay));
+        }
+        self.run_ms(20_000);
+    }
+
+    /// The person begins anew on the same device, with nothing but the keys that say who it is, and doors to these relays.
+    pub fn forget(&mut self, person: usize, doors: &[usize]) {
+        self.crash(Host::Person(person));
+        self.people[person].node.disk = Disk::default();
+        self.start(Host::Person(person));
+        self.run_ms(100);
+        for relay in doors {
+            let door = self.slot(*relay);
+            assert!(self.ask(person, Command::AddDoor(door)).is_ok());
+        }
+        self.run_ms(3_500);
+    }
+
+    /// Input that broke the rules, since the person's start.
+    pub fn faults(&mut self, person: usize) -> u64 {
+        match self.ask(person, Command::Status) {
+            Ok(Reply::Status(status)) => status.faults,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Gives a command and returns its number.
@@ -59,8 +90,11 @@ impl World {
     }
 
     pub fn add(&mut self, person: usize, invitation: &str, name: &str) -> ContactId {
-        let command =
-            Command::Add { invitation: Zeroizing::new(invitation.to_owned()), name: name.to_owned() };
+        let command = Command::Add {
+            invitation: Zeroizing::new(invitation.to_owned()),
+            name: name.to_owned(),
+            text: String::new(),
+        };
         match self.ask(person, command) {
             Ok(Reply::Added(id)) => id,
             other => panic!("not added: {other:?}"),

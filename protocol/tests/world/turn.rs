@@ -13,6 +13,7 @@ pub(super) enum Feed {
     Failed(Target),
     Persisted(BatchId),
     Loaded(LoadId, Vec<(Key, Value)>),
+    Done(JobId, JobOutput),
 }
 
 impl Feed {
@@ -25,6 +26,7 @@ impl Feed {
             Self::Failed(target) => Input::ConnectFailed(target, Reason::Unreachable),
             Self::Persisted(upto) => Input::Persisted { upto },
             Self::Loaded(id, rows) => Input::Loaded(id, rows),
+            Self::Done(id, output) => Input::Done(id, output),
         }
     }
 }
@@ -44,7 +46,7 @@ pub(super) fn drain<C: Core>(node: &mut Node<C>, now: Now) -> Vec<Act> {
             Output::Disconnect(link, reason) => acts.push(Act::Disconnect(link, reason)),
             Output::Reply(id, result) => drop(node.replies.insert(id.0, result)),
             Output::Notify(event) => node.events.push(event),
-            Output::Run(..) => panic!("no job is given out yet"),
+            Output::Run(id, job) => acts.push(Act::Run(id, job)),
         }
     }
     acts

@@ -2,7 +2,7 @@
 
 use super::book::{self, Book};
 use super::disk::DiskSpec;
-use super::node_host::{Calls, NoJobs, NodeHost};
+use super::node_host::{AtOnce, Calls, NodeHost};
 use crate::det::{Rng, Skew};
 use crate::net::{HostId, HostSpec, SimTime, to_ms};
 use crate::oracle::{Fact, Message, Person};
@@ -206,7 +206,7 @@ impl PersonHost {
 
     /// Adds somebody by an invitation; false if the messenger does not run or refuses.
     pub async fn add(&self, invitation: Zeroizing<String>) -> bool {
-        let command = Command::Add { invitation, name: String::new() };
+        let command = Command::Add { invitation, name: String::new(), text: String::new() };
         matches!(self.ask(command).await, Some(Reply::Added(_)))
     }
 
@@ -335,7 +335,7 @@ async fn serve(
         // Nobody looks any more only when the whole process ends.
         let around = move |event| drop(tell.send(event));
         let ended =
-            run(core, net, &mut store, Arc::new(NoJobs), clock, commands, around, std::future::pending());
+            run(core, net, &mut store, Arc::new(AtOnce), clock, commands, around, std::future::pending());
         match ended.await {
             Ok(()) => return,
             Err(error @ (DriverError::Store(_) | DriverError::Net)) => {
@@ -357,7 +357,11 @@ async fn on_event(shared: &Arc<Shared>, event: Event) {
                 check_promise(shared, contact, id).await;
             }
         }
-        Event::Network { .. } | Event::Contact(_) | Event::Changed { .. } | Event::Typing(_) => {}
+        Event::Network { .. }
+        | Event::Contact(_)
+        | Event::Changed { .. }
+        | Event::Requests
+        | Event::Typing(_) => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! A relay of the world: the real one, on a server or a home line, over crashes and restarts.
 
 use super::disk::DiskSpec;
-use super::node_host::{Calls, NoJobs, NodeHost};
+use super::node_host::{AtOnce, Calls, NodeHost};
 use super::sour::{Mood, Sour, Temper};
 use crate::det::Skew;
 use crate::net::{HostId, HostSpec};
@@ -216,7 +216,7 @@ async fn serve(
         let clock = node.deps.clock.clone();
         let around = RelaySurroundings(|_: &_| {});
         let ended =
-            run(core, net, &mut store, Arc::new(NoJobs), clock, commands, around, std::future::pending());
+            run(core, net, &mut store, Arc::new(AtOnce), clock, commands, around, std::future::pending());
         match ended.await {
             Ok(()) => return,
             Err(error @ (DriverError::Store(_) | DriverError::Net)) => {

@@ -71,6 +71,9 @@ pub(super) fn answer(
                 }
             }
         }
+        (Purpose::Requests, Ok(Response::Requests { requests, .. })) => {
+            super::strangers::answered(model, requests);
+        }
         (Purpose::Doors, Ok(Response::Doors { doors })) => {
             for overlay in &mut model.overlays {
                 if let Overlay::Doctor(doctor) = overlay {
@@ -314,6 +317,7 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             update::refresh_status(model, &mut commands);
         }
         Event::Contact { .. } => update::refresh(model, &mut commands),
+        Event::Requests => commands.push(super::strangers::ask()),
         Event::Received { contact, .. } => {
             model.typing = model.typing.filter(|(typing, _)| *typing != contact);
             commands.extend(after(model, contact));
@@ -352,6 +356,7 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
         }
         Event::Lagged | Event::Unlocked => {
             commands.push(update::recent());
+            commands.push(super::strangers::ask());
             update::refresh(model, &mut commands);
             if let Some(chat) = &mut model.chat {
                 // What is on the screen may have changed anywhere in the window.

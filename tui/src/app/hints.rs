@@ -105,6 +105,14 @@ fn overlay_hints(model: &Model, overlay: &Overlay) -> Vec<Hint> {
             let word = if attach.sends() { "key-send" } else { "key-open" };
             vec![hint("Enter", word, Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
+        Overlay::Strangers(_) if model.strangers.is_empty() => vec![back],
+        Overlay::Strangers(_) => vec![
+            hint("a", "key-accept", Action::Char('a')),
+            back,
+            hint("d", "key-decline", Action::Char('d')),
+            hint("b", "key-block", Action::Char('b')),
+            hint("↑↓", "key-choose", Action::Down),
+        ],
         Overlay::Wipe(_) => vec![back, hint("Enter", "key-wipe", Action::Enter)],
         Overlay::Settings(_) => {
             vec![hint("Enter", "key-change", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
@@ -218,6 +226,7 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         },
         Some(Overlay::Settings(settings)) => (super::settings::Setting::ALL.len(), settings.chosen),
         Some(Overlay::Attach(attach)) => (attach.rows().len(), attach.chosen),
+        Some(Overlay::Strangers(chosen)) => (model.strangers.len(), *chosen),
         _ => return Vec::new(),
     };
     let above = crate::draw::list::rows_above(model);
@@ -231,7 +240,9 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
     match model.overlays.last_mut() {
         Some(Overlay::Find(find)) => find.chosen = index,
         Some(Overlay::Search(search)) => search.chosen = index,
-        Some(Overlay::Menu(chosen) | Overlay::React(_, chosen)) => *chosen = index,
+        Some(Overlay::Menu(chosen) | Overlay::React(_, chosen) | Overlay::Strangers(chosen)) => {
+            *chosen = index
+        }
         Some(Overlay::Settings(settings)) => settings.chosen = index,
         Some(Overlay::Details(details)) => match &mut details.step {
             Step::Timer(chosen) => *chosen = index,

@@ -27,6 +27,7 @@ impl Default for Lock {
 /// The node forgot its keys: nothing that was read stays in this process either.
 pub(super) fn closed(model: &mut Model) {
     model.contacts.clear();
+    model.strangers.clear();
     model.last.clear();
     model.chat = None;
     model.chosen = None;

@@ -40,6 +40,8 @@ pub enum Overlay {
     Wipe(Wipe),
     /// About a contact.
     Details(Box<Details>),
+    /// Requests of strangers; the chosen row.
+    Strangers(usize),
     /// Settings.
     Settings(Settings),
     /// Why does it not connect?
@@ -70,11 +72,12 @@ pub enum Found {
 }
 
 /// Commands of the menu and what they do.
-pub const COMMANDS: [(&str, Action); 16] = [
+pub const COMMANDS: [(&str, Action); 17] = [
     ("command-add", Action::Add),
     ("command-invite", Action::Invite),
     ("command-search", Action::Search),
     ("command-unread", Action::NextUnread),
+    ("command-requests", Action::Requests),
     ("command-details", Action::Details),
     ("command-file", Action::File),
     ("command-editor", Action::Editor),

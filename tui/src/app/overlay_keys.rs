@@ -4,7 +4,7 @@ use karvon_node::api::Request;
 
 use super::overlay::{Add, COMMANDS, Found};
 use super::settings::Setting;
-use super::{Action, Model, Overlay, details, file, lock, menu, search, update};
+use super::{Action, Model, Overlay, details, file, lock, menu, search, strangers, update};
 use crate::command::{Command, Connect, Purpose};
 use crate::keymap;
 
@@ -29,6 +29,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             model.overlays.pop();
             return vec![Command::Call(Request::Delete { id }, Purpose::Plain)];
         }
+        Some(Overlay::Strangers(_)) => return strangers::key(model, action),
         Some(Overlay::Attach(_)) => return file::key(model, action),
         Some(Overlay::Wipe(_)) => return lock::wipe_key(model, action),
         Some(Overlay::Settings(_)) => return settings(model, action),
@@ -170,7 +171,8 @@ fn add(model: &mut Model, action: &Action) -> Vec<Command> {
                 Some(Connect::Door(door)) => (Request::AddDoor { door: door.to_string() }, Purpose::AddDoor),
                 Some(Connect::Invitation(invitation)) => {
                     let name = form.name.text().trim().to_owned();
-                    (Request::Add { invitation: invitation.to_string(), name }, Purpose::Add)
+                    let text = String::new();
+                    (Request::Add { invitation: invitation.to_string(), name, text }, Purpose::Add)
                 }
                 _ => {
                     form.on_name = false;

@@ -2,7 +2,7 @@
 
 use karvon_node::api::{
     ApiError, Contact, DoorInfo, Event, Meeting, Message, Reaction, Request, Response, Setting, State,
-    Status, Trail,
+    Status, Stranger, Trail,
 };
 
 use super::file::Entry;
@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) messages: Vec<Message>,
     /// Requests that came, oldest first.
     pub(crate) asked: Vec<String>,
+    pub(crate) strangers: Vec<Stranger>,
     /// What `Send` answers, if not that it is queued.
     pub(crate) refuse: Option<&'static str>,
     pub(crate) finished: Option<crate::command::WizardResult>,
@@ -78,6 +79,7 @@ impl World {
                 message(2, 1, true, "Салом, Рустам", State::Queued),
             ],
             asked: Vec::new(),
+            strangers: Vec::new(),
             refuse: None,
             finished: None,
             quit: false,
@@ -107,7 +109,7 @@ impl World {
                 long: None,
                 expires: "2026-12-22T09:00:00Z".to_owned(),
             },
-            Request::Add { invitation, name } => {
+            Request::Add { invitation, name, .. } => {
                 if invitation.ends_with('9') {
                     return Err(ApiError { code: "invite_used".to_owned(), message: String::new() });
                 }
@@ -200,6 +202,24 @@ impl World {
                 return Err(ApiError { code: "wrong_passphrase".to_owned(), message: String::new() });
             }
             Request::Doors => Response::Doors { doors: doors() },
+            Request::Requests => Response::Requests { requests: self.strangers.clone(), dropped: 0 },
+            Request::AcceptRequest { request, .. } => {
+                let at = self.strangers.iter().position(|stranger| stranger.request == request).unwrap();
+                let accepted = self.strangers.remove(at);
+                self.contacts.push(contact(8, &accepted.name, 1, Meeting::Connected));
+                Response::Added { contact: 8 }
+            }
+            Request::DeclineRequest { request } => {
+                self.strangers.retain(|stranger| stranger.request != request);
+                Response::Done
+            }
+            Request::BlockRequest { request } => {
+                self.strangers
+                    .iter_mut()
+                    .filter(|stranger| stranger.request == request)
+                    .for_each(|stranger| stranger.blocked = true);
+                Response::Done
+            }
             Request::MarkRead { contact, .. } => {
                 self.contacts.iter_mut().filter(|c| c.contact == contact).for_each(|c| c.unread = 0);
                 Response::Done

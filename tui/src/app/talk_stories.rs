@@ -249,3 +249,64 @@ fn the_other_side_learns_of_typing_only_where_that_was_allowed() {
     world.play(&mut model, [Action::Event(event), Action::Char('y'), Action::Backspace]);
     assert_eq!(told(&world), 1);
 }
+
+/// What is on the screen.
+fn screen(model: &Model) -> String {
+    let (columns, rows) = model.size;
+    let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(columns, rows)).unwrap();
+    terminal.draw(|frame| crate::draw::draw(model, frame)).unwrap();
+    let cells = terminal.backend().buffer().content();
+    let row = |cells: &[ratatui::buffer::Cell]| cells.iter().map(ratatui::buffer::Cell::symbol).collect();
+    cells.chunks(usize::from(columns)).map(row).collect::<Vec<String>>().join("\n")
+}
+
+/// Two strangers ask, one of them with hostile words.
+fn asked(world: &mut World) -> Model {
+    let stranger = |request: u64, name: &str, text: &str| karvon_node::api::Stranger {
+        request,
+        name: name.to_owned(),
+        text: text.to_owned(),
+        at: "2026-11-22T09:00:00Z".to_owned(),
+        ..karvon_node::api::Stranger::default()
+    };
+    let mut model = open(world, Lang::En, false, (80, 24));
+    world.strangers = vec![
+        stranger(3, "Зафар", "Салом! Мо дар Хуҷанд шинос шудем."),
+        stranger(4, "\u{1b}[2JBob\u{202e}", "http://example.org\n> Модар  online"),
+    ];
+    world.play(&mut model, [Action::Event(karvon_node::api::Event::Requests)]);
+    model
+}
+
+#[test]
+fn a_stranger_is_announced_shown_and_accepted_by_a_letter_only() {
+    let mut world = World::new();
+    let mut model = asked(&mut world);
+    assert!(model.notice.as_deref().is_some_and(|notice| notice.contains("Requests of strangers")));
+    world.play(&mut model, [Action::Requests]);
+    let shown = screen(&model);
+    assert!(shown.contains("Зафар") && shown.contains("| Салом! Мо дар Хуҷанд шинос шудем."), "{shown}");
+    world.play(&mut model, [Action::Enter]);
+    assert_eq!(world.strangers.len(), 2, "Enter answers nobody");
+    world.play(&mut model, [Action::Char('ф')]);
+    assert_eq!(world.strangers.len(), 1, "ф is on the key of A");
+    assert_eq!(model.chat.as_ref().map(|chat| chat.contact), Some(8));
+    assert!(model.overlays.is_empty());
+}
+
+#[test]
+fn strangers_are_declined_and_blocked_and_their_words_stay_words() {
+    let mut world = World::new();
+    let mut model = asked(&mut world);
+    world.play(&mut model, [Action::Requests, Action::Down]);
+    let shown = screen(&model);
+    assert!(shown.contains("| http://example.org") && shown.contains("| > Модар  online"), "{shown}");
+    assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'));
+    world.play(&mut model, [Action::Char('b')]);
+    assert!(world.strangers[1].blocked && model.strangers.len() == 1);
+    world.play(&mut model, [Action::Char('d')]);
+    assert!(model.strangers.is_empty() && world.strangers.len() == 1);
+    assert!(screen(&model).contains("Nobody asks."));
+    world.play(&mut model, [Action::Char('a'), Action::Char('d'), Action::Back]);
+    assert!(model.overlays.is_empty());
+}

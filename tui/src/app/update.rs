@@ -9,7 +9,7 @@ use super::{
     About, Action, Focus, Model, Outgoing, Overlay, Screen, answer, chat_keys, overlay_keys, scroll,
     wizard_keys,
 };
-use super::{details, file, lock, search};
+use super::{details, file, lock, search, strangers};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 use zeroize::Zeroizing;
@@ -21,6 +21,7 @@ pub fn begin(model: &mut Model) -> Vec<Command> {
         Command::Call(Request::Hello { version: API_VERSION }, Purpose::Hello),
         Command::Call(Request::Subscribe, Purpose::Plain),
         recent(),
+        strangers::ask(),
     ];
     refresh(model, &mut commands);
     commands
@@ -106,6 +107,7 @@ fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
             return vec![Command::Call(Request::Invite, Purpose::Invite)];
         }
         Action::NextUnread => return next_unread(model),
+        Action::Requests => return strangers::open(model),
         Action::Search => return search::open(model, ""),
         Action::Settings => open_overlay(model, Overlay::Settings(Settings::default())),
         Action::Details => return details::open(model),

@@ -1,14 +1,16 @@
 //! The command line as people and scripts write it, with help that teaches by examples.
 
 mod own;
+mod people;
 mod time;
 
 pub use own::{Backup, Config, Door, Node, Passphrase, Profile, Restore, Wipe};
+pub use people::{Add, Address, Contacts, Introduce, Invite, Requests};
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
-use time::{duration, timer};
+use time::duration;
 
 const OVERVIEW: &str = "Examples:
   karvon                                        open the screen; the first start asks four questions
@@ -99,12 +101,38 @@ States: no_door (add one), connecting, connected (a door answers), online (your 
 
 Face to face is safest, then a file, then SMS. Messengers of the state are read. Each invitation is for one person.")]
     Invite(Invite),
-    /// Adds a person from their invitation
+    /// Shows, makes or ends a published address, by which strangers may ask you for a conversation
+    #[command(after_help = "Examples:
+  karvon address --new     makes one to post in public; an earlier one ends
+  karvon address           shows it
+  karvon address --off     ends it
+
+Whoever uses it needs a door of their own and some seconds to minutes of work by their device; what they write waits in `karvon requests`.
+It tells everybody who reads it that you use Karvon, and the relays that keep your mailboxes. First texts are sealed to keys that live for
+up to 52 days: whoever takes your device in that time can read those that were recorded. For people you know an invitation is better.")]
+    Address(Address),
+    /// Lists and answers requests of strangers
+    #[command(after_help = "Examples:
+  karvon requests                          who asks, and what they wrote
+  karvon requests accept 3 --name Bob
+  karvon requests decline 4                forgets it; they are not told
+  karvon requests block 5                  and whatever else this account asks
+  karvon requests unblock 5
+
+Until you accept, they are told nothing, not even that the request came. At most 32 wait; a newer one takes the place of the oldest.")]
+    Requests {
+        /// What to do
+        #[command(subcommand)]
+        what: Option<Requests>,
+    },
+    /// Adds a person from their invitation or published address
     #[command(after_help = "Examples:
   karvon add                                asks for the invitation
   karvon add --stdin --name Ali < invitation.txt
+  karvon add --stdin --text 'We met in Khujand' < address.txt
 
-Returns at once. The two devices then meet by themselves; `karvon contacts` shows how far they are.")]
+Returns at once. The two devices then meet by themselves; `karvon contacts` shows how far they are. At a published address you ask: that
+takes some work of this device, and then waits for their answer. `karvon contacts block` ends the work.")]
     Add(Add),
     /// Lists or renames contacts
     #[command(after_help = "Examples:
@@ -312,89 +340,6 @@ pub struct Init {
     pub door_file: Option<PathBuf>,
 }
 
-/// Arguments of `invite`.
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("form").multiple(true))]
-pub struct Invite {
-    /// As one line of text
-    #[arg(long, group = "form")]
-    pub text: bool,
-    /// As a QR code
-    #[arg(long, group = "form")]
-    pub qr: bool,
-    /// As one longer line that names all doors that are reached (up to five): it works while one of them is there
-    #[arg(long, group = "form")]
-    pub long: bool,
-    /// Leaves out the leading KARVON:
-    #[arg(long)]
-    pub plain: bool,
-}
-
-/// Arguments of `add`.
-#[derive(Debug, Args)]
-pub struct Add {
-    /// Reads the invitation from standard input
-    #[arg(long)]
-    pub stdin: bool,
-    /// Takes the invitation from a message that introduces somebody
-    #[arg(long, value_name = "ID", conflicts_with = "stdin")]
-    pub message: Option<String>,
-    /// What you call this person; otherwise the name they gave
-    #[arg(long)]
-    pub name: Option<String>,
-}
-
-/// `contacts …`
-#[derive(Debug, Subcommand)]
-pub enum Contacts {
-    /// Lists all
-    List,
-    /// Changes what you call somebody
-    Rename {
-        /// Name, or its beginning
-        who: String,
-        /// New name
-        name: String,
-    },
-    /// Whether somebody may know what you read
-    Receipts {
-        /// Name, or its beginning
-        who: String,
-        /// on or off
-        what: OnOff,
-    },
-    /// Whether somebody may know when you type
-    Typing {
-        /// Name, or its beginning
-        who: String,
-        /// on or off
-        what: OnOff,
-    },
-    /// After what time new messages disappear on both devices
-    Timer {
-        /// Name, or its beginning
-        who: String,
-        /// For example 30s, 5m, 12h or 7d; off keeps messages
-        #[arg(value_parser = timer)]
-        time: u64,
-    },
-    /// Shows and sends nothing any more; the other person is not told
-    Block {
-        /// Name, or its beginning
-        who: String,
-    },
-    /// Takes a block back
-    Unblock {
-        /// Name, or its beginning
-        who: String,
-    },
-    /// Accepts the new keys of somebody whose keys changed
-    AcceptKeys {
-        /// Name, or its beginning
-        who: String,
-    },
-}
-
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OnOff {
@@ -471,19 +416,6 @@ pub struct Verify {
     /// Not verified any more
     #[arg(long)]
     pub undo: bool,
-}
-
-/// Arguments of `introduce`.
-#[derive(Debug, Args)]
-pub struct Introduce {
-    /// Who gets the invitation: name of the contact, or its beginning
-    pub who: String,
-    /// What you call the person whose invitation it is
-    #[arg(long)]
-    pub name: String,
-    /// Reads the invitation from standard input
-    #[arg(long)]
-    pub stdin: bool,
 }
 
 /// Arguments of `react`.
@@ -585,6 +517,13 @@ mod tests {
             "karvon --data-dir A recovery-code",
             "karvon --data-dir A backup F --no-history",
             "karvon --data-dir A restore F --no-lock --code-file C",
+            "karvon --data-dir A address --new --json",
+            "karvon --data-dir A address --off",
+            "karvon --data-dir B add --stdin --text hello --name Ali",
+            "karvon --data-dir A requests --json",
+            "karvon --data-dir A requests accept 3 --name Bob --json",
+            "karvon --data-dir A requests decline 3",
+            "karvon --data-dir A requests block 3",
             "karvon demo",
         ] {
             parse(line);

@@ -27,11 +27,11 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
         "no node is running, or it does not answer",
         &[code::NOT_RUNNING, code::CLOSED, code::VERSION, NO_ANSWER],
     ),
-    (4, "no path now", &["no_door", "no_path", "not_connected"]),
+    (4, "no path now", &["no_door", "no_path", "not_connected", "no_mailbox"]),
     (
         5,
         "not found, or the name is ambiguous",
-        &["no_such_contact", "ambiguous", "no_such_message", "no_file", code::NO_PROFILE],
+        &["no_such_contact", "ambiguous", "no_such_message", "no_such_request", "no_file", code::NO_PROFILE],
     ),
     (6, "locked, or the wrong passphrase", &[code::LOCKED, code::WRONG_PASSPHRASE, code::WAIT, "wrong_code"]),
     (7, "a key or signature does not match", &["key_changed", "signature", "mismatch"]),
@@ -45,6 +45,7 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
         "refused by a limit",
         &[
             "too_long",
+            "request_too_long",
             "empty",
             "limit",
             "not_yours",

@@ -19,6 +19,7 @@ mod send;
 pub mod session;
 pub(crate) mod settings;
 mod show;
+mod strangers;
 mod talk;
 mod verify;
 
@@ -96,6 +97,8 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Status) => Box::pin(show::status(&session)).await,
         Some(Command::Info { id }) => Box::pin(show::info(&session, &id)).await,
         Some(Command::Invite(invite)) => Box::pin(people::invite(&session, &invite)).await,
+        Some(Command::Address(address)) => Box::pin(strangers::address(&session, &address)).await,
+        Some(Command::Requests { what }) => Box::pin(strangers::requests(&session, what)).await,
         Some(Command::Add(add)) => Box::pin(people::add(&session, add)).await,
         Some(Command::Contacts { what }) => Box::pin(people::contacts(&session, what)).await,
         Some(Command::Send(send)) => Box::pin(send::send(&session, send)).await,

@@ -115,7 +115,7 @@ async fn first(session: &Session<'_>, look: &Look, newcomer: Newcomer) -> Result
 }
 
 async fn add(client: &Client, invitation: String) -> Result<(), ApiError> {
-    client.call(Request::Add { invitation, name: String::new() }).await?;
+    client.call(Request::Add { invitation, name: String::new(), text: String::new() }).await?;
     Ok(())
 }
 

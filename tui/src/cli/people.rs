@@ -98,12 +98,16 @@ pub(super) async fn add(session: &Session<'_>, args: Add) -> Result<(), Failure>
     if invitation.is_empty() {
         return Err(Failure::usage("there is no invitation on standard input"));
     }
-    let name = args.name.unwrap_or_default();
-    added(session, async || Ok(Request::Add { invitation: invitation.to_string(), name: name.clone() })).await
+    let (name, text) = (args.name.unwrap_or_default(), args.text.unwrap_or_default());
+    let add = async || {
+        let (name, text) = (name.clone(), text.clone());
+        Ok(Request::Add { invitation: invitation.to_string(), name, text })
+    };
+    added(session, add).await
 }
 
 /// Adds somebody and shows how far the meeting is.
-async fn added(
+pub(super) async fn added(
     session: &Session<'_>,
     request: impl AsyncFn() -> Result<Request, Failure>,
 ) -> Result<(), Failure> {
@@ -119,7 +123,7 @@ async fn added(
                 .ok_or_else(unexpected)
         })
         .await?;
-    session.out.result(&contact, || format!("added {}: {}", label(&contact), meeting(&contact.meeting)))
+    session.out.result(&contact, || format!("added {}: {}", label(&contact), meeting(&contact)))
 }
 
 /// Passes an invitation on.
@@ -216,13 +220,18 @@ fn for_people(contact: &Contact) -> String {
         ),
     ];
     let notes: String = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note).collect();
-    format!("{}  {}{verified}{unread}{timer}{notes}", label(contact), meeting(&contact.meeting))
+    format!("{}  {}{verified}{unread}{timer}{notes}", label(contact), meeting(contact))
 }
 
-fn meeting(meeting: &Meeting) -> String {
-    match meeting {
+fn meeting(contact: &Contact) -> String {
+    match &contact.meeting {
         Meeting::LookingUp => "looking up the invitation".to_owned(),
         Meeting::Greeting => "saying hello".to_owned(),
+        Meeting::Asking => match contact.work_percent {
+            Some(percent) => format!("working for the request, about {percent} %"),
+            None => "asking".to_owned(),
+        },
+        Meeting::Waiting => "request sent, waiting for an answer".to_owned(),
         Meeting::Connected => "connected".to_owned(),
         Meeting::Failed(code) => format!("failed: {}", one_line(code)),
     }

@@ -46,6 +46,7 @@ fn title(model: &Model) -> String {
         (_, Some(Overlay::Wipe(_))) => "wipe-title",
         (_, Some(Overlay::Details(_))) => "details-title",
         (_, Some(Overlay::Settings(_))) => "settings-title",
+        (_, Some(Overlay::Strangers(_))) => "requests-title",
         (_, Some(Overlay::Doctor(_))) => "doctor-title",
         (_, Some(Overlay::Add(_))) => "add-title",
         (_, Some(Overlay::Invite(_))) => "invite-title",

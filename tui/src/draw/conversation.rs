@@ -43,6 +43,8 @@ fn header(model: &Model, chat: &Chat, frame: &mut Frame<'_>, area: Rect) {
             _ if contact.blocked => Some("blocked"),
             Meeting::LookingUp => Some("meeting-looking-up"),
             Meeting::Greeting => Some("meeting-greeting"),
+            Meeting::Asking => Some("meeting-asking"),
+            Meeting::Waiting => Some("meeting-waiting"),
             Meeting::Failed(_) => Some("meeting-failed"),
             Meeting::Connected if contact.verified => Some("verified"),
             Meeting::Connected => None,

@@ -133,6 +133,8 @@ pub(super) fn about(model: &Model, contact: u32, number: Option<&str>, frame: &m
         _ if known.blocked => say(&texts.get("details-block"), theme.warn()),
         Meeting::LookingUp => say(&texts.get("details-looking-up"), Style::new()),
         Meeting::Greeting => say(&texts.get("details-greeting"), Style::new()),
+        Meeting::Asking => say(&texts.get("details-asking"), Style::new()),
+        Meeting::Waiting => say(&texts.get("details-waiting"), Style::new()),
         Meeting::Failed(code) => say(&format!("! {}", texts.error(code)), theme.warn()),
         Meeting::Connected => say(&texts.get("details-connected"), theme.good()),
     }

@@ -29,6 +29,10 @@ pub fn rows_above(model: &Model) -> usize {
 pub fn rows_below(model: &Model) -> usize {
     match model.overlays.last() {
         Some(Overlay::Search(search)) => usize::from(search.more),
+        Some(Overlay::Strangers(_)) => {
+            let height = super::areas::areas(model).body.height;
+            usize::from(height - super::strangers::rows(model, height).min(height))
+        }
         Some(Overlay::Attach(attach)) => {
             wrap::wrapped(&super::ask::note(model, attach), usize::from(model.size.0)).len()
         }

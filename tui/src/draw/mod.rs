@@ -23,6 +23,7 @@ mod search;
 mod settings;
 #[cfg(test)]
 mod snapshots;
+pub mod strangers;
 pub mod wizard;
 
 use ratatui::Frame;
@@ -48,6 +49,9 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
         (Screen::Main, Some(Overlay::Menu(chosen))) => menu::draw(model, *chosen, frame, areas.body),
         (Screen::Main, Some(Overlay::React(_, chosen))) => menu::signs(model, *chosen, frame, areas.body),
         (Screen::Main, Some(Overlay::Delete(_))) => menu::sure(model, frame, areas.body),
+        (Screen::Main, Some(Overlay::Strangers(chosen))) => {
+            strangers::draw(model, *chosen, frame, areas.body)
+        }
         (Screen::Main, Some(Overlay::Attach(open))) => ask::file(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Wipe(open))) => ask::wipe(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Details(about))) => details::draw(model, about, frame, areas.body),

@@ -51,11 +51,15 @@ key-line = as a line
 key-same = it is the same
 key-file = file
 key-save = save
+key-accept = accept
+key-decline = decline
+key-block = block
 
 # Commands of the menu
 command-add = Add a person or a door
 command-invite = Show my invitation
 command-unread = Go to the next unread conversation
+command-requests = Requests of strangers
 command-search = Search in all messages
 command-start = To the beginning of the conversation
 command-newest = To the newest message
@@ -97,6 +101,8 @@ chat-empty = No messages yet. What you write is sealed before it leaves this dev
 verified = verified
 meeting-looking-up = looking up the invitation
 meeting-greeting = waiting for the first answer
+meeting-asking = working to be let in by a relay
+meeting-waiting = asked; waiting for an answer
 meeting-failed = held
 new-messages =
     { $n ->
@@ -214,6 +220,8 @@ details-looking-up =
     The invitation is being looked up. This may take hours if their device
     is off.
 details-greeting = The first message is under way; it waits for their device.
+details-asking = The request needs some work of this device before their relays take it.
+details-waiting = The request is at their relays. Nothing says whether they have seen it.
 details-verified = You compared the keys: it is this person.
 details-unverified = Keys are not compared yet. Before you write what is dangerous, compare them.
 details-key = Fingerprint of their key:
@@ -264,6 +272,10 @@ value-on = on
 value-off = off
 value-count = only how many
 value-name = name and how many
+requests-title = Requests
+requests-empty = Nobody asks. `karvon address --new` makes a line to post in public.
+request-came = Somebody asks for a conversation: ^K, Requests of strangers.
+request-unnamed = (no name)
 doctor-title = Doctor
 doctor-words = In words
 doctor-no-door =
@@ -387,6 +399,9 @@ error-unchangeable = This message has no text that could be changed or passed on
 error-empty = There is nothing to send. Write something first.
 error-limit = A limit is reached. Remove something first.
 error-no-door = There is no door to the network yet. Add one with ^N.
+error-request-too-long = A first text to a published address has at most 280 bytes. Write a shorter one.
+error-no-such-request = There is no such request any more.
+error-no-mailbox = No relay keeps a mailbox for you yet. Wait for the connection and try again.
 error-busy = Busy. Try again in a moment.
 error-store = The disk of this device failed. Free space or check it, then start again.
 error-locked = The profile is locked. Open it with its passphrase.

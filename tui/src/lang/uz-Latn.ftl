@@ -51,11 +51,15 @@ key-line = satr qilib
 key-same = bir xil
 key-file = fayl
 key-save = saqlash
+key-accept = qabul
+key-decline = rad
+key-block = to‘sish
 
 # Menyu buyruqlari
 command-add = Odam yoki eshik qo‘shish
 command-invite = Taklifnomamni ko‘rsatish
 command-unread = Keyingi o‘qilmagan suhbatga o‘tish
+command-requests = Notanishlarning so‘rovlari
 command-search = Hamma xabarlardan qidirish
 command-start = Suhbat boshiga
 command-newest = Eng yangi xabarga
@@ -97,6 +101,8 @@ chat-empty = Hali xabar yo‘q. Yozganingiz qurilmadan chiqishidan oldin muhrlan
 verified = tekshirilgan
 meeting-looking-up = taklifnoma qidirilmoqda
 meeting-greeting = birinchi javob kutilmoqda
+meeting-asking = rele qabul qilishi uchun qurilma ishlamoqda
+meeting-waiting = so‘rov yuborildi; javob kutilmoqda
 meeting-failed = ushlab turilibdi
 new-messages =
     { $n ->
@@ -215,6 +221,8 @@ details-looking-up =
     Taklifnoma qidirilmoqda. Narigi qurilma o‘chiq bo‘lsa, soatlab
     cho‘zilishi mumkin.
 details-greeting = Birinchi xabar yo‘lda: u narigi qurilmani kutmoqda.
+details-asking = Rele so‘rovni qabul qilishidan oldin qurilma biroz ishlashi kerak.
+details-waiting = So‘rov relelarda. Uni ko‘rishganmi, hech kim aytmaydi.
 details-verified = Kalitlarni solishtirgansiz: bu aynan shu kishi.
 details-unverified = Kalitlar hali solishtirilmagan. Xavfli narsa yozishdan oldin solishtiring.
 details-key = Kalitining izi:
@@ -267,6 +275,10 @@ value-on = yoqilgan
 value-off = o‘chirilgan
 value-count = faqat soni
 value-name = ism va soni
+requests-title = So‘rovlar
+requests-empty = Hech kim so‘ramayapti. `karvon address --new` ochiq qator yasaydi.
+request-came = Kimdir suhbat so‘rayapti: ^K, Notanishlarning so‘rovlari.
+request-unnamed = (ismsiz)
 doctor-title = Tabib
 doctor-words = So‘z bilan
 doctor-no-door =
@@ -387,6 +399,9 @@ error-unchangeable = Bu xabarda o‘zgartiriladigan yoki uzatiladigan matn yo‘
 error-empty = Yuboradigan narsa yo‘q. Avval biror narsa yozing.
 error-limit = Chegaraga yetildi. Avval nimanidir o‘chiring.
 error-no-door = Hozircha tarmoqqa eshik yo‘q. ^N bilan qo‘shing.
+error-request-too-long = Ochiq manzilga birinchi matn ko‘pi bilan 280 bayt. Qisqaroq yozing.
+error-no-such-request = Bunday so‘rov endi yo‘q.
+error-no-mailbox = Hozircha hech bir rele qutingizni saqlamaydi. Ulanishni kutib qaytaring.
 error-busy = Band. Birozdan keyin qaytaring.
 error-store = Qurilma diski ishlamadi. Joy bo‘shating yoki diskni tekshirib, qayta boshlang.
 error-locked = Profil qulflangan. Uni maxfiy ibora bilan oching.
