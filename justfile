@@ -27,6 +27,10 @@ bench *args:
 fire rounds="100":
     KARVON_FIRE={{rounds}} cargo test --release -p karvon-tests --test kill -- --nocapture --test-threads=1
 
+# 100,000 random interleavings of membership operations, and all of five on two devices.
+fire-groups rounds="100000":
+    KARVON_FIRE={{rounds}} cargo test --release -p karvon-protocol --test group_fold -- --nocapture
+
 # Known faults of dependencies; asks the RustSec database over the network.
 advisories:
     cargo deny check advisories

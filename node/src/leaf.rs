@@ -1,6 +1,7 @@
 //! A person's node as a whole: profile on disk, door swarm, engine on its driver, and the backend of the local interface.
 
 mod backend;
+mod groups;
 mod messages;
 
 use crate::api::ApiError;

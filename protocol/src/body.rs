@@ -37,11 +37,26 @@ pub enum Content {
     Profile(String),
     /// 22: nothing; covers traffic.
     Dummy,
+    /// 32 to 47: a letter about a group, see [`crate::group::wire::Letter`]; no conversation shows it.
+    Group(u64, Vec<u8>),
     /// A kind that this program does not know; its fields are in [`Body::extra`].
     Unknown(u64),
 }
 
 impl Body {
+    /// A letter about a group.
+    #[must_use]
+    pub fn letter(letter: &crate::group::wire::Letter) -> Self {
+        let (kind, bytes) = letter.encode();
+        Self { sent_ms: 0, content: Content::Group(kind, bytes), extra: Extra::new() }
+    }
+
+    /// Whether no conversation shows this body.
+    #[must_use]
+    pub const fn is_hidden(&self) -> bool {
+        matches!(self.content, Content::Group(..))
+    }
+
     /// A text written at `sent_ms`.
     #[must_use]
     pub fn text(sent_ms: u64, text: &str) -> Self {
@@ -66,6 +81,10 @@ impl Body {
                 10
             }
             Content::Dummy => 22,
+            Content::Group(kind, letter) => {
+                map.bytes(2, letter);
+                *kind
+            }
             Content::Unknown(kind) => *kind,
         };
         map.uint(0, kind);
@@ -93,6 +112,10 @@ impl Body {
                         return Err(PeerFault::Malformed);
                     }
                     content = Some(Content::Text(text.to_owned()));
+                }
+                (2, Some(kind)) if crate::group::wire::KINDS.contains(&kind) => {
+                    let letter = field.bytes(crate::group::wire::LETTER_BYTES_MAX)?;
+                    content = Some(Content::Group(kind, letter.to_vec()));
                 }
                 (2, Some(6)) => content = Some(Content::Read(field.uint()?)),
                 (2, Some(10)) => content = Some(Content::Profile(field.text(NAME_BYTES_MAX)?.to_owned())),

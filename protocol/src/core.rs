@@ -80,6 +80,18 @@ pub enum Space {
     Descriptor = 12,
     /// Delivery trail of a message or cell.
     Trail = 13,
+    /// Groups: keys and counters, one record each.
+    Group = 14,
+    /// Membership logs: signed operations in the order in which they came; `group` is the group.
+    GroupOp = 15,
+    /// Messages to groups by their authors' numbers; `group` is the group and the author.
+    GroupPost = 16,
+    /// Authors of a group: how far their messages are here, and they are with the own ones; `group` is the group.
+    GroupAuthor = 17,
+    /// Own messages to a group that somebody does not have yet, by number; `group` is the group.
+    GroupOut = 18,
+    /// Which message stands at which place of a group's conversation; `group` is the group.
+    GroupLine = 19,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.

@@ -75,6 +75,24 @@ pub enum ErrorKind {
     /// Several contacts match.
     #[error("several contacts match: write more of the name")]
     Ambiguous,
+    /// No group has this name.
+    #[error("you are in no group with this name")]
+    NoSuchGroup,
+    /// No member of the group has this name.
+    #[error("nobody in this group has this name")]
+    NoSuchMember,
+    /// The person is not, or no longer, in the group.
+    #[error("you are not in this group: accept its invitation first, or ask to be invited again")]
+    NotMember,
+    /// The own role does not allow it.
+    #[error("your role in this group does not allow this: ask its admin or owner")]
+    NotAllowed,
+    /// Whoever is to be invited is in the group already.
+    #[error("this person is in the group already")]
+    AlreadyMember,
+    /// The keys with this contact are not made yet.
+    #[error("you and this contact have not met yet: wait until the contact is connected")]
+    NotConnected,
     /// No message has this id.
     #[error("no message has this id")]
     NoSuchMessage,

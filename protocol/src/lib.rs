@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`core`] (the contract with the outside), [`cell`] and [`body`] (what travels), [`invite`], [`bundle`], [`handshake`] and
 //! [`ratchet`] (how two people meet and talk), [`tags`] and [`tunnel`] (how cells find their mailbox), [`engine`] (a person's messenger),
-//! [`relay`] (a volunteer's relay). The wire formats are specified in `SPEC.md` beside this crate.
+//! [`group`] (many people), [`relay`] (a volunteer's relay). The wire formats are specified in `SPEC.md` beside this crate.
 #![forbid(unsafe_code)]
 
 pub mod body;
@@ -15,6 +15,7 @@ pub mod descriptor;
 pub mod effects;
 pub mod engine;
 pub mod error;
+pub mod group;
 pub mod handshake;
 pub mod identity;
 pub mod ids;

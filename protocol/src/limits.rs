@@ -46,3 +46,5 @@ pub const DESCRIPTORS_MAX: usize = 4_096;
 pub const GUEST_SLOTS_MAX: usize = 128;
 /// Skipped message keys per chain step and per session (research §3.3).
 pub const SKIP_MAX: u32 = 2_000;
+/// Shards over which cells of groups and channels are spread (DESIGN D6).
+pub const SHARDS: u16 = 16;

@@ -5,6 +5,7 @@
 
 pub mod backend;
 pub mod error;
+pub mod groups;
 pub mod line;
 pub mod server;
 pub mod time;
@@ -98,6 +99,8 @@ pub enum Request {
         /// Relay id, 32 hexadecimal digits.
         relay: String,
     },
+    /// About groups: [`Response::Group`].
+    Group(groups::Ask),
     /// From now on events come over this connection: [`Response::Done`].
     Subscribe,
     /// The node stops after answering: [`Response::Done`].
@@ -314,6 +317,8 @@ pub enum Response {
         /// All doors.
         doors: Vec<DoorInfo>,
     },
+    /// About groups.
+    Group(groups::Told),
 }
 
 /// What the node tells by itself; each is true on disk before it is told.
@@ -352,6 +357,8 @@ pub enum Event {
         /// Seen by the other side up to here.
         read_upto: u64,
     },
+    /// Something about a group.
+    Group(groups::GroupEvent),
     /// Events were dropped because this front end read too slowly: ask for everything again.
     Lagged,
 }

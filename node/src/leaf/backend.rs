@@ -1,6 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
-use super::messages;
+use super::{groups, messages};
 use crate::api::backend::Backend;
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
@@ -154,6 +154,7 @@ impl Inner {
                 let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
                 self.done(Command::RemoveDoor(relay)).await
             }
+            Request::Group(ask) => groups::answer(self, ask).await.map(Response::Group),
             Request::Subscribe | Request::Shutdown => {
                 Err(ApiError::new(BAD_REQUEST, "this request is answered by the interface itself"))
             }
@@ -285,6 +286,7 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
         Event::Network { links, mailboxes_attached } => {
             api::Event::Network { state: state_word(1, links, mailboxes_attached).to_owned(), links }
         }
+        Event::Group(event) => api::Event::Group(groups::event(event)),
         Event::Contact(id) => api::Event::Contact { contact: id.0 },
         Event::Received { contact, from, to } => api::Event::Received { contact: contact.0, from, to },
         Event::Delivery(id, delivery) => api::Event::Delivery {
@@ -305,6 +307,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn unhex(text: &str) -> Option<[u8; 16]> {
+pub(super) fn unhex(text: &str) -> Option<[u8; 16]> {
     data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }

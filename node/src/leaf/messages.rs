@@ -43,12 +43,10 @@ pub(super) async fn read(
         let id = ContactId(known.contact);
         let Reply::Delivery(delivery) = inner.command(Command::Delivery(id)).await? else { continue };
         let mut entries = match after {
-            Some((of, position, _)) if of == id => inner.history.after(id, position, limit.saturating_add(1)),
-            Some((_, _, at_ms)) => inner
-                .history
-                .page(id, None, limit.saturating_add(1))
+            Some((of, position, _)) if of == id => newer(inner, id, position, limit.saturating_add(1)),
+            Some((_, _, at_ms)) => older(inner, id, None, limit.saturating_add(1))
                 .map(|page| page.into_iter().filter(|entry| entry.message.at_ms > at_ms).collect()),
-            None => inner.history.page(id, before, limit.saturating_add(1)),
+            None => older(inner, id, before, limit.saturating_add(1)),
         }
         .map_err(fault)?;
         // What waits for an earlier message is not shown yet.
@@ -80,6 +78,45 @@ pub(super) async fn read(
         }
     }
     Ok(Response::Messages { messages: out.into_iter().map(|(_, message)| message).collect(), more })
+}
+
+/// Whether a conversation shows this message.
+fn shows(entry: &Entry) -> bool {
+    Body::decode(&entry.message.body).map_or(true, |body| !body.is_hidden())
+}
+
+/// A page of what is shown: what is not does not count.
+fn older(inner: &Inner, id: ContactId, before: Option<u64>, limit: usize) -> Result<Vec<Entry>, StoreFault> {
+    let (mut out, mut before) = (Vec::new(), before);
+    while out.len() < limit {
+        let mut page = inner.history.page(id, before, limit)?;
+        let (Some(first), whole) = (page.first(), page.len() == limit) else { break };
+        before = Some(first.message.position);
+        page.retain(shows);
+        page.append(&mut out);
+        out = page;
+        if !whole {
+            break;
+        }
+    }
+    out.drain(..out.len().saturating_sub(limit));
+    Ok(out)
+}
+
+/// The same towards the end of the conversation.
+fn newer(inner: &Inner, id: ContactId, after: u64, limit: usize) -> Result<Vec<Entry>, StoreFault> {
+    let (mut out, mut after) = (Vec::new(), after);
+    while out.len() < limit {
+        let page = inner.history.after(id, after, limit)?;
+        let (Some(last), whole) = (page.last(), page.len() == limit) else { break };
+        after = last.message.position;
+        out.extend(page.into_iter().filter(shows));
+        if !whole {
+            break;
+        }
+    }
+    out.truncate(limit);
+    Ok(out)
 }
 
 fn message(inner: &Inner, name: &str, id: ContactId, entry: Entry, delivery: &Delivery) -> Message {

@@ -38,7 +38,7 @@ pub(super) trait Rows: Send + Sync {
 /// a few dozen lookups, so it belongs on a thread that may block. What it returns is durable: rows of a batch that is still on its way to
 /// the disk are not seen.
 #[derive(Clone)]
-pub struct History(Arc<dyn Rows>);
+pub struct History(pub(super) Arc<dyn Rows>);
 
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -269,7 +269,9 @@ impl Pending {
     /// Hides the message rows that `ops` write. Must come before they are applied.
     pub(super) fn hide(&self, ops: &[Op]) {
         self.keys().extend(ops.iter().filter_map(|op| match op {
-            Op::Put(key, _) if is_message(key.space) => Some(RawKey::from(*key)),
+            Op::Put(key, _) if is_message(key.space) || key.space == Space::GroupLine => {
+                Some(RawKey::from(*key))
+            }
             _ => None,
         }));
     }

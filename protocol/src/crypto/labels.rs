@@ -49,3 +49,12 @@ pub const DR_MSG: &str = "karvon/1 dr msg";
 pub const TAG_NEXT: &str = "karvon/1 tag next";
 /// Key of message ids.
 pub const MESSAGE_ID: &str = "karvon/1 message id";
+
+/// Signature of a membership operation by its author's group key.
+pub const SIGN_GROUP_OP: &str = "karvon/1 group op";
+/// Signature of somebody who agrees to join a group.
+pub const SIGN_GROUP_JOIN: &str = "karvon/1 group join";
+/// Signature of a message to a group.
+pub const SIGN_GROUP_POST: &str = "karvon/1 group post";
+/// Signature of what a member has received.
+pub const SIGN_GROUP_RECEIPT: &str = "karvon/1 group receipt";

@@ -1,5 +1,6 @@
 //! What a front end may ask of the engine, what it is answered, and what it is told.
 
+use super::group_api::{GroupCommand, GroupEvent, GroupReply};
 use crate::descriptor::Door;
 use crate::ids::{Fingerprint, MessageId, RelayId};
 use zeroize::Zeroizing;
@@ -58,6 +59,8 @@ pub enum Command {
     MarkRead(ContactId, u64),
     /// Overall state: [`Reply::Status`].
     Status,
+    /// About groups: [`Reply::Group`].
+    Group(GroupCommand),
 }
 
 /// How far the meeting with a contact is.
@@ -223,6 +226,8 @@ pub enum Reply {
     Delivery(Delivery),
     /// Overall state.
     Status(StatusInfo),
+    /// About groups.
+    Group(GroupReply),
 }
 
 /// A message as it lies in the store and is shown. The store's value is [`StoredMessage::encode`].
@@ -295,4 +300,6 @@ pub enum Event {
     },
     /// Own messages moved on.
     Delivery(ContactId, Delivery),
+    /// Something about a group.
+    Group(GroupEvent),
 }

@@ -1,6 +1,7 @@
 //! A contact: who it is, how far the meeting is, and the counters of the conversation; with the records that keep them.
 
 use super::api::{ContactId, ContactInfo, Delivery, Meeting};
+use super::cx::Cx;
 use super::outbox::Outbox;
 use crate::body::{Ack, MailboxDescriptor};
 use crate::cbor::{Field, MapWriter, array, read_map, uint};
@@ -15,6 +16,9 @@ use zeroize::Zeroizing;
 
 /// Messages that may wait for an earlier one: more than an honest sender has tags for.
 pub(crate) const EARLY_MAX: usize = 300_000;
+
+/// Ranges of bodies that no conversation shows, kept apart for the count of messages not seen.
+const HIDDEN_MAX: usize = 256;
 
 /// What is known of a person.
 #[derive(Debug, Clone)]
@@ -63,6 +67,8 @@ pub(crate) struct Talk {
     pub(crate) owes: bool,
     /// The credit that the other side was told last.
     pub(crate) told_credit: u64,
+    /// Received bodies that no conversation shows, inclusive ranges; only those after the last message seen.
+    pub(crate) hidden: Vec<(u64, u64)>,
 }
 
 impl core::fmt::Debug for Talk {
@@ -80,6 +86,8 @@ pub(crate) struct Contact {
     pub(crate) out: Outbox,
     /// Received messages that wait for an earlier one: number and place in the order of display.
     pub(crate) early: BTreeMap<u64, u64>,
+    /// Those of `early` that no conversation shows, and whether they have their record yet.
+    pub(crate) hidden_early: BTreeMap<u64, bool>,
     /// The next place in the order of display.
     pub(crate) position: u64,
     /// The next own message number.
@@ -96,6 +104,7 @@ impl Contact {
             talk: None,
             out: Outbox::default(),
             early: BTreeMap::new(),
+            hidden_early: BTreeMap::new(),
             position: 1,
             next_seq: 1,
             registering: Vec::new(),
@@ -110,7 +119,47 @@ impl Contact {
             meeting: self.card.meeting,
             fingerprint: self.card.fingerprint,
             verified: self.card.verified,
-            unread: last.saturating_sub(self.card.seen_upto),
+            unread: last.saturating_sub(self.card.seen_upto).saturating_sub(self.hidden_unseen()),
+        }
+    }
+
+    /// Received bodies after the last one seen that no conversation shows.
+    fn hidden_unseen(&self) -> u64 {
+        let seen = self.card.seen_upto;
+        let ranges = self.talk.as_ref().map_or(&[][..], |talk| &talk.hidden);
+        ranges.iter().map(|(from, to)| (to + 1).saturating_sub((*from).max(seen + 1))).sum()
+    }
+
+    /// Records what came early and no conversation shows; what everything before has come of needs no record any more.
+    pub(crate) fn keep_hidden(&mut self, cx: &mut Cx<'_>) {
+        let Some(talk) = self.talk.as_mut() else { return };
+        let group = self.id.group();
+        while let Some(entry) =
+            self.hidden_early.first_entry().filter(|entry| *entry.key() < talk.receive_next)
+        {
+            let (seq, recorded) = entry.remove_entry();
+            if recorded {
+                cx.write(Op::Remove(Key::of(Space::Early, group, seq)));
+            }
+            match talk.hidden.last_mut() {
+                Some((_, to)) if *to + 1 == seq => *to = seq,
+                _ => talk.hidden.push((seq, seq)),
+            }
+        }
+        for (seq, recorded) in self.hidden_early.iter_mut().filter(|(_, recorded)| !**recorded) {
+            let position = self.early.get(seq).copied().unwrap_or(0);
+            let value = Zeroizing::new(position.to_be_bytes().to_vec());
+            cx.write(Op::Put(Key::of(Space::Early, group, *seq), value));
+            *recorded = true;
+        }
+        // They matter only for the count of what was not seen yet.
+        let seen = self.card.seen_upto;
+        talk.hidden.retain(|(_, to)| *to > seen);
+        while talk.hidden.len() > HIDDEN_MAX {
+            let (from, _) = talk.hidden.remove(0);
+            if let Some(first) = talk.hidden.first_mut() {
+                first.0 = from;
+            }
         }
     }
 
@@ -275,6 +324,7 @@ impl Talk {
             registered: Vec::new(),
             owes: false,
             told_credit: 0,
+            hidden: Vec::new(),
         }
     }
 
@@ -322,7 +372,8 @@ impl Talk {
             .uint(12, self.wanted)
             .array(13, &pairs(&registered))
             .uint(14, u64::from(self.owes))
-            .uint(15, self.told_credit);
+            .uint(15, self.told_credit)
+            .array(16, &pairs(&self.hidden));
         Zeroizing::new(map.finish())
     }
 
@@ -335,6 +386,7 @@ impl Talk {
         let mut numbers = [0; 16];
         let mut their = MailboxDescriptor::default();
         let (mut nth, mut ranges, mut registered) = ([0; 3], Vec::new(), Vec::new());
+        let mut hidden = Vec::new();
         read_map(bytes, |key, field| {
             match key {
                 0 => session = Some(Session::decode(field.bytes(1 << 20)?).ok_or(PeerFault::Malformed)?),
@@ -342,6 +394,7 @@ impl Talk {
                 3 => nth = field.array(3, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?,
                 7 => ranges = pairs(field)?,
                 13 => registered = pairs(field)?,
+                16 => hidden = pairs(field)?,
                 key => match numbers.get_mut(key as usize) {
                     Some(number) => *number = field.uint()?,
                     None => return Ok(false),
@@ -383,6 +436,7 @@ impl Talk {
             registered: registered.into_iter().map(|(number, upto)| (number as u32, upto)).collect(),
             owes: owes == 1,
             told_credit: told,
+            hidden,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What the machines of the engine share while one input is handled: effects, time, randomness, timers and signals to one another.
 
 use super::api::{ContactId, Event, Reply};
+use super::group_api::GroupNumber;
 use super::routes::{Lane, RouteError};
 use crate::cell::Cell;
 use crate::core::{LinkId, LoadId, Now, Op, Output, Range};
@@ -36,6 +37,8 @@ pub(crate) enum Alarm {
     Removals,
     /// Make and register invitations.
     Invites,
+    /// Look after a group: what is missing, what is owed.
+    Group(GroupNumber),
 }
 
 /// Whom the answer of a relay is for.
@@ -93,6 +96,12 @@ pub(crate) enum Signal {
     Durable(TagPrefix),
     /// The own mailboxes changed: contacts must be told.
     MailboxesChanged,
+    /// A letter about a group came from a contact: its kind and bytes.
+    Letter(ContactId, u64, Vec<u8>),
+    /// A letter about a group is to go to a contact; if it carries an own message, which one and for whom.
+    Post(ContactId, crate::group::wire::Letter, Option<(GroupNumber, u64, crate::ids::MemberId)>),
+    /// The own messages to a contact moved on.
+    Moved(ContactId),
 }
 
 /// Everything a machine may touch besides its own state.

@@ -63,6 +63,7 @@ impl Engine {
             },
             Command::MarkRead(contact, seq) => self.mark_read(contact, seq),
             Command::Status => Ok(Reply::Status(self.status())),
+            Command::Group(command) => self.on_group_command(command).map(Reply::Group),
         };
         self.fx.after_stored(Output::Reply(id, result));
     }
@@ -203,6 +204,9 @@ impl Engine {
         if self.on_start_loaded(load, rows) || self.on_question_loaded(load, rows) {
             return;
         }
+        if self.on_group_loaded(load, rows) {
+            return;
+        }
         let (contacts, mut cx) = self.with_contacts();
         for contact in contacts.values_mut() {
             if outbox::on_cell_loaded(contact, load, rows, &mut cx) {
@@ -269,6 +273,7 @@ impl Engine {
                 self.invites.on_alarm();
                 self.tend_invites();
             }
+            Alarm::Group(number) => self.tend_group(number),
         }
     }
 
@@ -328,6 +333,9 @@ impl Engine {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_durable(prefix, &mut cx);
             }
+            Signal::Letter(from, kind, letter) => self.on_letter(from, kind, &letter),
+            Signal::Post(to, letter, carries) => self.post_letter(to, &letter, carries),
+            Signal::Moved(id) => self.on_contact_moved(id),
             Signal::MailboxesChanged => {
                 let (contacts, mut cx) = self.with_contacts();
                 for contact in contacts.values_mut() {

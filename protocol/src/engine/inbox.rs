@@ -137,12 +137,14 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     }
     if moved {
         cx.notify(Event::Delivery(id, contact.delivery()));
+        cx.signal(Signal::Moved(id));
     }
     cx.alarm_by(Alarm::Pump(id), 0);
 }
 
 /// Stores new messages; returns the numbers that may be shown now.
 fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> Option<(u64, u64)> {
+    let id = contact.id;
     let before = contact.talk.as_ref()?.receive_next;
     for (body, seq) in payload.numbered.iter().zip(payload.first_seq..) {
         let next = contact.talk.as_ref()?.receive_next;
@@ -163,14 +165,21 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
             contact.position = position + 1;
             position
         });
-        store(contact, body, seq, position, cx);
         contact.early.insert(seq, position);
+        if let Content::Group(kind, letter) = &body.content {
+            // No conversation shows it. That it came must survive a restart like a message that came early.
+            contact.hidden_early.insert(seq, false);
+            cx.signal(Signal::Letter(id, *kind, letter.clone()));
+        } else {
+            store(contact, body, seq, position, cx);
+        }
         let talk = contact.talk.as_mut()?;
         while contact.early.remove(&talk.receive_next).is_some() {
             talk.receive_next += 1;
         }
         talk.owes = true;
     }
+    contact.keep_hidden(cx);
     if !payload.numbered.is_empty() {
         // Even what was there already must be acknowledged again: the last acknowledgement may be lost.
         contact.talk.as_mut()?.owes = true;

@@ -8,6 +8,11 @@ mod contact;
 mod cx;
 mod dispatch;
 mod doors;
+pub mod group_api;
+mod group_dispatch;
+mod group_letters;
+mod group_state;
+mod groups;
 mod inbox;
 mod invites;
 mod mailboxes;
@@ -55,6 +60,7 @@ pub struct Engine {
     mailboxes: mailboxes::Mailboxes,
     inbox: inbox::Inbox,
     invites: invites::Invites,
+    groups: groups::Groups,
     questions: questions::Questions,
     start: start::Start,
     network: (u32, u32),
@@ -85,6 +91,7 @@ impl Engine {
             mailboxes: mailboxes::Mailboxes::default(),
             inbox: inbox::Inbox::default(),
             invites: invites::Invites::default(),
+            groups: groups::Groups::default(),
             questions: questions::Questions::default(),
             start: start::Start::default(),
             network: (0, 0),
@@ -169,5 +176,6 @@ impl Engine {
     with!(with_routes, routes, routes::Routes);
     with!(with_mailboxes, mailboxes, mailboxes::Mailboxes);
     with!(with_invites, invites, invites::Invites);
+    with!(with_groups, groups, groups::Groups);
     with!(with_contacts, contacts, BTreeMap<ContactId, Contact>);
 }

@@ -2,7 +2,7 @@
 
 use super::api::{ContactId, Event, Meeting, StoredMessage};
 use super::contact::Contact;
-use super::cx::{Alarm, Cx};
+use super::cx::{Alarm, Cx, Signal};
 use super::outcell::OutCell;
 use super::routes::RouteError;
 use crate::body::{Ack, Body, Content, MailboxDescriptor, Payload};
@@ -42,6 +42,8 @@ pub(crate) struct Outbox {
     on_disk_from: Option<u64>,
     refill: Option<LoadId>,
     waiting_since: Option<Mono>,
+    /// Numbers of bodies that no conversation shows; their records go once they are delivered.
+    hidden: std::collections::BTreeSet<u64>,
     /// An acknowledgement is due now.
     ack_due: bool,
     /// Lookups made since the last change of the network.
@@ -82,13 +84,20 @@ impl Outbox {
 
 /// Queues a text; durable once the batch of this turn is. Returns its number.
 pub(crate) fn queue_text(contact: &mut Contact, text: &str, cx: &mut Cx<'_>) -> u64 {
-    let body = Body::text(cx.now.wall_ms, text);
+    queue_body(contact, Body::text(cx.now.wall_ms, text), cx)
+}
+
+/// Queues a body; durable once the batch of this turn is. Returns its number.
+pub(crate) fn queue_body(contact: &mut Contact, body: Body, cx: &mut Cx<'_>) -> u64 {
     let encoded = body.encode();
     let seq = contact.next_seq;
     contact.next_seq += 1;
     let position = contact.take_position();
     let id = contact.card.message_id(true, seq);
     let length = encoded.len();
+    if body.is_hidden() {
+        contact.out.hidden.insert(seq);
+    }
     let stored = StoredMessage {
         position,
         sent_ms: cx.now.wall_ms,
@@ -304,6 +313,7 @@ fn settle(contact: &mut Contact, number: u64, cx: &mut Cx<'_>) {
         cx.alarm_in(Alarm::Cell(contact.id, number), OutCell::refresh_ms());
     }
     cx.notify(Event::Delivery(contact.id, contact.delivery()));
+    cx.signal(Signal::Moved(contact.id));
     cx.alarm_in(Alarm::Pump(contact.id), 0);
 }
 
@@ -366,6 +376,11 @@ pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool 
     talk.delivered = ack.clone();
     let delivered =
         |seq: u64| seq < ack.below || ack.ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
+    let hidden: Vec<u64> = contact.out.hidden.iter().copied().filter(|seq| delivered(*seq)).collect();
+    for seq in hidden {
+        contact.out.hidden.remove(&seq);
+        cx.write(Op::Remove(Key::of(Space::Sent, contact.id.group(), seq)));
+    }
     let done: Vec<u64> = contact
         .out
         .cells

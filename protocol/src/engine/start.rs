@@ -15,6 +15,10 @@ enum Wanted {
     /// The received messages of a contact that nothing in order covers, and the newest one.
     Received(ContactId),
     LastReceived(ContactId),
+    /// Received bodies that no conversation shows and that nothing in order covers.
+    Early(ContactId),
+    /// The newest line of a group.
+    Line(super::group_api::GroupNumber),
 }
 
 /// Loads that are still out.
@@ -41,6 +45,10 @@ impl Engine {
             Space::Session,
             Space::OutState,
             Space::Invite,
+            Space::Group,
+            Space::GroupOp,
+            Space::GroupAuthor,
+            Space::GroupOut,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -63,11 +71,36 @@ impl Engine {
                 if space == Space::Session {
                     self.want_messages();
                 }
+                if space == Space::Group {
+                    for number in self.groups.numbers() {
+                        self.want(Wanted::Line(number), super::group_state::newest_line(number));
+                    }
+                }
             }
             Wanted::Sent(id) => {
                 if let (Some(contact), Some((key, value))) = (self.contacts.get_mut(&id), rows.first()) {
                     contact.next_seq = key.seq.saturating_add(1);
                     note_position(contact, value);
+                }
+                // Records of bodies that no conversation shows are gone once they are delivered.
+                if let Some(contact) = self.contacts.get_mut(&id) {
+                    let packed = contact.talk.as_ref().map_or(1, |talk| talk.next_pack);
+                    contact.next_seq = contact.next_seq.max(packed);
+                }
+            }
+            Wanted::Early(id) => {
+                if let Some(contact) = self.contacts.get_mut(&id) {
+                    for (key, value) in rows {
+                        let position = u64::from_be_bytes(crate::ids::first(value));
+                        contact.position = contact.position.max(position.saturating_add(1));
+                        contact.early.insert(key.seq, position);
+                        contact.hidden_early.insert(key.seq, true);
+                    }
+                }
+            }
+            Wanted::Line(number) => {
+                if let Some((key, _)) = rows.first() {
+                    self.groups.note_line(number, key.seq);
                 }
             }
             Wanted::Received(id) => {
@@ -132,6 +165,10 @@ impl Engine {
                     None => cx.fault(),
                 }
             }
+            Space::Group | Space::GroupOp | Space::GroupAuthor | Space::GroupOut => {
+                let (groups, mut cx) = self.with_groups();
+                groups.load(key, value, &mut cx);
+            }
             _ => {}
         }
     }
@@ -148,6 +185,7 @@ impl Engine {
                 |space, from, limit, newest| Range::Group { space, group, from, to: u64::MAX, limit, newest };
             self.want(Wanted::Sent(id), newest(Space::Sent, 0, 1, true));
             self.want(Wanted::LastReceived(id), newest(Space::Received, 0, 1, true));
+            self.want(Wanted::Early(id), newest(Space::Early, next, super::contact::EARLY_MAX, false));
             self.want(Wanted::Received(id), newest(Space::Received, next, super::contact::EARLY_MAX, false));
         }
     }
@@ -167,6 +205,7 @@ impl Engine {
                 }
             }
         }
+        self.start_groups();
         let (doors, mut cx) = self.with_doors();
         doors.dial(&mut cx);
         cx.notify(Event::Ready);

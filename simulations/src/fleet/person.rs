@@ -330,7 +330,7 @@ async fn on_event(shared: &Arc<Shared>, event: Event) {
                 check_promise(shared, contact, id).await;
             }
         }
-        Event::Network { .. } | Event::Contact(_) => {}
+        Event::Network { .. } | Event::Contact(_) | Event::Group(_) => {}
     }
 }
 

@@ -216,6 +216,8 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             commands
                 .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
         }
+        // Groups have no screen yet; the command line shows them.
+        Event::Group(_) => {}
         Event::Lagged => {
             commands.push(update::recent());
             update::refresh(model, &mut commands);

@@ -125,6 +125,20 @@ A name may be shortened as long as it is unique. A time-out (exit code 10) loses
 
 With --json all messages are shown, or those after --since; without it the newest 50.")]
     Read(Read),
+    /// Founds groups, invites, and decides who is in them
+    #[command(after_help = "Examples:
+  karvon group create Brigade
+  karvon group invite Brigade Bob         Bob accepts with `karvon group accept Brigade`
+  karvon send Brigade 'Tomorrow at 7'     everybody in the group gets it
+  karvon read Brigade
+  karvon group remove Brigade Bob         Bob reads nothing that is written from now on
+
+Owners give roles, admins invite and remove. Whoever joins reads nothing that was written before.")]
+    Group {
+        /// What to do; nothing lists
+        #[command(subcommand)]
+        what: Option<Group>,
+    },
     /// Shows the way a message took
     #[command(after_help = "Examples:
   karvon info 0123456789abcdef0123456789abcdef
@@ -224,10 +238,94 @@ pub enum Contacts {
     },
 }
 
+/// `group …`
+#[derive(Debug, Subcommand)]
+pub enum Group {
+    /// Lists all
+    List,
+    /// Founds a group
+    #[command(alias = "new")]
+    Create {
+        /// Its name
+        name: String,
+    },
+    /// Invites a contact
+    Invite {
+        /// Name of the group, or its beginning
+        group: String,
+        /// Name of the contact, or its beginning
+        who: String,
+    },
+    /// Accepts an invitation
+    Accept {
+        /// Name of the group, or its beginning
+        group: String,
+    },
+    /// Leaves a group, or declines its invitation
+    Leave {
+        /// Name of the group, or its beginning
+        group: String,
+    },
+    /// Lists the members
+    Members {
+        /// Name of the group, or its beginning
+        group: String,
+    },
+    /// Removes a member
+    Remove {
+        /// Name of the group, or its beginning
+        group: String,
+        /// Name of the member, or the beginning of it or of its id
+        who: String,
+    },
+    /// Gives a member a role
+    Role {
+        /// Name of the group, or its beginning
+        group: String,
+        /// Name of the member, or the beginning of it or of its id
+        who: String,
+        /// The role
+        role: GroupRole,
+    },
+    /// Renames a group
+    Rename {
+        /// Name of the group, or its beginning
+        group: String,
+        /// The new name
+        name: String,
+    },
+    /// Messages disappear some time after they were seen; `off` keeps them
+    Timer {
+        /// Name of the group, or its beginning
+        group: String,
+        /// For example 30m, 24h, or off
+        time: String,
+    },
+    /// Tells nothing of new messages on this device
+    Mute {
+        /// Name of the group, or its beginning
+        group: String,
+        /// Tells of them again
+        #[arg(long)]
+        off: bool,
+    },
+}
+
+/// What a member may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GroupRole {
+    /// Writes, and leaves
+    Member,
+    /// Invites and removes, renames
+    Admin,
+    /// Gives roles
+    Owner,
+}
+
 /// Arguments of `send`.
 #[derive(Debug, Args)]
 pub struct Send {
-    /// Name of the contact, or its beginning
+    /// Name of the contact or group, or its beginning
     pub who: String,
     /// The text; - reads it from standard input
     #[arg(required_unless_present = "batch", allow_hyphen_values = true)]
@@ -257,7 +355,7 @@ pub enum Wait {
 /// Arguments of `read`.
 #[derive(Debug, Args)]
 pub struct Read {
-    /// Only with this contact
+    /// Only with this contact, or in this group
     pub who: Option<String>,
     /// Goes on showing what comes, until interrupted
     #[arg(long, short)]
@@ -326,7 +424,7 @@ pub struct Node {
 }
 
 /// `30s`, `500ms`, `2m`, `1h`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let wrong = || "write a time as 30s, 500ms, 2m or 1h".to_owned();

@@ -31,14 +31,33 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
     (
         5,
         "not found, or the name is ambiguous",
-        &["no_such_contact", "ambiguous", "no_such_message", code::NO_PROFILE],
+        &[
+            "no_such_contact",
+            "no_such_group",
+            "no_such_member",
+            "ambiguous",
+            "no_such_message",
+            code::NO_PROFILE,
+        ],
     ),
     (6, "locked, or the wrong passphrase", &[code::LOCKED, code::WRONG_PASSPHRASE]),
     (7, "a key or signature does not match", &["key_changed", "signature", "mismatch"]),
     (8, "the store is damaged or full", &["store", "store_damaged", "disk_full"]),
-    (9, "refused by a limit", &["too_long", "empty", "limit", code::TOO_MANY_CLIENTS]),
+    (
+        9,
+        "refused by a limit",
+        &[
+            "too_long",
+            "empty",
+            "limit",
+            "not_member",
+            "not_allowed",
+            "already_member",
+            code::TOO_MANY_CLIENTS,
+        ],
+    ),
     (10, "time-out", &[TIMEOUT]),
-    (75, "try again later", &["busy", code::UNAVAILABLE]),
+    (75, "try again later", &["busy", "not_connected", code::UNAVAILABLE]),
     (130, "interrupted", &[INTERRUPTED]),
 ];
 

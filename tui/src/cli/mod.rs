@@ -5,6 +5,8 @@ mod ask;
 mod background;
 mod door;
 pub mod failure;
+mod group_send;
+mod groups;
 mod init;
 mod lines;
 mod open;
@@ -90,6 +92,7 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Contacts { what }) => Box::pin(people::contacts(&session, what)).await,
         Some(Command::Send(send)) => Box::pin(send::send(&session, send)).await,
         Some(Command::Read(read)) => Box::pin(read::read(&session, read)).await,
+        Some(Command::Group { what }) => Box::pin(groups::group(&session, what)).await,
         Some(Command::Door { what }) => Box::pin(door::door(&session, what)).await,
         Some(Command::Config { what }) => settings::config(&session, what),
     }

@@ -73,6 +73,12 @@ pub(super) async fn send(session: &Session<'_>, args: Send) -> Result<(), Failur
 
 impl Progress {
     async fn advance(&mut self, session: &Session<'_>, client: &Client, args: &Send) -> Result<(), Failure> {
+        if self.contact.is_none()
+            && let Some(group) = super::groups::named(client, &args.who).await?
+        {
+            return super::group_send::send(session, client, group, self.text.take(), &mut self.lines, args)
+                .await;
+        }
         let contact = match self.contact {
             Some(contact) => contact,
             None => resolve(&contacts(client).await?, &args.who)?.contact,
@@ -189,7 +195,7 @@ impl Progress {
 }
 
 /// A request whose answer was lost may have been carried out; repeating it could send twice.
-fn unclear(error: ApiError) -> Failure {
+pub(super) fn unclear(error: ApiError) -> Failure {
     if error.code == CLOSED {
         let text = "the node stopped before it said whether the message is queued: look with `karvon read`";
         return Failure::new(NO_ANSWER, text);
@@ -202,7 +208,9 @@ async fn has_no_door(client: &Client) -> bool {
 }
 
 /// The lines that are there, at least one; none at the end. May be dropped while waiting without losing any.
-async fn next_items(lines: &mut Option<Receiver<Result<String, Failure>>>) -> Vec<Result<String, Failure>> {
+pub(super) async fn next_items(
+    lines: &mut Option<Receiver<Result<String, Failure>>>,
+) -> Vec<Result<String, Failure>> {
     let mut items = Vec::new();
     if let Some(lines) = lines {
         lines.recv_many(&mut items, TEXTS_AT_ONCE).await;

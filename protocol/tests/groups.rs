@@ -1,0 +1,286 @@
+//! Groups of few people over their sessions, in virtual time: told as stories.
+
+mod world;
+
+use karvon_protocol::body::{Body, Content};
+use karvon_protocol::core::{Range, Space};
+use karvon_protocol::engine::api::{Command, ContactId, Reply};
+use karvon_protocol::engine::group_api::{
+    GroupCommand, GroupInfo, GroupNumber, GroupReply, GroupView, Standing,
+};
+use karvon_protocol::error::ErrorKind;
+use karvon_protocol::group::op::Role;
+use karvon_protocol::group::post::Post;
+use karvon_protocol::ids::MemberId;
+use std::collections::BTreeMap;
+use world::{Host, World};
+
+/// People who have all met person 0 (and one another if `all`), and how each numbers the others.
+struct Friends {
+    world: World,
+    contacts: BTreeMap<(usize, usize), ContactId>,
+}
+
+const NAMES: [&str; 8] = ["Ali", "Bob", "Zarina", "Umed", "Lola", "Karim", "Nigina", "Farhod"];
+
+impl Friends {
+    fn new(seed: u64, count: usize, all: bool) -> Self {
+        let people: Vec<(&str, &[usize])> = (0..count).map(|n| (NAMES[n], &[0, 1][..])).collect();
+        let mut world = World::with(seed, 3, &people);
+        let mut contacts = BTreeMap::new();
+        for a in 0..count {
+            for b in a + 1..count {
+                if a == 0 || all {
+                    let (b_of_a, a_of_b) = world.meet(a, b);
+                    contacts.insert((a, b), b_of_a);
+                    contacts.insert((b, a), a_of_b);
+                }
+            }
+        }
+        world.run_ms(1_000);
+        Self { world, contacts }
+    }
+
+    fn ask(&mut self, person: usize, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
+        match self.world.ask(person, Command::Group(command)) {
+            Ok(Reply::Group(reply)) => Ok(reply),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create(&mut self, person: usize, name: &str) -> GroupNumber {
+        match self.ask(person, GroupCommand::Create(name.into())) {
+            Ok(GroupReply::Founded(number)) => number,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn list(&mut self, person: usize) -> Vec<GroupInfo> {
+        match self.ask(person, GroupCommand::List) {
+            Ok(GroupReply::Groups(groups)) => groups,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn view(&mut self, person: usize, group: GroupNumber) -> GroupView {
+        match self.ask(person, GroupCommand::View(group)) {
+            Ok(GroupReply::View(view)) => *view,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// `by` invites `who` into `by`'s group; `who` accepts; waits until both see it. Returns the group's number at `who`.
+    fn bring(&mut self, by: usize, group: GroupNumber, who: usize) -> GroupNumber {
+        let contact = self.contacts[&(by, who)];
+        let before = self.view(by, group).info.members;
+        self.ask(by, GroupCommand::Invite(group, contact)).unwrap();
+        self.world.run_ms(500);
+        let invited = self.list(who).into_iter().rev();
+        let invited =
+            invited.filter(|info| matches!(info.standing, Standing::Invited(_))).last().expect("invited");
+        self.ask(who, GroupCommand::Accept(invited.group)).unwrap();
+        self.world.run_ms(1_500);
+        let info = self.view(who, invited.group).info;
+        assert_eq!((info.standing, info.members), (Standing::In, before + 1));
+        assert_eq!(self.view(by, group).info.members, before + 1);
+        invited.group
+    }
+
+    fn send(&mut self, person: usize, group: GroupNumber, text: &str) -> u64 {
+        match self.ask(person, GroupCommand::Send(group, text.into())) {
+            Ok(GroupReply::Queued { seq, .. }) => seq,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What stands in the store of a person, in order of places: author's name and text.
+    fn read(&mut self, person: usize, group: GroupNumber) -> Vec<String> {
+        let view = self.view(person, group);
+        let disk = &self.world.people[person].node.disk;
+        let lines = disk.load(&Range::Group {
+            space: Space::GroupLine,
+            group: group.records(),
+            from: 0,
+            to: u64::MAX,
+            limit: usize::MAX,
+            newest: false,
+        });
+        let mut out = Vec::new();
+        for (_, line) in lines {
+            let author = MemberId(line[..16].try_into().unwrap());
+            let seq = u64::from_be_bytes(line[16..].try_into().unwrap());
+            let key = karvon_protocol::core::Key::of(Space::GroupPost, group.records_of(&author), seq);
+            let row = disk.load(&Range::One(key)).remove(0).1;
+            let post = Post::read(&row[18..]).unwrap();
+            let Content::Text(text) = Body::decode(&post.body).unwrap().content else { panic!() };
+            let Some(member) = view.members.iter().find(|member| member.member == author) else { continue };
+            if seq < member.below && member.left.is_none_or(|upto| seq <= upto) {
+                out.push(text);
+            }
+        }
+        out
+    }
+
+    fn member(&mut self, person: usize, group: GroupNumber, name: &str) -> MemberId {
+        let view = self.view(person, group);
+        view.members
+            .iter()
+            .find(|member| member.name == name && member.left.is_none())
+            .expect("a member")
+            .member
+    }
+}
+
+#[test]
+fn three_friends_talk_in_a_group_and_the_author_sees_how_many_have_it() {
+    let mut friends = Friends::new(1, 3, true);
+    let ali = friends.create(0, "Бригада");
+    let bob = friends.bring(0, ali, 1);
+    let zarina = friends.bring(0, ali, 2);
+    friends.world.run_ms(1_000);
+    let seq = friends.send(0, ali, "one");
+    let under_way = friends.view(0, ali).under_way;
+    assert_eq!(under_way.len(), 1);
+    assert_eq!((under_way[0].0, under_way[0].1.of), (seq, 2));
+    friends.world.run_ms(500);
+    friends.send(1, bob, "two");
+    friends.world.run_ms(500);
+    friends.send(2, zarina, "three");
+    friends.world.run_ms(2_000);
+    for (person, group) in [(0, ali), (1, bob), (2, zarina)] {
+        assert_eq!(friends.read(person, group), ["one", "two", "three"], "{person}");
+        let view = friends.view(person, group);
+        assert!(view.under_way.is_empty(), "{person}: {:?}", view.under_way);
+        assert_eq!(view.info.name, "Бригада");
+        assert_eq!(view.members.len(), 3);
+        assert!(view.members.iter().all(|member| member.me || member.contact.is_some()), "{view:?}");
+    }
+    assert_eq!(friends.view(1, bob).info.unread, 1);
+    for person in 0..3 {
+        assert_eq!(
+            friends.world.contacts(person)[0].unread,
+            0,
+            "a group does not count as a contact's messages"
+        );
+    }
+}
+
+#[test]
+fn people_who_share_no_session_reach_each_other_through_whoever_took_them_in() {
+    let mut friends = Friends::new(2, 4, false);
+    let ali = friends.create(0, "Star");
+    let numbers: Vec<_> = (1..4).map(|who| friends.bring(0, ali, who)).collect();
+    let seq = friends.send(1, numbers[0], "from Bob");
+    friends.world.run_ms(5_000);
+    for who in 1..4 {
+        assert_eq!(friends.read(who, numbers[who - 1]), ["from Bob"], "{who}");
+    }
+    assert_eq!(friends.read(0, ali), ["from Bob"]);
+    let view = friends.view(1, numbers[0]);
+    assert!(
+        view.under_way.iter().all(|(under_way, _)| *under_way != seq),
+        "everybody confirmed: {:?}",
+        view.under_way
+    );
+}
+
+#[test]
+fn whoever_is_removed_gets_nothing_later_and_whoever_joins_nothing_earlier() {
+    let mut friends = Friends::new(3, 4, true);
+    let ali = friends.create(0, "Group");
+    let bob = friends.bring(0, ali, 1);
+    let zarina = friends.bring(0, ali, 2);
+    friends.send(0, ali, "early");
+    friends.world.run_ms(1_000);
+    let umed = friends.bring(0, ali, 3);
+    let gone = friends.member(0, ali, "Bob");
+    friends.ask(0, GroupCommand::Remove(ali, gone)).unwrap();
+    friends.world.run_ms(1_000);
+    friends.send(2, zarina, "late");
+    friends.world.run_ms(3_000);
+    assert_eq!(friends.read(1, bob), ["early"]);
+    assert_eq!(friends.view(1, bob).info.standing, Standing::Out);
+    assert_eq!(friends.read(3, umed), ["late"]);
+    assert_eq!(friends.read(2, zarina), ["early", "late"]);
+    assert_eq!(friends.ask(1, GroupCommand::Send(bob, "me too".into())).err(), Some(ErrorKind::NotMember));
+    // Back again, with keys of their own, and still without what was said meanwhile.
+    let again = friends.bring(0, ali, 1);
+    assert_eq!(again, bob);
+    friends.send(0, ali, "welcome back");
+    friends.world.run_ms(2_000);
+    assert_eq!(friends.read(3, umed), ["late", "welcome back"]);
+    let texts = friends.read(1, bob);
+    assert_eq!(
+        texts,
+        ["early", "welcome back"],
+        "what came before stays; what was said meanwhile never came"
+    );
+}
+
+#[test]
+fn roles_decide_who_may_do_what() {
+    let mut friends = Friends::new(4, 3, true);
+    let ali = friends.create(0, "Group");
+    let bob = friends.bring(0, ali, 1);
+    let zarina = friends.bring(0, ali, 2);
+    let contact = friends.contacts[&(1, 2)];
+    assert_eq!(friends.ask(1, GroupCommand::Invite(bob, contact)).err(), Some(ErrorKind::NotAllowed));
+    assert_eq!(friends.ask(1, GroupCommand::Rename(bob, "Mine".into())).err(), Some(ErrorKind::NotAllowed));
+    let id = friends.member(0, ali, "Bob");
+    friends.ask(0, GroupCommand::Role(ali, id, Role::Admin)).unwrap();
+    friends.world.run_ms(1_000);
+    friends.ask(1, GroupCommand::Rename(bob, "Ours".into())).unwrap();
+    friends.world.run_ms(1_000);
+    for (person, group) in [(0, ali), (1, bob), (2, zarina)] {
+        assert_eq!(friends.view(person, group).info.name, "Ours");
+    }
+    let owner = friends.member(1, bob, "Ali");
+    assert_eq!(friends.ask(1, GroupCommand::Remove(bob, owner)).err(), Some(ErrorKind::NotAllowed));
+    friends.ask(2, GroupCommand::Leave(zarina)).unwrap();
+    friends.world.run_ms(1_000);
+    assert_eq!(friends.view(0, ali).info.members, 2);
+}
+
+#[test]
+fn a_group_survives_crashes_of_anybody_at_any_time() {
+    let mut friends = Friends::new(5, 3, true);
+    let ali = friends.create(0, "Group");
+    let bob = friends.bring(0, ali, 1);
+    let zarina = friends.bring(0, ali, 2);
+    let mut expected = Vec::new();
+    for round in 0..6 {
+        let down = round % 3;
+        let text = format!("text {round}");
+        let (writer, group) = [(1, bob), (2, zarina), (0, ali)][round % 3];
+        friends.world.crash(Host::Person(down));
+        friends.send(writer, group, &text);
+        friends.world.run_ms(300);
+        friends.world.crash(Host::Person(writer));
+        friends.world.run_ms(300);
+        friends.world.start(Host::Person(writer));
+        friends.world.start(Host::Person(down));
+        friends.world.run_ms(4_000);
+        expected.push(text);
+        for (person, group) in [(0, ali), (1, bob), (2, zarina)] {
+            assert_eq!(friends.read(person, group), expected, "{person} in round {round}");
+        }
+    }
+    assert!(friends.view(0, ali).under_way.is_empty());
+}
+
+#[test]
+fn somebody_who_was_not_invited_does_not_get_in_and_a_declined_invitation_is_gone() {
+    let mut friends = Friends::new(6, 3, true);
+    let ali = friends.create(0, "Group");
+    let contact = friends.contacts[&(0, 1)];
+    friends.ask(0, GroupCommand::Invite(ali, contact)).unwrap();
+    friends.world.run_ms(500);
+    let invited = friends.list(1)[0].group;
+    friends.ask(1, GroupCommand::Leave(invited)).unwrap();
+    friends.world.run_ms(500);
+    assert_eq!(friends.list(1)[0].standing, Standing::Out);
+    assert_eq!(friends.ask(1, GroupCommand::Accept(invited)).err(), Some(ErrorKind::NotMember));
+    assert_eq!(friends.view(0, ali).info.members, 1);
+    assert!(friends.list(2).is_empty());
+}
