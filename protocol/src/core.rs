@@ -92,6 +92,10 @@ pub enum Space {
     GroupOut = 18,
     /// Which message stands at which place of a group's conversation; `group` is the group.
     GroupLine = 19,
+    /// Seeds of groups, in the order in which they came; `group` is the group.
+    GroupSeed = 20,
+    /// Cells of groups that no two relays have confirmed yet; `group` is the group.
+    GroupCell = 21,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.
@@ -104,6 +108,8 @@ pub enum Space {
     RelayMeta = 36,
     /// Relay: stored cells; they live in segment files, not in the key-value store. `group` is the mailbox.
     RelayCell = 37,
+    /// Relay: what is known of the cells of a shard; `group` is the shard.
+    RelayShard = 38,
 }
 
 /// A key of fixed shape; the store blinds `group` before it reaches the disk.

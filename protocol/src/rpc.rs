@@ -41,7 +41,27 @@ pub enum Request {
     Put(Vec<u8>),
     /// Reads a bundle object.
     Get(Locator),
+    /// Brings a cell for a shard: [`Reply::Stored`] once it is durable; it is then gossiped.
+    Inject {
+        /// The shard.
+        shard: u16,
+        /// The cell; its tag is a hint (SPEC §9.6).
+        cell: Cell,
+    },
+    /// Sends cells of a shard whose hints one of these keys detects, from number `from` of this relay on, then [`Reply::Fetched`];
+    /// and from then on each that comes in, until the tunnel ends or the next request of this kind.
+    Follow {
+        /// The shard.
+        shard: u16,
+        /// Keys that detect hints, at most 16.
+        keys: Vec<[u8; 32]>,
+        /// First number.
+        from: u64,
+    },
 }
+
+/// Keys in one [`Request::Follow`].
+pub const FOLLOW_KEYS_MAX: usize = 16;
 
 /// What a relay sends when a cell comes in for an attached mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -231,6 +251,19 @@ impl Request {
                 out.extend_from_slice(&locator.0);
                 out
             }
+            Self::Inject { shard, cell } => {
+                let mut out = head(9, number, 2 + cell.bytes().len());
+                out.extend_from_slice(&shard.to_be_bytes());
+                out.extend_from_slice(cell.bytes());
+                out
+            }
+            Self::Follow { shard, keys, from } => {
+                let mut out = head(10, number, 10 + keys.len() * 32);
+                out.extend_from_slice(&shard.to_be_bytes());
+                out.extend_from_slice(&from.to_be_bytes());
+                keys.iter().for_each(|key| out.extend_from_slice(key));
+                out
+            }
         }
     }
 
@@ -276,6 +309,21 @@ impl Request {
             6 => Self::Remove(prefixes(reader.rest())?),
             7 => Self::Put(reader.rest().to_vec()),
             8 => Self::Get(Locator(reader.take()?)),
+            9 => Self::Inject {
+                shard: u16::from_be_bytes(reader.take()?),
+                cell: Cell::parse(reader.rest().to_vec())?,
+            },
+            10 => {
+                let (shard, from) = (u16::from_be_bytes(reader.take()?), reader.u64()?);
+                let (keys, tail) = reader.rest().as_chunks::<32>();
+                if !tail.is_empty() {
+                    return Err(PeerFault::Length);
+                }
+                if keys.len() > FOLLOW_KEYS_MAX || shard >= crate::limits::SHARDS {
+                    return Err(PeerFault::Bound);
+                }
+                Self::Follow { shard, keys: keys.to_vec(), from }
+            }
             _ => return Err(PeerFault::Malformed),
         };
         reader.end()?;
@@ -383,6 +431,8 @@ mod tests {
             Request::Remove(vec![TagPrefix([4; 8]), TagPrefix([5; 8])]),
             Request::Put(vec![1, 2, 3]),
             Request::Get(Locator([9; 32])),
+            Request::Inject { shard: 3, cell: cell() },
+            Request::Follow { shard: 3, keys: vec![[1; 32], [2; 32]], from: 7 },
         ];
         for request in requests {
             assert_eq!(Request::decode(&request.encode(5)), Ok((5, request)));

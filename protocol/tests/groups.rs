@@ -21,7 +21,8 @@ struct Friends {
     contacts: BTreeMap<(usize, usize), ContactId>,
 }
 
-const NAMES: [&str; 8] = ["Ali", "Bob", "Zarina", "Umed", "Lola", "Karim", "Nigina", "Farhod"];
+const NAMES: [&str; 10] =
+    ["Ali", "Bob", "Zarina", "Umed", "Lola", "Karim", "Nigina", "Farhod", "Sino", "Madina"];
 
 impl Friends {
     fn new(seed: u64, count: usize, all: bool) -> Self {
@@ -283,4 +284,67 @@ fn somebody_who_was_not_invited_does_not_get_in_and_a_declined_invitation_is_gon
     assert_eq!(friends.ask(1, GroupCommand::Accept(invited)).err(), Some(ErrorKind::NotMember));
     assert_eq!(friends.view(0, ali).info.members, 1);
     assert!(friends.list(2).is_empty());
+}
+
+#[test]
+fn a_larger_group_speaks_over_its_shard_and_whoever_was_away_catches_up() {
+    let mut friends = Friends::new(7, 10, false);
+    let ali = friends.create(0, "Large");
+    let mut numbers = vec![ali];
+    for who in 1..10 {
+        numbers.push(friends.bring(0, ali, who));
+    }
+    friends.world.crash(Host::Person(4));
+    let mut expected = Vec::new();
+    for round in 0..3 {
+        for who in [0, 3, 9] {
+            let text = format!("{round} from {who}");
+            friends.send(who, numbers[who], &text);
+            friends.world.run_ms(700);
+            expected.push(text);
+        }
+    }
+    friends.world.run_ms(60_000);
+    friends.world.start(Host::Person(4));
+    friends.world.run_ms(8_000);
+    for who in 0..10 {
+        assert_eq!(friends.read(who, numbers[who]), expected, "{who}");
+    }
+    // Receipts of so many are ten minutes apart.
+    friends.world.run_ms(700_000);
+    assert!(friends.view(0, ali).under_way.is_empty(), "{:?}", friends.view(0, ali).under_way);
+
+    // Whoever is removed can not read on, with all that lies on their device.
+    let gone = friends.member(0, ali, "Karim");
+    friends.ask(0, GroupCommand::Remove(ali, gone)).unwrap();
+    friends.world.run_ms(3_000);
+    friends.send(3, numbers[3], "without Karim");
+    friends.world.run_ms(3_000);
+    assert_eq!(friends.read(5, numbers[5]), expected);
+    assert_eq!(friends.read(9, numbers[9]).last().map(String::as_str), Some("without Karim"));
+    for relay in &friends.world.relays {
+        let cells = relay.node.disk.kv.keys().filter(|key| key.space == Space::RelayShard).count();
+        assert!(cells > 10, "each relay carries the shard: {cells}");
+    }
+}
+
+#[test]
+fn a_relay_that_is_gone_stops_no_group() {
+    let mut friends = Friends::new(8, 4, false);
+    let ali = friends.create(0, "Star");
+    let numbers: Vec<_> = (1..4).map(|who| friends.bring(0, ali, who)).collect();
+    friends.world.run_ms(2_000);
+    let mut expected = Vec::new();
+    for gone in 0..3 {
+        friends.world.crash(Host::Relay(gone));
+        friends.world.run_ms(200);
+        let text = format!("without relay {gone}");
+        friends.send(2, numbers[1], &text);
+        expected.push(text);
+        friends.world.run_ms(40_000);
+        assert_eq!(friends.read(3, numbers[2]), expected);
+        friends.world.start(Host::Relay(gone));
+        friends.world.run_ms(20_000);
+        assert_eq!(friends.read(1, numbers[0]), expected);
+    }
 }

@@ -134,6 +134,8 @@ fn members(view: &GroupView) -> Vec<Member> {
 /// State, members that have it, members it is for; `of` counts when everybody has it.
 fn own_state(reached: Option<Reached>, of: u32) -> (State, u32, u32) {
     match reached {
+        // Large groups tell nobody who has what: stored is all that is known.
+        None if of == 0 => (State::Stored, 0, 0),
         None => (State::Delivered, of, of),
         // Those who left are not waited for; those who have it are not listed any more, so the first count stands.
         Some(reached) => {

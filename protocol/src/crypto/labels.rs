@@ -56,5 +56,17 @@ pub const SIGN_GROUP_OP: &str = "karvon/1 group op";
 pub const SIGN_GROUP_JOIN: &str = "karvon/1 group join";
 /// Signature of a message to a group.
 pub const SIGN_GROUP_POST: &str = "karvon/1 group post";
+/// Signature of the announcement of a group seed.
+pub const SIGN_GROUP_SEED: &str = "karvon/1 group seed announcement";
+/// What all members of a group know since they joined.
+pub const GROUP_CALL: &str = "karvon/1 group call";
+/// Keys of a group seed.
+pub const GROUP_SEED: &str = "karvon/1 group seed";
+/// One author's chain under a group seed.
+pub const GROUP_CHAIN: &str = "karvon/1 group chain";
+/// Key and nonce of one group cell.
+pub const GROUP_MSG: &str = "karvon/1 group msg";
+/// Key of a member's slot in an announcement.
+pub const GROUP_SLOT: &str = "karvon/1 group slot";
 /// Signature of what a member has received.
 pub const SIGN_GROUP_RECEIPT: &str = "karvon/1 group receipt";

@@ -58,6 +58,10 @@ pub(crate) enum Token {
     Deposit(ContactId, u64),
     /// The lookup of a contact's bundle.
     Lookup(ContactId),
+    /// Cells of a group's shard.
+    Follow(GroupNumber),
+    /// A cell of a group for its shard.
+    Inject(GroupNumber, u64),
     /// Nobody waits for the answer.
     Nobody,
 }
@@ -102,6 +106,10 @@ pub(crate) enum Signal {
     Post(ContactId, crate::group::wire::Letter, Option<(GroupNumber, u64, crate::ids::MemberId)>),
     /// The own messages to a contact moved on.
     Moved(ContactId),
+    /// A cell of a group's shard came from a relay, with its number there.
+    ShardItem(GroupNumber, RelayId, u64, Cell),
+    /// The tunnel to the relay at which a group's shard is followed ended.
+    FollowLost(GroupNumber),
 }
 
 /// Everything a machine may touch besides its own state.

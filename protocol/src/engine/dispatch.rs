@@ -335,6 +335,13 @@ impl Engine {
             }
             Signal::Letter(from, kind, letter) => self.on_letter(from, kind, &letter),
             Signal::Post(to, letter, carries) => self.post_letter(to, &letter, carries),
+            Signal::ShardItem(number, relay, seq, cell) => self.on_shard_item(number, relay, seq, &cell),
+            Signal::FollowLost(number) => {
+                let (groups, mut cx) = self.with_groups();
+                if let Ok(group) = groups.get(number) {
+                    group.lost_follow(&mut cx);
+                }
+            }
             Signal::Moved(id) => self.on_contact_moved(id),
             Signal::MailboxesChanged => {
                 let (contacts, mut cx) = self.with_contacts();
@@ -363,6 +370,9 @@ impl Engine {
         if fresh && doors.links_up() > 0 {
             for contact in contacts.values_mut() {
                 meeting::on_network(contact, &mut cx);
+            }
+            for number in self.groups.numbers() {
+                cx.alarm_by(Alarm::Group(number), 0);
             }
         }
         self.tend_invites();
@@ -431,6 +441,8 @@ impl Engine {
                     self.inbox.expect_contact(contact, 0);
                 }
             }
+            Token::Follow(number) => self.on_group_followed(number, relay, answer),
+            Token::Inject(number, cell) => self.on_group_injected(number, cell, relay, answer),
             Token::Nobody => {}
         }
     }

@@ -336,6 +336,13 @@ impl Doors {
         out.into_iter().map(|(_, relay)| relay).collect()
     }
 
+    /// Relays that carry shards: not own doors while there are two others.
+    pub(crate) fn carriers(&self) -> Vec<RelayId> {
+        let all = self.mailbox_relays();
+        let others: Vec<_> = all.iter().copied().filter(|relay| !self.has(*relay)).collect();
+        if others.len() >= 2 { others } else { all }
+    }
+
     /// The link by which to reach `relay`: not through that relay itself while there is a choice, so that no relay sees both ends.
     pub(crate) fn link_to(&self, relay: RelayId) -> Option<LinkId> {
         let up = || self.links.iter().filter(|(_, state)| state.welcomed);

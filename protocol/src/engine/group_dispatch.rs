@@ -4,17 +4,22 @@ use super::Engine;
 use super::api::ContactId;
 use super::contact::Contact;
 use super::cx::{Alarm, Cx};
+use super::doors::Doors;
 use super::group_api::{GroupCommand, GroupNumber, GroupReply};
 use super::group_letters::RESENT_MAX;
+use super::group_state::Group;
 use super::groups::{Groups, Me, check_name};
 use super::outbox;
+use super::routes::RouteError;
 use crate::body::Body;
+use crate::cell::Cell;
 use crate::core::{Key, LoadId, Value};
 use crate::error::ErrorKind;
 use crate::group::op::Act;
 use crate::group::post::Post;
 use crate::group::wire::Letter;
-use crate::ids::MemberId;
+use crate::ids::{MemberId, RelayId};
+use crate::rpc::Reply;
 use std::collections::BTreeMap;
 
 impl Engine {
@@ -37,6 +42,19 @@ impl Engine {
     }
 
     pub(crate) fn on_group_command(&mut self, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
+        let sends = match &command {
+            GroupCommand::Send(number, _) => Some(*number),
+            _ => None,
+        };
+        let reply = self.carry_out(command);
+        if let (Some(number), Ok(_)) = (sends, &reply) {
+            // Sealed in the same batch: a message that is durable is on its way.
+            self.on_group(number, |group, _, doors, cx| group.flush(doors, cx));
+        }
+        reply
+    }
+
+    fn carry_out(&mut self, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
         self.on_groups(|groups, contacts, me, cx| {
             let done = match command {
                 GroupCommand::Create(name) => return groups.create(&name, me, cx),
@@ -132,10 +150,56 @@ impl Engine {
     }
 
     pub(crate) fn tend_group(&mut self, number: GroupNumber) {
-        self.on_groups(|groups, contacts, _, cx| {
-            if let Some(group) = groups.groups.get_mut(&number) {
-                group.look(contacts, cx);
-            }
+        self.on_group(number, |group, contacts, doors, cx| {
+            group.look(contacts, cx);
+            group.look_at_shard(doors, contacts, cx);
+        });
+    }
+
+    /// Runs `act` on one group, beside contacts and doors.
+    fn on_group(
+        &mut self,
+        number: GroupNumber,
+        act: impl FnOnce(&mut Group, &BTreeMap<ContactId, Contact>, &Doors, &mut Cx<'_>),
+    ) {
+        let mut cx = Cx {
+            fx: &mut self.fx,
+            now: self.now,
+            rng: &mut *self.rng,
+            timers: &mut self.timers,
+            signals: &mut self.signals,
+            next_load: &mut self.next_load,
+            faults: &mut self.faults,
+        };
+        if let Ok(group) = self.groups.get(number) {
+            act(group, &self.contacts, &self.doors, &mut cx);
+        }
+    }
+
+    /// A cell of a group's shard came from a relay.
+    pub(crate) fn on_shard_item(&mut self, number: GroupNumber, relay: RelayId, seq: u64, cell: &Cell) {
+        self.on_group(number, |group, contacts, _, cx| group.on_shard_cell(relay, seq, cell, contacts, cx));
+    }
+
+    pub(crate) fn on_group_followed(
+        &mut self,
+        number: GroupNumber,
+        relay: RelayId,
+        answer: &Result<Reply, RouteError>,
+    ) {
+        self.on_group(number, |group, _, _, cx| group.on_followed(relay, answer, cx));
+    }
+
+    pub(crate) fn on_group_injected(
+        &mut self,
+        number: GroupNumber,
+        cell: u64,
+        relay: RelayId,
+        answer: &Result<Reply, RouteError>,
+    ) {
+        self.on_group(number, |group, contacts, doors, cx| {
+            group.on_injected(cell, relay, answer, doors, cx);
+            group.on_moved(contacts, cx);
         });
     }
 

@@ -4,7 +4,7 @@ use super::api::{ContactId, Event};
 use super::contact::Contact;
 use super::cx::{Alarm, Cx, Signal};
 use super::group_api::{GroupEvent, Standing};
-use super::group_state::{Author, EARLY_MAX, Group};
+use super::group_state::{EARLY_MAX, Group};
 use super::groups::Groups;
 use crate::core::{Range, Space};
 use crate::error::PeerFault;
@@ -284,14 +284,30 @@ impl Group {
     }
 
     fn on_receipt(&mut self, from: ContactId, signed: &[u8], cx: &mut Cx<'_>) -> Result<(), PeerFault> {
-        let Some(log) = &self.log else { return Ok(()) };
+        let Some(member) = self.take_receipt(signed, cx)? else { return Ok(()) };
+        for (neighbour, contact) in self.neighbours() {
+            if contact != from && neighbour != member {
+                let letter = Letter::Receipt { group: self.group, receipt: signed.to_vec() };
+                cx.signal(Signal::Post(contact, letter, None));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a receipt; whose it is, if it is news.
+    pub(crate) fn take_receipt(
+        &mut self,
+        signed: &[u8],
+        cx: &mut Cx<'_>,
+    ) -> Result<Option<MemberId>, PeerFault> {
+        let Some(log) = &self.log else { return Ok(None) };
         let receipt = Receipt::open(signed, |member| log.key_of(member))?;
-        if receipt.group != self.group || receipt.member == self.own.id {
+        if receipt.group != self.group {
             return Err(PeerFault::Mismatch);
         }
         let held = self.authors.entry(receipt.member).or_default();
-        if receipt.round <= held.round {
-            return Ok(());
+        if receipt.round <= held.round || receipt.member == self.own.id {
+            return Ok(None);
         }
         held.round = receipt.round;
         let own = receipt.below.iter().find(|(author, _)| *author == self.own.id);
@@ -304,13 +320,7 @@ impl Group {
         if let Some(op) = self.save_author(&receipt.member) {
             cx.write(op);
         }
-        for (member, contact) in self.neighbours() {
-            if contact != from && member != receipt.member {
-                let letter = Letter::Receipt { group: self.group, receipt: signed.to_vec() };
-                cx.signal(Signal::Post(contact, letter, None));
-            }
-        }
-        Ok(())
+        Ok(Some(receipt.member))
     }
 
     fn answer_ops(&self, to: ContactId, wanted: &[OpId], cx: &mut Cx<'_>) {

@@ -3,15 +3,17 @@
 use super::api::ContactId;
 use super::group_api::{GroupInfo, GroupNumber, Standing};
 use crate::cbor::{Field, MapWriter, bytes, read_map, uint};
-use crate::core::{Key, Op, Range, Space, Value};
+use crate::cell::Cell;
+use crate::core::{Key, Mono, Op, Range, Space, Value};
 use crate::crypto::{LocalDhKey, LocalSignKey};
 use crate::error::PeerFault;
 use crate::group::log::Log;
 use crate::group::op::Member;
-use crate::ids::{Fingerprint, GroupId, MemberId, first};
+use crate::group::seed::Seed;
+use crate::ids::{Fingerprint, GroupId, MemberId, RelayId, first};
 use crate::limits::NAME_BYTES_MAX;
 use rand_core::CryptoRng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use zeroize::Zeroizing;
 
 /// Messages of one author that may wait for an earlier one.
@@ -57,10 +59,22 @@ pub(crate) struct Author {
 /// An own message that somebody does not have yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct OutPost {
+    /// Two relays of the shard have it on disk.
+    pub(crate) stored: bool,
     /// Members it went to over a session, with the number it has there.
     pub(crate) direct: Vec<(MemberId, ContactId, u64)>,
     /// Members whom others pass it on to.
     pub(crate) others: Vec<MemberId>,
+}
+
+/// A cell on its way to the shard.
+#[derive(Debug)]
+pub(crate) struct ShardCell {
+    pub(crate) cell: Cell,
+    /// Own messages in it.
+    pub(crate) carried: Vec<u64>,
+    pub(crate) asked: BTreeMap<RelayId, Mono>,
+    pub(crate) stored: Vec<RelayId>,
 }
 
 /// A group.
@@ -97,6 +111,23 @@ pub(crate) struct Group {
     pub(crate) held: Vec<(ContactId, Vec<u8>)>,
     /// Whether the next look at the group asks for what is missing.
     pub(crate) asks: bool,
+    /// Seeds held, oldest first, by the number of their record.
+    pub(crate) seeds: Vec<(u64, Seed)>,
+    /// Where the shard is followed, and the first number there that did not come yet.
+    pub(crate) followed: Option<(RelayId, u64)>,
+    pub(crate) following: bool,
+    /// Relays that did not answer.
+    pub(crate) shunned: BTreeSet<RelayId>,
+    pub(crate) cells: BTreeMap<u64, ShardCell>,
+    pub(crate) next_cell: u64,
+    /// Own messages that no cell carries yet; only within one turn.
+    pub(crate) unsent: VecDeque<(u64, Vec<u8>)>,
+    /// A receipt leaves with the next cell; when one is wanted; when the last one left.
+    pub(crate) receipt_due: bool,
+    pub(crate) receipt_wanted: Option<Mono>,
+    pub(crate) receipt_at: Option<Mono>,
+    /// Announcements that wait for operations.
+    pub(crate) waiting: Vec<Cell>,
 }
 
 impl core::fmt::Debug for Group {
@@ -142,6 +173,17 @@ impl Group {
             owes_receipt: false,
             held: Vec::new(),
             asks: false,
+            seeds: Vec::new(),
+            followed: None,
+            following: false,
+            shunned: BTreeSet::new(),
+            cells: BTreeMap::new(),
+            next_cell: 1,
+            unsent: VecDeque::new(),
+            receipt_due: false,
+            receipt_wanted: None,
+            receipt_at: None,
+            waiting: Vec::new(),
         }
     }
 
@@ -211,6 +253,9 @@ impl Group {
             .array(13, &known)
             .array(14, &self.greeted.iter().map(|member| bytes(&member.0)).collect::<Vec<_>>())
             .array(15, &contacts(&self.invited));
+        if let Some((relay, from)) = self.followed {
+            map.bytes(16, &[&relay.0[..], &from.to_be_bytes()].concat());
+        }
         let key = Key::single(Space::Group, u64::from(self.number.0));
         Op::Put(key, Zeroizing::new(map.finish()))
     }
@@ -222,6 +267,7 @@ impl Group {
         let (mut key, mut leaf) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
         let mut known = BTreeMap::new();
         let (mut greeted, mut invited) = (BTreeSet::new(), BTreeSet::new());
+        let mut followed = None;
         let contact = |field: &mut Field<'_>| Ok::<_, PeerFault>(ContactId(field.uint()? as u32));
         read_map(value, |at, field| {
             match at {
@@ -244,6 +290,11 @@ impl Group {
                         .extend(field.array(crate::group::MEMBERS_MAX, |item| Ok(MemberId(item.fixed()?)))?);
                 }
                 15 => invited.extend(field.array(crate::limits::CBOR_ITEMS_MAX, contact)?),
+                16 => {
+                    let both = field.fixed::<24>()?;
+                    let from = u64::from_be_bytes(first(both.get(16..).unwrap_or_default()));
+                    followed = Some((RelayId(first(&both)), from));
+                }
                 at => match numbers.get_mut(at as usize) {
                     Some(number) => *number = field.uint()?,
                     None => return Ok(false),
@@ -272,6 +323,7 @@ impl Group {
             muted: muted == 1,
             round,
             owes_receipt: owes == 1,
+            followed,
             position: {
                 out.position = out.position.max(seen + 1);
                 out.position
@@ -317,12 +369,28 @@ impl Group {
         let Some(post) = self.out.get(&seq) else { return Op::Remove(key) };
         let mut out = Zeroizing::new(Vec::new());
         let others = post.others.iter().map(|member| (*member, ContactId(0), 0));
+        let stored = post.stored.then_some((MemberId([0; 16]), ContactId(u32::MAX), 1));
+        let others = others.chain(stored);
         for (member, contact, seq) in post.direct.iter().copied().chain(others) {
             out.extend_from_slice(&member.0);
             out.extend_from_slice(&contact.0.to_be_bytes());
             out.extend_from_slice(&seq.to_be_bytes());
         }
         Op::Put(key, out)
+    }
+
+    /// Takes back a cell that was on its way: `count 4 | { seq 8 }… | cell`.
+    pub(crate) fn load_cell(&mut self, number: u64, value: &Value) -> Option<()> {
+        let mut reader = crate::crypto::fixed::Reader(value);
+        let count = reader.u32()?;
+        let mut carried = Vec::new();
+        for _ in 0..count {
+            carried.push(reader.u64()?);
+        }
+        let cell = Cell::parse(reader.0.to_vec()).ok()?;
+        self.next_cell = self.next_cell.max(number.saturating_add(1));
+        self.cells.insert(number, ShardCell { cell, carried, asked: BTreeMap::new(), stored: Vec::new() });
+        Some(())
     }
 
     pub(crate) fn load_out(&mut self, seq: u64, value: &Value) {
@@ -333,6 +401,7 @@ impl Group {
             let (member, contact) = (MemberId(first(member)), ContactId(u32::from_be_bytes(first(contact))));
             match contact {
                 ContactId(0) => post.others.push(member),
+                ContactId(u32::MAX) => post.stored = true,
                 contact => post.direct.push((member, contact, u64::from_be_bytes(first(number)))),
             }
         }

@@ -13,12 +13,15 @@ use crate::error::ErrorKind;
 use crate::group::log::{Log, Taken};
 use crate::group::op::{Act, Role, SignedOp};
 use crate::group::post::{self, Post};
+use crate::group::seed::Seed;
 use crate::group::wire::Letter;
 use crate::ids::{Fingerprint, GroupId, MemberId, MessageId, OpId};
 use crate::limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
+/// Receipts are told only in groups up to this size (DESIGN P7).
+pub(crate) const RECEIPTS_MAX: usize = 32;
 /// Groups of one person, invitations included.
 const GROUPS_MAX: usize = 1_000;
 /// Invitations to groups that wait for an answer.
@@ -61,6 +64,14 @@ impl Groups {
                 (Err(_), _) => false,
             },
             Space::GroupAuthor => group.load_author(value).is_some(),
+            Space::GroupCell => group.load_cell(key.seq, value).is_some(),
+            Space::GroupSeed => match Seed::decode(value) {
+                Some(seed) => {
+                    group.seeds.push((key.seq, seed));
+                    true
+                }
+                None => false,
+            },
             _ => {
                 group.load_out(key.seq, value);
                 true
@@ -273,6 +284,13 @@ impl Group {
                 for seq in core::mem::take(&mut self.out).into_keys() {
                     cx.write(self.save_out(seq));
                 }
+                for number in core::mem::take(&mut self.cells).into_keys() {
+                    cx.write(Op::Remove(Key::of(Space::GroupCell, self.number.records(), number)));
+                }
+                for (at, _) in core::mem::take(&mut self.seeds) {
+                    cx.write(Op::Remove(Key::of(Space::GroupSeed, self.number.records(), at)));
+                }
+                self.followed = None;
             }
             // An operation that removed this person turned out to count for nothing.
             (Standing::Out, true, _) => self.standing = Standing::In,
@@ -408,15 +426,22 @@ impl Group {
         self.position += 1;
         self.seen = position;
         let members = self.log_mut()?.roster().members().count().saturating_sub(1);
-        self.keep_post(&post, &signed, position, members as u16, cx);
-        let direct = self.reachable();
+        // In large groups nobody tells whether it was delivered.
+        let of = if members < RECEIPTS_MAX { members as u16 } else { 0 };
+        self.keep_post(&post, &signed, position, of, cx);
+        // To few people who all share sessions it goes as to each alone; nobody can tell that there is a group.
+        let by_shard = self.by_shard();
+        let direct = if by_shard { Vec::new() } else { self.reachable() };
         let roster = self.log_mut()?.roster();
         let others = roster
             .members()
             .map(|(id, _)| *id)
             .filter(|id| *id != post.author && !direct.iter().any(|(known, _)| known == id))
             .collect();
-        self.out.insert(seq, OutPost { direct: Vec::new(), others });
+        self.out.insert(seq, OutPost { direct: Vec::new(), others, stored: false });
+        if by_shard {
+            self.unsent.push_back((seq, signed.clone()));
+        }
         let reached: Vec<_> = direct.iter().map(|(member, _)| *member).collect();
         for (member, contact) in direct {
             let letter =
@@ -460,7 +485,10 @@ impl Group {
             }
         }
         // Nobody says of a message that others pass on that relays hold it.
-        stored &= post.others.iter().all(has);
+        stored &= post.stored || post.others.iter().all(has);
+        if of >= RECEIPTS_MAX && stored {
+            return None;
+        }
         (delivered < of).then_some(Reached { delivered: delivered as u32, of: of as u32, stored })
     }
 

@@ -11,6 +11,7 @@ mod doors;
 pub mod group_api;
 mod group_dispatch;
 mod group_letters;
+mod group_shards;
 mod group_state;
 mod groups;
 mod inbox;

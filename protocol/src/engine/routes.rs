@@ -3,6 +3,7 @@
 use super::api::ContactId;
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::{Doors, send};
+use super::group_api::GroupNumber;
 use crate::core::{LinkId, Mono};
 use crate::ids::RelayId;
 use crate::limits::{TUNNEL_WINDOW, TUNNELS_PER_LEAF};
@@ -34,6 +35,17 @@ pub(crate) enum Lane {
     Lookup(ContactId),
     /// The bundle of an own invitation.
     Invite(u64),
+    /// Cells of a group's shard.
+    Group(GroupNumber),
+    /// Own cells for a group's shard.
+    Inject(GroupNumber),
+}
+
+impl Lane {
+    /// Whether its tunnel is kept while nothing is asked: things come over it by themselves.
+    const fn listens(self) -> bool {
+        matches!(self, Self::Mailbox(_) | Self::Group(_))
+    }
 }
 
 /// Why a relay gave no answer.
@@ -128,7 +140,7 @@ impl Routes {
 
     fn create(&mut self, lane: Lane, relay: RelayId, cx: &mut Cx<'_>) -> u32 {
         // Contacts' tunnels make room for one another; mailbox tunnels are kept.
-        let contacts = self.routes.iter().filter(|(_, route)| !matches!(route.lane, Lane::Mailbox(_)));
+        let contacts = self.routes.iter().filter(|(_, route)| !route.lane.listens());
         if contacts.clone().count() >= TUNNELS_PER_LEAF {
             let idle = contacts.filter(|(_, route)| route.asked.is_empty() && route.queue.is_empty());
             if let Some(id) = idle.min_by_key(|(_, route)| route.used).map(|(id, _)| *id) {
@@ -305,6 +317,9 @@ impl Routes {
             // Items and notices come unasked, or many for one fetch.
             (Reply::Item { cell, .. }, Lane::Mailbox(mailbox)) => cx.signal(Signal::Item(mailbox, cell)),
             (Reply::Notice(prefix), Lane::Mailbox(mailbox)) => cx.signal(Signal::Notice(mailbox, prefix)),
+            (Reply::Item { seq, cell }, Lane::Group(group)) => {
+                cx.signal(Signal::ShardItem(group, relay, seq, cell));
+            }
             (Reply::Item { .. } | Reply::Notice(_), _) => cx.fault(),
             (reply, _) => {
                 let Some((token, _)) = route.asked.remove(&number) else {
@@ -342,7 +357,7 @@ impl Routes {
             return link;
         }
         let quiet = route.asked.is_empty() && route.queue.is_empty();
-        let kept = matches!(route.lane, Lane::Mailbox(_));
+        let kept = route.lane.listens();
         if quiet && (since(route.born) >= AGE_MS || !kept && since(route.used) >= IDLE_MS) {
             self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
             return None;
@@ -372,8 +387,10 @@ impl Routes {
         for (_, token) in route.queue {
             cx.signal(Signal::Answer(token, route.relay, Err(error)));
         }
-        if let Lane::Mailbox(mailbox) = route.lane {
-            cx.signal(Signal::MailboxLost(mailbox));
+        match route.lane {
+            Lane::Mailbox(mailbox) => cx.signal(Signal::MailboxLost(mailbox)),
+            Lane::Group(group) => cx.signal(Signal::FollowLost(group)),
+            _ => {}
         }
     }
 }

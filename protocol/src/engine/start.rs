@@ -49,6 +49,8 @@ impl Engine {
             Space::GroupOp,
             Space::GroupAuthor,
             Space::GroupOut,
+            Space::GroupSeed,
+            Space::GroupCell,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -165,7 +167,12 @@ impl Engine {
                     None => cx.fault(),
                 }
             }
-            Space::Group | Space::GroupOp | Space::GroupAuthor | Space::GroupOut => {
+            Space::Group
+            | Space::GroupOp
+            | Space::GroupAuthor
+            | Space::GroupOut
+            | Space::GroupSeed
+            | Space::GroupCell => {
                 let (groups, mut cx) = self.with_groups();
                 groups.load(key, value, &mut cx);
             }

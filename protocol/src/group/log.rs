@@ -42,6 +42,14 @@ fn set_bit(set: &mut Vec<u64>, place: usize) {
     }
 }
 
+/// Adds the members of `more` to `set`.
+fn join(set: &mut Vec<u64>, more: &[u64]) {
+    if set.len() < more.len() {
+        set.resize(more.len(), 0);
+    }
+    set.iter_mut().zip(more).for_each(|(to, word)| *to |= word);
+}
+
 /// What became of an operation that was offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
@@ -155,6 +163,31 @@ impl Log {
         })
     }
 
+    /// What the founder drew at random: only members ever see it.
+    #[must_use]
+    pub fn secret(&self) -> [u8; 16] {
+        match self.nodes.first().map(|node| &node.op().act) {
+            Some(Act::Create { salt, .. }) => *salt,
+            _ => [0; 16],
+        }
+    }
+
+    /// What these operations and all before them say; `None` if one of them is not here.
+    #[must_use]
+    pub fn roster_at(&self, view: &[OpId]) -> Option<Roster> {
+        if view.len() == self.heads.len() && view.iter().all(|id| self.heads.contains(id)) {
+            return Some(self.roster.clone());
+        }
+        let mut set = Vec::new();
+        for id in view {
+            let place = *self.places.get(id)?;
+            let node = self.nodes.get(place)?;
+            join(&mut set, &node.past);
+            set_bit(&mut set, place);
+        }
+        Some(fold::fold(&self.nodes, &set))
+    }
+
     /// Whether somebody who knew `view` knew of `member`.
     #[must_use]
     pub fn knows(&self, view: &[OpId], member: &MemberId) -> bool {
@@ -227,14 +260,7 @@ impl Log {
         for parent in &signed.op().parents {
             let place = *self.places.get(parent).ok_or(PeerFault::Mismatch)?;
             let node = self.nodes.get(place).ok_or(PeerFault::Mismatch)?;
-            for (at, word) in node.past.iter().enumerate() {
-                if past.len() <= at {
-                    past.resize(at + 1, 0);
-                }
-                if let Some(to) = past.get_mut(at) {
-                    *to |= word;
-                }
-            }
+            join(&mut past, &node.past);
             set_bit(&mut past, place);
         }
         let follows_all = self.heads.iter().all(|head| signed.op().parents.contains(head));

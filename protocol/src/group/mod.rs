@@ -1,12 +1,13 @@
 //! Groups: who belongs to one is decided by a log of signed operations that every member folds to the same roster (SPEC §9).
 //!
 //! Nothing here depends on the order in which things arrive: [`log`] holds operations as a causal graph, [`fold`] turns any set of them
-//! into a [`fold::Roster`], [`post`] is what members say, [`wire`] how both travel between two members.
+//! into a [`fold::Roster`], [`post`] is what members say, [`seed`] how it is sealed for all of them at once, [`wire`] how both travel between two members.
 
 pub mod fold;
 pub mod log;
 pub mod op;
 pub mod post;
+pub mod seed;
 pub mod wire;
 
 /// Members of a group at the most.

@@ -16,9 +16,11 @@ mod mesh_link;
 mod objects;
 mod onion;
 mod serve;
+mod shards;
 mod slots;
 mod start;
 mod tag_pages;
+pub mod unit;
 mod upkeep;
 
 use crate::core::{Core, Input, LinkId, LinkInfo, Mono, Now, Output, Reason, Target};
@@ -52,6 +54,7 @@ pub struct RelayCore {
     mailboxes: Mailboxes,
     objects: Objects,
     grants: Grants,
+    shards: shards::Shards,
     start: start::Start,
     /// When the next round of upkeep is due; `None` until the state is loaded.
     sweep_at: Option<Mono>,
@@ -151,6 +154,7 @@ impl RelayCore {
             mailboxes: Mailboxes::default(),
             objects: Objects::default(),
             grants: Grants::default(),
+            shards: shards::Shards::default(),
             sweep_at: None,
         }
     }
@@ -164,6 +168,10 @@ impl RelayCore {
                     Err(ErrorKind::Unavailable)
                 }
             },
+            RelayCommand::Gossip(token, bytes) => {
+                self.on_gossip(token, &bytes);
+                Ok(RelayReply::Done)
+            }
             RelayCommand::NewSlot => {
                 let (slot, key) = self.slots.make(&mut self.cx).ok_or(ErrorKind::Limit)?;
                 let addr = self.onion.setup().door.clone();

@@ -7,6 +7,7 @@ use super::grants::Claim;
 use super::links::Role;
 use super::mailboxes::Work;
 use super::objects::Objects;
+use super::shards::Shards;
 use crate::core::{Key, LinkId, Value};
 use crate::crypto::RemoteSignKey;
 use crate::descriptor::flags;
@@ -70,6 +71,10 @@ impl RelayCore {
                     Err(refusal) => self.cx.refuse(end, number, refusal),
                 }
             }
+            (Request::Inject { shard, cell }, _) => self.on_inject(end, number, shard, cell),
+            (Request::Follow { shard, keys, from }, _) => {
+                self.shards.follow(end, number, (shard, keys, from), cx);
+            }
             (Request::Get(locator), _) => self.objects.get(end, number, locator, cx),
             (Request::Register(tags), Some(id)) => {
                 self.mailboxes.ask(id, end, number, Work::Register(tags), cx);
@@ -130,6 +135,7 @@ impl RelayCore {
     /// Forgets a tunnel that ends here; `code` is told to the far side.
     pub(super) fn close_end(&mut self, id: EndId, code: Option<CloseCode>) {
         let Some(end) = self.ends.close(id) else { return };
+        self.shards.forget(id);
         if let Some(mailbox) = end.mailbox {
             self.mailboxes.detach(mailbox, id);
         }
@@ -148,6 +154,7 @@ impl RelayCore {
                 self.mailboxes.cells_loaded(mailbox, end, number, rows, cx);
             }
             Purpose::Object { end, number } => Objects::loaded(end, number, rows, cx),
+            Purpose::ShardCell { end, seq, answer } => Shards::loaded(end, seq, answer, rows, cx),
             start => self.on_restored(start, rows),
         }
     }

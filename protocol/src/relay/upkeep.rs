@@ -32,6 +32,7 @@ impl RelayCore {
         self.mailboxes.sweep(&mut self.cx);
         self.mailboxes.find_abandoned(&mut self.cx);
         self.objects.sweep(&mut self.cx);
+        self.shards.sweep(&mut self.cx);
         self.grants.sweep(self.cx.now.mono);
         if self.onion.rotate(&mut self.cx) {
             self.onion.announce(&mut self.cx);

@@ -402,6 +402,14 @@ impl World {
     fn spread(&mut self, from: usize) {
         let events = std::mem::take(&mut self.relays[from].node.events);
         for event in events {
+            if let RelayEvent::Spread(_, bytes) = &event {
+                // Gossip reaches every relay that is up.
+                for n in 0..self.relays.len() {
+                    if n != from && self.relays[n].node.core.is_some() {
+                        self.relay_command(n, RelayCommand::Gossip(0, bytes.clone()));
+                    }
+                }
+            }
             if let RelayEvent::OwnDescriptor(_, bytes) = event {
                 for n in 0..self.relays.len() {
                     if n != from && self.relays[n].node.core.is_some() {
