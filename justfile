@@ -30,6 +30,11 @@ fire rounds="100":
 # 100,000 random interleavings of membership operations, and all of five on two devices.
 fire-groups rounds="100000":
     KARVON_FIRE={{rounds}} cargo test --release -p karvon-protocol --test group_fold -- --nocapture
+# Mixes of faults in virtual time, one process for each seed; `just swarm 1..1001` is the long form.
+swarm seeds="1..51":
+    cargo build --release -p karvon-simulations
+    target/release/karvon-sim swarm --lines simulations/regressions.txt
+    target/release/karvon-sim swarm --seeds {{seeds}}
 
 # Known faults of dependencies; asks the RustSec database over the network.
 advisories:

@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::{Table, Value};
 
 /// Name of the file.
@@ -57,12 +58,59 @@ pub const KEYS: &[Key] = &[
         check: |value| ["auto", "unicode", "plain"].contains(&value),
     },
     Key {
+        name: "ui.theme",
+        default: "dark",
+        meaning: "Colours: \"dark\" or \"light\" as the terminal's ground is, or \"mono\".",
+        check: |value| ["dark", "light", "mono"].contains(&value),
+    },
+    Key {
+        name: "ui.mouse",
+        default: "on",
+        meaning: "Taps and the wheel: \"on\", or \"off\" to leave them to the terminal.",
+        check: on_or_off,
+    },
+    Key {
+        name: "ui.notify",
+        default: "count",
+        meaning: "What a notification says: \"count\" (how many), \"name\" (from whom and how many), or \"off\".",
+        check: |value| ["count", "name", "off"].contains(&value),
+    },
+    Key {
+        name: "ui.bell",
+        default: "on",
+        meaning: "The terminal's bell for new messages: \"on\" or \"off\".",
+        check: on_or_off,
+    },
+    Key {
         name: "api.socket",
         default: "auto",
         meaning: "Socket of the local interface: \"auto\" is in the runtime directory, or an absolute path in a private directory.",
         check: |value| value == "auto" || Path::new(value).is_absolute(),
     },
+    Key {
+        name: "lock.after",
+        default: "off",
+        meaning: "The node locks itself when nobody has used it for so long: \"off\", or a time like \"90s\", \"5m\", \"1h\". A locked node fetches nothing.",
+        check: |value| value == "off" || idle(value).is_some(),
+    },
 ];
+
+/// A time from a second to a week.
+fn idle(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "s" => number,
+        "m" => number.checked_mul(60)?,
+        "h" => number.checked_mul(3_600)?,
+        _ => return None,
+    };
+    (1..=7 * 86_400).contains(&seconds).then(|| Duration::from_secs(seconds))
+}
+
+fn on_or_off(value: &str) -> bool {
+    ["on", "off"].contains(&value)
+}
 
 /// The file's content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +122,8 @@ pub struct Config {
     pub ui: Ui,
     /// The local interface.
     pub api: Api,
+    /// When the node locks itself.
+    pub lock: Lock,
 }
 
 /// Section `ui`.
@@ -84,6 +134,14 @@ pub struct Ui {
     pub lang: String,
     /// `auto`, `unicode` or `plain`.
     pub glyphs: String,
+    /// `dark`, `light` or `mono`.
+    pub theme: String,
+    /// `on` or `off`.
+    pub mouse: String,
+    /// `count`, `name` or `off`.
+    pub notify: String,
+    /// `on` or `off`.
+    pub bell: String,
 }
 
 /// Section `api`.
@@ -94,15 +152,40 @@ pub struct Api {
     pub socket: String,
 }
 
+/// Section `lock`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lock {
+    /// `off` or a time.
+    pub after: String,
+}
+
+impl Default for Lock {
+    fn default() -> Self {
+        Self { after: "off".to_owned() }
+    }
+}
+
+impl Lock {
+    /// How long nobody must have used the node; `None` if it never locks itself.
+    #[must_use]
+    pub fn after(&self) -> Option<Duration> {
+        idle(&self.after)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self { version: VERSION, ui: Ui::default(), api: Api::default() }
+        Self { version: VERSION, ui: Ui::default(), api: Api::default(), lock: Lock::default() }
     }
 }
 
 impl Default for Ui {
     fn default() -> Self {
-        Self { lang: "auto".to_owned(), glyphs: "auto".to_owned() }
+        let [lang, glyphs] = ["auto"; 2].map(str::to_owned);
+        let [theme, notify] = ["dark", "count"].map(str::to_owned);
+        let [mouse, bell] = ["on"; 2].map(str::to_owned);
+        Self { lang, glyphs, theme, mouse, notify, bell }
     }
 }
 
@@ -184,7 +267,12 @@ impl Config {
         match known(key)?.name {
             "ui.lang" => Ok(&self.ui.lang),
             "ui.glyphs" => Ok(&self.ui.glyphs),
+            "ui.theme" => Ok(&self.ui.theme),
+            "ui.mouse" => Ok(&self.ui.mouse),
+            "ui.notify" => Ok(&self.ui.notify),
+            "ui.bell" => Ok(&self.ui.bell),
             "api.socket" => Ok(&self.api.socket),
+            "lock.after" => Ok(&self.lock.after),
             _ => Err(ConfigError::Unknown { key: key.to_owned(), meant: None }),
         }
     }

@@ -52,6 +52,7 @@ pub(crate) async fn start() -> Result<Arc<dyn Backend>, ApiError> {
             mesh_listen: None,
             peers: doors.first().cloned().map(Zeroizing::new).into_iter().collect(),
             allow_private: true,
+            web: None,
         };
         let (tell, told) = oneshot::channel();
         let until = stop.clone();
@@ -88,8 +89,8 @@ async fn within<T>(future: impl Future<Output = T>) -> Result<T, ApiError> {
 async fn person(dir: &Path, name: &str, doors: &[String]) -> Result<Arc<dyn Backend>, ApiError> {
     let home = dir.join(name);
     rundir::make_data_dir(&home).map_err(|error| ApiError::new(IO, error.to_string()))?;
-    leaf::create(&home, &NewProfile { name: name.to_owned(), passphrase: None })?;
-    let node = leaf::start(&home, None).await?;
+    leaf::profile::create(&home, &NewProfile { name: name.to_owned(), passphrase: None })?;
+    let node = leaf::start(&home).await?;
     for door in doors {
         node.call(Request::AddDoor { door: door.clone() }).await?;
     }

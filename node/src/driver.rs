@@ -121,6 +121,8 @@ where
             RelayEvent::Learned(_, descriptor, bytes) => {
                 Some(NetCommand::Learned(Box::new(descriptor), bytes))
             }
+            RelayEvent::SlotLives(key) => Some(NetCommand::SlotLives(key)),
+            RelayEvent::SlotEnded(slot) => Some(NetCommand::SlotEnded(slot)),
         }
     }
 

@@ -231,12 +231,18 @@ pub async fn released(data_dir: &Path) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn take_lock(data_dir: &Path) -> Result<Option<DirLock>, ApiError> {
+/// Takes the directory, or returns `None` if another process has it.
+pub(crate) fn take_lock(data_dir: &Path) -> Result<Option<DirLock>, ApiError> {
     if !rundir::exists(data_dir) {
         let text = format!("there is no profile in {}: make one with `karvon init`", data_dir.display());
         return Err(ApiError::new(NO_PROFILE, text));
     }
     DirLock::take(data_dir).map_err(|error| unusable(data_dir, &error))
+}
+
+/// Removes the lock and, if nothing else is in it, the directory.
+pub(crate) fn remove_empty(data_dir: &Path, lock: DirLock) {
+    rundir::remove_empty(data_dir, lock);
 }
 
 fn unusable(data_dir: &Path, error: &std::io::Error) -> ApiError {

@@ -1,6 +1,8 @@
 //! The headless relay: reads its options, runs it until it is told to stop, and says on the first line that it is ready.
 #![forbid(unsafe_code)]
 
+mod cli;
+
 use clap::{Args, Parser, Subcommand};
 use karvon_node::api::ApiError;
 use karvon_node::api::error::IO;
@@ -35,6 +37,7 @@ enum Relay {
     #[command(after_help = "Examples:
   karvon-node relay run --data-dir /var/lib/karvon --listen 203.0.113.9:443
   karvon-node relay run --data-dir relay2 --listen 127.0.0.1:0 --allow-private --peer-file first.door
+  karvon-node relay run --data-dir relay3 --listen-web 203.0.113.9:443
 
 The door in the first line is a secret between you and the people you let in. SIGTERM ends the relay in order.")]
     Run(Run),
@@ -45,9 +48,11 @@ struct Run {
     /// Where the relay keeps its keys and mailboxes; made if missing
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
-    /// Where people's devices connect; port 0 lets the system choose
-    #[arg(long, value_name = "IP:PORT")]
-    listen: SocketAddr,
+    /// Where people's devices connect; port 0 lets the system choose. May be left out if there is a web door
+    #[arg(long, value_name = "IP:PORT", required_unless_present = "listen_web")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    web: cli::Web,
     /// Where other relays connect [default: the same address, a port of the system's choice]
     #[arg(long, value_name = "IP:PORT")]
     mesh_listen: Option<SocketAddr>,
@@ -120,12 +125,16 @@ fn options(run: Run) -> Result<RelayOptions, String> {
     for (number, peer) in (1..).zip(&peers) {
         karvon_node::client::check_door(peer).map_err(|error| format!("peer {number}: {error}"))?;
     }
+    let web = run.web.door(run.listen.is_none())?;
+    let listen =
+        run.listen.or(web.as_ref().map(|web| web.listen)).ok_or("--listen or --listen-web is needed")?;
     Ok(RelayOptions {
         data_dir: run.data_dir,
-        listen: run.listen,
+        listen,
         mesh_listen: run.mesh_listen,
         peers,
         allow_private: run.allow_private,
+        web,
     })
 }
 

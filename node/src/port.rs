@@ -1,7 +1,9 @@
 //! Joins the store's writer to the driver, and the pieces every kind of node starts with.
 
 use crate::api::ApiError;
-use crate::api::error::{IO, LOCKED, NO_PROFILE, PROFILE_EXISTS, WRONG_PASSPHRASE};
+use crate::api::error::{
+    IO, LOCKED, NO_PASSPHRASE, NO_PROFILE, PROFILE_EXISTS, UNAVAILABLE, WAIT, WRONG_PASSPHRASE,
+};
 use crate::driver::{Jobs, StoreEvent, StorePort, StoreRequest};
 use crate::store::keystore::KeyError;
 use crate::store::writer::{self, Refused, StoreHandle};
@@ -96,10 +98,13 @@ pub fn generator() -> Result<ChaCha20Rng, ApiError> {
 impl From<KeyError> for ApiError {
     fn from(error: KeyError) -> Self {
         let code = match &error {
-            KeyError::Missing => NO_PROFILE,
+            KeyError::Missing | KeyError::Wiped => NO_PROFILE,
             KeyError::Exists => PROFILE_EXISTS,
             KeyError::Locked => LOCKED,
             KeyError::WrongPassphrase => WRONG_PASSPHRASE,
+            KeyError::Wait { .. } => WAIT,
+            KeyError::Empty => NO_PASSPHRASE,
+            KeyError::InUse | KeyError::Full | KeyError::NotOwner => UNAVAILABLE,
             _ => "store",
         };
         Self::new(code, error.to_string())

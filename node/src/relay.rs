@@ -5,14 +5,15 @@ use crate::api::error::{CLOSED, IO};
 use crate::api::server::Stop;
 use crate::deps::Deps;
 use crate::driver::{self, Call, RelaySurroundings};
-use crate::net;
+use crate::net::{self, Site, WebIdentity, WebOptions};
 use crate::port::{NoJobs, WriterPort, entropy, generator};
-use crate::relay_options::{Ready, RelayOptions};
+use crate::relay_options::{Ready, RelayOptions, WebDoor};
 use crate::rundir;
 use crate::store::keystore::{self, KeyError, Lock};
 use crate::store::{OpenError, Options, SledStore, Store};
 use karvon_protocol::core::{Batch, BatchId, Key, Op, Range, Space};
 use karvon_protocol::descriptor::{Door, RelayAddr, flags};
+use karvon_protocol::ids::RelayId;
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayReply, RelaySetup};
 use std::net::SocketAddr;
@@ -26,6 +27,8 @@ type Seed = Zeroizing<[u8; 32]>;
 
 /// Seeds of the static key and of the mesh key.
 const SEEDS: Key = Key::single(Space::Meta, 1);
+/// Certificate and key of the web door.
+const WEB_IDENTITY: Key = Key::single(Space::Meta, 2);
 /// Commands that may wait for the core.
 const COMMANDS: usize = 64;
 
@@ -37,13 +40,19 @@ pub async fn run(options: RelayOptions, stop: Stop, ready: impl FnOnce(&Ready)) 
     let failed = |what: &str, error: String| ApiError::new(IO, format!("{what}: {error}"));
     rundir::make_data_dir(&options.data_dir)
         .map_err(|error| failed("the data directory", error.to_string()))?;
-    let (store, seeds) = open(&options.data_dir)?;
+    let (mut store, seeds) = open(&options.data_dir)?;
     let [static_seed, mesh_seed] = seeds;
+    let key_of = |seed: &Seed| net::public_key(seed).map_err(|error| failed("a key", error.to_string()));
+    let relay = RelayId::of(&key_of(&static_seed)?);
     let mut peers = Vec::new();
     for line in &options.peers {
         peers.push(Door::from_text(line)?);
     }
-    let deps = Deps::system(entropy()?);
+    let mut deps = Deps::system(entropy()?);
+    if let Some(door) = &options.web {
+        let web = web_options(door, &mut store, relay, deps.clock.now().wall_ms / 1_000)?;
+        deps.transports = deps.transports.with_web(web);
+    }
     let mesh_listen = options.mesh_listen.unwrap_or_else(|| SocketAddr::new(options.listen.ip(), 0));
     let net = net::start_relay(
         &deps,
@@ -60,8 +69,11 @@ pub async fn run(options: RelayOptions, stop: Stop, ready: impl FnOnce(&Ready)) 
     .map_err(|error| failed("the network", error.to_string()))?;
     let listening =
         net.listening().ok_or_else(|| ApiError::new(CLOSED, "the network stopped at its start"))?;
-    let door_addr = RelayAddr::Ip(listening.door);
-    let mesh_key = net::public_key(&mesh_seed).map_err(|error| failed("the mesh key", error.to_string()))?;
+    let door_addr = match (&options.web, listening.web) {
+        (Some(door), Some(addr)) => web_addr(door, addr)?,
+        _ => RelayAddr::Ip(listening.door),
+    };
+    let mesh_key = key_of(&mesh_seed)?;
     let setup = RelaySetup {
         static_seed,
         mesh_key,
@@ -97,6 +109,62 @@ pub async fn run(options: RelayOptions, stop: Stop, ready: impl FnOnce(&Ready)) 
     };
     port.close();
     ended
+}
+
+/// What the web door starts from; a certificate of the relay's own is made once and kept.
+fn web_options(
+    door: &WebDoor,
+    store: &mut SledStore,
+    relay: RelayId,
+    now_s: u64,
+) -> Result<WebOptions, ApiError> {
+    let fault = |fault| ApiError::new("store", format!("the store can not be used: {fault:?}"));
+    let failed =
+        |error: &dyn std::fmt::Display| ApiError::new(IO, format!("the web door's certificate: {error}"));
+    let identity = match &door.identity {
+        Some(given) => given.clone(),
+        None => {
+            let held = store.load(&Range::One(WEB_IDENTITY)).map_err(fault)?;
+            match held.first().and_then(|(_, value)| WebIdentity::decode(value)) {
+                Some(held) => held,
+                None => {
+                    let made = WebIdentity::self_signed(relay, now_s).map_err(|error| failed(&error))?;
+                    let ops = vec![Op::Put(WEB_IDENTITY, made.encode())];
+                    store.commit(&[Batch { id: BatchId(0), ops }]).map_err(fault)?;
+                    made
+                }
+            }
+        }
+    };
+    let site = match &door.site {
+        Some(given) => given.clone(),
+        // Its own secret, so that nobody can look for relays by the pages that their public keys give.
+        None => Site::of_a_box(&identity.digest()),
+    };
+    let (listen, identity) = (Some(door.listen), Some(identity));
+    Ok(WebOptions { listen, identity, site, only: door.only, roots: Vec::new() })
+}
+
+/// The address to give to people.
+fn web_addr(door: &WebDoor, addr: SocketAddr) -> Result<RelayAddr, ApiError> {
+    let named = match (&door.name, addr) {
+        (None, _) => return Ok(RelayAddr::Web(addr)),
+        (Some(name), SocketAddr::V4(v4)) if v4.port() == 443 => RelayAddr::Sni(*v4.ip(), name.clone()),
+        (Some(name), SocketAddr::V4(v4)) => RelayAddr::Site(*v4.ip(), v4.port(), name.clone()),
+        (Some(_), SocketAddr::V6(_)) => {
+            return Err(ApiError::new(
+                IO,
+                "a web door with a name needs an IPv4 address: leave the name out",
+            ));
+        }
+    };
+    // What does not fit a door line would be refused by whoever reads it.
+    match RelayAddr::decode(named.kind(), &named.encode()) {
+        Ok(_) => Ok(named),
+        Err(_) => {
+            Err(ApiError::new(IO, "the web door's name is too long: 20 letters on port 443, 18 on another"))
+        }
+    }
 }
 
 /// The relay's store and its seeds, made at the first start.

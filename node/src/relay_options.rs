@@ -1,5 +1,6 @@
 //! What a relay is told when it starts, and the line by which it says that it is ready.
 
+use crate::net::{Site, WebIdentity};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,23 @@ pub struct RelayOptions {
     pub peers: Vec<Zeroizing<String>>,
     /// Dials and announces addresses that are not of the internet: for tests and networks of one's own.
     pub allow_private: bool,
+    /// The web door, if there is one.
+    pub web: Option<WebDoor>,
+}
+
+/// A door that is a web site to everybody without a slot.
+#[derive(Debug, Clone)]
+pub struct WebDoor {
+    /// Where the site listens; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Domain of the site; its certificate is then vouched for by others.
+    pub name: Option<String>,
+    /// Certificate and key; made by the relay itself without a name.
+    pub identity: Option<WebIdentity>,
+    /// What visitors see; something unremarkable by default.
+    pub site: Option<Site>,
+    /// There is no plain door beside it.
+    pub only: bool,
 }
 
 /// The first line of a relay's standard output.

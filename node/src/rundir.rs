@@ -124,6 +124,13 @@ impl DirLock {
     }
 }
 
+/// Removes the lock and, if nothing else is in it, the directory.
+pub fn remove_empty(data_dir: &Path, lock: DirLock) {
+    let _ = fs::remove_file(data_dir.join(LOCK_FILE));
+    drop(lock);
+    let _ = fs::remove_dir(data_dir);
+}
+
 /// Makes a data directory that only its owner can enter; parents are made too.
 ///
 /// # Errors

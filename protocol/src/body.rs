@@ -3,44 +3,34 @@
 //! Unknown fields and unknown bodies survive decoding and encoding, so an old program loses nothing of a newer one.
 
 use crate::cbor::{Extra, Field, MapWriter, canonical, read_map};
+use crate::content::Fields;
 use crate::error::PeerFault;
 use crate::ids::{MailboxId, RelayId};
-use crate::limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+
+pub use crate::content::Content;
 
 /// Bodies in one cell at the most; an L cell of one-byte texts holds fewer.
 const BODIES_MAX: usize = 4_096;
 /// Ranges of an acknowledgement at the most.
 pub const ACK_RANGES_MAX: usize = 64;
+/// Reports in one cell at the most.
+pub const REPORTS_MAX: usize = 8;
 /// Relays in a mailbox descriptor at the most.
 pub const MAILBOXES_MAX: usize = 5;
 
-/// One thing said. Kinds are numbered as in SPEC §3.
+/// One thing said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
     /// When the author's device says it was written, Unix milliseconds; shown, never used in decisions.
     pub sent_ms: u64,
     /// What.
     pub content: Content,
+    /// It was first said elsewhere, and passed on.
+    pub forwarded: bool,
+    /// Seconds after which both devices remove it; 0 keeps it.
+    pub expires_s: u64,
     /// Fields of a newer version.
     pub extra: Extra,
-}
-
-/// The content of a [`Body`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Content {
-    /// 1: a text of 1 to 8,000 bytes.
-    Text(String),
-    /// 6: the author has read everything up to this sequence number.
-    Read(u64),
-    /// 10: the name by which the author wants to be called.
-    Profile(String),
-    /// 22: nothing; covers traffic.
-    Dummy,
-    /// 32 to 47: a letter about a group, see [`crate::group::wire::Letter`]; no conversation shows it.
-    Group(u64, Vec<u8>),
-    /// A kind that this program does not know; its fields are in [`Body::extra`].
-    Unknown(u64),
 }
 
 impl Body {
@@ -48,48 +38,35 @@ impl Body {
     #[must_use]
     pub fn letter(letter: &crate::group::wire::Letter) -> Self {
         let (kind, bytes) = letter.encode();
-        Self { sent_ms: 0, content: Content::Group(kind, bytes), extra: Extra::new() }
+        Self::new(0, Content::Group(kind, bytes))
     }
 
-    /// Whether no conversation shows this body.
+    /// A body written at `sent_ms` (Unix milliseconds).
     #[must_use]
-    pub const fn is_hidden(&self) -> bool {
-        matches!(self.content, Content::Group(..))
+    pub const fn new(sent_ms: u64, content: Content) -> Self {
+        Self { sent_ms, content, forwarded: false, expires_s: 0, extra: Extra::new() }
     }
 
     /// A text written at `sent_ms`.
     #[must_use]
     pub fn text(sent_ms: u64, text: &str) -> Self {
-        Self { sent_ms, content: Content::Text(text.to_owned()), extra: Extra::new() }
+        Self::new(sent_ms, Content::Text(text.to_owned()))
     }
 
     /// The CBOR map.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut map = MapWriter::with(&self.extra);
-        let kind = match &self.content {
-            Content::Text(text) => {
-                map.text(2, text);
-                1
-            }
-            Content::Read(upto) => {
-                map.uint(2, *upto);
-                6
-            }
-            Content::Profile(name) => {
-                map.text(2, name);
-                10
-            }
-            Content::Dummy => 22,
-            Content::Group(kind, letter) => {
-                map.bytes(2, letter);
-                *kind
-            }
-            Content::Unknown(kind) => *kind,
-        };
-        map.uint(0, kind);
+        self.content.write(&mut map);
+        map.uint(0, self.content.kind());
         if self.sent_ms != 0 {
             map.uint(1, self.sent_ms);
+        }
+        if self.forwarded {
+            map.uint(5, 1);
+        }
+        if self.expires_s != 0 {
+            map.uint(6, self.expires_s);
         }
         map.finish()
     }
@@ -100,36 +77,21 @@ impl Body {
     /// A [`PeerFault`].
     pub fn decode(input: &[u8]) -> Result<Self, PeerFault> {
         let mut kind = None;
-        let mut sent_ms = 0;
-        let mut content = None;
-        let extra = read_map(input, |key, field| {
+        let mut fields = Fields::default();
+        let mut out = Self::new(0, Content::Dummy);
+        out.extra = read_map(input, |key, field| {
             match (key, kind) {
                 (0, _) => kind = Some(field.uint()?),
-                (1, _) => sent_ms = field.uint()?,
-                (2, Some(1)) => {
-                    let text = field.text(TEXT_BYTES_MAX)?;
-                    if text.is_empty() {
-                        return Err(PeerFault::Malformed);
-                    }
-                    content = Some(Content::Text(text.to_owned()));
-                }
-                (2, Some(kind)) if crate::group::wire::KINDS.contains(&kind) => {
-                    let letter = field.bytes(crate::group::wire::LETTER_BYTES_MAX)?;
-                    content = Some(Content::Group(kind, letter.to_vec()));
-                }
-                (2, Some(6)) => content = Some(Content::Read(field.uint()?)),
-                (2, Some(10)) => content = Some(Content::Profile(field.text(NAME_BYTES_MAX)?.to_owned())),
-                _ => return Ok(false),
+                (1, _) => out.sent_ms = field.uint()?,
+                (5, _) => out.forwarded = field.uint()? == 1,
+                (6, _) => out.expires_s = field.uint()?,
+                (key, Some(kind)) => return fields.take(kind, key, field),
+                (_, None) => return Ok(false),
             }
             Ok(true)
         })?;
-        let content = match (kind.ok_or(PeerFault::Malformed)?, content) {
-            (1 | 6 | 10, None) => return Err(PeerFault::Malformed),
-            (_, Some(content)) => content,
-            (22, None) => Content::Dummy,
-            (kind, None) => Content::Unknown(kind),
-        };
-        canonical(input, Self { sent_ms, content, extra }, Self::encode)
+        out.content = fields.finish(kind.ok_or(PeerFault::Malformed)?)?;
+        canonical(input, out, Self::encode)
     }
 }
 
@@ -185,6 +147,65 @@ pub struct Ack {
     pub ranges: Vec<(u64, u64)>,
 }
 
+/// Relays that confirmed a cell which the other side has not acknowledged: the other side sees by it which of its relays lose cells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// First message in the cell.
+    pub from: u64,
+    /// How many messages it carries.
+    pub count: u64,
+    /// Who said that it is on disk there.
+    pub relays: Vec<RelayId>,
+}
+
+impl Report {
+    fn encode(&self) -> Vec<u8> {
+        let relays: Vec<u8> = self.relays.iter().flat_map(|relay| relay.0).collect();
+        crate::cbor::array(&[
+            crate::cbor::uint(self.from),
+            crate::cbor::uint(self.count),
+            crate::cbor::bytes(&relays),
+        ])
+    }
+
+    fn decode(field: &mut Field<'_>) -> Result<Self, PeerFault> {
+        let mut at = 0;
+        let (mut from, mut count, mut relays) = (0, 0, Vec::new());
+        field.array(3, |item| {
+            match at {
+                0 => from = item.uint()?,
+                1 => count = item.uint()?,
+                _ => {
+                    let (ids, rest) = item.bytes(16 * MAILBOXES_MAX)?.as_chunks::<16>();
+                    if !rest.is_empty() {
+                        return Err(PeerFault::Length);
+                    }
+                    relays = ids.iter().map(|id| RelayId(*id)).collect();
+                }
+            }
+            at += 1;
+            Ok(())
+        })?;
+        if at != 3 || from.checked_add(count).is_none() {
+            return Err(PeerFault::Malformed);
+        }
+        Ok(Self { from, count, relays })
+    }
+}
+
+/// What a greeting says that forms a lost session again (SPEC §6c).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// Number of the new session: higher than that of any before of the same line.
+    pub generation: u64,
+    /// Drawn at random when a backup was restored, 0 before: a restored device does not know what number its predecessor had reached.
+    pub line: u64,
+    /// The sender has no messages with numbers from here …
+    pub void_from: u64,
+    /// … up to, not including, this one.
+    pub void_to: u64,
+}
+
 /// The content of a cell: everything optional but the order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Payload {
@@ -202,6 +223,14 @@ pub struct Payload {
     pub numbered: Vec<Body>,
     /// Bodies without numbers: the newest one counts.
     pub loose: Vec<Body>,
+    /// Cells before this one that relays confirmed and that are not acknowledged yet.
+    pub reports: Vec<Report>,
+    /// Prekeys and tags for a reset, an encoded [`crate::gift::Gift`]; repeated until `gift_seen` shows its number.
+    pub gift: Option<Vec<u8>>,
+    /// In a greeting that forms a session again.
+    pub resume: Option<Resume>,
+    /// Number of the other side's newest gift that is held here.
+    pub gift_seen: Option<u64>,
     /// Fields of a newer version.
     pub extra: Extra,
 }
@@ -234,6 +263,18 @@ impl Payload {
         if !self.loose.is_empty() {
             map.array(6, &self.loose.iter().map(Body::encode).collect::<Vec<_>>());
         }
+        if !self.reports.is_empty() {
+            map.array(16, &self.reports.iter().map(Report::encode).collect::<Vec<_>>());
+        }
+        if let Some(gift) = &self.gift {
+            map.bytes(17, gift);
+        }
+        if let Some(Resume { generation, line, void_from, void_to }) = self.resume {
+            map.array(18, &[generation, line, void_from, void_to].map(crate::cbor::uint));
+        }
+        if let Some(seen) = self.gift_seen {
+            map.uint(19, seen);
+        }
         map.finish()
     }
 
@@ -253,6 +294,14 @@ impl Payload {
                 4 => out.first_seq = field.uint()?,
                 5 => out.numbered = field.array(BODIES_MAX, body)?,
                 6 => out.loose = field.array(BODIES_MAX, body)?,
+                16 => out.reports = field.array(REPORTS_MAX, Report::decode)?,
+                17 => out.gift = Some(field.bytes(crate::gift::GIFT_BYTES_MAX)?.to_vec()),
+                18 => {
+                    let [generation, line, void_from, void_to] =
+                        field.array(4, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?;
+                    out.resume = Some(Resume { generation, line, void_from, void_to });
+                }
+                19 => out.gift_seen = Some(field.uint()?),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -286,6 +335,7 @@ fn read_ack(field: &mut Field<'_>) -> Result<Ack, PeerFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::MessageId;
 
     fn full() -> Payload {
         let mut unknown = Extra::new();
@@ -301,13 +351,23 @@ mod tests {
             first_seq: 17,
             numbered: vec![
                 Body::text(5, "Салом"),
-                Body { sent_ms: 0, content: Content::Unknown(900), extra: unknown.clone() },
+                Body { extra: unknown.clone(), ..Body::new(0, Content::Unknown(900)) },
+                Body { forwarded: true, expires_s: 60, ..Body::text(9, "again") },
+                Body::new(1, Content::Reply { to: MessageId([1; 16]), text: "Алейкум".into() }),
+                Body::new(1, Content::Reaction { on: MessageId([2; 16]), emoji: "👍".into() }),
+                Body::new(1, Content::Reaction { on: MessageId([2; 16]), emoji: String::new() }),
+                Body::new(1, Content::Edit { of: MessageId([3; 16]), text: "better".into() }),
+                Body::new(1, Content::Delete(MessageId([4; 16]))),
             ],
             loose: vec![
-                Body { sent_ms: 1, content: Content::Profile("Ali".into()), extra: Extra::new() },
-                Body { sent_ms: 1, content: Content::Read(4), extra: Extra::new() },
-                Body { sent_ms: 0, content: Content::Dummy, extra: Extra::new() },
+                Body::new(1, Content::Profile("Ali".into())),
+                Body::new(1, Content::Read(4)),
+                Body::new(0, Content::Dummy),
             ],
+            reports: vec![Report { from: 4, count: 1, relays: vec![RelayId([1; 16]), RelayId([2; 16])] }],
+            gift: Some(vec![7; 30]),
+            resume: Some(Resume { generation: 2, line: 9, void_from: 3, void_to: 1 << 40 }),
+            gift_seen: Some(6),
             extra: unknown,
         }
     }
@@ -316,6 +376,29 @@ mod tests {
     fn payloads_come_back_with_fields_and_bodies_nobody_knows() {
         for payload in [Payload::default(), full()] {
             assert_eq!(Payload::decode(&payload.encode()), Ok(payload));
+        }
+    }
+
+    #[test]
+    fn bodies_that_lack_a_field_or_pass_a_bound_are_refused() {
+        let id = MessageId([5; 16]);
+        for content in [
+            Content::Text(String::new()),
+            Content::Text("x".repeat(8_001)),
+            Content::Reply { to: id, text: String::new() },
+            Content::Edit { of: id, text: String::new() },
+            Content::Reaction { on: id, emoji: "x".repeat(33) },
+            Content::Profile("x".repeat(65)),
+        ] {
+            assert_eq!(
+                Body::decode(&Body::new(0, content.clone()).encode()),
+                Err(PeerFault::Malformed),
+                "{content:?}"
+            );
+        }
+        for kind in [1, 2, 3, 4, 5, 6, 10] {
+            let bare = MapWriter::default().uint(0, kind).finish();
+            assert_eq!(Body::decode(&bare), Err(PeerFault::Malformed), "kind {kind}");
         }
     }
 

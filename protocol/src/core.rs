@@ -93,9 +93,15 @@ pub enum Space {
     /// Which message stands at which place of a group's conversation; `group` is the group.
     GroupLine = 19,
     /// Seeds of groups, in the order in which they came; `group` is the group.
-    GroupSeed = 20,
+    GroupSeed = 25,
     /// Cells of groups that no two relays have confirmed yet; `group` is the group.
-    GroupCell = 21,
+    GroupCell = 26,
+    /// Changes that came and wait for their message, as bodies; `group` is the contact, `seq` the number of the body.
+    Change = 20,
+    /// What is set and remembered for a conversation beside its keys; `seq` is the contact.
+    Terms = 21,
+    /// Gifts for a reset; `group` is the contact.
+    Reset = 22,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.
@@ -324,6 +330,8 @@ pub enum Target {
         relay: RelayId,
         /// Its address.
         addr: crate::descriptor::RelayAddr,
+        /// The slot: a web door lets nobody in without it.
+        key: crate::descriptor::SlotKey,
     },
     /// A relay of the mesh; the driver dials only what a verified descriptor names.
     Relay(RelayId),

@@ -21,16 +21,38 @@ pub enum RelayAddr {
     Ip(SocketAddr),
     /// A web site: IPv4 address and server name, port 443.
     Sni(Ipv4Addr, String),
+    /// A web door without a name of its own: address and port (SPEC §9.2).
+    Web(SocketAddr),
+    /// A web site on another port: at most 18 bytes of name.
+    Site(Ipv4Addr, u16, String),
 }
 
 impl RelayAddr {
-    /// Address kind of SPEC §5: 0 IPv4, 1 IPv6, 2 IPv4 with server name.
+    /// Address kind of SPEC §5: 0 IPv4, 1 IPv6, 2 IPv4 with server name, 3 and 4 as 0 and 1 for web doors, 5 IPv4, port, server name.
     #[must_use]
     pub const fn kind(&self) -> u8 {
         match self {
             Self::Ip(SocketAddr::V4(_)) => 0,
             Self::Ip(SocketAddr::V6(_)) => 1,
             Self::Sni(..) => 2,
+            Self::Web(SocketAddr::V4(_)) => 3,
+            Self::Web(SocketAddr::V6(_)) => 4,
+            Self::Site(..) => 5,
+        }
+    }
+
+    /// Whether a leaf must come as a visitor of a web site.
+    #[must_use]
+    pub const fn is_web(&self) -> bool {
+        !matches!(self, Self::Ip(_))
+    }
+
+    /// The server name that a certificate vouches for, if the address has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Ip(_) | Self::Web(_) => None,
+            Self::Sni(_, name) | Self::Site(_, _, name) => Some(name),
         }
     }
 
@@ -38,8 +60,15 @@ impl RelayAddr {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Ip(SocketAddr::V4(addr)) => [&addr.ip().octets()[..], &addr.port().to_be_bytes()].concat(),
-            Self::Ip(SocketAddr::V6(addr)) => [&addr.ip().octets()[..], &addr.port().to_be_bytes()].concat(),
+            Self::Ip(SocketAddr::V4(addr)) | Self::Web(SocketAddr::V4(addr)) => {
+                [&addr.ip().octets()[..], &addr.port().to_be_bytes()].concat()
+            }
+            Self::Ip(SocketAddr::V6(addr)) | Self::Web(SocketAddr::V6(addr)) => {
+                [&addr.ip().octets()[..], &addr.port().to_be_bytes()].concat()
+            }
+            Self::Site(ip, port, name) => {
+                [&ip.octets()[..], &port.to_be_bytes(), &[name.len() as u8], name.as_bytes()].concat()
+            }
             Self::Sni(ip, name) => [&ip.octets()[..], &[name.len() as u8], name.as_bytes()].concat(),
         }
     }
@@ -50,29 +79,28 @@ impl RelayAddr {
     /// [`PeerFault::Length`] or [`PeerFault::Malformed`].
     pub fn decode(kind: u8, bytes: &[u8]) -> Result<(Self, &[u8]), PeerFault> {
         match kind {
-            0 => {
+            0 | 3 => {
                 let (raw, rest) = bytes.split_first_chunk::<6>().ok_or(PeerFault::Length)?;
                 let [a, b, c, d, p, q] = *raw;
                 let addr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(a, b, c, d)), u16::from_be_bytes([p, q]));
-                Ok((Self::Ip(addr), rest))
+                Ok((if kind == 0 { Self::Ip(addr) } else { Self::Web(addr) }, rest))
             }
-            1 => {
+            1 | 4 => {
                 let (ip, rest) = bytes.split_first_chunk::<16>().ok_or(PeerFault::Length)?;
                 let (port, rest) = rest.split_first_chunk::<2>().ok_or(PeerFault::Length)?;
                 let addr = SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*ip)), u16::from_be_bytes(*port));
-                Ok((Self::Ip(addr), rest))
+                Ok((if kind == 1 { Self::Ip(addr) } else { Self::Web(addr) }, rest))
             }
             2 => {
-                let (raw, rest) = bytes.split_first_chunk::<5>().ok_or(PeerFault::Length)?;
-                let [a, b, c, d, length] = *raw;
-                let (name, rest) = rest.split_at_checked(usize::from(length)).ok_or(PeerFault::Length)?;
-                let name = core::str::from_utf8(name).map_err(|_| PeerFault::Malformed)?;
-                let host =
-                    |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-                if name.is_empty() || name.len() > 20 || !name.bytes().all(host) {
-                    return Err(PeerFault::Malformed);
-                }
-                Ok((Self::Sni(Ipv4Addr::new(a, b, c, d), name.to_owned()), rest))
+                let (raw, rest) = bytes.split_first_chunk::<4>().ok_or(PeerFault::Length)?;
+                let (name, rest) = server_name(rest, SNI_MAX)?;
+                Ok((Self::Sni(Ipv4Addr::from(*raw), name), rest))
+            }
+            5 => {
+                let (raw, rest) = bytes.split_first_chunk::<4>().ok_or(PeerFault::Length)?;
+                let (port, rest) = rest.split_first_chunk::<2>().ok_or(PeerFault::Length)?;
+                let (name, rest) = server_name(rest, SITE_NAME_MAX)?;
+                Ok((Self::Site(Ipv4Addr::from(*raw), u16::from_be_bytes(*port), name), rest))
             }
             _ => Err(PeerFault::Version),
         }
@@ -82,8 +110,9 @@ impl RelayAddr {
     #[must_use]
     pub const fn socket(&self) -> SocketAddr {
         match self {
-            Self::Ip(addr) => *addr,
+            Self::Ip(addr) | Self::Web(addr) => *addr,
             Self::Sni(ip, _) => SocketAddr::new(IpAddr::V4(*ip), 443),
+            Self::Site(ip, port, _) => SocketAddr::new(IpAddr::V4(*ip), *port),
         }
     }
 
@@ -102,6 +131,22 @@ impl RelayAddr {
             },
         }
     }
+}
+
+/// Longest name of [`RelayAddr::Sni`] and of [`RelayAddr::Site`]: with either, an invitation has 135 characters.
+const SNI_MAX: usize = 20;
+const SITE_NAME_MAX: usize = 18;
+
+/// Reads `length 1 | name`, a host name in lower case.
+fn server_name(bytes: &[u8], max: usize) -> Result<(String, &[u8]), PeerFault> {
+    let (length, rest) = bytes.split_first().ok_or(PeerFault::Length)?;
+    let (name, rest) = rest.split_at_checked(usize::from(*length)).ok_or(PeerFault::Length)?;
+    let name = core::str::from_utf8(name).map_err(|_| PeerFault::Malformed)?;
+    let host = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    if name.is_empty() || name.len() > max || !name.bytes().all(host) {
+        return Err(PeerFault::Malformed);
+    }
+    Ok((name.to_owned(), rest))
 }
 
 fn global_v4(ip: Ipv4Addr) -> bool {
@@ -264,7 +309,28 @@ impl fmt::Debug for Door {
     }
 }
 
+/// What a slot is known by and what its holders know: a door without its address.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SlotKey {
+    /// The slot.
+    pub slot: SlotId,
+    /// Its secret.
+    pub key: Zeroizing<[u8; 32]>,
+}
+
+impl fmt::Debug for SlotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SlotKey({:?})", self.slot)
+    }
+}
+
 impl Door {
+    /// The slot and its secret.
+    #[must_use]
+    pub fn slot_key(&self) -> SlotKey {
+        SlotKey { slot: self.slot, key: self.key.clone() }
+    }
+
     /// `KARVON-DOOR:` and base32 of `version 4 bit, address kind 4 bit | relay 16 | slot 8 | key 32 | address | check 2`.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
@@ -344,13 +410,12 @@ mod tests {
 
     #[test]
     fn a_door_line_survives_small_hands_and_notices_large_ones() {
-        for addr in ["203.0.113.9:65535", "[2001:db8::7]:443"] {
-            let door = Door {
-                relay: RelayId([1; 16]),
-                addr: RelayAddr::Ip(addr.parse().unwrap()),
-                slot: SlotId([2; 8]),
-                key: Zeroizing::new([3; 32]),
-            };
+        let addrs = ["203.0.113.9:65535", "[2001:db8::7]:443"].map(|addr| addr.parse().unwrap());
+        let named = RelayAddr::Site(Ipv4Addr::new(192, 0, 2, 1), 8443, "a-name.example.org".to_owned());
+        let plain = addrs.map(RelayAddr::Ip).into_iter().chain(addrs.map(RelayAddr::Web));
+        for addr in plain.chain([named]) {
+            let door =
+                Door { relay: RelayId([1; 16]), addr, slot: SlotId([2; 8]), key: Zeroizing::new([3; 32]) };
             let text = door.to_text();
             assert_eq!(Door::from_text(&text), Ok(door.clone()));
             assert_eq!(Door::from_text(&format!("  {} \n", text.to_lowercase())), Ok(door));

@@ -96,6 +96,12 @@ pub enum ErrorKind {
     /// No message has this id.
     #[error("no message has this id")]
     NoSuchMessage,
+    /// A message of somebody else can not be edited or taken back.
+    #[error("only your own messages can be edited or deleted")]
+    NotYours,
+    /// The message was taken back, or is of a kind that can not be changed so.
+    #[error("this message can not be changed: it was deleted, or it is no text")]
+    Unchangeable,
     /// Longer than a message may be.
     #[error("the text is too long for one message")]
     TooLong,

@@ -16,8 +16,8 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// The handshake's version, bound in its transcript.
-const VERSION: u8 = 1;
+/// The handshake's version, bound in its transcript: both sides speak the post-quantum ratchet, so nothing can be bargained down.
+const VERSION: u8 = 2;
 /// The initiator's identity, sealed.
 const BOX_BYTES: usize = CERT_BYTES + PREKEY_ID_BYTES + TAG_BYTES;
 /// Bytes of the handshake in front of the first ratchet message.

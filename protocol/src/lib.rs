@@ -5,16 +5,19 @@
 //! [`group`] (many people), [`relay`] (a volunteer's relay). The wire formats are specified in `SPEC.md` beside this crate.
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod body;
 pub mod bundle;
 pub mod cbor;
 pub mod cell;
+pub mod content;
 pub mod core;
 pub mod crypto;
 pub mod descriptor;
 pub mod effects;
 pub mod engine;
 pub mod error;
+pub mod gift;
 pub mod group;
 pub mod handshake;
 pub mod identity;
@@ -29,3 +32,4 @@ pub mod session;
 pub mod tags;
 mod timers;
 pub mod tunnel;
+pub mod veil;

@@ -4,6 +4,8 @@
 pub const TEXT_BYTES_MAX: usize = 8_000;
 /// Longest name in bytes of UTF-8.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Longest sign of a reaction in bytes of UTF-8.
+pub const EMOJI_BYTES_MAX: usize = 32;
 /// Deepest nesting of CBOR that a decoder follows.
 pub const CBOR_DEPTH_MAX: usize = 8;
 /// Most items of a CBOR array or map.
@@ -48,3 +50,15 @@ pub const GUEST_SLOTS_MAX: usize = 128;
 pub const SKIP_MAX: u32 = 2_000;
 /// Shards over which cells of groups and channels are spread (DESIGN D6).
 pub const SHARDS: u16 = 16;
+/// A superseded mailbox is polled at least this long, milliseconds, and until every contact knows of the change (DESIGN D2).
+pub const MOVE_KEEP_MS: u64 = 45 * 86_400_000;
+/// Between two replacements of living relays at least, milliseconds (DESIGN D2).
+pub const MOVE_PAUSE_MS: u64 = 7 * 86_400_000;
+/// Superseded mailboxes that are polled at most; the oldest is given up.
+pub const RETIRED_MAX: usize = 8;
+/// A canary stays in a mailbox this long before it is looked for, milliseconds of running time; or until a restart.
+pub const CANARY_MS: u64 = 6 * 3_600_000;
+/// Earlier mailbox descriptors of a contact that a sender still tries (DESIGN D2).
+pub const OLDER_SETS_MAX: usize = 4;
+/// A contact that has not acknowledged the present mailboxes is told of them again after this time, milliseconds: well before relays forget.
+pub const TOLD_MS: u64 = 15 * 86_400_000;

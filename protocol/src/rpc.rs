@@ -45,7 +45,7 @@ pub enum Request {
     Inject {
         /// The shard.
         shard: u16,
-        /// The cell; its tag is a hint (SPEC §9.6).
+        /// The cell; its tag is a hint (SPEC §10.6).
         cell: Cell,
     },
     /// Sends cells of a shard whose hints one of these keys detects, from number `from` of this relay on, then [`Reply::Fetched`];

@@ -3,7 +3,7 @@
 use crate::cell::{Cell, Class, OUTER_BYTES};
 use crate::crypto::fixed::Reader;
 use crate::crypto::kdf::derive;
-use crate::crypto::labels::MESSAGE_ID;
+use crate::crypto::labels::{MESSAGE_ID, PAIR};
 use crate::error::PeerFault;
 use crate::ids::{MessageId, first};
 use crate::ratchet::{OVERHEAD_BYTES, Ratchet, SealError};
@@ -50,6 +50,18 @@ impl Session {
             receive_tags: TagChain::new(receive),
             secret: Zeroizing::new(*secret),
         }
+    }
+
+    /// The secret of this pair under which beacons lie (SPEC §6d).
+    #[must_use]
+    pub fn pair_secret(&self) -> Zeroizing<[u8; 32]> {
+        derive(&[], &self.secret[..], PAIR)
+    }
+
+    /// The newest epoch of the post-quantum ratchet in the root key: 0 until the first one was mixed.
+    #[must_use]
+    pub const fn pq_epoch(&self) -> u32 {
+        self.ratchet.pq_epoch()
     }
 
     /// Whether this side sent the greeting.

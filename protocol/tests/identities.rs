@@ -5,7 +5,9 @@ mod common;
 
 use common::{bundle_of, mailboxes, person, rng};
 use karvon_protocol::body::MailboxDescriptor;
-use karvon_protocol::bundle::{Bundle, BundleObject, OBJECT_BYTES, Opened, Prekeys, Tombstone};
+use karvon_protocol::bundle::{
+    Bundle, BundleObject, OBJECT_BODY_BYTES, OBJECT_BYTES, Opened, Prekeys, Tombstone,
+};
 use karvon_protocol::crypto::LocalSignKey;
 use karvon_protocol::crypto::aead::xseal;
 use karvon_protocol::descriptor::RelayAddr;
@@ -249,7 +251,7 @@ fn a_body_moved_into_another_object_does_not_open() {
     let object = BundleObject::seal(&keys, &bundle, &owner, 7, 1, &mut rng(9)).unwrap();
     // Another owner signs the same body with a higher sequence number.
     let other = BundleObject::seal(&keys, &bundle, &eve, 8, 1, &mut rng(9)).unwrap();
-    let mut moved = [&other.bytes()[..81], &object.bytes()[81..81 + 2_048]].concat();
+    let mut moved = [&other.bytes()[..81], &object.bytes()[81..81 + OBJECT_BODY_BYTES]].concat();
     let signature = eve.sign("karvon/1 object", &moved);
     moved.extend_from_slice(&signature);
     let moved = BundleObject::verify(&moved).unwrap();
@@ -277,7 +279,7 @@ fn object_with(inside: impl Fn(&[u8]) -> Vec<u8>) -> BundleObject {
     let number = |n: u64| n.to_be_bytes();
     let head = [&[0][..], &keys.locator.0, &owner.public().0, &number(1), &number(2)].concat();
     let mut plain = inside(&head);
-    plain.resize(2_048 - 24 - 16, 0);
+    plain.resize(OBJECT_BODY_BYTES - 24 - 16, 0);
     let sealed = xseal(&keys.bundle_key, &[8; 24], &head, &plain);
     let mut bytes = [&head[..], &[8; 24], &sealed].concat();
     let signature = owner.sign("karvon/1 object", &bytes);

@@ -125,6 +125,28 @@ fn a_relay_that_is_gone_for_good_loses_and_delays_nothing() {
 }
 
 #[test]
+fn whoever_writes_much_to_many_at_once_never_overfills_a_link() {
+    let names: Vec<_> = (0..12).map(|n| format!("friend {n}")).collect();
+    let mut people: Vec<(&str, &[usize])> = vec![("Ali", &[0, 1])];
+    people.extend(names.iter().map(|name| (name.as_str(), &[1_usize, 2][..])));
+    let mut world = World::with(9, 3, &people);
+    let friends: Vec<_> = (1..people.len()).map(|n| (n, world.meet(0, n))).collect();
+    world.latency_us = 300_000;
+    let text = "ж".repeat(4_000);
+    for (_, (friend, _)) in &friends {
+        for _ in 0..40 {
+            let _ = world.send(0, *friend, &text);
+        }
+    }
+    world.run_ms(60_000);
+    for (n, (_, ali)) in &friends {
+        assert_eq!(world.received(*n, *ali).len(), 40, "friend {n}");
+    }
+    // The shell ends a link that has 4 MiB waiting.
+    assert!(world.most_flying < 1_500_000, "{} bytes were under way on one link", world.most_flying);
+}
+
+#[test]
 fn links_that_break_at_any_frame_lose_nothing_and_show_nothing_twice() {
     for seed in 0..6 {
         let mut world = World::with(100 + seed, 3, &[("Ali", &[0, 1]), ("Bob", &[1, 2])]);

@@ -163,12 +163,12 @@ assert len(bundle) == 1437 + 2 + number(bundle[1437:1439]) + 64
 
 for kind, name in enumerate(["object", "used", "revoked"]):
     outside = file[name]
-    assert len(outside) == 2193 and outside[0] == 0
+    assert len(outside) == 2057 and outside[0] == 0
     assert outside[1:65] == invite["locator"] + sign_public(file["owner seed"])
-    verify(outside[33:65], "karvon/1 object", outside[:2129], outside[2129:])
-    inside = xaead_open(invite["bundle key"], outside[81:105], outside[105:2129], outside[:81])
+    verify(outside[33:65], "karvon/1 object", outside[:1993], outside[1993:])
+    inside = xaead_open(invite["bundle key"], outside[81:105], outside[105:1993], outside[:81])
     content = inside[3:3 + number(inside[1:3])]
-    assert len(inside) == 2008 and inside[0] == kind and not any(inside[3 + len(content):])
+    assert len(inside) == 1872 and inside[0] == kind and not any(inside[3 + len(content):])
     if kind == 0:
         assert content == bundle
     else:
@@ -183,7 +183,7 @@ assert len(cell) == 2048 and cell[:18] == b"\0" + invite["tag 0"] + b"\0"
 ek, ct, box = cell[18:50], cell[50:1138], cell[1138:1342]
 fill, ss = b"\xff" * 32, kem.decapsulate(ct)
 d1, d2, d4 = dh(spk, ek), dh(dk, ek), dh(opk, ek)
-t0 = hd("karvon 2026 hx1 T0", b"\1" + lp32(bundle) + ek + ct)
+t0 = hd("karvon 2026 hx1 T0", b"\2" + lp32(bundle) + ek + ct)
 hidden = aead_open(hkdf(t0, fill + d1 + d2 + d4 + ss, "karvon/1 hx1 id", 32), bytes(12), box, t0)
 cert_a = hidden[:176]
 assert cert_a == identity["certificate 1"] and hidden[176:] == bundle[1425:1437]
@@ -195,23 +195,39 @@ sk, hk_a, nhk_b, tk_ab, tk_ba, exp = (secrets[at:at + 32] for at in range(0, 192
 # --- §6b ratchet, tags, message ids ---
 
 
-def root_step(root, shared):
-    out = hkdf(root, shared + bytes(32), "karvon/1 dr root", 96)
+def root_step(root, shared, epoch_secret=bytes(32)):
+    out = hkdf(root, shared + epoch_secret, "karvon/1 dr root", 96)
     return out[:32], out[32:64], out[64:]
 
 
-def open_header(key, outer, message):
+def header_of(key, outer, message):
     header = xaead_open(key, message[:24], message[24:88], outer)
-    assert len(header) == 48 and not any(header[40:])
-    return header[:32], number(header[32:36]), number(header[36:40])
+    assert len(header) == 48
+    return header[:32], *(number(header[at:at + 4]) for at in (32, 36, 40, 44))
 
 
-def open_body(chain, message):
+def open_header(key, outer, message):
+    ratchet_key, previous, place, mix, ack = header_of(key, outer, message)
+    assert (mix, ack) == (0, 0)
+    return ratchet_key, previous, place
+
+
+def body_of(chain, message):
     out = hkdf(message[:24], mac(chain, b"\1"), "karvon/1 dr msg", 44)
     body = aead_open(out[:32], out[32:], message[88:], t1 + message[24:88])
     payload = body[2:2 + number(body[:2])]
-    assert not any(body[2 + len(payload):])
-    return payload
+    rest = body[2 + len(payload):]
+    kind = rest[0] if rest else 0
+    length = [0, 1184, 1088][kind]
+    if kind == 0:
+        assert not any(rest)
+        return payload, None
+    assert not any(rest[5 + length:])
+    return payload, (kind, number(rest[1:5]), rest[5:5 + length])
+
+
+def open_body(chain, message):
+    return body_of(chain, message)[0]
 
 
 session = load("session.txt")
@@ -234,10 +250,9 @@ root, chain, _ = root_step(root, dh(own, their_key))
 assert open_body(chain, answer[18:]) == b"an answer"
 
 turn = session["second chain of the initiator"]
-their_key, previous, place = open_header(next_header, turn[:18], turn[18:])
-assert (previous, place) == (4, 0)
-root, chain, _ = root_step(root, dh(own, their_key))
-assert open_body(chain, turn[18:]) == b"after a turn"
+# It mixes an epoch whose key lies with the initiator: the body is opened below, where that key is known.
+their_key, previous, place, mix, ack = header_of(next_header, turn[:18], turn[18:])
+assert (previous, place, mix, ack) == (4, 0, 1, 1)
 
 
 def tag(key, index):
@@ -257,5 +272,41 @@ for direction, author in enumerate(["initiator", "responder"]):
     for seq in (0, 1, 1_000_000):
         expected = parts[:8] + (seq ^ number(parts[8:16])).to_bytes(8, "big")
         assert session[f"message {seq} of the {author}"] == expected
+
+# --- §6b the post-quantum ratchet, the initiator's side ---
+
+pq = load("post_quantum.txt")
+
+
+def payload_of(name):
+    return f"this is the {name}".encode()
+
+
+shown, answer, mixed = (pq[name] for name in
+                        ("key of epoch 1", "ciphertext of epoch 1", "first cell that mixes epoch 1"))
+# The initiator's first ratchet key and root are those of the greeting.
+their_key, previous, place, mix, ack = header_of(hk_a, shown[:18], shown[18:])
+root, chain, next_header = root_step(sk, dh(spk, their_key))
+assert (previous, place, mix, ack) == (0, 1, 0, 0)
+said, piece = body_of(mac(chain, b"\2"), shown[18:])
+offering = pq["session of the initiator, offering"]
+own_a = offering[178:210]
+kem_1 = MLKEM768PrivateKey.from_seed_bytes(offering[-64:])
+assert offering[-65] == 1 and said == payload_of("key of epoch 1")
+assert piece == (1, 1, kem_1.public_key().public_bytes_raw())
+
+their_key, previous, place, mix, ack = header_of(nhk_b, answer[:18], answer[18:])
+assert (previous, place, mix, ack) == (0, 0, 0, 0)
+root, chain, after_next = root_step(root, dh(own_a, their_key))
+said, piece = body_of(chain, answer[18:])
+assert said == payload_of("ciphertext of epoch 1") and piece[:2] == (2, 1)
+secret_1 = hkdf(bytes(32), kem_1.decapsulate(piece[2]), "karvon/1 pq chain", 32)
+
+# The next chain of the initiator, read as the responder: the root step takes the secret of epoch 1.
+own_b = pq["session of the responder, answering"][178:210]
+their_key, previous, place, mix, ack = header_of(next_header, mixed[:18], mixed[18:])
+assert (previous, place, mix, ack) == (2, 0, 1, 1)
+root, chain, _ = root_step(root, dh(own_b, their_key), secret_1)
+assert open_body(chain, mixed[18:]) == payload_of("first cell that mixes epoch 1")
 
 print("both implementations agree")

@@ -100,10 +100,20 @@ fn labels_are_frozen() {
         labels::DR_MSG,
         labels::TAG_NEXT,
         labels::MESSAGE_ID,
+        labels::RESET_TAGS,
+        labels::PAIR,
+        labels::BEACON,
+        labels::PQ_CHAIN,
     ] {
         out.bytes(&format!("hkdf {label}"), *derive::<32>(&[1; 32], &[2; 32], label));
     }
-    for label in [labels::SIGN_DEVICE, labels::SIGN_BUNDLE, labels::SIGN_OBJECT, labels::SIGN_TOMBSTONE] {
+    for label in [
+        labels::SIGN_DEVICE,
+        labels::SIGN_BUNDLE,
+        labels::SIGN_OBJECT,
+        labels::SIGN_TOMBSTONE,
+        labels::SIGN_BEACON,
+    ] {
         out.bytes(&format!("ed25519 {label}"), LocalSignKey::from_seed(&[3; 32]).sign(label, b"message"));
     }
     for label in [labels::RECOVERY_CHECK, labels::SAFETY, labels::HX1_T0, labels::HX1_T1] {
@@ -111,6 +121,7 @@ fn labels_are_frozen() {
     }
     out.text("argon2id salt", labels::ROOT_SALT);
     out.text("hkdf salt of invitations", labels::INVITE_SALT);
+    out.text("hkdf salt of gifts", labels::RESET_SALT);
     out.check();
 }
 
@@ -219,6 +230,34 @@ fn cells_tags_and_message_ids_are_frozen() {
         out.bytes(&format!("message {seq} of the responder"), ours.message_id(false, seq).0);
     }
     out.bytes("session of the responder", theirs.encode());
+    out.check();
+}
+
+#[test]
+fn the_post_quantum_ratchet_is_frozen() {
+    let mut out = Vectors::new("post_quantum.txt");
+    let (_, mut ours, mut theirs) = greeting();
+    let mut turn = 0;
+    let mut say = |from: &mut Session, to: &mut Session, name: &str| {
+        let text = format!("this is the {name}");
+        let cell = from.seal(Class::S, turn, text.as_bytes(), &mut rng(20 + turn)).unwrap();
+        assert_eq!(to.open(&cell).unwrap().as_slice(), text.as_bytes());
+        turn += 1;
+        cell
+    };
+    out.bytes("key of epoch 1", say(&mut ours, &mut theirs, "key of epoch 1").bytes());
+    // Its last 64 bytes are the seed of the key that is shown.
+    out.bytes("session of the initiator, offering", ours.encode());
+    out.bytes("ciphertext of epoch 1", say(&mut theirs, &mut ours, "ciphertext of epoch 1").bytes());
+    out.bytes("session of the responder, answering", theirs.encode());
+    let mixed = say(&mut ours, &mut theirs, "first cell that mixes epoch 1");
+    out.bytes("first cell that mixes epoch 1", mixed.bytes());
+    assert_eq!((ours.pq_epoch(), theirs.pq_epoch()), (1, 1));
+    out.bytes("key of epoch 2", say(&mut theirs, &mut ours, "key of epoch 2").bytes());
+    out.bytes("ciphertext of epoch 2", say(&mut ours, &mut theirs, "ciphertext of epoch 2").bytes());
+    say(&mut theirs, &mut ours, "first cell that mixes epoch 2");
+    assert_eq!((ours.pq_epoch(), theirs.pq_epoch()), (2, 2));
+    out.bytes("session of the initiator at the end", ours.encode());
     out.check();
 }
 

@@ -7,7 +7,7 @@ use crate::trace::Trace;
 use futures::FutureExt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -28,6 +28,7 @@ pub struct World {
     oracles: Arc<Mutex<Vec<Box<dyn Oracle>>>>,
     seed: u64,
     started: Arc<AtomicU32>,
+    sealings: Arc<AtomicU64>,
 }
 
 impl World {
@@ -41,7 +42,9 @@ impl World {
         crate::det::poll_limit(1_000_000 + POLLS_PER_NODE * nodes as u64);
         tokio::spawn(net.clone().drive());
         let oracles = Arc::new(Mutex::new(crate::oracle::standard()));
-        Self { net, trace, secrets, alarm, oracles, seed, started: Arc::default() }
+        let sealings = Arc::default();
+        watch_sealing(&oracles, &alarm, &sealings);
+        Self { net, trace, secrets, alarm, oracles, seed, started: Arc::default(), sealings }
     }
 
     /// The seed.
@@ -92,6 +95,12 @@ impl World {
         }
     }
 
+    /// How often anything was sealed by a node.
+    #[must_use]
+    pub fn sealings(&self) -> u64 {
+        self.sealings.load(Ordering::Relaxed)
+    }
+
     /// The alarm that oracles and panics raise.
     #[must_use]
     pub const fn alarm(&self) -> &Alarm {
@@ -121,6 +130,23 @@ impl World {
         self.note(&format!("process {} starts on host {}", node.0, host.0));
         Process { world: self.clone(), node, host, skew, tasks: Arc::default() }
     }
+}
+
+/// Lets the oracles see every sealing of every node; the wire's bytes are in the trace anyway.
+fn watch_sealing(oracles: &Arc<Mutex<Vec<Box<dyn Oracle>>>>, alarm: &Alarm, count: &Arc<AtomicU64>) {
+    let (oracles, alarm, count) = (Arc::downgrade(oracles), alarm.clone(), count.clone());
+    let origin = tokio::time::Instant::now();
+    karvon_protocol::crypto::observe::observe(move |seal| {
+        let Some(oracles) = oracles.upgrade() else { return };
+        count.fetch_add(1, Ordering::Relaxed);
+        let fact = Fact::Sealed { key: seal.key, nonce: seal.nonce.to_vec(), sealed: seal.sealed };
+        for oracle in oracles.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            if let Err(what) = oracle.judge(&fact) {
+                let at = u64::try_from(origin.elapsed().as_nanos()).unwrap_or(SimTime::MAX);
+                alarm.raise(oracle.name(), at, what);
+            }
+        }
+    });
 }
 
 impl std::fmt::Debug for World {

@@ -46,6 +46,18 @@ impl Person {
     /// If `init` fails.
     #[must_use]
     pub fn init(place: &Place, name: &str, doors: &[&str]) -> Self {
+        let mut args = vec!["init", "--name", name, "--no-lock"];
+        for door in doors {
+            args.extend(["--door", door]);
+        }
+        let person = Self::nobody(place, name);
+        let _ = person.cli(&args, "").ok();
+        person
+    }
+
+    /// A data directory that does not exist yet.
+    #[must_use]
+    pub fn nobody(place: &Place, name: &str) -> Self {
         let template = place.command(&binaries().karvon);
         let own = |(name, value): (&std::ffi::OsStr, Option<&std::ffi::OsStr>)| {
             (name.to_owned(), value.map(Into::into))
@@ -53,13 +65,7 @@ impl Person {
         // Not named after the person: a test looks for names in files, and paths may well stand there.
         let mut numbered = (0..).map(|number| place.path(&format!("person-{number}")));
         let data_dir = numbered.find(|path| !path.exists()).expect("numbers do not end");
-        let person = Self { name: name.to_owned(), data_dir, envs: template.get_envs().map(own).collect() };
-        let mut args = vec!["init", "--name", name, "--no-lock"];
-        for door in doors {
-            args.extend(["--door", door]);
-        }
-        let _ = person.cli(&args, "").ok();
-        person
+        Self { name: name.to_owned(), data_dir, envs: template.get_envs().map(own).collect() }
     }
 
     /// The data directory.

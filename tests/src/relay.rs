@@ -23,6 +23,8 @@ pub struct Relay {
     mesh: String,
     ready: Value,
     child: Option<Child>,
+    /// How it is told where to listen for leaves.
+    listen_with: &'static str,
 }
 
 impl Relay {
@@ -32,6 +34,19 @@ impl Relay {
     /// If it does not get ready.
     #[must_use]
     pub fn start(place: &Place, number: usize, peers: Vec<String>) -> Self {
+        Self::start_as(place, number, peers, "--listen")
+    }
+
+    /// [`Relay::start`] of a relay whose only door is a web site to everybody without a slot.
+    ///
+    /// # Panics
+    /// If it does not get ready.
+    #[must_use]
+    pub fn start_web(place: &Place, number: usize, peers: Vec<String>) -> Self {
+        Self::start_as(place, number, peers, "--listen-web")
+    }
+
+    fn start_as(place: &Place, number: usize, peers: Vec<String>, listen_with: &'static str) -> Self {
         let logs = place.path("logs");
         let mut relay = Self {
             command: place.command(&binaries().karvon_node),
@@ -42,6 +57,7 @@ impl Relay {
             mesh: mesh_address(),
             ready: Value::Null,
             child: None,
+            listen_with,
         };
         relay.spawn("127.0.0.1:0");
         relay
@@ -59,7 +75,7 @@ impl Relay {
             "relay",
             "run",
             "--allow-private",
-            "--listen",
+            self.listen_with,
             listen,
             "--mesh-listen",
             &self.mesh,

@@ -85,13 +85,26 @@ impl World {
     /// If a relay does not get ready.
     #[must_use]
     pub fn within(base: &Path, relays: usize) -> Self {
+        Self::of(base, relays, Relay::start)
+    }
+
+    /// [`World::new`] with web doors only.
+    ///
+    /// # Panics
+    /// If a relay does not get ready.
+    #[must_use]
+    pub fn of_web_doors(relays: usize) -> Self {
+        Self::of(&std::env::temp_dir(), relays, Relay::start_web)
+    }
+
+    fn of(base: &Path, relays: usize, start: fn(&Place, usize, Vec<String>) -> Relay) -> Self {
         let _ = binaries();
         let permit = permit();
         let mut world = Self { relays: Vec::new(), place: Place::new(base), _permit: permit };
         for number in 0..relays {
             let peers: Vec<String> =
                 world.relays.first().map(|first| first.door().to_owned()).into_iter().collect();
-            let relay = Relay::start(&world.place, number, peers);
+            let relay = start(&world.place, number, peers);
             world.relays.push(relay);
         }
         world

@@ -1,16 +1,24 @@
 //! The model of the screen: what is shown and nothing more; the truth lies in the node.
 
+pub mod alert;
 mod answer;
 pub mod chat;
 mod chat_keys;
+pub mod details;
 pub mod hints;
+pub mod lock;
+pub mod menu;
 pub mod overlay;
 mod overlay_keys;
 mod scroll;
+pub mod search;
+pub mod settings;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
 pub(crate) mod story;
+#[cfg(test)]
+mod talk_stories;
 mod update;
 pub mod wizard;
 mod wizard_keys;
@@ -27,9 +35,12 @@ pub use chat::Chat;
 pub use overlay::Overlay;
 pub use update::{begin, update};
 pub use wizard::Wizard;
+use zeroize::Zeroizing;
 
 /// From this width on the list and the conversation stand side by side.
 pub const TWO_PANES: u16 = 60;
+/// From this width on what is known about the contact stands beside them.
+pub const THREE_PANES: u16 = 100;
 
 /// Something that happened: a key, an answer, an event. There is no `Debug`: keys spell passphrases.
 #[derive(Clone)]
@@ -80,6 +91,26 @@ pub enum Action {
     Find,
     /// Go to the next conversation with unseen messages.
     NextUnread,
+    /// Search in all messages.
+    Search,
+    /// Go to the first message.
+    First,
+    /// Go to the newest message.
+    Newest,
+    /// About the contact.
+    Details,
+    /// Settings.
+    Settings,
+    /// Why does it not connect?
+    Doctor,
+    /// Write in the person's editor.
+    Editor,
+    /// A text comes back from the editor; `None` when it could not be used.
+    Edited(Option<Zeroizing<String>>),
+    /// A setting could not be written.
+    Unsaved,
+    /// The terminal has (true) or lost the person's attention.
+    Focused(bool),
     /// Add a person or a door.
     Add,
     /// Show an own invitation.
@@ -106,6 +137,8 @@ pub enum Action {
 pub enum Screen {
     /// First start.
     Wizard(Box<Wizard>),
+    /// Closed until the passphrase is given.
+    Lock(Box<lock::Lock>),
     /// List and conversation.
     Main,
 }
@@ -130,6 +163,29 @@ pub struct Last {
     pub position: u64,
     /// Its state.
     pub state: State,
+}
+
+/// A text on its way to the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// For whom.
+    pub contact: u32,
+    /// The text.
+    pub text: String,
+    /// What it is.
+    pub about: About,
+}
+
+/// What is being written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum About {
+    /// A message of its own.
+    #[default]
+    Nothing,
+    /// An answer to the message with this id, which begins like this.
+    Reply(String, String),
+    /// A new text for the own message with this id.
+    Edit(String),
 }
 
 /// A call of which one flies at a time; asked for again meanwhile, it is repeated once.
@@ -159,6 +215,10 @@ pub struct Model {
     pub texts: Texts,
     /// Looks.
     pub theme: Theme,
+    /// Other settings.
+    pub prefs: settings::Prefs,
+    /// The terminal has the person's attention, as far as it tells.
+    pub focused: bool,
     /// The calendar of this device.
     pub zone: Zone,
     /// Columns and rows.
@@ -189,12 +249,14 @@ pub struct Model {
     pub overlays: Vec<Overlay>,
     /// A sentence above the line of keys, until the next key.
     pub notice: Option<String>,
-    /// Texts that wait for the node to have them on disk: contact and text.
-    pub outgoing: VecDeque<(u32, String)>,
+    /// Texts that wait for the node to have them on disk.
+    pub outgoing: VecDeque<Outgoing>,
     /// The first of `outgoing` is with the node.
     sending: bool,
     contacts_call: Once,
     status_call: Once,
+    /// Windows on conversations that were opened so far: each has its own number.
+    windows: u64,
     quit_armed: bool,
 }
 
@@ -205,6 +267,8 @@ impl Model {
         Self {
             texts: Texts::new(lang),
             theme,
+            prefs: settings::Prefs { color_allowed: theme.color, ..settings::Prefs::default() },
+            focused: true,
             zone,
             size,
             screen: Screen::Main,
@@ -224,6 +288,7 @@ impl Model {
             sending: false,
             contacts_call: Once::default(),
             status_call: Once::default(),
+            windows: 0,
             quit_armed: false,
         }
     }
@@ -233,6 +298,14 @@ impl Model {
     pub fn wizard(lang: Lang, theme: Theme, size: (u16, u16)) -> Self {
         let mut model = Self::new(lang, theme, Zone::default(), size);
         model.screen = Screen::Wizard(Box::new(Wizard::new(lang)));
+        model
+    }
+
+    /// A model that opens closed.
+    #[must_use]
+    pub fn locked(lang: Lang, theme: Theme, size: (u16, u16)) -> Self {
+        let mut model = Self::new(lang, theme, Zone::default(), size);
+        model.screen = Screen::Lock(Box::default());
         model
     }
 
@@ -258,6 +331,12 @@ impl Model {
     #[must_use]
     pub fn two_panes(&self) -> bool {
         self.size.0 >= TWO_PANES
+    }
+
+    /// Whether what is known about the contact stands beside the conversation.
+    #[must_use]
+    pub fn three_panes(&self) -> bool {
+        self.size.0 >= THREE_PANES && self.chat.is_some()
     }
 
     /// The mark of a message.

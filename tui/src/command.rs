@@ -3,6 +3,7 @@
 use karvon_node::api::Request;
 use zeroize::Zeroizing;
 
+use crate::app::alert::Alert;
 use crate::lang::Lang;
 
 /// Something to be done outside the model.
@@ -11,6 +12,16 @@ pub enum Command {
     Call(Request, Purpose),
     /// Put text into the clipboard of the terminal.
     Copy(String),
+    /// Write a setting of the configuration file: key and value.
+    Set(&'static str, &'static str),
+    /// Take taps and the wheel from the terminal, or leave them to it.
+    Mouse(bool),
+    /// Tell of new messages beside the screen.
+    Alert(Alert),
+    /// Let a text be written in the person's editor; it comes back as [`crate::app::Action::Edited`].
+    Edit(Zeroizing<String>),
+    /// Try a passphrase.
+    Unlock(Zeroizing<String>),
     /// The wizard is done.
     Finish(WizardResult),
     /// Leave the program.
@@ -34,10 +45,26 @@ pub enum Purpose {
     Latest(u32),
     /// Newest page of the open conversation.
     Newest(u32),
-    /// A page before the window of the open conversation.
-    Older(u32),
-    /// A page after the window of the open conversation.
-    Newer(u32),
+    /// A page before the window with this number.
+    Older(u32, u64),
+    /// A page after the window with this number.
+    Newer(u32, u64),
+    /// A page that ends with this position, as a new window of the open conversation.
+    Jump(u32, u64),
+    /// The first page of the open conversation, as a new window.
+    First(u32),
+    /// What is searched for.
+    Search,
+    /// A message was passed on to this contact.
+    Passed(u32),
+    /// A message as it is now.
+    Changed,
+    /// A name was changed.
+    Rename,
+    /// The doors, for the doctor.
+    Doors,
+    /// A passphrase was tried.
+    Unlock,
     /// A text was handed over.
     Sent,
     /// Messages were marked as seen.

@@ -14,6 +14,8 @@ pub fn action(event: Event) -> Option<Action> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => key_action(key),
         Event::Paste(text) => Some(Action::Paste(text)),
+        Event::FocusGained => Some(Action::Focused(true)),
+        Event::FocusLost => Some(Action::Focused(false)),
         Event::Resize(columns, rows) => Some(Action::Resize(columns, rows)),
         Event::Mouse(mouse) => match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => Some(Action::Click(mouse.column, mouse.row)),
@@ -40,6 +42,8 @@ fn key_action(key: KeyEvent) -> Option<Action> {
         KeyCode::Right if control || alt => Action::WordRight,
         KeyCode::Left => Action::Left,
         KeyCode::Right => Action::Right,
+        KeyCode::Home if control => Action::First,
+        KeyCode::End if control => Action::Newest,
         KeyCode::Home => Action::Home,
         KeyCode::End => Action::End,
         KeyCode::PageUp => Action::PageUp,
@@ -60,7 +64,12 @@ fn control_action(letter: char) -> Option<Action> {
     Some(match latin(letter) {
         'k' => Action::Find,
         'g' => Action::NextUnread,
+        'f' => Action::Search,
         'n' => Action::Add,
+        'p' => Action::Settings,
+        'r' => Action::Doctor,
+        'd' => Action::Details,
+        'x' => Action::Editor,
         'y' => Action::Invite,
         'q' | 'c' => Action::Quit,
         'j' => Action::NewLine,

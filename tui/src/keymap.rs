@@ -3,47 +3,14 @@
 //! Layouts disagree about where the special letters lie (қ is on W in the Tajik layout, on S in the Uzbek one, in the digit row in
 //! the Kazakh one; ҳ is on O or in the digit row; ӣ is on M), so W, S, O, M and digits are bound to nothing at all.
 
-/// The Latin letter on the key that types `letter` in the Russian, Tajik, Kyrgyz, Kazakh and Uzbek layouts; Latin letters and
-/// everything else stay, in lower case.
+pub mod layouts;
+
+/// The Latin letter on the key that types `letter` in any of the [`layouts`]; where they disagree, and for everything they do not
+/// have, the letter itself, in lower case. So no action can sit on a key that moves between layouts.
 #[must_use]
 pub fn latin(letter: char) -> char {
     let lower = letter.to_lowercase().next().unwrap_or(letter);
-    match lower {
-        'й' => 'q',
-        'ц' | 'қ' => 'w',
-        'у' => 'e',
-        'к' => 'r',
-        'е' => 't',
-        'н' => 'y',
-        'г' => 'u',
-        'ш' => 'i',
-        'щ' | 'ҳ' => 'o',
-        'з' => 'p',
-        'х' => '[',
-        'ъ' => ']',
-        'ф' => 'a',
-        'ы' | 'ҷ' => 's',
-        'в' => 'd',
-        'а' => 'f',
-        'п' => 'g',
-        'р' => 'h',
-        'о' => 'j',
-        'л' => 'k',
-        'д' => 'l',
-        'ж' => ';',
-        'э' => '\'',
-        'я' => 'z',
-        'ч' => 'x',
-        'с' => 'c',
-        'м' => 'v',
-        'и' => 'b',
-        'т' => 'n',
-        'ь' | 'ӣ' => 'm',
-        'б' => ',',
-        'ю' => '.',
-        'ё' => '`',
-        other => other,
-    }
+    layouts::key_of(lower).unwrap_or(lower)
 }
 
 /// One line of the help: key, and the key of its sentence.
@@ -52,9 +19,12 @@ pub type Binding = (&'static str, &'static str);
 /// Keys that work everywhere.
 pub const EVERYWHERE: &[Binding] = &[
     ("^K", "help-find"),
+    ("^F", "help-find-all"),
     ("^G", "help-unread"),
     ("^N", "help-add"),
     ("^Y", "help-invite"),
+    ("^R", "help-doctor"),
+    ("^P", "help-settings"),
     ("Esc", "help-back"),
     ("F1", "help-help"),
     ("^Q", "help-quit"),
@@ -66,38 +36,55 @@ pub const CHAT: &[Binding] = &[
     ("Alt-Enter ^J", "help-newline"),
     ("Tab", "help-pane"),
     ("PgUp PgDn", "help-scroll"),
+    ("^Home ^End", "help-ends"),
     ("^U", "help-erase"),
+    ("^X", "help-editor"),
+    ("^D", "help-details"),
     ("↑", "help-select"),
 ];
 
 /// Keys of a selected message.
-pub const MESSAGE: &[Binding] = &[("Enter", "help-info"), ("c", "help-copy")];
+pub const MESSAGE: &[Binding] = &[
+    ("Enter", "help-actions"),
+    ("c", "help-copy"),
+    ("f", "help-forward"),
+    ("i", "help-info"),
+    ("r l e d", "help-reply"),
+];
 
 #[cfg(test)]
 mod tests {
     use super::latin;
 
+    use super::layouts::{KEYS, LAYOUTS};
+
+    /// Letters that are bound somewhere, alone or with Ctrl.
+    fn bound() -> impl Iterator<Item = char> {
+        let all = super::EVERYWHERE.iter().chain(super::CHAT).chain(super::MESSAGE);
+        let keys = all.flat_map(|(keys, _)| keys.split(' ')).map(|key| key.trim_start_matches('^'));
+        keys.filter(|key| key.chars().count() == 1)
+            .filter_map(|key| key.chars().next())
+            .map(|key| key.to_ascii_lowercase())
+            .filter(char::is_ascii_alphanumeric)
+    }
+
     #[test]
-    fn the_row_of_letters_is_the_same_on_every_layout() {
-        let russian = "йцукенгшщзхъфывапролджэячсмитьбю";
-        assert_eq!(russian.chars().map(latin).collect::<String>(), "qwertyuiop[]asdfghjkl;'zxcvbnm,.");
-        let tajik = "йқукенгшҳзхъфҷвапролджэячсмитӣбю";
-        assert_eq!(tajik.chars().map(latin).collect::<String>(), "qwertyuiop[]asdfghjkl;'zxcvbnm,.");
-        assert_eq!("ЛПТНЙ".chars().map(latin).collect::<String>(), "kgnyq");
-        assert_eq!("KGnyq".chars().map(latin).collect::<String>(), "kgnyq");
+    fn every_key_of_the_help_works_on_every_layout() {
+        assert!(bound().count() > 6);
+        for (name, typed) in LAYOUTS {
+            for key in bound() {
+                let at = KEYS.chars().position(|other| other == key).unwrap();
+                let letter = typed.chars().nth(at).unwrap();
+                assert_eq!(latin(letter), key, "{name}: {letter}");
+                let upper = letter.to_uppercase().next().unwrap();
+                assert_eq!(latin(upper), key, "{name}: {upper}");
+            }
+        }
     }
 
     #[test]
     fn keys_that_differ_between_layouts_do_nothing() {
-        let bound = super::EVERYWHERE.iter().chain(super::CHAT).chain(super::MESSAGE);
-        for (keys, _) in bound {
-            for key in keys.split(' ') {
-                let letter = key.trim_start_matches('^').to_lowercase();
-                assert!(
-                    !["w", "s", "o", "m"].contains(&letter.as_str()) && letter.parse::<u8>().is_err(),
-                    "{key}"
-                );
-            }
-        }
+        let forbidden: String = bound().filter(|key| "wsom0123456789".contains(*key)).collect();
+        assert_eq!(forbidden, "");
     }
 }

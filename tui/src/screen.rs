@@ -1,16 +1,22 @@
 //! The one place where the command line opens the screen: joins a node's client to it and translates what both sides call things.
 
+use crate::app::settings::{Prefs, notify};
 use crate::cli::failure::Failure;
+use crate::cli::{editor, settings};
 pub use crate::command::Connect;
 use crate::command::{Lock, WizardResult};
 use crate::lang::Lang;
 use crate::session::{self, UiClient};
+use crate::theme::Theme;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use karvon_node::api::{ApiError, Event, Request, Response};
 use karvon_node::client::{Client, Events};
+use karvon_node::config::Ui;
 use karvon_node::host::Passphrase;
 use std::io;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// How the screen is to look.
 #[derive(Debug, Clone)]
@@ -19,21 +25,35 @@ pub struct Options {
     pub lang: Option<String>,
     /// Colours may be used.
     pub color: bool,
-    /// `auto`, `unicode` or `plain`.
-    pub glyphs: String,
+    /// Section `ui` of the configuration.
+    pub ui: Ui,
+    /// Where settings are written; `None` where nothing is kept.
+    pub data_dir: Option<PathBuf>,
 }
 
 impl Options {
     fn of_session(&self) -> session::Options {
         let guessed = session::Options::default();
-        session::Options {
-            lang: self.lang.as_deref().and_then(Lang::from_tag).unwrap_or(guessed.lang),
-            color: self.color && guessed.color,
-            plain: match self.glyphs.as_str() {
+        let color = self.color && guessed.prefs.color_allowed;
+        let theme = Theme {
+            color: color && self.ui.theme != "mono",
+            plain: match self.ui.glyphs.as_str() {
                 "plain" => true,
                 "unicode" => false,
-                _ => guessed.plain,
+                _ => guessed.theme.plain,
             },
+            light: self.ui.theme == "light",
+        };
+        let prefs = Prefs {
+            mouse: self.ui.mouse == "on",
+            notify: notify(&self.ui.notify),
+            bell: self.ui.bell == "on",
+            color_allowed: color,
+        };
+        session::Options {
+            lang: self.lang.as_deref().and_then(Lang::from_tag).unwrap_or(guessed.lang),
+            theme,
+            prefs,
             ..guessed
         }
     }
@@ -59,7 +79,8 @@ pub struct Newcomer {
 /// If the terminal can not be used, or the node does not answer.
 pub async fn run(client: Client, options: &Options) -> Result<(), Failure> {
     let events = client.subscribe().await?;
-    session::run(Joined { client, events }, options.of_session()).await.map_err(|error| unusable(&error))
+    let joined = Joined { client, events, data_dir: options.data_dir.clone() };
+    session::run(joined, options.of_session()).await.map_err(|error| unusable(&error))
 }
 
 /// Asks a newcomer what a profile is made of; `None` if they left.
@@ -80,6 +101,18 @@ pub async fn wizard(options: &Options) -> Result<Option<Newcomer>, Failure> {
     }))
 }
 
+/// Asks for the passphrase until `attempt` takes one; `None` if the person left.
+///
+/// # Errors
+/// If the terminal can not be used, or `attempt` fails for another reason than the passphrase.
+pub async fn unlock<T>(
+    options: &Options,
+    attempt: impl AsyncFnMut(Passphrase) -> Result<T, ApiError>,
+) -> Result<Option<T>, Failure> {
+    let outcome = session::unlock(options.of_session(), attempt).await.map_err(|error| unusable(&error))?;
+    Ok(outcome.transpose()?)
+}
+
 fn unusable(error: &io::Error) -> Failure {
     Failure::new("io", format!("the terminal can not be used: {error}"))
 }
@@ -88,6 +121,7 @@ fn unusable(error: &io::Error) -> Failure {
 struct Joined {
     client: Client,
     events: Events,
+    data_dir: Option<PathBuf>,
 }
 
 impl UiClient for Joined {
@@ -102,5 +136,21 @@ impl UiClient for Joined {
 
     fn next_event(&mut self) -> BoxFuture<'_, Option<Event>> {
         self.events.next().boxed()
+    }
+
+    fn set(&self, key: &'static str, value: &'static str) -> BoxFuture<'static, bool> {
+        let dir = self.data_dir.clone();
+        async move {
+            match dir {
+                Some(dir) => settings::save(dir, key, value).await,
+                // The demo keeps nothing.
+                None => true,
+            }
+        }
+        .boxed()
+    }
+
+    fn edit(&self, text: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>> {
+        editor::edit(text).boxed()
     }
 }

@@ -12,7 +12,10 @@ use futures::stream::{FuturesUnordered, Stream, StreamExt};
 use karvon_node::api::{self, ApiError, Request, Response};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
+use zeroize::Zeroizing;
 
+use crate::app::alert::Alert;
+use crate::app::settings::Prefs;
 use crate::app::{self, Action, Model};
 use crate::command::{Command, Purpose, WizardResult};
 use crate::draw;
@@ -20,18 +23,34 @@ use crate::input;
 use crate::lang::Lang;
 use crate::text::time::Zone;
 use crate::theme::Theme;
-use terminal::Guard;
+use terminal::{Guard, Screen};
 
 /// Ready actions taken before the screen is drawn again.
 const BATCH: usize = 256;
 
-/// A connection to a node, as the screen needs it.
+/// A connection to a node, as the screen needs it, and what else lies outside the screen.
 pub trait UiClient: Send {
     /// Asks the node. The future is polled at once and kept until it answers.
     fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>>;
 
     /// The next event after `Subscribe`; `None` when the node is gone. Dropping the future must lose no event.
     fn next_event(&mut self) -> BoxFuture<'_, Option<api::Event>>;
+
+    /// Writes a setting of the configuration file; whether that worked.
+    fn set(&self, key: &'static str, value: &'static str) -> BoxFuture<'static, bool>;
+
+    /// Lets a text be written in the person's editor, which has the terminal meanwhile; `None` when it could not be used.
+    fn edit(&self, text: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>>;
+}
+
+/// What the terminal can do beside showing cells.
+pub(crate) trait Device {
+    /// Hands a text to the clipboard.
+    fn copy(&mut self, text: &str) -> io::Result<()>;
+    /// Tells of new messages.
+    fn alert(&mut self, alert: &Alert) -> io::Result<()>;
+    /// Takes taps and the wheel, or leaves them to the terminal.
+    fn mouse(&mut self, on: bool) -> io::Result<()>;
 }
 
 /// How the screen is to be opened.
@@ -39,12 +58,10 @@ pub trait UiClient: Send {
 pub struct Options {
     /// Language.
     pub lang: Lang,
-    /// Colours may be used (no `NO_COLOR`, no `--no-color`).
-    pub color: bool,
-    /// Only glyphs every terminal has.
-    pub plain: bool,
-    /// Taps and the wheel are taken from the terminal.
-    pub mouse: bool,
+    /// How things look.
+    pub theme: Theme,
+    /// Other settings.
+    pub prefs: Prefs,
     /// The calendar of this device.
     pub zone: Zone,
 }
@@ -54,13 +71,9 @@ impl Default for Options {
     fn default() -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let zone = karvon_node::os::zone_file().and_then(|file| Zone::parse(&file)).unwrap_or_default();
-        Self { lang: Lang::guess(), color: !set("NO_COLOR"), plain: set("KARVON_ASCII"), mouse: true, zone }
-    }
-}
-
-impl Options {
-    fn theme(&self) -> Theme {
-        Theme { color: self.color, plain: self.plain }
+        let color = !set("NO_COLOR");
+        let theme = Theme { color, plain: set("KARVON_ASCII"), light: false };
+        Self { lang: Lang::guess(), theme, prefs: Prefs { color_allowed: color, ..Prefs::default() }, zone }
     }
 }
 
@@ -69,12 +82,26 @@ impl Options {
 /// # Errors
 /// When the terminal can not be read or written.
 pub async fn run(client: impl UiClient, options: Options) -> io::Result<()> {
-    let (_guard, mut terminal) = Guard::open(options.mouse)?;
+    let (_guard, mut terminal) = Guard::open(options.prefs.mouse)?;
     let size = terminal.size()?;
-    let mut model = Model::new(options.lang, options.theme(), options.zone, (size.width, size.height));
-    let commands = app::begin(&mut model);
-    let outside = Outside { client, copy: terminal::copy };
-    turn(&mut terminal, EventStream::new(), terminal::stop(), outside, model, commands).await.map(|_| ())
+    let mut model = Model::new(options.lang, options.theme, options.zone, (size.width, size.height));
+    model.prefs = options.prefs;
+    let mut commands = app::begin(&mut model);
+    let mut outside = Outside::new(client, Screen);
+    loop {
+        // Keys are read anew after each pause: the editor must have the terminal for itself.
+        let keys = EventStream::new();
+        let end = turn(&mut terminal, keys, terminal::stop(), &mut outside, &mut model, commands).await?;
+        let End::Edit(text) = end else { return Ok(()) };
+        Guard::pause();
+        let edited = outside.client.edit(text).await;
+        Guard::resume(model.prefs.mouse)?;
+        terminal.clear()?;
+        let size = terminal.size()?;
+        let mut again = app::update(&mut model, Action::Resize(size.width, size.height));
+        again.extend(app::update(&mut model, Action::Edited(edited)));
+        commands = again;
+    }
 }
 
 /// Asks a newcomer for everything a profile needs; `None` when they left before the end.
@@ -82,14 +109,46 @@ pub async fn run(client: impl UiClient, options: Options) -> io::Result<()> {
 /// # Errors
 /// When the terminal can not be read or written.
 pub async fn wizard(options: Options) -> io::Result<Option<WizardResult>> {
-    let (_guard, mut terminal) = Guard::open(options.mouse)?;
+    let (_guard, mut terminal) = Guard::open(options.prefs.mouse)?;
     let size = terminal.size()?;
-    let model = Model::wizard(options.lang, options.theme(), (size.width, size.height));
-    let outside = Outside { client: Alone, copy: terminal::copy };
-    turn(&mut terminal, EventStream::new(), terminal::stop(), outside, model, Vec::new()).await
+    let mut model = Model::wizard(options.lang, options.theme, (size.width, size.height));
+    let mut outside = Outside::new(Alone, Screen);
+    let keys = EventStream::new();
+    match turn(&mut terminal, keys, terminal::stop(), &mut outside, &mut model, Vec::new()).await? {
+        End::Finished(result) => Ok(Some(*result)),
+        _ => Ok(None),
+    }
 }
 
-/// No node: the first start asks nobody.
+/// Asks for the passphrase until `attempt` takes one; `None` when the person left. An attempt that failed for another reason than the
+/// passphrase ends it as well: that failure is the outer result.
+///
+/// # Errors
+/// When the terminal can not be read or written.
+pub async fn unlock<T>(
+    options: Options,
+    mut attempt: impl AsyncFnMut(Zeroizing<String>) -> Result<T, ApiError>,
+) -> io::Result<Option<Result<T, ApiError>>> {
+    let (_guard, mut terminal) = Guard::open(options.prefs.mouse)?;
+    let size = terminal.size()?;
+    let mut model = Model::locked(options.lang, options.theme, (size.width, size.height));
+    let mut outside = Outside::new(Alone, Screen);
+    loop {
+        let keys = EventStream::new();
+        let end = turn(&mut terminal, keys, terminal::stop(), &mut outside, &mut model, Vec::new()).await?;
+        let End::Unlock(passphrase) = end else { return Ok(None) };
+        terminal.draw(|frame| draw::draw(&model, frame))?;
+        match attempt(passphrase).await {
+            Err(error) if ["wrong_passphrase", "locked"].contains(&error.code.as_str()) => {
+                // Nothing follows from an answer on the closed screen.
+                let _ = app::update(&mut model, Action::Answer(Purpose::Unlock, Err(error)));
+            }
+            outcome => return Ok(Some(outcome)),
+        }
+    }
+}
+
+/// No node: the first start and the closed screen ask nobody.
 struct Alone;
 
 impl UiClient for Alone {
@@ -102,62 +161,107 @@ impl UiClient for Alone {
     fn next_event(&mut self) -> BoxFuture<'_, Option<api::Event>> {
         Box::pin(std::future::pending())
     }
+
+    fn set(&self, _: &'static str, _: &'static str) -> BoxFuture<'static, bool> {
+        Box::pin(std::future::ready(false))
+    }
+
+    fn edit(&self, _: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>> {
+        Box::pin(std::future::ready(None))
+    }
 }
 
-/// What commands are carried out on.
-struct Outside<C, F> {
+/// What commands are carried out on, and what is under way there. It outlives a pause of the screen, so that no answer is lost.
+struct Outside<C, D> {
     client: C,
-    copy: F,
+    device: D,
+    calls: FuturesUnordered<BoxFuture<'static, Option<Action>>>,
 }
 
-/// Turns until the person leaves.
-async fn turn<B, C, F>(
+impl<C: UiClient, D: Device> Outside<C, D> {
+    fn new(client: C, device: D) -> Self {
+        Self { client, device, calls: FuturesUnordered::new() }
+    }
+
+    /// Carries out a command; some end the turn.
+    fn carry_out(&mut self, command: Command) -> io::Result<Option<End>> {
+        match command {
+            Command::Call(request, purpose) => {
+                let answer = self.client.call(request);
+                self.calls.push(Box::pin(async move { Some(Action::Answer(purpose, answer.await)) }));
+            }
+            Command::Set(key, value) => {
+                let saved = self.client.set(key, value);
+                self.calls.push(Box::pin(async move { (!saved.await).then_some(Action::Unsaved) }));
+            }
+            Command::Copy(text) => self.device.copy(&text)?,
+            Command::Mouse(on) => self.device.mouse(on)?,
+            Command::Alert(alert) => self.device.alert(&alert)?,
+            Command::Edit(text) => return Ok(Some(End::Edit(text))),
+            Command::Unlock(passphrase) => return Ok(Some(End::Unlock(passphrase))),
+            Command::Finish(result) => return Ok(Some(End::Finished(Box::new(result)))),
+            Command::Quit => return Ok(Some(End::Quit)),
+        }
+        Ok(None)
+    }
+}
+
+/// Why the loop ended.
+enum End {
+    /// The person leaves, or the system or the terminal asks to.
+    Quit,
+    /// The first start is done.
+    Finished(Box<WizardResult>),
+    /// A text is to be written in the editor.
+    Edit(Zeroizing<String>),
+    /// A passphrase is to be tried.
+    Unlock(Zeroizing<String>),
+}
+
+/// Turns until there is a reason to end.
+async fn turn<B, C, D>(
     terminal: &mut Terminal<B>,
     mut keys: impl Stream<Item = io::Result<Event>> + Unpin,
     stop: impl Future<Output = ()>,
-    mut outside: Outside<C, F>,
-    mut model: Model,
+    outside: &mut Outside<C, D>,
+    model: &mut Model,
     first: Vec<Command>,
-) -> io::Result<Option<WizardResult>>
+) -> io::Result<End>
 where
     B: Backend,
     B::Error: Send + Sync + 'static,
     C: UiClient,
-    F: FnMut(&str) -> io::Result<()>,
+    D: Device,
 {
-    let mut calls: FuturesUnordered<BoxFuture<'static, (Purpose, Result<Response, ApiError>)>> =
-        FuturesUnordered::new();
     let mut stop = std::pin::pin!(stop);
     let mut commands = first;
     loop {
+        // One alert for all that came at once.
+        let mut alerts: Vec<Command> =
+            commands.extract_if(.., |one| matches!(one, Command::Alert(_))).collect();
+        commands.extend(alerts.pop());
         for command in commands.drain(..) {
-            match command {
-                Command::Call(request, purpose) => {
-                    let answer = outside.client.call(request);
-                    calls.push(Box::pin(async move { (purpose, answer.await) }));
-                }
-                Command::Copy(text) => (outside.copy)(&text)?,
-                Command::Finish(result) => return Ok(Some(result)),
-                Command::Quit => return Ok(None),
+            if let Some(end) = outside.carry_out(command)? {
+                return Ok(end);
             }
         }
-        terminal::on_screen(|| terminal.draw(|frame| draw::draw(&model, frame)).map(|_| ()))
+        terminal::on_screen(|| terminal.draw(|frame| draw::draw(model, frame)).map(|_| ()))
             .map_err(io::Error::other)?;
         for taken in 0..BATCH {
             let action = tokio::select! {
                 biased;
-                () = &mut stop => return Ok(None),
+                () = &mut stop => return Ok(End::Quit),
                 key = keys.next() => match key {
                     Some(key) => input::action(key?),
-                    None => return Ok(None),
+                    None => return Ok(End::Quit),
                 },
-                Some((purpose, result)) = calls.next(), if !calls.is_empty() => Some(Action::Answer(purpose, result)),
+                Some(action) = outside.calls.next(), if !outside.calls.is_empty() => action,
                 event = outside.client.next_event(), if !model.gone => Some(event.map_or(Action::Gone, Action::Event)),
                 // Nothing else is ready: what was taken so far is drawn.
                 () = std::future::ready(()), if taken > 0 => break,
             };
             if let Some(action) = action {
-                commands.extend(terminal::on_screen(|| app::update(&mut model, action)));
+                commands.extend(terminal::on_screen(|| app::update(model, action)));
             }
             // Calls leave before more is taken, so that a person who types quickly waits for nothing.
             if !commands.is_empty() {

@@ -10,6 +10,8 @@ pub struct Theme {
     pub color: bool,
     /// Only glyphs every terminal has.
     pub plain: bool,
+    /// The terminal's ground is light.
+    pub light: bool,
 }
 
 impl Theme {
@@ -24,7 +26,7 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// Times, rules, hints.
+    /// Times, rules, hints. Dark grey can be read on both grounds.
     #[must_use]
     pub fn faint(self) -> Style {
         self.colored(Color::DarkGray, Modifier::empty())
@@ -33,13 +35,13 @@ impl Theme {
     /// Own messages, the focused title.
     #[must_use]
     pub fn accent(self) -> Style {
-        self.colored(Color::Cyan, Modifier::empty())
+        self.colored(if self.light { Color::Blue } else { Color::Cyan }, Modifier::empty())
     }
 
     /// Something to look at.
     #[must_use]
     pub fn warn(self) -> Style {
-        self.colored(Color::Yellow, Modifier::BOLD)
+        self.colored(if self.light { Color::Red } else { Color::Yellow }, Modifier::BOLD)
     }
 
     /// Good news.
@@ -106,6 +108,7 @@ impl Theme {
             .replace(['·', '•'], ".")
             .replace('…', "...")
             .replace(['—', '–'], "-")
+            .replace(['‘', '’'], "'")
     }
 }
 
@@ -117,7 +120,7 @@ mod tests {
     fn every_mark_has_a_plain_form_and_no_two_look_alike() {
         let states = [State::Queued, State::Stored, State::Delivered, State::Read];
         for plain in [false, true] {
-            let theme = Theme { color: false, plain };
+            let theme = Theme { color: false, plain, light: false };
             let mut marks: Vec<_> = states.iter().map(|state| theme.mark(*state, false)).collect();
             marks.push(theme.mark(State::Queued, true));
             assert!(!plain || marks.iter().all(|mark| mark.is_ascii()));
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn without_colour_no_style_has_one() {
-        let theme = Theme { color: false, plain: false };
+        let theme = Theme { color: false, plain: false, light: false };
         for style in
             [theme.strong(), theme.faint(), theme.accent(), theme.warn(), theme.good(), theme.chosen()]
         {

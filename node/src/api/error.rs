@@ -21,6 +21,10 @@ pub const PROFILE_EXISTS: &str = "profile_exists";
 pub const LOCKED: &str = "locked";
 /// The passphrase is not the right one.
 pub const WRONG_PASSPHRASE: &str = "wrong_passphrase";
+/// Too many wrong passphrases: the next one is taken later.
+pub const WAIT: &str = "wait";
+/// The profile has no passphrase, or an empty one was given.
+pub const NO_PASSPHRASE: &str = "no_passphrase";
 /// A file or socket of the data directory can not be used.
 pub const IO: &str = "io";
 /// The configuration file has a mistake.
@@ -55,6 +59,8 @@ pub const fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::AlreadyMember => "already_member",
         ErrorKind::NotConnected => "not_connected",
         ErrorKind::NoSuchMessage => "no_such_message",
+        ErrorKind::NotYours => "not_yours",
+        ErrorKind::Unchangeable => "unchangeable",
         ErrorKind::TooLong => "too_long",
         ErrorKind::Empty => "empty",
         ErrorKind::Limit => "limit",

@@ -5,12 +5,14 @@
 
 pub mod backend;
 pub mod error;
+pub mod fold;
 pub mod groups;
 pub mod line;
 pub mod server;
 pub mod time;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// Version of these types; a front end of another one is told so.
 pub const API_VERSION: u32 = 1;
@@ -75,6 +77,63 @@ pub enum Request {
         /// At most this many; the newest ones unless `since` is given.
         limit: usize,
     },
+    /// One message as it is now: [`Response::Message`].
+    Message {
+        /// Id of the message.
+        id: String,
+    },
+    /// A text that answers a message of the same conversation: [`Response::Queued`].
+    Reply {
+        /// Id of the message it answers.
+        to: String,
+        /// The text.
+        text: String,
+    },
+    /// Passes a message on to a contact, marked as forwarded: [`Response::Queued`].
+    Forward {
+        /// Id of the message.
+        id: String,
+        /// To whom.
+        contact: u32,
+    },
+    /// Puts a sign on a message, in place of an own earlier one: [`Response::Queued`].
+    React {
+        /// Id of the message.
+        id: String,
+        /// At most 32 bytes; empty takes it back.
+        emoji: String,
+    },
+    /// Gives an own message a new text: [`Response::Queued`].
+    Edit {
+        /// Id of the message.
+        id: String,
+        /// The text.
+        text: String,
+    },
+    /// Takes an own message back for everybody: [`Response::Queued`].
+    Delete {
+        /// Id of the message.
+        id: String,
+    },
+    /// The oldest messages of a conversation after a position, oldest first: [`Response::Messages`], whose `more` tells of newer ones.
+    MessagesAfter {
+        /// The contact.
+        contact: u32,
+        /// Only messages after this position; 0 starts at the beginning.
+        position: u64,
+        /// At most this many.
+        limit: usize,
+    },
+    /// Messages of all conversations, or of one, that have all words of a text, the newest first: [`Response::Found`]. Letters are folded,
+    /// and a word is found in the other script as well (see [`fold`]).
+    Search {
+        /// What is searched for.
+        text: String,
+        /// Only in the conversation with this contact.
+        contact: Option<u32>,
+        /// At most this many.
+        limit: usize,
+    },
     /// [`Response::Info`].
     Info {
         /// Message id, 32 hexadecimal digits.
@@ -101,10 +160,44 @@ pub enum Request {
     },
     /// About groups: [`Response::Group`].
     Group(groups::Ask),
+    /// Forgets the keys and everything read by them, until [`Request::Unlock`]: [`Response::Done`].
+    Lock,
+    /// Opens a locked node: [`Response::Done`]. Refused with `wrong_passphrase`, or with `wait` after too many of those.
+    Unlock {
+        /// What opens the profile; of several profiles, the one that it opens.
+        passphrase: Secret,
+    },
+    /// A person is at the front end, so the node does not lock itself now: [`Response::Done`]. What only reads does not count as that.
+    Present,
+    /// Destroys the keys at once, then removes the profile and ends the node: [`Response::Done`]. Works on a locked node too.
+    Wipe,
     /// From now on events come over this connection: [`Response::Done`].
     Subscribe,
     /// The node stops after answering: [`Response::Done`].
     Shutdown,
+}
+
+/// A passphrase on its way over the local interface; never shown.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Secret(pub Zeroizing<String>);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 /// How far the meeting with a contact is.
@@ -139,10 +232,11 @@ pub struct Contact {
 }
 
 /// State of an own message; `received` for those of others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Durable on this device.
+    #[default]
     Queued,
     /// As many relays as promised have it on disk.
     Stored,
@@ -154,8 +248,19 @@ pub enum State {
     Received,
 }
 
-/// A message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A person's sign on a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Reaction {
+    /// The sign; foreign text.
+    pub emoji: String,
+    /// Own sign.
+    pub mine: bool,
+    /// Name of whose it is.
+    pub from: String,
+}
+
+/// A message as it is now, after all that became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Message {
     /// The same on both devices, 32 hexadecimal digits.
     pub id: String,
@@ -163,7 +268,7 @@ pub struct Message {
     pub contact: u32,
     /// Name of the author: the contact's, or the own one.
     pub from: String,
-    /// The text; `null` for a kind this program does not know.
+    /// The text; `null` if it was deleted, and for a kind this program does not know.
     pub text: Option<String>,
     /// When the author's device says it was written, RFC 3339.
     pub sent_at: String,
@@ -177,6 +282,21 @@ pub struct Message {
     pub state: State,
     /// Order of display in the conversation on this device.
     pub position: u64,
+    /// Id of the message that this one answers.
+    #[serde(default)]
+    pub reply_to: Option<String>,
+    /// Signs on it, at most one of each person.
+    #[serde(default)]
+    pub reactions: Vec<Reaction>,
+    /// Its author changed the text.
+    #[serde(default)]
+    pub edited: bool,
+    /// Its author took it back.
+    #[serde(default)]
+    pub deleted: bool,
+    /// It was first said elsewhere.
+    #[serde(default)]
+    pub forwarded: bool,
 }
 
 /// One step of a message's way.
@@ -195,9 +315,9 @@ pub struct Trail {
 }
 
 /// Overall state.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// `no_door`, `connecting`, `connected` (a link is up) or `online` (and a mailbox is attached).
+    /// `locked` (then all that follows but process and time is empty), `no_door`, `connecting`, `connected` (a link is up) or `online` (and a mailbox is attached).
     pub state: String,
     /// Own name.
     pub name: String,
@@ -299,6 +419,15 @@ pub enum Response {
         /// Whether older ones (or newer ones, with `since`) exist.
         more: bool,
     },
+    /// One message.
+    Message(Box<Message>),
+    /// What a search found, newest first.
+    Found {
+        /// The messages.
+        messages: Vec<Message>,
+        /// There are more than these.
+        more: bool,
+    },
     /// A message and its way.
     Info {
         /// The message's state.
@@ -346,6 +475,13 @@ pub enum Event {
         /// Last number, inclusive.
         to: u64,
     },
+    /// A message that was there already was edited, taken back or got a sign: ask for it again.
+    Changed {
+        /// In whose conversation.
+        contact: u32,
+        /// Id of the message.
+        id: String,
+    },
     /// Own messages of a conversation moved on.
     Delivery {
         /// Whose conversation.
@@ -359,6 +495,10 @@ pub enum Event {
     },
     /// Something about a group.
     Group(groups::GroupEvent),
+    /// The node forgot its keys: every request but [`Request::Unlock`], [`Request::Status`] and [`Request::Wipe`] is refused with `locked`.
+    Locked,
+    /// The node was opened, maybe on another profile: ask for everything again.
+    Unlocked,
     /// Events were dropped because this front end read too slowly: ask for everything again.
     Lagged,
 }

@@ -284,6 +284,10 @@ impl Connection {
                 cost += limit * TEXT_BYTES_MAX;
                 Request::Messages { contact, before, since, limit }
             }
+            Request::Wipe => {
+                self.stops_node = true;
+                Request::Wipe
+            }
             request => request,
         };
         let length = cost;

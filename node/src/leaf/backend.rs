@@ -1,7 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
 use super::{groups, messages};
-use crate::api::backend::Backend;
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -16,9 +15,9 @@ use karvon_protocol::engine::Engine;
 use karvon_protocol::engine::api::{Command, ContactId, Event, Meeting, MessageState, Reply, TrailEvent};
 use karvon_protocol::ids::{MessageId, RelayId};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
-use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -31,10 +30,9 @@ pub(super) struct Inner {
     started: Instant,
 }
 
-/// A person's running node.
+/// A person's node with its keys; what stands in front of it is [`super::guard`].
 pub(super) struct LeafBackend {
     inner: Arc<Inner>,
-    events: broadcast::Sender<api::Event>,
     stop: watch::Sender<bool>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -44,27 +42,29 @@ impl LeafBackend {
         commands: mpsc::Sender<Call<Engine>>,
         history: History,
         name: String,
-        events: broadcast::Sender<api::Event>,
         counters: Arc<Counters>,
         stop: watch::Sender<bool>,
         task: JoinHandle<()>,
     ) -> Self {
         let inner = Inner { commands, history, name, counters, started: Instant::now() };
-        Self { inner: Arc::new(inner), events, stop, task: Arc::new(Mutex::new(Some(task))) }
+        Self { inner: Arc::new(inner), stop, task: Arc::new(Mutex::new(Some(task))) }
     }
 }
 
-impl Backend for LeafBackend {
-    fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>> {
+impl LeafBackend {
+    /// As [`crate::api::backend::Backend::call`].
+    pub(super) fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>> {
         let inner = self.inner.clone();
         async move { inner.answer(request).await }.boxed()
     }
 
-    fn events(&self) -> broadcast::Receiver<api::Event> {
-        self.events.subscribe()
+    /// Lives as long as a request is under way, and with it the store's keys.
+    pub(super) fn used(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
     }
 
-    fn close(&self) -> BoxFuture<'static, ()> {
+    /// As [`crate::api::backend::Backend::close`].
+    pub(super) fn close(&self) -> BoxFuture<'static, ()> {
         // The driver may be gone already.
         let _ = self.stop.send(true);
         let task = self.task.clone();
@@ -122,15 +122,22 @@ impl Inner {
             }
             Request::Rename { contact, name } => self.done(Command::Rename(ContactId(contact), name)).await,
             Request::Send { contact, text } => {
-                match self.command(Command::Send { contact: ContactId(contact), text }).await? {
-                    Reply::Queued { id, seq } => Ok(Response::Queued { id: hex(&id.0), seq }),
-                    _ => Err(closed()),
-                }
+                self.queued(Command::Send { contact: ContactId(contact), text }).await
             }
+            Request::Message { id } => messages::one(self, &id).await,
+            Request::Reply { to, text } => self.queued(Command::Answer { to: message_id(&to)?, text }).await,
+            Request::Forward { id, contact } => messages::forward(self, &id, ContactId(contact)).await,
+            Request::React { id, emoji } => self.queued(Command::React(message_id(&id)?, emoji)).await,
+            Request::Edit { id, text } => self.queued(Command::Edit(message_id(&id)?, text)).await,
+            Request::Delete { id } => self.queued(Command::Delete(message_id(&id)?)).await,
             Request::SendMany { contact, texts } => self.send_many(ContactId(contact), texts).await,
             Request::Messages { contact, before, since, limit } => {
                 messages::read(self, contact, before, since, limit).await
             }
+            Request::MessagesAfter { contact, position, limit } => {
+                messages::after(self, contact, position, limit).await
+            }
+            Request::Search { text, contact, limit } => messages::search(self, &text, contact, limit).await,
             Request::Info { id } => self.info(&id).await,
             Request::MarkRead { contact, seq } => self.done(Command::MarkRead(ContactId(contact), seq)).await,
             Request::Doors => match self.command(Command::Doors).await? {
@@ -155,7 +162,12 @@ impl Inner {
                 self.done(Command::RemoveDoor(relay)).await
             }
             Request::Group(ask) => groups::answer(self, ask).await.map(Response::Group),
-            Request::Subscribe | Request::Shutdown => {
+            Request::Lock
+            | Request::Unlock { .. }
+            | Request::Present
+            | Request::Wipe
+            | Request::Subscribe
+            | Request::Shutdown => {
                 Err(ApiError::new(BAD_REQUEST, "this request is answered by the interface itself"))
             }
         }
@@ -163,6 +175,14 @@ impl Inner {
 
     async fn done(&self, command: Command) -> Result<Response, ApiError> {
         self.command(command).await.map(|_| Response::Done)
+    }
+
+    /// Carries out a command that queues a body.
+    pub(super) async fn queued(&self, command: Command) -> Result<Response, ApiError> {
+        match self.command(command).await? {
+            Reply::Queued { id, seq } => Ok(Response::Queued { id: hex(&id.0), seq }),
+            _ => Err(closed()),
+        }
     }
 
     async fn send_many(&self, contact: ContactId, texts: Vec<String>) -> Result<Response, ApiError> {
@@ -226,8 +246,7 @@ impl Inner {
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<Reply, ApiError> {
-        let id = unhex(id).map(MessageId).ok_or_else(bad_id)?;
-        self.command(Command::Message(id)).await
+        self.command(Command::Message(message_id(id)?)).await
     }
 
     async fn info(&self, id: &str) -> Result<Response, ApiError> {
@@ -254,6 +273,10 @@ impl Inner {
         let state = if mine { state(known) } else { State::Received };
         Ok(Response::Info { state, contact: contact.0, seq, mine, trail })
     }
+}
+
+fn message_id(text: &str) -> Result<MessageId, ApiError> {
+    unhex(text).map(MessageId).ok_or_else(bad_id)
 }
 
 fn bad_id() -> ApiError {
@@ -289,6 +312,7 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
         Event::Group(event) => api::Event::Group(groups::event(event)),
         Event::Contact(id) => api::Event::Contact { contact: id.0 },
         Event::Received { contact, from, to } => api::Event::Received { contact: contact.0, from, to },
+        Event::Changed { contact, id } => api::Event::Changed { contact: contact.0, id: hex(&id.0) },
         Event::Delivery(id, delivery) => api::Event::Delivery {
             contact: id.0,
             delivered_below: delivery.delivered_below,

@@ -1,16 +1,16 @@
 //! Pages of conversations for front ends: history from disk, states from the engine.
 
 use super::backend::{Inner, hex, state};
+use super::profile::fault;
+use crate::api::fold::Query;
 use crate::api::time::rfc3339;
-use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Message, Response, State};
+use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Message, Reaction, Response, State};
 use crate::store::Entry;
+use crate::store::search::Place;
 use karvon_protocol::body::{Body, Content};
-use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, ContactId, Delivery, Reply};
-
-fn fault(fault: StoreFault) -> ApiError {
-    ApiError::new("store", format!("the history can not be read ({fault:?}): check the disk"))
-}
+use karvon_protocol::error::ErrorKind;
+use std::collections::BTreeMap;
 
 /// Answers [`crate::api::Request::Messages`].
 pub(super) async fn read(
@@ -35,7 +35,7 @@ pub(super) async fn read(
     let wanted: Vec<_> =
         contacts.iter().filter(|known| contact.is_none_or(|only| only == known.contact)).collect();
     if wanted.is_empty() && contact.is_some() {
-        return Err(karvon_protocol::error::ErrorKind::NoSuchContact.into());
+        return Err(ErrorKind::NoSuchContact.into());
     }
     let mut out: Vec<(u64, Message)> = Vec::new();
     let mut more = false;
@@ -43,10 +43,12 @@ pub(super) async fn read(
         let id = ContactId(known.contact);
         let Reply::Delivery(delivery) = inner.command(Command::Delivery(id)).await? else { continue };
         let mut entries = match after {
-            Some((of, position, _)) if of == id => newer(inner, id, position, limit.saturating_add(1)),
-            Some((_, _, at_ms)) => older(inner, id, None, limit.saturating_add(1))
+            Some((of, position, _)) if of == id => inner.history.after(id, position, limit.saturating_add(1)),
+            Some((_, _, at_ms)) => inner
+                .history
+                .page(id, None, limit.saturating_add(1))
                 .map(|page| page.into_iter().filter(|entry| entry.message.at_ms > at_ms).collect()),
-            None => older(inner, id, before, limit.saturating_add(1)),
+            None => inner.history.page(id, before, limit.saturating_add(1)),
         }
         .map_err(fault)?;
         // What waits for an earlier message is not shown yet.
@@ -80,60 +82,129 @@ pub(super) async fn read(
     Ok(Response::Messages { messages: out.into_iter().map(|(_, message)| message).collect(), more })
 }
 
-/// Whether a conversation shows this message.
-fn shows(entry: &Entry) -> bool {
-    Body::decode(&entry.message.body).map_or(true, |body| !body.is_hidden())
+/// Answers [`crate::api::Request::Message`].
+pub(super) async fn one(inner: &Inner, id: &str) -> Result<Response, ApiError> {
+    let missing = || ApiError::from(ErrorKind::NoSuchMessage);
+    let Reply::Message { contact, seq, mine, .. } = inner.find(id).await? else { return Err(missing()) };
+    let entry = inner.history.one(contact, mine, seq).map_err(fault)?;
+    let entry = entry.filter(|entry| !entry.message.marks.hidden).ok_or_else(missing)?;
+    let Reply::Delivery(delivery) = inner.command(Command::Delivery(contact)).await? else {
+        return Err(missing());
+    };
+    let contacts = inner.contacts().await?;
+    let known = contacts.iter().find(|known| known.contact == contact.0).ok_or_else(missing)?;
+    Ok(Response::Message(Box::new(message(inner, &known.name, contact, entry, &delivery))))
 }
 
-/// A page of what is shown: what is not does not count.
-fn older(inner: &Inner, id: ContactId, before: Option<u64>, limit: usize) -> Result<Vec<Entry>, StoreFault> {
-    let (mut out, mut before) = (Vec::new(), before);
-    while out.len() < limit {
-        let mut page = inner.history.page(id, before, limit)?;
-        let (Some(first), whole) = (page.first(), page.len() == limit) else { break };
-        before = Some(first.message.position);
-        page.retain(shows);
-        page.append(&mut out);
-        out = page;
-        if !whole {
-            break;
+/// Answers [`crate::api::Request::Forward`].
+pub(super) async fn forward(inner: &Inner, id: &str, contact: ContactId) -> Result<Response, ApiError> {
+    let missing = || ApiError::from(ErrorKind::NoSuchMessage);
+    let Reply::Message { contact: of, seq, mine, .. } = inner.find(id).await? else { return Err(missing()) };
+    let entry = inner.history.one(of, mine, seq).map_err(fault)?.ok_or_else(missing)?;
+    match Body::decode(&entry.message.body).map(|body| body.content) {
+        Ok(Content::Text(text) | Content::Reply { text, .. }) => {
+            inner.queued(Command::Forward { contact, text }).await
         }
+        _ => Err(ErrorKind::Unchangeable.into()),
     }
-    out.drain(..out.len().saturating_sub(limit));
-    Ok(out)
 }
 
-/// The same towards the end of the conversation.
-fn newer(inner: &Inner, id: ContactId, after: u64, limit: usize) -> Result<Vec<Entry>, StoreFault> {
-    let (mut out, mut after) = (Vec::new(), after);
-    while out.len() < limit {
-        let page = inner.history.after(id, after, limit)?;
-        let (Some(last), whole) = (page.last(), page.len() == limit) else { break };
-        after = last.message.position;
-        out.extend(page.into_iter().filter(shows));
-        if !whole {
-            break;
-        }
+/// Answers [`crate::api::Request::MessagesAfter`].
+pub(super) async fn after(
+    inner: &Inner,
+    contact: u32,
+    position: u64,
+    limit: usize,
+) -> Result<Response, ApiError> {
+    let limit = limit.min(MESSAGES_LIMIT_MAX);
+    let contacts = inner.contacts().await?;
+    let Some(known) = contacts.iter().find(|known| known.contact == contact) else {
+        return Err(ErrorKind::NoSuchContact.into());
+    };
+    let id = ContactId(contact);
+    let Reply::Delivery(delivery) = inner.command(Command::Delivery(id)).await? else {
+        return Ok(Response::Messages { messages: Vec::new(), more: false });
+    };
+    let mut entries = inner.history.after(id, position, limit.saturating_add(1)).map_err(fault)?;
+    let more = entries.len() > limit;
+    entries.truncate(limit);
+    // What waits for an earlier message is not shown yet.
+    entries.retain(|entry| entry.mine || entry.seq < delivery.received_below);
+    let messages = entries.into_iter().map(|entry| message(inner, &known.name, id, entry, &delivery));
+    Ok(Response::Messages { messages: messages.collect(), more })
+}
+
+/// Answers [`crate::api::Request::Search`].
+pub(super) async fn search(
+    inner: &Inner,
+    text: &str,
+    contact: Option<u32>,
+    limit: usize,
+) -> Result<Response, ApiError> {
+    let query = Query::new(text);
+    let mut places = Vec::new();
+    let mut known = BTreeMap::new();
+    for one in
+        inner.contacts().await?.into_iter().filter(|one| contact.is_none_or(|only| only == one.contact))
+    {
+        let id = ContactId(one.contact);
+        let Reply::Delivery(delivery) = inner.command(Command::Delivery(id)).await? else { continue };
+        places.push(Place { contact: id, received_below: delivery.received_below });
+        known.insert(one.contact, (one.name, delivery));
     }
-    out.truncate(limit);
-    Ok(out)
+    if query.is_empty() {
+        return Ok(Response::Found { messages: Vec::new(), more: false });
+    }
+    let wanted = move |body: &[u8]| text_of(body).is_some_and(|text| query.matches(&text));
+    let (found, more) =
+        inner.history.search(places, limit.min(MESSAGES_LIMIT_MAX), wanted).await.map_err(fault)?;
+    let messages = found.into_iter().filter_map(|(id, entry)| {
+        let (name, delivery) = known.get(&id.0)?;
+        Some(message(inner, name, id, entry, delivery))
+    });
+    Ok(Response::Found { messages: messages.collect(), more })
+}
+
+/// The text in a stored body, if it has one.
+fn text_of(body: &[u8]) -> Option<String> {
+    match Body::decode(body).ok()?.content {
+        Content::Text(text) | Content::Reply { text, .. } => Some(text),
+        _ => None,
+    }
 }
 
 fn message(inner: &Inner, name: &str, id: ContactId, entry: Entry, delivery: &Delivery) -> Message {
-    let text = match Body::decode(&entry.message.body).map(|body| body.content) {
-        Ok(Content::Text(text)) => Some(text),
-        _ => None,
-    };
-    Message {
-        id: hex(&entry.message.id.0),
+    let Entry { mine, seq, message } = entry;
+    let author = |mine: bool| if mine { inner.name.clone() } else { name.to_owned() };
+    let mut out = Message {
+        id: hex(&message.id.0),
         contact: id.0,
-        from: if entry.mine { inner.name.clone() } else { name.to_owned() },
-        text,
-        sent_at: rfc3339(entry.message.sent_ms),
-        received_at: (!entry.mine).then(|| rfc3339(entry.message.at_ms)),
-        seq: entry.seq,
-        mine: entry.mine,
-        state: if entry.mine { state(delivery.state(entry.seq)) } else { State::Received },
-        position: entry.message.position,
+        from: author(mine),
+        sent_at: rfc3339(message.sent_ms),
+        received_at: (!mine).then(|| rfc3339(message.at_ms)),
+        seq,
+        mine,
+        state: if mine { state(delivery.state(seq)) } else { State::Received },
+        position: message.position,
+        edited: message.marks.edited.is_some(),
+        deleted: message.marks.deleted,
+        ..Message::default()
+    };
+    for (mine, sign) in [(true, message.marks.mine), (false, message.marks.theirs)] {
+        if !sign.emoji.is_empty() {
+            out.reactions.push(Reaction { emoji: sign.emoji, mine, from: author(mine) });
+        }
     }
+    if let Ok(body) = Body::decode(&message.body) {
+        out.forwarded = body.forwarded;
+        match body.content {
+            Content::Text(text) => out.text = Some(text),
+            Content::Reply { to, text } => {
+                out.text = Some(text);
+                out.reply_to = Some(hex(&to.0));
+            }
+            _ => {}
+        }
+    }
+    out
 }

@@ -4,6 +4,8 @@ use super::address::{multiaddr, peer_key, socket, subscriber};
 use super::streams::{self, Streams, WrongRelay};
 use super::supervisor::{Exit, Supervised, supervise};
 use super::table::{Shared, Table};
+use super::veil::{self, Common};
+use super::web::Web;
 use super::{NetError, Transports};
 use futures::StreamExt as _;
 use karvon_protocol::core::{LinkInfo, Reason, Target};
@@ -19,6 +21,7 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -39,8 +42,31 @@ const IDLE: Duration = Duration::from_secs(10);
 pub(super) struct Config {
     pub(super) key: Keypair,
     pub(super) transports: Transports,
+    /// What veil's sessions and web doors share.
+    pub(super) common: Common,
+    pub(super) web: Arc<Web>,
     /// Where a relay listens; a leaf does not.
     pub(super) listen: Option<SocketAddr>,
+    /// Where a relay's web door listens.
+    pub(super) listen_web: Option<SocketAddr>,
+}
+
+impl Config {
+    /// What a started swarm listens on; `None` while an address is missing.
+    fn listening(&self, heard: &[Multiaddr]) -> Option<Ports> {
+        let of = |web: bool| heard.iter().find(|addr| veil::is_web(addr) == web).and_then(socket);
+        let ports = Ports { plain: of(false), web: of(true) };
+        let complete = ports.plain.is_some() == self.listen.is_some()
+            && ports.web.is_some() == self.listen_web.is_some();
+        complete.then_some(ports)
+    }
+}
+
+/// Where the door swarm listens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ports {
+    pub(super) plain: Option<SocketAddr>,
+    pub(super) web: Option<SocketAddr>,
 }
 
 /// What the handle may ask of this swarm.
@@ -50,7 +76,7 @@ pub(super) enum Command {
 }
 
 /// Told once: where the swarm listens, or why it can not.
-pub(super) type Ready = oneshot::Sender<Result<SocketAddr, NetError>>;
+pub(super) type Ready = oneshot::Sender<Result<Ports, NetError>>;
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
@@ -101,7 +127,9 @@ async fn once(
         Err(error) => return give_up(error, ready),
     };
     let local_key = peer_key(swarm.local_peer_id()).unwrap_or_default();
-    let mut door = Door { swarm, table: Table::new(shared.clone()), shared, dials, local_key };
+    let web = config.web.clone();
+    let mut door = Door { swarm, table: Table::new(shared.clone()), shared, dials, local_key, web };
+    let mut heard = Vec::new();
     loop {
         tokio::select! {
             biased;
@@ -114,18 +142,19 @@ async fn once(
             }
             event = door.swarm.select_next_some() => match event {
                 SwarmEvent::NewListenAddr { address, .. } => {
-                    if let Some(address) = socket(&address) {
-                        // A swarm that is built anew must come back under the announced port.
-                        config.listen = Some(address);
+                    heard.push(address);
+                    if let Some(ports) = config.listening(&heard) {
+                        // A swarm that is built anew must come back under the announced ports.
+                        (config.listen, config.listen_web) = (ports.plain, ports.web);
                         if let Some(ready) = ready.take() {
                             // The starter may have given up waiting.
-                            let _ = ready.send(Ok(address));
+                            let _ = ready.send(Ok(ports));
                         }
                     }
                 }
                 SwarmEvent::ListenerClosed { reason, .. } => {
                     let reason = reason.err().map(|error| error.to_string()).unwrap_or_default();
-                    let address = config.listen.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+                    let address = config.listen.or(config.listen_web).unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
                     return give_up(NetError::Listen(address, reason), ready);
                 }
                 event => door.on_event(event).await,
@@ -147,8 +176,8 @@ fn give_up(error: NetError, ready: &mut Option<Ready>) -> Exit {
 }
 
 fn build(config: &Config, shared: &Shared) -> Result<Swarm<Behaviour>, NetError> {
-    let transport = (config.transports.door)(&config.key)?;
-    let listens = config.listen.is_some();
+    let transport = config.transports.make_door(&config.key, &config.common, &config.web)?;
+    let listens = config.listen.is_some() || config.listen_web.is_some();
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(PENDING_MAX))
         .with_max_pending_outgoing(Some(PENDING_MAX))
@@ -165,8 +194,11 @@ fn build(config: &Config, shared: &Shared) -> Result<Swarm<Behaviour>, NetError>
         .with_idle_connection_timeout(IDLE)
         .with_max_negotiating_inbound_streams(2);
     let mut swarm = Swarm::new(transport, behaviour, config.key.public().to_peer_id(), swarm_config);
-    if let Some(listen) = config.listen {
-        swarm.listen_on(multiaddr(listen)).map_err(|error| NetError::Listen(listen, error.to_string()))?;
+    let addresses = [(config.listen, multiaddr as fn(_) -> _), (config.listen_web, veil::listening)];
+    for (listen, address) in addresses {
+        if let Some(listen) = listen {
+            swarm.listen_on(address(listen)).map_err(|error| NetError::Listen(listen, error.to_string()))?;
+        }
     }
     Ok(swarm)
 }
@@ -177,14 +209,20 @@ struct Door<'a> {
     shared: &'a Shared,
     dials: &'a mut HashMap<ConnectionId, Target>,
     local_key: [u8; 32],
+    web: Arc<Web>,
 }
 
 impl Door<'_> {
     async fn dial(&mut self, target: Target) {
-        let Target::Door { relay, addr, .. } = &target else {
+        let Target::Door { relay, addr, key, .. } = &target else {
             return self.shared.failed(target, Reason::Forbidden).await;
         };
-        let opts = DialOpts::unknown_peer_id().address(multiaddr(addr.socket())).build();
+        let address = if addr.is_web() {
+            veil::way(&self.web, *relay, addr, key.clone())
+        } else {
+            multiaddr(addr.socket())
+        };
+        let opts = DialOpts::unknown_peer_id().address(address).build();
         let connection = opts.connection_id();
         self.swarm.behaviour_mut().streams.expect(connection, *relay);
         match self.swarm.dial(opts) {

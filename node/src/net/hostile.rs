@@ -6,8 +6,8 @@ use super::{
 use crate::deps::Deps;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use karvon_protocol::core::{DoorId, LinkId, Reason, Target};
-use karvon_protocol::descriptor::RelayAddr;
-use karvon_protocol::ids::RelayId;
+use karvon_protocol::descriptor::{RelayAddr, SlotKey};
+use karvon_protocol::ids::{RelayId, SlotId};
 use karvon_protocol::link::{Frame, Kind};
 use libp2p::{PeerId, Stream, StreamProtocol, Swarm};
 use std::net::SocketAddr;
@@ -16,6 +16,13 @@ use zeroize::Zeroizing;
 
 const DOOR: StreamProtocol = StreamProtocol::new("/karvon/door/0");
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The transport of a door swarm.
+fn transport(key: &libp2p::identity::Keypair) -> super::transport::Secured {
+    let transports = Transports::tcp();
+    let common = super::veil::Common::new(&Deps::system(Zeroizing::new([0; 32])));
+    transports.make_door(key, &common, &transports.web()).unwrap()
+}
 
 /// A peer that may open as many streams as it likes.
 struct Rogue {
@@ -26,7 +33,7 @@ struct Rogue {
 impl Rogue {
     async fn connect(seed: u8, door: SocketAddr) -> Self {
         let key = address::keypair(&[seed; 32]).unwrap();
-        let transport = (Transports::tcp().door)(&key).unwrap();
+        let transport = transport(&key);
         let behaviour = libp2p_stream::Behaviour::new();
         let control = behaviour.new_control();
         let config = libp2p::swarm::Config::with_tokio_executor();
@@ -157,7 +164,7 @@ async fn half_a_frame_is_waited_for_and_not_shown() {
 #[tokio::test]
 async fn a_door_of_another_version_is_told_from_an_unreachable_one() {
     let key = address::keypair(&[5; 32]).unwrap();
-    let transport = (Transports::tcp().door)(&key).unwrap();
+    let transport = transport(&key);
     let config = libp2p::swarm::Config::with_tokio_executor();
     let behaviour = libp2p_stream::Behaviour::new();
     let _other = behaviour.new_control().accept(StreamProtocol::new("/karvon/door/9"));
@@ -171,7 +178,12 @@ async fn a_door_of_another_version_is_told_from_an_unreachable_one() {
     tokio::spawn(async move { while swarm.next().await.is_some() {} });
     let mut leaf = start_leaf(&Deps::system(Zeroizing::new([6; 32]))).unwrap();
     let relay = RelayId::of(&public_key(&[5; 32]).unwrap());
-    let target = Target::Door { door: DoorId(1), relay, addr: RelayAddr::Ip(addr) };
+    let target = Target::Door {
+        door: DoorId(1),
+        relay,
+        addr: RelayAddr::Ip(addr),
+        key: SlotKey { slot: SlotId([0; 8]), key: Zeroizing::new([0; 32]) },
+    };
     leaf.submit(NetCommand::Connect(target.clone()));
     match next(&mut leaf).await {
         NetEvent::ConnectFailed(failed, reason) => assert_eq!((failed, reason), (target, Reason::Version)),

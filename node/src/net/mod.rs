@@ -14,15 +14,19 @@ mod streams;
 mod supervisor;
 mod table;
 mod transport;
+mod veil;
+mod web;
 
 pub use address::public_key;
 pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use transport::Transports;
+pub use web::{Site, WebIdentity, WebOptions, pem_certificates};
 
 use crate::deps::Deps;
 use karvon_protocol::core::{LinkId, LinkInfo, Reason, Target};
-use karvon_protocol::descriptor::{Descriptor, Door};
+use karvon_protocol::descriptor::{Descriptor, Door, SlotKey};
+use karvon_protocol::ids::SlotId;
 use karvon_protocol::link::Frame;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -73,6 +77,10 @@ pub enum NetCommand {
     Judged(u64, karvon_protocol::relay::api::Verdict),
     /// Relay: the own descriptor, with its signed bytes: announced now and again from time to time.
     Publish(Box<Descriptor>, Vec<u8>),
+    /// Relay: the web door lets the holders of this slot in.
+    SlotLives(SlotKey),
+    /// Relay: the web door lets them in no more.
+    SlotEnded(SlotId),
 }
 
 /// What the driver is told.
@@ -119,13 +127,16 @@ pub struct NetHandle {
     local: VecDeque<NetEvent>,
     counters: Arc<Counters>,
     listening: Option<Listening>,
+    web: Arc<web::Web>,
 }
 
 /// Where a relay listens: the addresses with the ports that were really taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listening {
-    /// For leaves.
+    /// For leaves; the web door if it is the only one.
     pub door: SocketAddr,
+    /// For leaves that come as visitors of a web site.
+    pub web: Option<SocketAddr>,
     /// For relays.
     pub mesh: SocketAddr,
 }
@@ -212,6 +223,8 @@ impl NetHandle {
             NetCommand::Publish(descriptor, bytes) => {
                 self.tell_mesh(mesh::Command::Publish(descriptor, bytes));
             }
+            NetCommand::SlotLives(key) => self.web.open_slot(key),
+            NetCommand::SlotEnded(slot) => self.web.end_slot(slot),
         }
     }
 
@@ -282,8 +295,15 @@ fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
     let (shared, events) = shared(deps);
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
     let counters = shared.counters.clone();
-    let config =
-        door::Config { key: address::keypair(key_seed)?, transports: deps.transports.clone(), listen: None };
+    let web = deps.transports.web();
+    let config = door::Config {
+        key: address::keypair(key_seed)?,
+        transports: deps.transports.clone(),
+        common: veil::Common::new(deps),
+        web: web.clone(),
+        listen: None,
+        listen_web: None,
+    };
     deps.spawner.spawn(Box::pin(door::run(config, shared, commands, None)));
     Ok(NetHandle {
         events,
@@ -293,6 +313,7 @@ fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
         local: VecDeque::new(),
         counters,
         listening: None,
+        web,
     })
 }
 
@@ -329,10 +350,14 @@ pub async fn start_relay(deps: &Deps, options: RelayOptions) -> Result<NetHandle
     let stopped = || NetError::Config("the network stopped while it started".to_owned());
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
     let (ready, door_ready) = oneshot::channel();
+    let web = deps.transports.web();
     let config = door::Config {
         key: address::keypair(&options.static_seed)?,
         transports: deps.transports.clone(),
-        listen: Some(options.door),
+        common: veil::Common::new(deps),
+        listen: (!web.is_only()).then_some(options.door),
+        listen_web: web.listen(),
+        web: web.clone(),
     };
     deps.spawner.spawn(Box::pin(door::run(config, shared.clone(), commands, Some(ready))));
     let (mesh, commands) = mpsc::channel(COMMANDS_MAX);
@@ -347,7 +372,8 @@ pub async fn start_relay(deps: &Deps, options: RelayOptions) -> Result<NetHandle
         seed: *deps.seed("mesh"),
     };
     deps.spawner.spawn(Box::pin(mesh::run(config, shared.clone(), commands, ready)));
-    let door_addr = door_ready.await.map_err(|_| stopped())??;
+    let ports = door_ready.await.map_err(|_| stopped())??;
+    let door_addr = ports.plain.or(ports.web).ok_or_else(stopped)?;
     let mesh_addr = mesh_ready.await.map_err(|_| stopped())??;
     for (number, peer) in options.peers.into_iter().enumerate() {
         deps.spawner.spawn(Box::pin(fetch::follow(deps.clone(), number, peer, shared.events.clone())));
@@ -359,6 +385,7 @@ pub async fn start_relay(deps: &Deps, options: RelayOptions) -> Result<NetHandle
         links: HashMap::new(),
         local: VecDeque::new(),
         counters,
-        listening: Some(Listening { door: door_addr, mesh: mesh_addr }),
+        listening: Some(Listening { door: door_addr, web: ports.web, mesh: mesh_addr }),
+        web,
     })
 }

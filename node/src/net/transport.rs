@@ -1,6 +1,8 @@
 //! How bytes travel: TCP with Noise and Yamux, or whatever byte streams a simulator hands in, secured in the same way.
 
 use super::NetError;
+use super::veil::{Common, Veil};
+use super::web::{Web, WebOptions};
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -14,6 +16,8 @@ use std::time::Duration;
 
 /// Connecting and both handshakes together; a slow 2G link needs several seconds for them.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same for doors: a dial may have to wait its turn when handshakes are saved.
+const DOOR_TIMEOUT: Duration = Duration::from_secs(45);
 /// A door carries one stream; a second one is refused, a third breaks the connection. Each may pin 256 KiB.
 const DOOR_STREAMS_MAX: usize = 2;
 /// A mesh connection carries a link, gossip, identify, ping, and up to 32 Kademlia requests each way.
@@ -22,12 +26,14 @@ const MESH_STREAMS_MAX: usize = 128;
 /// A transport whose connections are encrypted, authenticated and multiplexed.
 pub(super) type Secured = Boxed<(PeerId, StreamMuxerBox)>;
 type Make = Arc<dyn Fn(&Keypair) -> Result<Secured, NetError> + Send + Sync>;
+type MakeDoor = Arc<dyn Fn(&Keypair, Veil) -> Result<Secured, NetError> + Send + Sync>;
 
 /// Makes the transports of the door swarm and the mesh swarm; a swarm that is rebuilt gets a new one.
 #[derive(Clone)]
 pub struct Transports {
-    pub(super) door: Make,
+    pub(super) door: MakeDoor,
     pub(super) mesh: Make,
+    web: WebOptions,
 }
 
 impl Transports {
@@ -57,9 +63,34 @@ impl Transports {
         M::ListenerUpgrade: Send,
     {
         Self {
-            door: Arc::new(move |key| secure(door(), key, DOOR_STREAMS_MAX)),
-            mesh: Arc::new(move |key| secure(mesh(), key, MESH_STREAMS_MAX)),
+            door: Arc::new(move |key, veil| {
+                // Web addresses first: the others would take what they begin with.
+                secure(veil.or_transport(door()), key, DOOR_STREAMS_MAX, DOOR_TIMEOUT)
+            }),
+            mesh: Arc::new(move |key| secure(mesh(), key, MESH_STREAMS_MAX, HANDSHAKE_TIMEOUT)),
+            web: WebOptions::default(),
         }
+    }
+
+    /// The same, with web doors set up as `options` say.
+    #[must_use]
+    pub fn with_web(self, options: WebOptions) -> Self {
+        Self { web: options, ..self }
+    }
+
+    /// What the web doors of one network share.
+    pub(super) fn web(&self) -> Arc<Web> {
+        Arc::new(Web::new(self.web.clone()))
+    }
+
+    /// The door swarm's transport.
+    pub(super) fn make_door(
+        &self,
+        key: &Keypair,
+        common: &Common,
+        web: &Arc<Web>,
+    ) -> Result<Secured, NetError> {
+        (self.door)(key, Veil::new(common.clone(), web.clone()))
     }
 }
 
@@ -69,7 +100,7 @@ impl fmt::Debug for Transports {
     }
 }
 
-fn secure<T>(raw: T, key: &Keypair, streams_max: usize) -> Result<Secured, NetError>
+fn secure<T>(raw: T, key: &Keypair, streams_max: usize, timeout: Duration) -> Result<Secured, NetError>
 where
     T: Transport + Send + Unpin + 'static,
     T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -80,5 +111,5 @@ where
     let mut muxer = yamux::Config::default();
     muxer.set_max_num_streams(streams_max);
     let security = noise::Config::new(key).map_err(|_| NetError::Key)?;
-    Ok(raw.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(HANDSHAKE_TIMEOUT).boxed())
+    Ok(raw.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(timeout).boxed())
 }

@@ -128,3 +128,11 @@ impl DirLock {
         Ok(Some(Self { _file: file }))
     }
 }
+
+/// Removes a file; one that is not there is as good.
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Messages lie by author and sequence number but are shown by position. Both ascend together, except where a late message fills an old
 //! gap: it has a low number and a high position. The store notes such rows when they are written (see [`late_rows`]), under a space of its
-//! own, by position; so a page is two binary searches plus a look at that index, and costs the same in a long history as in a short one.
+//! own, by position. Rows that only changed another message have a place and are not shown. So a page is two binary searches plus a look at that index, and costs the same in a long history as in a short one.
 
 use super::sealed::RawKey;
 use karvon_protocol::core::{Key, Op, Space, StoreFault, Value};
@@ -32,6 +32,14 @@ pub(super) trait Rows: Send + Sync {
     fn next_seq(&self, space: u8, group: &[u8; 16], from: u64) -> Result<Option<u64>, StoreFault>;
     /// The highest sequence number of the group in `..below`.
     fn prev_seq(&self, space: u8, group: &[u8; 16], below: u64) -> Result<Option<u64>, StoreFault>;
+    /// Shows the rows of the group in `..below` with their sequence numbers, the highest first, until `visit` says that it is enough.
+    fn newest_first(
+        &self,
+        space: u8,
+        group: &[u8; 16],
+        below: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), StoreFault>;
 }
 
 /// A reader of conversations; clones are cheap and may be used from any thread while the writer writes. Each call blocks for the time of
@@ -67,6 +75,10 @@ impl Way {
 impl History {
     pub(super) fn new(rows: Arc<dyn Rows>) -> Self {
         Self(rows)
+    }
+
+    pub(super) fn rows(&self) -> &dyn Rows {
+        &*self.0
     }
 
     /// The last `limit` messages of a conversation before position `before` (or at its end), oldest first.
@@ -186,6 +198,7 @@ impl Side<'_> {
             let Some(seq) = seq else { break };
             at = if matches!(way, Way::Older(_)) { seq } else { seq + 1 };
             if let Some(entry) = self.entry(seq)?
+                && !entry.message.marks.hidden
                 && way.takes(entry.message.position)
                 && !(has_late && self.is_late(entry.message.position)?)
             {
@@ -215,13 +228,18 @@ impl Side<'_> {
             let seq = value.and_then(|value| Some(u64::from_be_bytes(value.as_slice().try_into().ok()?)));
             let Some(seq) = seq else { continue };
             // The row may have been removed or written anew since.
-            if let Some(entry) = self.entry(seq)?.filter(|entry| entry.message.position == position) {
+            if let Some(entry) = self.entry(seq)?.filter(|entry| is_shown_at(entry, position)) {
                 out.insert((position, self.mine, seq), entry);
                 taken += 1;
             }
         }
         Ok(())
     }
+}
+
+/// Whether the row is a message to show, and still the one at this position.
+fn is_shown_at(entry: &Entry, position: u64) -> bool {
+    entry.message.position == position && !entry.message.marks.hidden
 }
 
 /// Whether rows of this space are noted when they come out of order.

@@ -26,7 +26,7 @@ pub struct Fault {
 #[derive(Clone, Default)]
 pub struct MemoryDisk(Arc<Mutex<State>>);
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct State {
     rows: BTreeMap<RawKey, Value>,
     cells: BTreeMap<(MailboxId, u64), (u64, Cell)>,
@@ -46,6 +46,18 @@ impl MemoryDisk {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.state().commits
+    }
+
+    /// A copy of what is on the medium now.
+    #[must_use]
+    pub fn image(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state().clone())))
+    }
+
+    /// Puts the content of `image` in the place of everything on the medium, as somebody does who restores an old copy.
+    pub fn restore(&self, image: &Self) {
+        let image = image.state().clone();
+        *self.state() = image;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -209,5 +221,21 @@ impl Rows for MemoryDisk {
     fn prev_seq(&self, space: u8, group: &[u8; 16], below: u64) -> Result<Option<u64>, StoreFault> {
         let at = |seq| RawKey { space, group: *group, seq };
         Ok(self.state().rows.range(at(0)..at(below)).next_back().map(|(key, _)| key.seq))
+    }
+
+    fn newest_first(
+        &self,
+        space: u8,
+        group: &[u8; 16],
+        below: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), StoreFault> {
+        let at = |seq| RawKey { space, group: *group, seq };
+        for (key, value) in self.state().rows.range(at(0)..at(below)).rev() {
+            if !visit(key.seq, value) {
+                break;
+            }
+        }
+        Ok(())
     }
 }

@@ -11,8 +11,10 @@ pub mod keystore;
 pub mod memory;
 mod opening;
 mod sealed;
+pub mod search;
 pub mod segments;
 pub mod sled;
+pub mod wipe;
 pub mod writer;
 
 use karvon_protocol::core::{Batch, Key, Range, StoreFault, Value};

@@ -106,7 +106,8 @@ impl SledStore {
         files.make(options.cache_bytes, &options.disk, |tree| {
             Ok(write_note(tree, &sealer, &SCHEMA, &FORMAT.to_be_bytes())?)
         })?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        // Two directories may be new.
+        for parent in dir.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty()) {
             options.disk.sync_dir(parent)?;
         }
         Self::open_locked(dir, sealer, options, lock)
@@ -370,6 +371,26 @@ impl Rows for Shared {
         let prefix = self.sealer.prefix(space, group);
         let row = self.open()?.1.range(at(&prefix, 0, 0)..at(&prefix, below, 0)).keys().next_back();
         seq_of(row)
+    }
+
+    fn newest_first(
+        &self,
+        space: u8,
+        group: &[u8; 16],
+        below: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<(), StoreFault> {
+        let prefix = self.sealer.prefix(space, group);
+        for row in self.open()?.1.range(at(&prefix, 0, 0)..at(&prefix, below, 0)).rev() {
+            let (disk_key, sealed) = row.map_err(|error| fault(&error))?;
+            if seq_and_chunk(&disk_key).is_some_and(|(_, chunk)| chunk == 0) {
+                let (key, value) = self.assemble(&disk_key, &sealed)?;
+                if !self.pending.hides(&key) && !visit(key.seq, &value) {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -81,6 +81,7 @@ fn add(inner: &mut Inner, contact: u32, text: &str, mine: bool) -> Message {
         mine,
         state: if mine { State::Queued } else { State::Received },
         position,
+        ..Message::default()
     };
     inner.messages.push(message.clone());
     message
@@ -116,6 +117,12 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
             let skip = if since.is_some() { 0 } else { all.len().saturating_sub(limit) };
             Response::Messages { messages: all.into_iter().skip(skip).take(limit).collect(), more }
         }
+        Request::Message { .. }
+        | Request::Reply { .. }
+        | Request::Forward { .. }
+        | Request::React { .. }
+        | Request::Edit { .. }
+        | Request::Delete { .. } => return Err(ApiError::new("no_such_message", "no message has this id")),
         Request::Info { id } => {
             let message = inner.messages.iter().find(|message| message.id == id);
             let message =
@@ -162,6 +169,7 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
         }
         Request::Doors => Response::Doors { doors: inner.doors.clone() },
         Request::MarkRead { .. } | Request::Subscribe | Request::Shutdown => Response::Done,
+        _ => return Err(ApiError::new("unavailable", "the stand-in does not do this")),
     })
 }
 

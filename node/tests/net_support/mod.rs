@@ -4,8 +4,8 @@
 use karvon_node::deps::Deps;
 use karvon_node::net::{NetCommand, NetEvent, NetHandle, RelayOptions, public_key, start_leaf, start_relay};
 use karvon_protocol::core::{DoorId, LinkId, Target};
-use karvon_protocol::descriptor::{Door, RelayAddr};
-use karvon_protocol::ids::RelayId;
+use karvon_protocol::descriptor::{Door, RelayAddr, SlotKey};
+use karvon_protocol::ids::{RelayId, SlotId};
 use karvon_protocol::link::Frame;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +23,12 @@ pub fn deps(number: u8) -> Deps {
 }
 
 pub fn door_target(relay: RelayId, addr: SocketAddr) -> Target {
-    Target::Door { door: DoorId(1), relay, addr: RelayAddr::Ip(addr) }
+    Target::Door {
+        door: DoorId(1),
+        relay,
+        addr: RelayAddr::Ip(addr),
+        key: SlotKey { slot: SlotId([0; 8]), key: Zeroizing::new([0; 32]) },
+    }
 }
 
 pub async fn next(net: &mut NetHandle) -> NetEvent {

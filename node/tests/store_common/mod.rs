@@ -5,7 +5,7 @@ use karvon_node::store::memory::MemoryDisk;
 use karvon_node::store::{DataKey, History, MemoryStore, Options, SledStore, Store, WallClock};
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::core::{Batch, BatchId, Key, Op, Range, Space, Value};
-use karvon_protocol::engine::api::StoredMessage;
+use karvon_protocol::engine::api::{Marks, StoredMessage};
 use karvon_protocol::ids::{MailboxId, MessageId, Tag};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -127,6 +127,7 @@ pub fn message(space: Space, group: [u8; 16], seq: u64, position: u64) -> Op {
         sent_ms: 1,
         at_ms: 2,
         id: MessageId([seq as u8; 16]),
+        marks: Marks::default(),
         body: Value::new(format!("{space:?} {seq}").into_bytes()),
     };
     Op::Put(Key::of(space, group, seq), message.encode())

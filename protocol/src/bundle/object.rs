@@ -17,12 +17,15 @@ use rand_core::CryptoRng;
 const VERSION: u8 = 0;
 /// Length of an object before its body.
 const OBJECT_HEAD_BYTES: usize = 1 + 32 + 32 + 8 + 8;
-/// Length of an object's sealed body.
-pub const OBJECT_BODY_BYTES: usize = 2_048;
+/// Length of an object's sealed body: with it the object fits the frame of a small cell in every message that carries one.
+pub const OBJECT_BODY_BYTES: usize = 1_912;
 /// Length of a bundle object.
 pub const OBJECT_BYTES: usize = OBJECT_HEAD_BYTES + OBJECT_BODY_BYTES + 64;
 /// Length of the body before it is sealed.
 const OBJECT_PLAIN_BYTES: usize = OBJECT_BODY_BYTES - 24 - TAG_BYTES;
+
+// Around it: the opening of a tunnel (relay id 16, Noise 48) or the tag of an open one, and kind and number of the request.
+const _: () = assert!(OBJECT_BYTES + 16 + 48 + 5 + crate::link::HEADER_BYTES <= crate::link::SIZES[3]);
 
 const KIND_BUNDLE: u8 = 0;
 const KIND_USED: u8 = 1;
@@ -48,7 +51,7 @@ pub enum Opened {
     Revoked,
 }
 
-/// What relays keep under a locator: `version 1 | locator 32 | owner key 32 | seq 8 | expiry 8 | body 2,048 | signature 64` by the owner key
+/// What relays keep under a locator: `version 1 | locator 32 | owner key 32 | seq 8 | expiry 8 | body 1,912 | signature 64` by the owner key
 /// over `label | all before`. The body is `nonce 24 | XChaCha20-Poly1305(bundle_key, kind 1 | length 2, content | zeros)` with the
 /// first 81 bytes as associated data. The first put pins the owner key, only a higher seq replaces; that is the relay's rule.
 #[derive(Clone, PartialEq, Eq)]

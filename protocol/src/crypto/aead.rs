@@ -15,7 +15,10 @@ pub const TAG_BYTES: usize = 16;
 #[must_use]
 pub fn seal(key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], plain: &[u8]) -> Vec<u8> {
     let payload = Payload { msg: plain, aad };
-    ChaCha20Poly1305::new(key.into()).encrypt(nonce.into(), payload).unwrap_or_default()
+    let sealed = ChaCha20Poly1305::new(key.into()).encrypt(nonce.into(), payload).unwrap_or_default();
+    #[cfg(feature = "seal-observer")]
+    super::observe::tell(key, nonce, aad, &sealed);
+    sealed
 }
 
 /// Opens what [`seal`] sealed.
@@ -37,7 +40,10 @@ pub fn open(
 #[must_use]
 pub fn xseal(key: &[u8; 32], nonce: &[u8; 24], aad: &[u8], plain: &[u8]) -> Vec<u8> {
     let payload = Payload { msg: plain, aad };
-    XChaCha20Poly1305::new(key.into()).encrypt(nonce.into(), payload).unwrap_or_default()
+    let sealed = XChaCha20Poly1305::new(key.into()).encrypt(nonce.into(), payload).unwrap_or_default();
+    #[cfg(feature = "seal-observer")]
+    super::observe::tell(key, nonce, aad, &sealed);
+    sealed
 }
 
 /// Opens what [`xseal`] sealed.

@@ -70,3 +70,15 @@ pub const GROUP_MSG: &str = "karvon/1 group msg";
 pub const GROUP_SLOT: &str = "karvon/1 group slot";
 /// Signature of what a member has received.
 pub const SIGN_GROUP_RECEIPT: &str = "karvon/1 group receipt";
+/// HKDF salt of everything that comes from a gift's secret.
+pub const RESET_SALT: &str = "karvon/1 reset";
+/// The four tags by which a reset is recognised.
+pub const RESET_TAGS: &str = "karvon/1 reset tags";
+/// The secret of a pair under which beacons lie.
+pub const PAIR: &str = "karvon/1 pair";
+/// Locator, owner seed and key of a beacon.
+pub const BEACON: &str = "karvon/1 beacon";
+/// Signature of a beacon by the device.
+pub const SIGN_BEACON: &str = "karvon/1 beacon sign";
+/// From one secret of the post-quantum ratchet to the next.
+pub const PQ_CHAIN: &str = "karvon/1 pq chain";

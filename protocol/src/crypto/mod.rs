@@ -9,6 +9,8 @@ pub(crate) mod fixed;
 pub mod kdf;
 mod kem;
 pub mod labels;
+#[cfg(feature = "seal-observer")]
+pub mod observe;
 mod sign;
 
 pub use dh::{LocalDhKey, RemoteDhKey};

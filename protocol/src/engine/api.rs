@@ -5,6 +5,8 @@ use crate::descriptor::Door;
 use crate::ids::{Fingerprint, MessageId, RelayId};
 use zeroize::Zeroizing;
 
+pub use super::message::{Edited, Marks, Sign, StoredMessage};
+
 /// Local number of a contact; never leaves the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContactId(pub u32);
@@ -49,6 +51,26 @@ pub enum Command {
         /// 1 to 8,000 bytes of UTF-8.
         text: String,
     },
+    /// Queues a text that answers a message of the same conversation: [`Reply::Queued`].
+    Answer {
+        /// The message it answers.
+        to: MessageId,
+        /// 1 to 8,000 bytes of UTF-8.
+        text: String,
+    },
+    /// Passes a message's text on, marked as such: [`Reply::Queued`].
+    Forward {
+        /// To whom.
+        contact: ContactId,
+        /// 1 to 8,000 bytes of UTF-8.
+        text: String,
+    },
+    /// Puts this person's sign on a message, in place of an earlier one; empty takes it back: [`Reply::Queued`].
+    React(MessageId, String),
+    /// Gives an own message a new text: [`Reply::Queued`].
+    Edit(MessageId, String),
+    /// Takes an own message back for everybody: [`Reply::Queued`].
+    Delete(MessageId),
     /// Lists contacts: [`Reply::Contacts`].
     Contacts,
     /// The state of one message by its id: [`Reply::Message`].
@@ -61,6 +83,13 @@ pub enum Command {
     Status,
     /// About groups: [`Reply::Group`].
     Group(GroupCommand),
+    /// Everything a backup holds: [`Reply::Backup`].
+    Backup,
+    /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
+    /// Messages of the backup's history must be in the store before.
+    RestoreContacts(Box<crate::backup::BackupState>),
+    /// Forms the session with a contact again: its keys may be known to somebody else, or are lost.
+    ResetSession(ContactId),
 }
 
 /// How far the meeting with a contact is.
@@ -228,51 +257,8 @@ pub enum Reply {
     Status(StatusInfo),
     /// About groups.
     Group(GroupReply),
-}
-
-/// A message as it lies in the store and is shown. The store's value is [`StoredMessage::encode`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredMessage {
-    /// Position in the conversation on this device: own and received messages are shown in this order.
-    pub position: u64,
-    /// When the author's device says it was written, Unix milliseconds.
-    pub sent_ms: u64,
-    /// When it was stored here, Unix milliseconds (own: equal to `sent_ms`).
-    pub at_ms: u64,
-    /// The id.
-    pub id: MessageId,
-    /// The CBOR body (see [`crate::body::Body`]).
-    pub body: Zeroizing<Vec<u8>>,
-}
-
-impl StoredMessage {
-    /// `position 8 | sent_ms 8 | at_ms 8 | id 16 | body`.
-    #[must_use]
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut out = Zeroizing::new(Vec::with_capacity(40 + self.body.len()));
-        out.extend_from_slice(&self.position.to_be_bytes());
-        out.extend_from_slice(&self.sent_ms.to_be_bytes());
-        out.extend_from_slice(&self.at_ms.to_be_bytes());
-        out.extend_from_slice(&self.id.0);
-        out.extend_from_slice(&self.body);
-        out
-    }
-
-    /// Reads what [`StoredMessage::encode`] wrote.
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (position, rest) = bytes.split_first_chunk::<8>()?;
-        let (sent_ms, rest) = rest.split_first_chunk::<8>()?;
-        let (at_ms, rest) = rest.split_first_chunk::<8>()?;
-        let (id, body) = rest.split_first_chunk::<16>()?;
-        Some(Self {
-            position: u64::from_be_bytes(*position),
-            sent_ms: u64::from_be_bytes(*sent_ms),
-            at_ms: u64::from_be_bytes(*at_ms),
-            id: MessageId(*id),
-            body: Zeroizing::new(body.to_vec()),
-        })
-    }
+    /// Everything a backup holds; all of it is secret.
+    Backup(Box<crate::backup::BackupState>),
 }
 
 /// Something the front end should know; each comes after it is durable.
@@ -297,6 +283,13 @@ pub enum Event {
         from: u64,
         /// Last number.
         to: u64,
+    },
+    /// A message that is there already was edited, taken back or got a sign.
+    Changed {
+        /// In whose conversation.
+        contact: ContactId,
+        /// Which.
+        id: MessageId,
     },
     /// Own messages moved on.
     Delivery(ContactId, Delivery),

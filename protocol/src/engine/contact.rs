@@ -1,24 +1,23 @@
 //! A contact: who it is, how far the meeting is, and the counters of the conversation; with the records that keep them.
 
 use super::api::{ContactId, ContactInfo, Delivery, Meeting};
-use super::cx::Cx;
+use super::changes::Changes;
 use super::outbox::Outbox;
+use super::terms::Terms;
 use crate::body::{Ack, MailboxDescriptor};
-use crate::cbor::{Field, MapWriter, array, read_map, uint};
+use crate::cbor::{Field, MapWriter, array, bytes, read_map, uint};
 use crate::core::{Key, Op, Space, Value};
 use crate::error::{ErrorKind, PeerFault};
 use crate::identity::RemoteIdentity;
 use crate::ids::{Fingerprint, MessageId, first};
-use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET};
+use crate::limits::{MOVE_KEEP_MS, NAME_BYTES_MAX, OLDER_SETS_MAX, TAGS_QUIET};
 use crate::session::Session;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// Messages that may wait for an earlier one: more than an honest sender has tags for.
 pub(crate) const EARLY_MAX: usize = 300_000;
-
-/// Ranges of bodies that no conversation shows, kept apart for the count of messages not seen.
-const HIDDEN_MAX: usize = 256;
 
 /// What is known of a person.
 #[derive(Debug, Clone)]
@@ -37,6 +36,27 @@ pub(crate) struct Card {
     pub(crate) verified: bool,
     /// Received messages up to this number were seen.
     pub(crate) seen_upto: u64,
+    /// The pair's secret for beacons; zeros until the first session.
+    pub(crate) pair: Zeroizing<[u8; 32]>,
+    /// Number of the present session; each reset has a higher one.
+    pub(crate) generation: u64,
+    /// Which restored backup this device grew from, and the other one: sessions are counted anew with each.
+    pub(crate) line: u64,
+    pub(crate) their_line: u64,
+    /// How many own and how many of the other side's numbers were left out by restored devices.
+    pub(crate) skipped: (u64, u64),
+    /// Own messages have no number below this that is not on disk: set when a backup is restored.
+    pub(crate) floor: u64,
+    /// The session is lost and has to be formed again, with these counters.
+    pub(crate) pending: Option<Pending>,
+}
+
+/// Counters of a conversation that outlive its session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pending {
+    pub(crate) next_seq: u64,
+    pub(crate) delivered_below: u64,
+    pub(crate) receive_next: u64,
 }
 
 /// The conversation: keys and counters; rewritten with each cell.
@@ -44,6 +64,8 @@ pub(crate) struct Talk {
     pub(crate) session: Session,
     /// Where the other side's cells go.
     pub(crate) their: MailboxDescriptor,
+    /// Where they went before, newest first, with the time of the change (Unix milliseconds).
+    pub(crate) older: Vec<(MailboxDescriptor, u64)>,
     /// Tags below this index may be used.
     pub(crate) credit: u64,
     /// The next unused tag of each class, counted within the class.
@@ -67,8 +89,12 @@ pub(crate) struct Talk {
     pub(crate) owes: bool,
     /// The credit that the other side was told last.
     pub(crate) told_credit: u64,
-    /// Received bodies that no conversation shows, inclusive ranges; only those after the last message seen.
-    pub(crate) hidden: Vec<(u64, u64)>,
+    /// Own messages below this may be acknowledged though the present session has not carried them.
+    pub(crate) top_pack: u64,
+    /// The other side has no messages from the first of these numbers up to the second.
+    pub(crate) void: (u64, u64),
+    /// When the own mailboxes or a gift were told last, Unix milliseconds.
+    pub(crate) told_ms: u64,
 }
 
 impl core::fmt::Debug for Talk {
@@ -86,14 +112,15 @@ pub(crate) struct Contact {
     pub(crate) out: Outbox,
     /// Received messages that wait for an earlier one: number and place in the order of display.
     pub(crate) early: BTreeMap<u64, u64>,
-    /// Those of `early` that no conversation shows, and whether they have their record yet.
-    pub(crate) hidden_early: BTreeMap<u64, bool>,
     /// The next place in the order of display.
     pub(crate) position: u64,
     /// The next own message number.
     pub(crate) next_seq: u64,
     /// Mailboxes where tags are being registered.
     pub(crate) registering: Vec<u32>,
+    /// Changes of messages that wait.
+    pub(crate) changes: Changes,
+    pub(crate) terms: Terms,
 }
 
 impl Contact {
@@ -104,10 +131,11 @@ impl Contact {
             talk: None,
             out: Outbox::default(),
             early: BTreeMap::new(),
-            hidden_early: BTreeMap::new(),
             position: 1,
             next_seq: 1,
             registering: Vec::new(),
+            changes: Changes::default(),
+            terms: Terms::default(),
         }
     }
 
@@ -119,52 +147,30 @@ impl Contact {
             meeting: self.card.meeting,
             fingerprint: self.card.fingerprint,
             verified: self.card.verified,
-            unread: last.saturating_sub(self.card.seen_upto).saturating_sub(self.hidden_unseen()),
-        }
-    }
-
-    /// Received bodies after the last one seen that no conversation shows.
-    fn hidden_unseen(&self) -> u64 {
-        let seen = self.card.seen_upto;
-        let ranges = self.talk.as_ref().map_or(&[][..], |talk| &talk.hidden);
-        ranges.iter().map(|(from, to)| (to + 1).saturating_sub((*from).max(seen + 1))).sum()
-    }
-
-    /// Records what came early and no conversation shows; what everything before has come of needs no record any more.
-    pub(crate) fn keep_hidden(&mut self, cx: &mut Cx<'_>) {
-        let Some(talk) = self.talk.as_mut() else { return };
-        let group = self.id.group();
-        while let Some(entry) =
-            self.hidden_early.first_entry().filter(|entry| *entry.key() < talk.receive_next)
-        {
-            let (seq, recorded) = entry.remove_entry();
-            if recorded {
-                cx.write(Op::Remove(Key::of(Space::Early, group, seq)));
-            }
-            match talk.hidden.last_mut() {
-                Some((_, to)) if *to + 1 == seq => *to = seq,
-                _ => talk.hidden.push((seq, seq)),
-            }
-        }
-        for (seq, recorded) in self.hidden_early.iter_mut().filter(|(_, recorded)| !**recorded) {
-            let position = self.early.get(seq).copied().unwrap_or(0);
-            let value = Zeroizing::new(position.to_be_bytes().to_vec());
-            cx.write(Op::Put(Key::of(Space::Early, group, *seq), value));
-            *recorded = true;
-        }
-        // They matter only for the count of what was not seen yet.
-        let seen = self.card.seen_upto;
-        talk.hidden.retain(|(_, to)| *to > seen);
-        while talk.hidden.len() > HIDDEN_MAX {
-            let (from, _) = talk.hidden.remove(0);
-            if let Some(first) = talk.hidden.first_mut() {
-                first.0 = from;
-            }
+            unread: last
+                .saturating_sub(self.card.seen_upto)
+                .saturating_sub(self.terms.hidden.count_between(self.card.seen_upto, last + 1)),
         }
     }
 
     pub(crate) fn name(&self) -> &str {
         if self.card.name.is_empty() { &self.card.remote_name } else { &self.card.name }
+    }
+
+    /// What a reset keeps of the conversation.
+    pub(crate) fn pending(&self) -> Pending {
+        let kept = self.talk.as_ref().map(|talk| Pending {
+            next_seq: self.next_seq,
+            delivered_below: talk.delivered.below,
+            receive_next: talk.receive_next,
+        });
+        let fresh = Pending { next_seq: self.next_seq, delivered_below: 1, receive_next: 1 };
+        self.card.pending.or(kept).unwrap_or(fresh)
+    }
+
+    /// Whether the other side's message with this number is on disk.
+    pub(crate) fn has_received(&self, seq: u64) -> bool {
+        self.talk.as_ref().is_some_and(|talk| seq < talk.receive_next) || self.early.contains_key(&seq)
     }
 
     pub(crate) fn take_position(&mut self) -> u64 {
@@ -223,6 +229,13 @@ impl Card {
             invitation: None,
             verified: false,
             seen_upto: 0,
+            pair: Zeroizing::new([0; 32]),
+            generation: 0,
+            line: 0,
+            their_line: 0,
+            skipped: (0, 0),
+            floor: 0,
+            pending: None,
         }
     }
 
@@ -270,6 +283,12 @@ impl Card {
         }
         map.uint(7, u64::from(self.verified)).uint(8, self.seen_upto);
         map.bytes(9, &*self.conversation).uint(10, u64::from(self.initiator));
+        map.bytes(20, &*self.pair).uint(21, self.generation).uint(22, self.floor);
+        map.uint(24, self.line).uint(25, self.their_line);
+        map.uint(26, self.skipped.0).uint(27, self.skipped.1);
+        if let Some(Pending { next_seq, delivered_below, receive_next }) = self.pending {
+            map.array(23, &[next_seq, delivered_below, receive_next].map(uint));
+        }
         Zeroizing::new(map.finish())
     }
 
@@ -289,6 +308,18 @@ impl Card {
                 8 => card.seen_upto = field.uint()?,
                 9 => card.conversation = Zeroizing::new(field.fixed()?),
                 10 => card.initiator = field.uint()? == 1,
+                20 => card.pair = Zeroizing::new(field.fixed()?),
+                21 => card.generation = field.uint()?,
+                22 => card.floor = field.uint()?,
+                24 => card.line = field.uint()?,
+                25 => card.their_line = field.uint()?,
+                26 => card.skipped.0 = field.uint()?,
+                27 => card.skipped.1 = field.uint()?,
+                23 => {
+                    let [next_seq, delivered_below, receive_next] =
+                        field.array(3, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?;
+                    card.pending = Some(Pending { next_seq, delivered_below, receive_next });
+                }
                 _ => return Ok(false),
             }
             Ok(true)
@@ -311,6 +342,7 @@ impl Talk {
         Self {
             session,
             their,
+            older: Vec::new(),
             credit: 0,
             next_nth: [0; 3],
             next_pack: 1,
@@ -324,8 +356,49 @@ impl Talk {
             registered: Vec::new(),
             owes: false,
             told_credit: 0,
-            hidden: Vec::new(),
+            top_pack: 0,
+            void: (0, 0),
+            told_ms: 0,
         }
+    }
+
+    /// Passes over numbers that the other side says will never come.
+    pub(crate) fn skip_void(&mut self, early: &mut BTreeMap<u64, u64>, skipped: &mut u64) {
+        loop {
+            if (self.void.0..self.void.1).contains(&self.receive_next) {
+                *skipped = skipped.saturating_add(self.void.1 - self.receive_next);
+                self.receive_next = self.void.1;
+                *early = early.split_off(&self.receive_next);
+            } else if early.remove(&self.receive_next).is_some() {
+                self.receive_next += 1;
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Takes a newer descriptor; the one before is still tried for a while (DESIGN D2).
+    pub(crate) fn moved(&mut self, new: MailboxDescriptor, now_ms: u64) {
+        let before = core::mem::replace(&mut self.their, new);
+        if !before.mailboxes.is_empty() {
+            self.older.insert(0, (before, now_ms));
+        }
+        self.older.retain(|(_, since_ms)| now_ms.saturating_sub(*since_ms) < MOVE_KEEP_MS);
+        self.older.truncate(OLDER_SETS_MAX);
+    }
+
+    /// Where to deposit: the newest mailboxes, then those of earlier descriptors.
+    pub(crate) fn targets(&self) -> Cow<'_, MailboxDescriptor> {
+        if self.older.is_empty() {
+            return Cow::Borrowed(&self.their);
+        }
+        let mut all = self.their.clone();
+        for (relay, mailbox) in self.older.iter().flat_map(|(set, _)| &set.mailboxes) {
+            if !all.mailboxes.iter().any(|(known, _)| known == relay) {
+                all.mailboxes.push((*relay, *mailbox));
+            }
+        }
+        Cow::Owned(all)
     }
 
     /// How far tags are registered at one mailbox.
@@ -373,28 +446,44 @@ impl Talk {
             .array(13, &pairs(&registered))
             .uint(14, u64::from(self.owes))
             .uint(15, self.told_credit)
-            .array(16, &pairs(&self.hidden));
+            .uint(16, self.top_pack)
+            .uint(17, self.void.0)
+            .uint(18, self.void.1)
+            .uint(19, self.told_ms);
+        if !self.older.is_empty() {
+            let older: Vec<_> = self
+                .older
+                .iter()
+                .map(|(set, since_ms)| bytes(&[&since_ms.to_be_bytes()[..], &set.encode()].concat()))
+                .collect();
+            map.array(20, &older);
+        }
         Zeroizing::new(map.finish())
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PeerFault> {
+    pub(crate) fn decode(input: &[u8]) -> Result<Self, PeerFault> {
         let pairs = |field: &mut Field<'_>| {
             let flat = field.array(4_096, Field::uint)?;
             Ok::<_, PeerFault>(flat.as_chunks::<2>().0.iter().map(|[a, b]| (*a, *b)).collect::<Vec<_>>())
         };
         let mut session = None;
-        let mut numbers = [0; 16];
+        let mut numbers = [0; 20];
         let mut their = MailboxDescriptor::default();
         let (mut nth, mut ranges, mut registered) = ([0; 3], Vec::new(), Vec::new());
-        let mut hidden = Vec::new();
-        read_map(bytes, |key, field| {
+        let mut older = Vec::new();
+        read_map(input, |key, field| {
             match key {
                 0 => session = Some(Session::decode(field.bytes(1 << 20)?).ok_or(PeerFault::Malformed)?),
                 1 => their = MailboxDescriptor::decode(field.raw()?)?,
                 3 => nth = field.array(3, Field::uint)?.try_into().map_err(|_| PeerFault::Malformed)?,
                 7 => ranges = pairs(field)?,
                 13 => registered = pairs(field)?,
-                16 => hidden = pairs(field)?,
+                20 => {
+                    older = field.array(OLDER_SETS_MAX, |item| {
+                        let (since, set) = item.bytes(512)?.split_first_chunk().ok_or(PeerFault::Length)?;
+                        Ok((MailboxDescriptor::decode(set)?, u64::from_be_bytes(*since)))
+                    })?;
+                }
                 key => match numbers.get_mut(key as usize) {
                     Some(number) => *number = field.uint()?,
                     None => return Ok(false),
@@ -419,10 +508,15 @@ impl Talk {
             _,
             owes,
             told,
+            top_pack,
+            void_from,
+            void_to,
+            told_ms,
         ] = numbers;
         Ok(Self {
             session: session.ok_or(PeerFault::Malformed)?,
             their,
+            older,
             credit,
             next_nth: nth,
             next_pack,
@@ -436,7 +530,9 @@ impl Talk {
             registered: registered.into_iter().map(|(number, upto)| (number as u32, upto)).collect(),
             owes: owes == 1,
             told_credit: told,
-            hidden,
+            top_pack,
+            void: (void_from, void_to),
+            told_ms,
         })
     }
 }

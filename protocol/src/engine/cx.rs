@@ -2,6 +2,7 @@
 
 use super::api::{ContactId, Event, Reply};
 use super::group_api::GroupNumber;
+use super::pace::{Paces, Stamp};
 use super::routes::{Lane, RouteError};
 use crate::cell::Cell;
 use crate::core::{LinkId, LoadId, Now, Op, Output, Range};
@@ -39,6 +40,14 @@ pub(crate) enum Alarm {
     Invites,
     /// Look after a group: what is missing, what is owed.
     Group(GroupNumber),
+    /// Look after the own mailboxes: which relay is gone, which loses cells.
+    Moves,
+    /// Deposit the canary of a mailbox.
+    Canary(u32),
+    /// Give a contact what it needs for a reset.
+    Gift(ContactId),
+    /// Form the session with a contact again, or look how far that is.
+    Reset(ContactId),
 }
 
 /// Whom the answer of a relay is for.
@@ -62,6 +71,12 @@ pub(crate) enum Token {
     Follow(GroupNumber),
     /// A cell of a group for its shard.
     Inject(GroupNumber, u64),
+    /// The tag of a mailbox's canary.
+    CanaryTag(u32),
+    /// The canary of a mailbox.
+    Canary(u32),
+    /// The tags of a contact's gift at a mailbox.
+    ResetTags(u32, ContactId),
     /// Nobody waits for the answer.
     Nobody,
 }
@@ -88,6 +103,8 @@ pub(crate) enum Signal {
     Item(u32, Cell),
     /// A mailbox holds a cell with this tag.
     Notice(u32, TagPrefix),
+    /// A door answered the question whether it is there.
+    Echo(LinkId, Stamp),
     /// More relays or links are known than before.
     NetworkChanged,
     /// The door answered about a guest slot.
@@ -110,6 +127,12 @@ pub(crate) enum Signal {
     ShardItem(GroupNumber, RelayId, u64, Cell),
     /// The tunnel to the relay at which a group's shard is followed ended.
     FollowLost(GroupNumber),
+    /// A mailbox is given up for good.
+    MailboxDropped(u32),
+    /// A contact told which relays confirmed its message with this number, and it is not here.
+    Reported(ContactId, u64, Vec<RelayId>),
+    /// A mailbox should have brought a contact's message with this number by now.
+    Claimed(u32, ContactId, u64),
 }
 
 /// Everything a machine may touch besides its own state.
@@ -118,6 +141,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) now: Now,
     pub(crate) rng: &'a mut (dyn CryptoRng + Send),
     pub(crate) timers: &'a mut Timers<Alarm>,
+    pub(crate) paces: &'a mut Paces,
     pub(crate) signals: &'a mut VecDeque<Signal>,
     pub(crate) next_load: &'a mut u64,
     pub(crate) faults: &'a mut u64,
@@ -167,3 +191,20 @@ impl Cx<'_> {
         self.signals.push_back(signal);
     }
 }
+
+/// The context beside machines of the engine that are borrowed by hand.
+macro_rules! context {
+    ($engine:ident) => {
+        $crate::engine::cx::Cx {
+            fx: &mut $engine.fx,
+            now: $engine.now,
+            rng: &mut *$engine.rng,
+            timers: &mut $engine.timers,
+            paces: &mut $engine.paces,
+            signals: &mut $engine.signals,
+            next_load: &mut $engine.next_load,
+            faults: &mut $engine.faults,
+        }
+    };
+}
+pub(crate) use context;

@@ -1,8 +1,9 @@
 //! The dispatcher: commands, frames, alarms and signals find their machine.
 
 use super::api::{Command, ContactId, Event, Meeting, Reply, StatusInfo};
+use super::changes::{self, What};
 use super::contact::{Card, Contact, Talk};
-use super::cx::{Alarm, Ask, Signal, Token};
+use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::inbox::{self, Expected};
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
@@ -13,25 +14,10 @@ use crate::core::{CommandId, LinkId, LoadId, Output};
 use crate::error::{ErrorKind, PeerFault};
 use crate::ids::{RelayId, TagPrefix};
 use crate::invite::Invitation;
-use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET, TEXT_BYTES_MAX};
+use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET};
 use crate::link::{Frame, Kind};
 use crate::rpc::{self, Request};
 use crate::tags::class_of;
-
-/// The context beside machines that are borrowed by hand.
-macro_rules! context {
-    ($engine:ident) => {
-        super::Cx {
-            fx: &mut $engine.fx,
-            now: $engine.now,
-            rng: &mut *$engine.rng,
-            timers: &mut $engine.timers,
-            signals: &mut $engine.signals,
-            next_load: &mut $engine.next_load,
-            faults: &mut $engine.faults,
-        }
-    };
-}
 
 /// Tags registered with one request.
 const REGISTER_MAX: u64 = 512;
@@ -51,7 +37,12 @@ impl Engine {
             Command::Invite => self.invite(),
             Command::Add { invitation, name } => self.add(&invitation, name),
             Command::Rename(contact, name) => self.rename(contact, &name),
-            Command::Send { contact, text } => self.send_text(contact, &text),
+            Command::Send { contact, text } => self.say_text(contact, text, false),
+            Command::Answer { to, text } => self.say_reply(to, text),
+            Command::Forward { contact, text } => self.say_text(contact, text, true),
+            Command::React(message, emoji) => return self.change(id, &message, What::Sign(emoji)),
+            Command::Edit(message, text) => return self.change(id, &message, What::Edit(text)),
+            Command::Delete(message) => return self.change(id, &message, What::Delete),
             Command::Contacts => Ok(Reply::Contacts(self.contacts.values().map(Contact::info).collect())),
             Command::Message(message) => {
                 self.ask_message(id, &message);
@@ -64,6 +55,12 @@ impl Engine {
             Command::MarkRead(contact, seq) => self.mark_read(contact, seq),
             Command::Status => Ok(Reply::Status(self.status())),
             Command::Group(command) => self.on_group_command(command).map(Reply::Group),
+            Command::Backup => {
+                self.back_up(id);
+                return;
+            }
+            Command::RestoreContacts(state) => self.restore(&state),
+            Command::ResetSession(contact) => self.reset_session(contact),
         };
         self.fx.after_stored(Output::Reply(id, result));
     }
@@ -126,24 +123,6 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    fn send_text(&mut self, id: ContactId, text: &str) -> Result<Reply, ErrorKind> {
-        if text.is_empty() {
-            return Err(ErrorKind::Empty);
-        }
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(ErrorKind::TooLong);
-        }
-        let (contacts, mut cx) = self.with_contacts();
-        let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
-        if let Meeting::Failed(why) = contact.card.meeting {
-            return Err(why);
-        }
-        let seq = outbox::queue_text(contact, text, &mut cx);
-        // Texts that come in the same turn leave together.
-        cx.alarm_by(Alarm::Pump(id), 0);
-        Ok(Reply::Queued { id: contact.card.message_id(true, seq), seq })
-    }
-
     fn mark_read(&mut self, id: ContactId, seq: u64) -> Result<Reply, ErrorKind> {
         let (contacts, mut cx) = self.with_contacts();
         let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
@@ -151,7 +130,9 @@ impl Engine {
         let seq = seq.min(last);
         if seq > contact.card.seen_upto {
             contact.card.seen_upto = seq;
+            contact.terms.hidden.forget_upto(seq);
             cx.write(contact.save_card());
+            cx.write(contact.terms.save(id));
             cx.notify(Event::Contact(id));
         }
         Ok(Reply::Done)
@@ -171,16 +152,20 @@ impl Engine {
         for contact in self.contacts.values() {
             let own = contact.next_seq - 1;
             let Some(talk) = &contact.talk else {
-                out.queued += own;
+                out.queued += own.saturating_sub(contact.card.skipped.0);
                 continue;
             };
             let count = |ranges: &[(u64, u64)]| ranges.iter().map(|(from, to)| to - from + 1).sum::<u64>();
             let delivered = talk.delivered.below - 1 + count(&talk.delivered.ranges);
             let stored = count(&contact.out.stored_ranges());
+            let (own_skipped, their_skipped) = contact.card.skipped;
+            let delivered = if delivered >= own_skipped { delivered - own_skipped } else { delivered };
+            let own = own.saturating_sub(own_skipped);
             out.delivered += delivered;
             out.stored += stored;
             out.queued += own.saturating_sub(delivered + stored);
-            out.received += talk.receive_next - 1 + contact.early.len() as u64;
+            out.received +=
+                (talk.receive_next - 1).saturating_sub(their_skipped) + contact.early.len() as u64;
         }
         out
     }
@@ -195,13 +180,17 @@ impl Engine {
                 let Self { routes, doors, .. } = self;
                 let mut cx = context!(self);
                 routes.on_frame(link, frame, doors, &mut cx);
+                routes.on_room(doors, &mut cx);
             }
             _ => doors.on_frame(link, frame, &mut cx),
         }
     }
 
     pub(crate) fn on_loaded(&mut self, load: LoadId, rows: &[(crate::core::Key, crate::core::Value)]) {
-        if self.on_start_loaded(load, rows) || self.on_question_loaded(load, rows) {
+        if self.on_start_loaded(load, rows)
+            || self.on_question_loaded(load, rows)
+            || self.on_reset_loaded(load, rows)
+        {
             return;
         }
         if self.on_group_loaded(load, rows) {
@@ -210,6 +199,9 @@ impl Engine {
         let (contacts, mut cx) = self.with_contacts();
         for contact in contacts.values_mut() {
             if outbox::on_cell_loaded(contact, load, rows, &mut cx) {
+                return;
+            }
+            if changes::on_loaded(contact, load, rows, &mut cx) {
                 return;
             }
             if outbox::on_refill(contact, load, rows, &mut cx) {
@@ -223,10 +215,18 @@ impl Engine {
     fn with_mine(&mut self, id: ContactId, act: impl FnOnce(&mut Contact, Mine<'_>, &mut super::Cx<'_>)) {
         let mailboxes = self.mailboxes.descriptor();
         let numbers = self.mailboxes.numbers();
-        let name = self.setup.name.clone();
-        let (contacts, mut cx) = self.with_contacts();
+        let Self { contacts, resets, setup, .. } = self;
+        let mut cx = context!(self);
         if let Some(contact) = contacts.get_mut(&id) {
-            act(contact, Mine { mailboxes: &mailboxes, numbers: &numbers, name: &name }, &mut cx);
+            let gift = resets.offer(id, numbers.len());
+            let mine = Mine {
+                mailboxes: &mailboxes,
+                numbers: &numbers,
+                name: &setup.name,
+                gift,
+                gift_seen: resets.held(id),
+            };
+            act(contact, mine, &mut cx);
         }
     }
 
@@ -255,6 +255,8 @@ impl Engine {
                     let (doors, mut cx) = self.with_doors();
                     doors.suspect(link, &mut cx);
                 }
+                let Self { routes, doors, .. } = self;
+                routes.on_room(doors, &mut context!(self));
             }
             Alarm::Directory => {
                 let (doors, mut cx) = self.with_doors();
@@ -268,6 +270,21 @@ impl Engine {
             Alarm::Removals => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_removals(&mut cx);
+            }
+            Alarm::Moves => {
+                let met = self.contacts.values().filter(|contact| contact.card.meeting == Meeting::Connected);
+                let held = met.filter_map(|contact| contact.talk.as_ref()).map(|talk| talk.seen_mailboxes);
+                let acked = held.min().unwrap_or(u64::MAX);
+                let Self { mailboxes, doors, .. } = self;
+                let mut cx = context!(self);
+                mailboxes.on_moves(doors, acked, &mut cx);
+                self.tend_gifts();
+            }
+            Alarm::Gift(id) => self.tend_gift(id),
+            Alarm::Reset(id) => self.on_reset_alarm(id),
+            Alarm::Canary(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_canary_due(number, &mut cx);
             }
             Alarm::Invites => {
                 self.invites.on_alarm();
@@ -316,6 +333,10 @@ impl Engine {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_notice(mailbox, prefix, &mut cx);
             }
+            Signal::Echo(link, probe) => {
+                let (routes, mut cx) = self.with_routes();
+                routes.on_echo(link, probe, &mut cx);
+            }
             Signal::NetworkChanged => self.network_changed(true),
             Signal::SlotAck(slot, granted) => {
                 let (invites, mut cx) = self.with_invites();
@@ -343,6 +364,20 @@ impl Engine {
                 }
             }
             Signal::Moved(id) => self.on_contact_moved(id),
+            Signal::MailboxDropped(number) => {
+                let (routes, mut cx) = self.with_routes();
+                routes.drop_mailbox(number, &mut cx);
+            }
+            Signal::Reported(id, seq, relays) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.claim(id, seq, &relays, &mut cx);
+            }
+            Signal::Claimed(number, id, seq) => {
+                if self.contacts.get(&id).is_some_and(|contact| !contact.has_received(seq)) {
+                    let (mailboxes, mut cx) = self.with_mailboxes();
+                    mailboxes.lost(number, &mut cx);
+                }
+            }
             Signal::MailboxesChanged => {
                 let (contacts, mut cx) = self.with_contacts();
                 for contact in contacts.values_mut() {
@@ -420,6 +455,24 @@ impl Engine {
                 let (invites, mut cx) = self.with_invites();
                 invites.on_bundle(number, relay, answer, &mut cx);
             }
+            Token::CanaryTag(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_canary_tag(number, answer, &mut cx);
+            }
+            Token::ResetTags(mailbox, id) => {
+                let (resets, mut cx) = self.with_resets();
+                if resets.on_tags(mailbox, id, answer, &mut cx) {
+                    let (contacts, mut cx) = self.with_contacts();
+                    if let Some(talk) = contacts.get_mut(&id).and_then(|contact| contact.talk.as_mut()) {
+                        talk.owes = true;
+                        cx.alarm_by(Alarm::Ack(id), 1_000);
+                    }
+                }
+            }
+            Token::Canary(number) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_canary(number, answer, &mut cx);
+            }
             Token::Fetch(number) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_fetched(number, answer, &mut cx);
@@ -435,7 +488,13 @@ impl Engine {
                 let numbers = self.mailboxes.numbers();
                 let Self { contacts, setup, .. } = self;
                 let mut cx = context!(self);
-                let mine = Mine { mailboxes: &descriptor, numbers: &numbers, name: &setup.name };
+                let mine = Mine {
+                    mailboxes: &descriptor,
+                    numbers: &numbers,
+                    name: &setup.name,
+                    gift: None,
+                    gift_seen: None,
+                };
                 let Some(contact) = contacts.get_mut(&id) else { return };
                 if meeting::on_object(contact, answer, &setup.identity, mine, &mut cx) {
                     self.inbox.expect_contact(contact, 0);
@@ -472,6 +531,9 @@ impl Engine {
     /// A cell came from a mailbox.
     fn on_cell(&mut self, mailbox: u32, cell: &Cell) {
         let tag = cell.tag();
+        if self.mailboxes.is_canary(mailbox, tag) {
+            return;
+        }
         match self.inbox.whose(&tag) {
             Some(Expected::Contact(id, index)) => {
                 if self.open_cell(id, index, cell).is_err() {
@@ -487,6 +549,12 @@ impl Engine {
                 self.remove_at(mailbox, tag.prefix());
                 return;
             }
+            Some(Expected::Reset(id)) => {
+                // The prekeys have to be loaded first.
+                let (resets, mut cx) = self.with_resets();
+                resets.answer(id, cell, &mut cx);
+                return;
+            }
             // A greeting that was taken; a copy of a cell that was opened already; or a tag that was given up.
             Some(Expected::Invite(_)) | None => {}
         }
@@ -495,13 +563,7 @@ impl Engine {
     }
 
     fn remove_at(&mut self, mailbox: u32, prefix: TagPrefix) {
-        let relay = self
-            .mailboxes
-            .attached()
-            .into_iter()
-            .find(|(number, _)| *number == mailbox)
-            .map(|(_, relay)| relay);
-        if let Some(relay) = relay {
+        if let Some(relay) = self.mailboxes.attached_relay(mailbox) {
             let ask = Ask::Plain(Request::Remove(vec![prefix]));
             self.signals.push_back(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Nobody));
         }
@@ -519,6 +581,15 @@ impl Engine {
         });
         let met = contact.card.meeting == Meeting::Greeting;
         inbox::on_payload(contact, &payload, Some(index), &mut cx);
+        if payload.gift.is_some() || payload.gift_seen.is_some() {
+            let Self { resets, contacts, .. } = self;
+            let mut cx = context!(self);
+            if let Some(contact) = contacts.get_mut(&id) {
+                resets.on_payload(contact, &payload, &mut cx);
+            }
+        }
+        let (contacts, mut cx) = self.with_contacts();
+        let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
         if met {
             inbox::connected(contact, &mut cx);
         }

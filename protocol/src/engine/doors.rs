@@ -1,6 +1,7 @@
 //! Doors and the links to them: dialling, the hello, heartbeats, and the relays that doors tell of.
 
 use super::cx::{Alarm, Cx, Signal};
+use super::pace::{Paces, Stamp};
 use crate::core::{DoorId, Key, LinkId, LinkInfo, Mono, Op, Output, Reason, Space, Target, Value};
 use crate::descriptor::{Descriptor, Door, flags};
 use crate::ids::{RelayId, SlotId};
@@ -14,10 +15,14 @@ const LINKS_MAX: usize = 3;
 const DOORS_MAX: usize = 16;
 /// Relays remembered.
 const RELAYS_MAX: usize = 256;
-/// A door must answer the hello within this time, milliseconds.
+/// A door must answer the hello within this time at least, milliseconds; a line that is known to be slow gets more.
 const WELCOME_MS: u64 = 10_000;
+/// A door that says other things but does not answer a heartbeat within this time is given up, milliseconds.
+const ECHO_MAX_MS: u64 = 300_000;
 /// Shortest pause between heartbeats of an idle link, milliseconds; the longest is 9 minutes (DESIGN N1).
 const HEARTBEAT_MS: u64 = 240_000;
+/// A door through which so many tunnels in a row stayed silent is used only if there is no other.
+const SILENT_TUNNELS: u32 = 3;
 /// First and longest pause before a door is dialled again, milliseconds.
 const REDIAL_MS: (u64, u64) = (250, 60_000);
 
@@ -35,8 +40,8 @@ struct LinkState {
     relay: RelayId,
     welcomed: bool,
     heard: Mono,
-    /// When a heartbeat was sent that nothing has answered yet.
-    probed: Option<Mono>,
+    /// The hello or heartbeat that nothing has answered yet.
+    probe: Option<Stamp>,
 }
 
 /// All doors, links and known relays.
@@ -45,6 +50,10 @@ pub(crate) struct Doors {
     doors: BTreeMap<u32, DoorState>,
     links: BTreeMap<LinkId, LinkState>,
     relays: BTreeMap<RelayId, Descriptor>,
+    /// A door has told which relays it knows.
+    told: bool,
+    /// Puts relays into an order of this start's own.
+    salt: [u8; 32],
 }
 
 impl Doors {
@@ -194,9 +203,14 @@ impl Doors {
         state.link = Some(link);
         let hello = Hello::new(&state.door, local_key, remote_key);
         let relay = state.door.relay;
-        let entry = LinkState { door: door.0, relay, welcomed: false, heard: cx.now.mono, probed: None };
-        self.links.insert(link, entry);
+        cx.paces.begin(link);
+        if self.salt == [0; 32] {
+            cx.rng.fill_bytes(&mut self.salt);
+        }
         send(link, Frame::new(Kind::Hello, 0, hello.encode()), cx);
+        let probe = Some(cx.paces.await_answer(link, cx.now.mono));
+        let entry = LinkState { door: door.0, relay, welcomed: false, heard: cx.now.mono, probe };
+        self.links.insert(link, entry);
         cx.alarm_in(Alarm::Link(link), WELCOME_MS);
     }
 
@@ -204,6 +218,7 @@ impl Doors {
     pub(crate) fn on_link_down(&mut self, link: LinkId, reason: Reason, cx: &mut Cx<'_>) -> bool {
         let Some(gone) = self.links.remove(&link) else { return false };
         cx.timers.cancel(Alarm::Link(link));
+        cx.paces.forget(link);
         if let Some(state) = self.doors.get_mut(&gone.door) {
             state.link = None;
             if gone.welcomed {
@@ -218,25 +233,22 @@ impl Doors {
     /// A link's alarm: no welcome, or time for a heartbeat.
     pub(crate) fn on_link_alarm(&mut self, link: LinkId, cx: &mut Cx<'_>) {
         let Some(state) = self.links.get_mut(&link) else { return };
-        if !state.welcomed {
-            cx.fx.at_once(Output::Disconnect(link, Reason::Unreachable));
-        } else if state.probed.is_some_and(|probed| state.heard < probed) {
-            // The last probe was never answered.
-            cx.fx.at_once(Output::Disconnect(link, Reason::Lost));
+        let Some(asked) = state.probe else { return probe(link, state, cx) };
+        let (least, reason) =
+            if state.welcomed { (0, Reason::Lost) } else { (WELCOME_MS, Reason::Unreachable) };
+        let patience = cx.paces.death_ms(link).max(least);
+        let end = state.heard.max(asked.at).after_ms(patience).min(asked.at.after_ms(ECHO_MAX_MS));
+        if cx.now.mono >= end {
+            cx.fx.at_once(Output::Disconnect(link, reason));
         } else {
-            state.probed = Some(cx.now.mono);
-            send(link, Frame::new(Kind::Heartbeat, 0, Vec::new()), cx);
-            let pause = HEARTBEAT_MS + cx.jitter(HEARTBEAT_MS);
-            cx.alarm_in(Alarm::Link(link), pause);
+            cx.timers.set(Alarm::Link(link), end);
         }
     }
 
-    /// A request over this link is overdue: find out quickly whether the link is dead.
+    /// An answer over this link is overdue: find out whether the link is dead.
     pub(crate) fn suspect(&mut self, link: LinkId, cx: &mut Cx<'_>) {
-        if let Some(state) = self.links.get_mut(&link).filter(|state| state.welcomed) {
-            state.probed = Some(cx.now.mono);
-            send(link, Frame::new(Kind::Heartbeat, 0, Vec::new()), cx);
-            cx.alarm_in(Alarm::Link(link), 5_000);
+        if let Some(state) = self.links.get_mut(&link).filter(|state| state.probe.is_none()) {
+            probe(link, state, cx);
         }
     }
 
@@ -256,7 +268,10 @@ impl Doors {
     pub(crate) fn on_frame(&mut self, link: LinkId, frame: &Frame, cx: &mut Cx<'_>) {
         match frame.kind {
             Kind::Welcome => self.on_welcome(link, &frame.payload, cx),
-            Kind::Descriptor if frame.payload.is_empty() => cx.signal(Signal::NetworkChanged),
+            Kind::Descriptor if frame.payload.is_empty() => {
+                self.told = true;
+                cx.signal(Signal::NetworkChanged);
+            }
             Kind::Descriptor => {
                 if self.learn(&frame.payload, cx).is_none() {
                     cx.fault();
@@ -267,13 +282,21 @@ impl Doors {
                     cx.signal(Signal::SlotAck(SlotId(*slot), *status == 0));
                 }
             }
-            // The answer to a heartbeat; `heard` has noted it.
-            Kind::Heartbeat => {}
+            Kind::Heartbeat => self.on_echo(link, cx),
             _ => {
                 cx.fault();
                 cx.fx.at_once(Output::Disconnect(link, Reason::Protocol));
             }
         }
+    }
+
+    /// The answer to a heartbeat: all that was sent before it has arrived.
+    fn on_echo(&mut self, link: LinkId, cx: &mut Cx<'_>) {
+        let Some(probe) = self.links.get_mut(&link).and_then(|state| state.probe.take()) else { return };
+        cx.paces.answered(link, probe, cx.now.mono);
+        let pause = HEARTBEAT_MS + cx.jitter(HEARTBEAT_MS);
+        cx.alarm_in(Alarm::Link(link), pause);
+        cx.signal(Signal::Echo(link, probe));
     }
 
     fn on_welcome(&mut self, link: LinkId, descriptor: &[u8], cx: &mut Cx<'_>) {
@@ -285,7 +308,10 @@ impl Doors {
             return;
         }
         state.welcomed = true;
-        let door = state.door;
+        let (door, hello) = (state.door, state.probe.take());
+        if let Some(hello) = hello {
+            cx.paces.answered(link, hello, cx.now.mono);
+        }
         if let Some(door) = self.doors.get_mut(&door) {
             door.failures = 0;
         }
@@ -324,16 +350,27 @@ impl Doors {
         self.relays.get(&relay)
     }
 
-    /// Relays that keep mailboxes: those that are no door of this leaf first.
+    /// The time by the relays' clocks, Unix seconds, at most a week behind: descriptors are signed with it. `None` before one is known. A
+    /// relay that lies can only make it later, and relays cut every expiry that is too far ahead.
+    pub(crate) fn relays_time_s(&self) -> Option<u64> {
+        self.relays.values().map(|relay| relay.seq).max()
+    }
+
+    /// Relays that keep mailboxes: those that are no door of this leaf first, else in an order that differs from leaf to leaf, so that not
+    /// everybody's mailboxes lie at the same three. None before a door has told of others than itself.
     pub(crate) fn mailbox_relays(&self) -> Vec<RelayId> {
+        if !self.told {
+            return Vec::new();
+        }
+        let place = |relay: &RelayId| *blake3::keyed_hash(&self.salt, &relay.0).as_bytes();
         let mut out: Vec<_> = self
             .relays
             .iter()
             .filter(|(_, descriptor)| descriptor.flags & flags::MAILBOX != 0)
-            .map(|(relay, _)| (self.has(*relay), *relay))
+            .map(|(relay, _)| (self.has(*relay), place(relay), *relay))
             .collect();
         out.sort_unstable();
-        out.into_iter().map(|(_, relay)| relay).collect()
+        out.into_iter().map(|(_, _, relay)| relay).collect()
     }
 
     /// Relays that carry shards: not own doors while there are two others.
@@ -343,10 +380,16 @@ impl Doors {
         if others.len() >= 2 { others } else { all }
     }
 
-    /// The link by which to reach `relay`: not through that relay itself while there is a choice, so that no relay sees both ends.
-    pub(crate) fn link_to(&self, relay: RelayId) -> Option<LinkId> {
-        let up = || self.links.iter().filter(|(_, state)| state.welcomed);
-        up().find(|(_, state)| state.relay != relay).or_else(|| up().next()).map(|(link, _)| *link)
+    /// The link by which to reach `relay`: not through that relay itself while there is a choice, so that no relay sees both ends; and
+    /// not through a door that lately could not reach it, or that is there but carries nothing.
+    pub(crate) fn link_to(&self, relay: RelayId, paces: &Paces, now: Mono) -> Option<LinkId> {
+        let up = self.links.iter().filter(|(_, state)| state.welcomed);
+        let rank = |link: LinkId, state: &LinkState| {
+            let silent = paces.silent_tunnels(link);
+            let useless = silent >= SILENT_TUNNELS || paces.has_no_way(link, relay, now);
+            (useless, state.relay == relay, silent, link)
+        };
+        up.map(|(link, state)| rank(*link, state)).min().map(|(.., link)| link)
     }
 
     /// A linked door that can hold guest slots, with its link.
@@ -368,16 +411,26 @@ impl Doors {
     }
 }
 
+/// Asks a door whether it is there.
+fn probe(link: LinkId, state: &mut LinkState, cx: &mut Cx<'_>) {
+    send(link, Frame::new(Kind::Heartbeat, 0, Vec::new()), cx);
+    state.probe = Some(cx.paces.await_answer(link, cx.now.mono));
+    let patience = cx.paces.death_ms(link);
+    cx.alarm_in(Alarm::Link(link), patience);
+}
+
 fn connect(id: u32, state: &mut DoorState, cx: &mut Cx<'_>) {
     state.dialling = true;
     cx.fx.at_once(Output::Connect(Target::Door {
         door: DoorId(id),
         relay: state.door.relay,
         addr: state.door.addr.clone(),
+        key: state.door.slot_key(),
     }));
 }
 
 /// Sends a frame; it leaves once everything written before it is durable.
 pub(crate) fn send(link: LinkId, frame: Frame, cx: &mut Cx<'_>) {
+    cx.paces.sent(link, Frame::size(frame.size_class()).unwrap_or_default());
     cx.fx.after_stored(Output::Send { link, frame });
 }

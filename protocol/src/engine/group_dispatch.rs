@@ -9,6 +9,7 @@ use super::group_api::{GroupCommand, GroupNumber, GroupReply};
 use super::group_letters::RESENT_MAX;
 use super::group_state::Group;
 use super::groups::{Groups, Me, check_name};
+use super::message::Marks;
 use super::outbox;
 use super::routes::RouteError;
 use crate::body::Body;
@@ -37,6 +38,7 @@ impl Engine {
             signals: &mut self.signals,
             next_load: &mut self.next_load,
             faults: &mut self.faults,
+            paces: &mut self.paces,
         };
         act(&mut self.groups, &self.contacts, me, &mut cx)
     }
@@ -125,7 +127,7 @@ impl Engine {
     ) {
         let (contacts, mut cx) = self.with_contacts();
         let Some(contact) = contacts.get_mut(&to) else { return };
-        let number = outbox::queue_body(contact, Body::letter(letter), &mut cx);
+        let number = outbox::queue(contact, Body::letter(letter), Marks::hidden(), &mut cx);
         cx.alarm_by(Alarm::Pump(to), 0);
         let Some((group, seq, member)) = carries else { return };
         let (groups, mut cx) = self.with_groups();
@@ -170,6 +172,7 @@ impl Engine {
             signals: &mut self.signals,
             next_load: &mut self.next_load,
             faults: &mut self.faults,
+            paces: &mut self.paces,
         };
         if let Ok(group) = self.groups.get(number) {
             act(group, &self.contacts, &self.doors, &mut cx);

@@ -1,4 +1,4 @@
-//! How a group uses its shard: seeds and cells out, followed relay and cells in (SPEC §9.6).
+//! How a group uses its shard: seeds and cells out, followed relay and cells in (SPEC §10.6).
 
 use super::api::{ContactId, Event};
 use super::contact::Contact;

@@ -1,4 +1,4 @@
-//! The groups of a person: founding, inviting, writing, and what follows from the membership log (SPEC §9).
+//! The groups of a person: founding, inviting, writing, and what follows from the membership log (SPEC §10).
 
 use super::api::{ContactId, Event, Meeting};
 use super::contact::Contact;

@@ -1,8 +1,10 @@
 //! The inbox: which tags are expected, and what an opened cell does to a conversation (DESIGN D4, P6).
 
-use super::api::{ContactId, Event, Meeting, StoredMessage};
+use super::api::{ContactId, Event, Meeting};
+use super::changes;
 use super::contact::{Contact, EARLY_MAX};
 use super::cx::{Alarm, Cx, Signal};
+use super::message::{Marks, StoredMessage};
 use super::outbox::{self, TAG_SPAN};
 use crate::body::{Body, Content, Payload};
 use crate::core::{Key, Op, Space};
@@ -15,6 +17,8 @@ use zeroize::Zeroizing;
 const ACK_MS: u64 = 20;
 /// A grant of tags further ahead than this can not be honest.
 const CREDIT_AHEAD_MAX: u64 = 8_192;
+/// Messages of one report that are looked at.
+const REPORT_SPAN: u64 = 1_024;
 /// Contacts that get the larger window of tags (DESIGN P6).
 const ACTIVE_MAX: usize = 32;
 
@@ -25,6 +29,8 @@ pub(crate) enum Expected {
     Contact(ContactId, u64),
     /// The first cell of whoever holds this invitation.
     Invite(u64),
+    /// A contact greets anew.
+    Reset(ContactId),
 }
 
 /// All tags that may come.
@@ -50,6 +56,19 @@ impl Inbox {
         for tag in tags {
             self.expected.insert(*tag, Expected::Invite(number));
         }
+    }
+
+    /// Expects that a contact may greet anew.
+    pub(crate) fn expect_reset(&mut self, contact: ContactId, tags: &[Tag]) {
+        for tag in tags {
+            self.expected.insert(*tag, Expected::Reset(contact));
+        }
+    }
+
+    /// The session with a contact is another one: its tags mean nothing any more.
+    pub(crate) fn forget_contact(&mut self, contact: ContactId) {
+        self.expected
+            .retain(|_, expected| !matches!(expected, Expected::Contact(other, _) if *other == contact));
     }
 
     /// Expects the tags of a contact from number `from` up to what it may be granted.
@@ -109,10 +128,12 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     if let Some(mailboxes) =
         payload.mailboxes.as_ref().filter(|new| new.seq > talk.their.seq && !new.mailboxes.is_empty())
     {
-        talk.their = mailboxes.clone();
+        talk.moved(mailboxes.clone(), cx.now.wall_ms);
         talk.owes = true;
         cx.alarm_by(Alarm::Ack(id), ACK_MS);
+        outbox::on_moved(contact, cx);
     }
+    let Some(talk) = contact.talk.as_mut() else { return };
     if let Some(seen) = payload.mailboxes_seen {
         talk.seen_mailboxes = talk.seen_mailboxes.max(seen);
     }
@@ -122,6 +143,12 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     }
     let shown = take_numbered(contact, payload, cx);
     let named = take_loose(contact, payload, &mut moved, cx);
+    for report in &payload.reports {
+        let mut seqs = report.from..report.from.saturating_add(report.count.min(REPORT_SPAN));
+        if let Some(seq) = seqs.find(|seq| !contact.has_received(*seq)) {
+            cx.signal(Signal::Reported(id, seq, report.relays.clone()));
+        }
+    }
     if let Some(op) = contact.save_talk() {
         cx.write(op);
     }
@@ -144,7 +171,6 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
 
 /// Stores new messages; returns the numbers that may be shown now.
 fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> Option<(u64, u64)> {
-    let id = contact.id;
     let before = contact.talk.as_ref()?.receive_next;
     for (body, seq) in payload.numbered.iter().zip(payload.first_seq..) {
         let next = contact.talk.as_ref()?.receive_next;
@@ -165,38 +191,42 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
             contact.position = position + 1;
             position
         });
+        let row = match &body.content {
+            Content::Group(kind, letter) => {
+                // No conversation shows it, and the group keeps what matters; the row says that it came.
+                cx.signal(Signal::Letter(contact.id, *kind, letter.clone()));
+                StoredMessage {
+                    position,
+                    sent_ms: 0,
+                    at_ms: cx.now.wall_ms,
+                    id: contact.card.message_id(false, seq),
+                    marks: Marks::hidden(),
+                    body: Zeroizing::new(Body::new(0, Content::Dummy).encode()),
+                }
+            }
+            _ => changes::arrive(contact, body, seq, position, cx),
+        };
+        if row.marks.hidden {
+            contact.terms.hidden.insert(seq);
+            cx.write(contact.terms.save(contact.id));
+        }
+        cx.write(Op::Put(Key::of(Space::Received, contact.id.group(), seq), row.encode()));
         contact.early.insert(seq, position);
-        if let Content::Group(kind, letter) = &body.content {
-            // No conversation shows it. That it came must survive a restart like a message that came early.
-            contact.hidden_early.insert(seq, false);
-            cx.signal(Signal::Letter(id, *kind, letter.clone()));
-        } else {
-            store(contact, body, seq, position, cx);
-        }
         let talk = contact.talk.as_mut()?;
-        while contact.early.remove(&talk.receive_next).is_some() {
-            talk.receive_next += 1;
-        }
+        let before = contact.card.skipped.1;
+        talk.skip_void(&mut contact.early, &mut contact.card.skipped.1);
+        let skipped = contact.card.skipped.1 != before;
         talk.owes = true;
+        if skipped {
+            cx.write(contact.save_card());
+        }
     }
-    contact.keep_hidden(cx);
     if !payload.numbered.is_empty() {
         // Even what was there already must be acknowledged again: the last acknowledgement may be lost.
         contact.talk.as_mut()?.owes = true;
     }
     let after = contact.talk.as_ref()?.receive_next;
     (after > before).then(|| (before, after - 1))
-}
-
-fn store(contact: &Contact, body: &Body, seq: u64, position: u64, cx: &mut Cx<'_>) {
-    let message = StoredMessage {
-        position,
-        sent_ms: body.sent_ms,
-        at_ms: cx.now.wall_ms,
-        id: contact.card.message_id(false, seq),
-        body: Zeroizing::new(body.encode()),
-    };
-    cx.write(Op::Put(Key::of(Space::Received, contact.id.group(), seq), message.encode()));
 }
 
 fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &mut Cx<'_>) -> bool {
@@ -227,6 +257,12 @@ fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &m
 pub(crate) fn connected(contact: &mut Contact, cx: &mut Cx<'_>) {
     contact.card.meeting = Meeting::Connected;
     contact.card.invitation = None;
+    contact.card.pending = None;
+    if let Some(talk) = contact.talk.as_ref().filter(|_| contact.card.pair.iter().all(|byte| *byte == 0)) {
+        contact.card.pair = talk.session.pair_secret();
+    }
+    cx.timers.cancel(Alarm::Reset(contact.id));
+    cx.alarm_by(Alarm::Gift(contact.id), super::resets::GIFT_MS);
     cx.write(contact.save_card());
     cx.notify(Event::Contact(contact.id));
     // The greeting has arrived.

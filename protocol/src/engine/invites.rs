@@ -126,7 +126,7 @@ impl Invites {
         let ready = self.invites.values().filter(|invite| invite.state == State::Ready).count();
         for _ in ready..READY {
             let invitation = Invitation::new(me.fingerprint(), door.relay, door.addr.clone(), cx.rng);
-            new.extend(self.create(invitation, State::Ready, me, mailboxes, cx));
+            new.extend(self.create(invitation, State::Ready, me, doors, mailboxes, cx));
         }
         let numbers: Vec<_> = self.invites.keys().copied().collect();
         for number in numbers {
@@ -147,6 +147,7 @@ impl Invites {
         invitation: Invitation,
         state: State,
         me: &LocalIdentity,
+        doors: &Doors,
         mailboxes: &MailboxDescriptor,
         cx: &mut Cx<'_>,
     ) -> Option<u64> {
@@ -165,7 +166,7 @@ impl Invites {
             state,
             seq: 0,
             mailboxes_seq: 0,
-            expiry_s: cx.now.wall_ms / 1_000 + INVITE_TTL_S,
+            expiry_s: expiry_s(doors, cx),
             slot_ok: false,
             tags_at: Vec::new(),
             object_at: Vec::new(),
@@ -190,7 +191,13 @@ impl Invites {
     ) {
         let Some(invite) = self.invites.get_mut(&number) else { return };
         let open = invite.state != State::Used;
-        if open && invite.mailboxes_seq != mailboxes.seq {
+        // An invitation that no relay has yet may have been made by a clock that was wrong.
+        let expiry_s = expiry_s(doors, cx);
+        let clock_was_wrong = invite.is_unknown() && invite.expiry_s.abs_diff(expiry_s) > INVITE_TTL_S / 2;
+        if open && clock_was_wrong {
+            invite.expiry_s = expiry_s;
+        }
+        if open && (clock_was_wrong || invite.mailboxes_seq != mailboxes.seq) {
             invite.remake(me, mailboxes, cx);
             invite.save(number, cx);
         }
@@ -258,7 +265,7 @@ impl Invites {
             None => {
                 let door = doors.any().ok_or(ErrorKind::NoDoor)?;
                 let invitation = Invitation::new(me.fingerprint(), door.relay, door.addr.clone(), cx.rng);
-                self.create(invitation, State::Issued, me, mailboxes, cx).ok_or(ErrorKind::Limit)?
+                self.create(invitation, State::Issued, me, doors, mailboxes, cx).ok_or(ErrorKind::Limit)?
             }
         };
         let invite = self.invites.get_mut(&number).ok_or(ErrorKind::Unavailable)?;
@@ -368,7 +375,21 @@ impl Invites {
     }
 }
 
+/// When an invitation made now ends, Unix seconds. The device's own clock may be wrong by years, and relays refuse what has expired by
+/// theirs, so theirs counts if it is known. Whole days, so that the moment of making can not be told from it.
+fn expiry_s(doors: &Doors, cx: &Cx<'_>) -> u64 {
+    const DAY_S: u64 = 86_400;
+    let now_s = doors.relays_time_s().unwrap_or(cx.now.wall_ms / 1_000);
+    (now_s.saturating_add(INVITE_TTL_S) / DAY_S).saturating_mul(DAY_S)
+}
+
 impl Invite {
+    /// Nothing of it is at any relay, and nothing is on its way there.
+    fn is_unknown(&self) -> bool {
+        let asked = self.asked.slot || !self.asked.tags.is_empty() || !self.asked.objects.is_empty();
+        !asked && !self.slot_ok && self.tags_at.is_empty() && self.object_at.is_empty()
+    }
+
     /// New prekeys and a bundle that names the present mailboxes.
     fn remake(&mut self, me: &LocalIdentity, mailboxes: &MailboxDescriptor, cx: &mut Cx<'_>) {
         let Ok((bundle, prekeys)) = Bundle::make(me, mailboxes, cx.rng) else {

@@ -1,10 +1,13 @@
 //! Own mailboxes: choosing relays, attaching, fetching, and telling them what is durable here (DESIGN D1, D3).
 
+use super::canary::{Canary, Claim};
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::Doors;
+use super::moves::Moves;
 use super::routes::{Lane, RouteError};
 use crate::body::MailboxDescriptor;
 use crate::core::{Key, Mono, Op, Space, Value};
+use crate::crypto::fixed::Reader;
 use crate::ids::{MailboxId, RelayId, TagPrefix};
 use crate::limits::MAILBOXES;
 use crate::rpc::{Push, Reply, Request};
@@ -26,61 +29,147 @@ const REMOVALS_MAX: usize = 1_024;
 const NOTICES_MAX: usize = 4_096;
 /// First and longest pause before attaching again, milliseconds.
 const ATTACH_MS: (u64, u64) = (250, 60_000);
+/// Longest pause for a mailbox that is not announced any more, milliseconds.
+const RETIRED_ATTACH_MS: u64 = 900_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Away,
     Asked { push: Push },
     Attached { push: Push },
 }
 
+/// What a mailbox is to contacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Being tried: nobody knows of it yet.
+    Candidate,
+    /// Announced.
+    Current,
+    /// Superseded by the descriptor with number `seq` at `since_ms` (Unix): still polled (DESIGN D2).
+    Retired { since_ms: u64, seq: u64 },
+}
+
 #[derive(Debug)]
-struct Mailbox {
-    relay: RelayId,
-    seed: Zeroizing<[u8; 32]>,
-    state: State,
+pub(super) struct Mailbox {
+    pub(super) relay: RelayId,
+    pub(super) seed: Zeroizing<[u8; 32]>,
+    pub(super) role: Role,
+    pub(super) state: State,
     /// Attachments that failed in a row.
-    failures: u32,
+    pub(super) failures: u32,
     /// Something may wait there that was not fetched yet.
-    stale: bool,
-    fetching: bool,
+    pub(super) stale: bool,
+    pub(super) fetching: bool,
+    /// Minutes for which it could not be reached while others could.
+    pub(super) away_min: u32,
+    /// Cells that it confirmed and lost, as far as this side knows; fair behaviour lowers it.
+    pub(super) losses: u8,
+    /// Ticks that a candidate has lived.
+    pub(super) age: u32,
+    pub(super) canary: Canary,
+    /// What contacts say is there, to be checked by the next whole fetch.
+    pub(super) claims: Vec<Claim>,
 }
 
 impl Mailbox {
-    fn id(&self) -> MailboxId {
+    pub(super) fn new(relay: RelayId, seed: Zeroizing<[u8; 32]>, role: Role) -> Self {
+        Self {
+            relay,
+            seed,
+            role,
+            state: State::Away,
+            failures: 0,
+            stale: false,
+            fetching: false,
+            away_min: 0,
+            losses: 0,
+            age: 0,
+            canary: Canary::default(),
+            claims: Vec::new(),
+        }
+    }
+
+    pub(super) fn id(&self) -> MailboxId {
         MailboxId::of(&SigningKey::from_bytes(&self.seed).verifying_key().to_bytes())
+    }
+
+    pub(super) fn is_attached(&self) -> bool {
+        matches!(self.state, State::Attached { .. })
+    }
+
+    pub(super) fn is_current(&self) -> bool {
+        self.role == Role::Current
+    }
+
+    /// `relay 16 | seed 32 | role 1 | since 8 | seq 8 | away 4 | losses 1 | canary phase 1, tag 16`.
+    pub(super) fn save(&self, number: u32) -> Op {
+        let (role, since, seq) = match self.role {
+            Role::Candidate => (0, 0, 0),
+            Role::Current => (1, 0, 0),
+            Role::Retired { since_ms, seq } => (2, since_ms, seq),
+        };
+        let mut out = Zeroizing::new(Vec::with_capacity(96));
+        out.extend_from_slice(&self.relay.0);
+        out.extend_from_slice(&*self.seed);
+        out.push(role);
+        out.extend_from_slice(&since.to_be_bytes());
+        out.extend_from_slice(&seq.to_be_bytes());
+        out.extend_from_slice(&self.away_min.to_be_bytes());
+        out.push(self.losses);
+        self.canary.write(&mut out);
+        Op::Put(Key::single(Space::Mailbox, u64::from(number)), out)
+    }
+
+    fn decode(value: &[u8]) -> Option<Self> {
+        let mut reader = Reader(value);
+        let (relay, seed) = (RelayId(*reader.take()?), Zeroizing::new(*reader.take()?));
+        let (role, since_ms, seq) = (reader.u8()?, reader.u64()?, reader.u64()?);
+        let role = match role {
+            0 => Role::Candidate,
+            1 => Role::Current,
+            2 => Role::Retired { since_ms, seq },
+            _ => return None,
+        };
+        let mut out = Self::new(relay, seed, role);
+        out.away_min = reader.u32()?;
+        out.losses = reader.u8()?;
+        out.canary = Canary::read(&mut reader)?;
+        out.stale = true;
+        reader.end()?;
+        Some(out)
     }
 }
 
 /// The own mailboxes by number; numbers grow and are never used again.
 #[derive(Debug, Default)]
 pub(crate) struct Mailboxes {
-    boxes: BTreeMap<u32, Mailbox>,
+    pub(super) boxes: BTreeMap<u32, Mailbox>,
+    pub(super) moves: Moves,
     removals: Vec<TagPrefix>,
     notices: BTreeMap<TagPrefix, (u32, Mono)>,
 }
 
 impl Mailboxes {
-    /// Takes a stored mailbox: `relay 16 | seed 32`.
+    /// Takes a stored mailbox; number 0 is the record of moves.
     pub(crate) fn load(&mut self, key: Key, value: &Value, cx: &mut Cx<'_>) {
-        let parts = value
-            .split_first_chunk::<16>()
-            .and_then(|(relay, rest)| Some((*relay, <[u8; 32]>::try_from(rest).ok()?)));
-        match parts {
-            Some((relay, seed)) => {
-                self.boxes.insert(
-                    key.seq as u32,
-                    Mailbox {
-                        relay: RelayId(relay),
-                        seed: Zeroizing::new(seed),
-                        state: State::Away,
-                        failures: 0,
-                        stale: true,
-                        fetching: false,
-                    },
-                );
-            }
+        if key.seq == 0 {
+            self.moves.load(value);
+            return;
+        }
+        match Mailbox::decode(value) {
+            Some(held) => drop(self.boxes.insert(key.seq as u32, held)),
             None => cx.fault(),
+        }
+    }
+
+    /// Takes a mailbox from a backup, if its number is free.
+    pub(crate) fn restore(&mut self, number: u32, relay: RelayId, seed: &[u8; 32], cx: &mut Cx<'_>) {
+        if number > 0 && !self.boxes.contains_key(&number) {
+            let mut held = Mailbox::new(relay, Zeroizing::new(*seed), Role::Current);
+            held.stale = true;
+            cx.write(held.save(number));
+            self.boxes.insert(number, held);
         }
     }
 
@@ -89,25 +178,12 @@ impl Mailboxes {
         if doors.links_up() == 0 {
             return;
         }
-        for relay in doors.mailbox_relays() {
-            if self.boxes.len() >= MAILBOXES {
-                break;
-            }
-            if self.boxes.values().any(|held| held.relay == relay) {
-                continue;
-            }
-            let mut seed = Zeroizing::new([0; 32]);
-            cx.rng.fill_bytes(&mut *seed);
-            let number = self.boxes.last_key_value().map_or(1, |(number, _)| number + 1);
-            let mut value = Zeroizing::new(relay.0.to_vec());
-            value.extend_from_slice(&*seed);
-            cx.write(Op::Put(Key::single(Space::Mailbox, u64::from(number)), value));
-            let state = State::Away;
-            self.boxes
-                .insert(number, Mailbox { relay, seed, state, failures: 0, stale: false, fetching: false });
+        while self.current().count() < MAILBOXES {
+            let Some(relay) = self.pick(doors, cx.now.mono) else { break };
+            self.add(relay, Role::Current, cx);
             cx.signal(Signal::MailboxesChanged);
         }
-        if self.boxes.len() < MAILBOXES {
+        if self.current().count() < MAILBOXES {
             // The mesh of relays may still be forming.
             cx.alarm_by(Alarm::Directory, 500);
         }
@@ -118,6 +194,23 @@ impl Mailboxes {
             .map(|(number, _)| *number)
             .collect();
         away.into_iter().for_each(|number| self.attach(number, cx));
+        cx.alarm_by(Alarm::Moves, super::moves::TICK_MS);
+    }
+
+    /// A mailbox with a fresh key at `relay`; returns its number.
+    pub(super) fn add(&mut self, relay: RelayId, role: Role, cx: &mut Cx<'_>) -> u32 {
+        let mut seed = Zeroizing::new([0; 32]);
+        cx.rng.fill_bytes(&mut *seed);
+        let number = self.boxes.last_key_value().map_or(1, |(number, _)| number + 1).max(self.moves.next());
+        let held = Mailbox::new(relay, seed, role);
+        cx.write(held.save(number));
+        self.boxes.insert(number, held);
+        number
+    }
+
+    /// Those that contacts know of.
+    pub(super) fn current(&self) -> impl Iterator<Item = (&u32, &Mailbox)> {
+        self.boxes.iter().filter(|(_, held)| held.is_current())
     }
 
     /// Attaches, unless that is under way or done.
@@ -129,9 +222,12 @@ impl Mailboxes {
         }
     }
 
-    /// The first attached mailbox pushes cells, the others announce them.
+    /// The first attached mailbox that contacts know of pushes cells, the others announce them.
     fn push_for(&self, number: u32) -> Push {
-        let first = self.boxes.iter().find(|(other, held)| {
+        if self.boxes.get(&number).is_none_or(|held| !held.is_current()) {
+            return Push::Notices;
+        }
+        let first = self.current().find(|(other, held)| {
             **other == number || matches!(held.state, State::Attached { .. } | State::Asked { .. })
         });
         if first.is_none_or(|(other, _)| *other == number) { Push::Cells } else { Push::Notices }
@@ -161,7 +257,12 @@ impl Mailboxes {
             (Ok(Reply::Attached { cells, .. }), State::Asked { push }) => {
                 held.state = State::Attached { push };
                 held.failures = 0;
-                held.stale = *cells > 0;
+                held.stale = *cells > 0 || held.canary.is_out();
+                if held.away_min > 0 {
+                    held.away_min = 0;
+                    cx.write(held.save(number));
+                }
+                self.promote(number, cx);
                 self.adjust_push(cx);
                 self.fetch_next(cx);
                 true
@@ -189,7 +290,8 @@ impl Mailboxes {
         held.state = State::Away;
         held.stale = true;
         held.fetching = false;
-        let pause = ATTACH_MS.0.saturating_mul(1 << held.failures.min(9)).min(ATTACH_MS.1);
+        let longest = if held.is_current() { ATTACH_MS.1 } else { RETIRED_ATTACH_MS };
+        let pause = ATTACH_MS.0.saturating_mul(1 << held.failures.min(12)).min(longest);
         let pause = cx.jitter(pause);
         cx.alarm_in(Alarm::Attach(number), pause);
         self.adjust_push(cx);
@@ -208,6 +310,7 @@ impl Mailboxes {
         if let Some((number, held)) = next {
             held.fetching = true;
             held.stale = false;
+            held.begin_check(cx.now.mono);
             ask_fetch(*number, held.relay, 0, cx);
         }
     }
@@ -219,6 +322,9 @@ impl Mailboxes {
             Ok(Reply::Fetched { next, more: true }) => ask_fetch(number, held.relay, *next, cx),
             _ => {
                 held.fetching = false;
+                if matches!(answer, Ok(Reply::Fetched { more: false, .. })) {
+                    held.end_check(number, cx);
+                }
                 // Give the cells time to become durable and be removed everywhere before the next mailbox is asked.
                 if self.boxes.values().any(|held| held.stale) {
                     cx.alarm_by(Alarm::Removals, NEXT_FETCH_MS);
@@ -229,6 +335,9 @@ impl Mailboxes {
 
     /// A mailbox holds a cell; it should also come by the pushing one.
     pub(crate) fn on_notice(&mut self, number: u32, prefix: TagPrefix, cx: &mut Cx<'_>) {
+        if self.boxes.get(&number).is_some_and(|held| held.canary.has(prefix)) {
+            return;
+        }
         if self.notices.len() < NOTICES_MAX {
             self.notices.insert(prefix, (number, cx.now.mono));
             cx.alarm_by(Alarm::Removals, NOTICE_MS);
@@ -271,39 +380,48 @@ impl Mailboxes {
         self.fetch_next(cx);
     }
 
-    /// Numbers and relays of the attached mailboxes.
+    /// Numbers and relays of the attached mailboxes that contacts know of.
     pub(crate) fn attached(&self) -> Vec<(u32, RelayId)> {
-        self.boxes
-            .iter()
-            .filter(|(_, held)| matches!(held.state, State::Attached { .. }))
+        self.current()
+            .filter(|(_, held)| held.is_attached())
             .map(|(number, held)| (*number, held.relay))
             .collect()
     }
 
-    /// All numbers.
-    pub(crate) fn numbers(&self) -> Vec<u32> {
-        self.boxes.keys().copied().collect()
+    /// The relay of a mailbox, if it is attached, announced or not.
+    pub(crate) fn attached_relay(&self, number: u32) -> Option<RelayId> {
+        self.boxes.get(&number).filter(|held| held.is_attached()).map(|held| held.relay)
     }
 
-    /// How many there are.
+    /// Numbers of those that contacts know of.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.current().map(|(number, _)| *number).collect()
+    }
+
+    /// Number, relay and key seed of each mailbox that is not just being tried.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (u32, RelayId, &Zeroizing<[u8; 32]>)> {
+        let known = self.boxes.iter().filter(|(_, held)| held.role != Role::Candidate);
+        known.map(|(number, held)| (*number, held.relay, &held.seed))
+    }
+
+    /// How many contacts know of.
     pub(crate) fn count(&self) -> usize {
-        self.boxes.len()
+        self.current().count()
     }
 
     /// What contacts are told.
     pub(crate) fn descriptor(&self) -> MailboxDescriptor {
         MailboxDescriptor {
-            seq: self.boxes.last_key_value().map_or(0, |(number, _)| u64::from(*number)),
-            mailboxes: self.boxes.values().map(|held| (held.relay, held.id())).collect(),
+            seq: self.current().map(|(number, _)| u64::from(*number)).max().unwrap_or(0),
+            mailboxes: self.current().map(|(_, held)| (held.relay, held.id())).collect(),
         }
     }
 
     /// Whether one operator keeps all mailboxes: it then sees both address and tags (DESIGN §1).
     pub(crate) fn one_operator(&self, doors: &Doors) -> bool {
         let families: std::collections::BTreeSet<_> = self
-            .boxes
-            .values()
-            .map(|held| doors.relay(held.relay).and_then(|relay| relay.family).unwrap_or(held.relay.0))
+            .current()
+            .map(|(_, held)| doors.relay(held.relay).and_then(|relay| relay.family).unwrap_or(held.relay.0))
             .collect();
         !self.boxes.is_empty() && families.len() < 2
     }

@@ -8,7 +8,6 @@ use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
 use crate::body::{Body, Content, Payload};
 use crate::bundle::{Bundle, BundleObject, Opened};
-use crate::cbor::Extra;
 use crate::core::Op;
 use crate::error::ErrorKind;
 use crate::handshake;
@@ -117,7 +116,7 @@ fn greet(
     if mine.mailboxes.mailboxes.is_empty() {
         return false;
     }
-    let name = Body { sent_ms: 0, content: Content::Profile(mine.name.to_owned()), extra: Extra::new() };
+    let name = Body::new(0, Content::Profile(mine.name.to_owned()));
     let payload =
         Payload { mailboxes: Some(mine.mailboxes.clone()), loose: vec![name], ..Payload::default() }.encode();
     let [tag, ..] = invitation.keys().tags;
@@ -137,7 +136,7 @@ fn greet(
 }
 
 /// Stores the greeting; it leaves once the tags of its answer are registered, or after a while without that.
-fn hold_greeting(contact: &mut Contact, cell: crate::cell::Cell, cx: &mut Cx<'_>) {
+pub(crate) fn hold_greeting(contact: &mut Contact, cell: crate::cell::Cell, cx: &mut Cx<'_>) {
     use super::outcell::OutCell;
     use crate::core::{Key, Space};
     use zeroize::Zeroizing;

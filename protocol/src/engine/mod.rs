@@ -4,6 +4,8 @@
 //! signals on until none is left.
 
 pub mod api;
+mod canary;
+mod changes;
 mod contact;
 mod cx;
 mod dispatch;
@@ -16,13 +18,21 @@ mod group_state;
 mod groups;
 mod inbox;
 mod invites;
+mod lane;
 mod mailboxes;
 mod meeting;
+mod message;
+mod moves;
 mod outbox;
 mod outcell;
+mod pace;
 mod questions;
+mod reform;
+mod resets;
 mod routes;
+mod say;
 mod start;
+mod terms;
 
 use crate::core::{Core, Input, Mono, Now, Output};
 use crate::effects::Effects;
@@ -51,6 +61,7 @@ pub struct Engine {
     rng: Box<dyn CryptoRng + Send>,
     fx: Effects<Reply, Event>,
     timers: Timers<Alarm>,
+    paces: pace::Paces,
     signals: VecDeque<Signal>,
     next_load: u64,
     faults: u64,
@@ -63,6 +74,7 @@ pub struct Engine {
     invites: invites::Invites,
     groups: groups::Groups,
     questions: questions::Questions,
+    resets: resets::Resets,
     start: start::Start,
     network: (u32, u32),
 }
@@ -82,6 +94,7 @@ impl Engine {
             rng,
             fx: Effects::default(),
             timers: Timers::default(),
+            paces: pace::Paces::default(),
             signals: VecDeque::new(),
             next_load: 0,
             faults: 0,
@@ -94,6 +107,7 @@ impl Engine {
             invites: invites::Invites::default(),
             groups: groups::Groups::default(),
             questions: questions::Questions::default(),
+            resets: resets::Resets::default(),
             start: start::Start::default(),
             network: (0, 0),
         };
@@ -163,6 +177,7 @@ macro_rules! with {
                 now: self.now,
                 rng: &mut *self.rng,
                 timers: &mut self.timers,
+                paces: &mut self.paces,
                 signals: &mut self.signals,
                 next_load: &mut self.next_load,
                 faults: &mut self.faults,
@@ -178,5 +193,6 @@ impl Engine {
     with!(with_mailboxes, mailboxes, mailboxes::Mailboxes);
     with!(with_invites, invites, invites::Invites);
     with!(with_groups, groups, groups::Groups);
+    with!(with_resets, resets, resets::Resets);
     with!(with_contacts, contacts, BTreeMap<ContactId, Contact>);
 }

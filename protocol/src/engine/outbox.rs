@@ -3,10 +3,10 @@
 use super::api::{ContactId, Event, Meeting, StoredMessage};
 use super::contact::Contact;
 use super::cx::{Alarm, Cx, Signal};
+use super::message::Marks;
 use super::outcell::OutCell;
 use super::routes::RouteError;
-use crate::body::{Ack, Body, Content, MailboxDescriptor, Payload};
-use crate::cbor::Extra;
+use crate::body::{Ack, Body, Content, MailboxDescriptor, Payload, Report};
 use crate::cell::{Cell, Class};
 use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
 use crate::ids::RelayId;
@@ -28,6 +28,12 @@ const REFILL: usize = 1_024;
 const RESERVE: u64 = 16;
 /// Tags further below the credit than this are given up by both sides (SPEC §6).
 pub(crate) const TAG_SPAN: u64 = 1_024;
+/// A cell that was confirmed so long ago and is not acknowledged is reported to the other side, milliseconds.
+const REPORT_MS: u64 = 60_000;
+/// A gift that found no room waits so long for a cell of its own, milliseconds.
+const GIFT_WAIT_MS: u64 = 2_000;
+/// Reports sent with one cell.
+const REPORTS_SENT: usize = 4;
 /// Bytes of a payload beside its fields: map head, number and head of the array.
 const PAYLOAD_OVERHEAD: usize = 24;
 
@@ -42,8 +48,8 @@ pub(crate) struct Outbox {
     on_disk_from: Option<u64>,
     refill: Option<LoadId>,
     waiting_since: Option<Mono>,
-    /// Numbers of bodies that no conversation shows; their records go once they are delivered.
-    hidden: std::collections::BTreeSet<u64>,
+    /// Numbers of letters about groups; their records go once they are delivered.
+    letters: std::collections::BTreeSet<u64>,
     /// An acknowledgement is due now.
     ack_due: bool,
     /// Lookups made since the last change of the network.
@@ -56,6 +62,9 @@ pub(crate) struct Mine<'a> {
     pub(crate) mailboxes: &'a MailboxDescriptor,
     pub(crate) numbers: &'a [u32],
     pub(crate) name: &'a str,
+    /// A gift to be given, and the number of the one held.
+    pub(crate) gift: Option<&'a [u8]>,
+    pub(crate) gift_seen: Option<u64>,
 }
 
 impl Outbox {
@@ -71,6 +80,26 @@ impl Outbox {
         out
     }
 
+    /// Empties body `seq`, if it still waits in memory; `next_pack` is the number of the first that waits. The row on disk is the
+    /// caller's.
+    pub(crate) fn empty(&mut self, seq: u64, next_pack: u64) {
+        let place = seq.checked_sub(next_pack).and_then(|place| usize::try_from(place).ok());
+        if let Some((body, length)) = place.and_then(|place| self.queue.get_mut(place)) {
+            *body = Body::new(0, Content::Dummy);
+            self.queue_bytes -= *length;
+            *length = body.encode().len();
+            self.queue_bytes += *length;
+        }
+    }
+
+    /// What waits in memory is read from disk again, from number `next` on.
+    fn read_again(&mut self, next: u64, end: u64) {
+        self.queue.clear();
+        self.queue_bytes = 0;
+        self.refill = None;
+        self.on_disk_from = (next < end).then_some(next);
+    }
+
     fn push(&mut self, seq: u64, body: Body, length: usize) {
         if self.on_disk_from.is_none() && self.queue_bytes + length > QUEUE_BYTES_MAX {
             self.on_disk_from = Some(seq);
@@ -82,27 +111,23 @@ impl Outbox {
     }
 }
 
-/// Queues a text; durable once the batch of this turn is. Returns its number.
-pub(crate) fn queue_text(contact: &mut Contact, text: &str, cx: &mut Cx<'_>) -> u64 {
-    queue_body(contact, Body::text(cx.now.wall_ms, text), cx)
-}
-
 /// Queues a body; durable once the batch of this turn is. Returns its number.
-pub(crate) fn queue_body(contact: &mut Contact, body: Body, cx: &mut Cx<'_>) -> u64 {
+pub(crate) fn queue(contact: &mut Contact, body: Body, marks: Marks, cx: &mut Cx<'_>) -> u64 {
     let encoded = body.encode();
     let seq = contact.next_seq;
     contact.next_seq += 1;
     let position = contact.take_position();
     let id = contact.card.message_id(true, seq);
     let length = encoded.len();
-    if body.is_hidden() {
-        contact.out.hidden.insert(seq);
+    if matches!(body.content, Content::Group(..)) {
+        contact.out.letters.insert(seq);
     }
     let stored = StoredMessage {
         position,
         sent_ms: cx.now.wall_ms,
         at_ms: cx.now.wall_ms,
         id,
+        marks,
         body: Zeroizing::new(encoded),
     };
     cx.write(Op::Put(Key::of(Space::Sent, contact.id.group(), seq), stored.encode()));
@@ -124,7 +149,7 @@ pub(crate) fn pump(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
         if contact.card.meeting != Meeting::Connected || talk.their.mailboxes.is_empty() {
             return;
         }
-        let under_way = contact.out.cells.values().filter(|cell| cell.settled.is_none()).count();
+        let under_way = contact.out.cells.values().filter(|cell| cell.is_under_way()).count();
         let waiting = contact.next_seq > talk.next_pack;
         let owes = talk.owes;
         if waiting && contact.out.queue.is_empty() {
@@ -161,11 +186,17 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
         first_seq: 0,
         numbered: Vec::new(),
         loose: Vec::new(),
-        extra: Extra::new(),
+        reports: reports(&contact.out, cx.now.mono),
+        gift_seen: mine.gift_seen,
+        ..Payload::default()
     };
+    // A gift travels alone or beside much, never so that a short text needs a larger cell.
+    let roomy = !texts || contact.out.queue_bytes > capacity(Class::S);
+    payload.gift = mine.gift.filter(|_| roomy).map(<[u8]>::to_vec);
+    let later = mine.gift.is_some() && payload.gift.is_none();
     if talk.next_cell == 1 {
         let content = Content::Profile(mine.name.to_owned());
-        payload.loose.push(Body { sent_ms: cx.now.wall_ms, content, extra: Extra::new() });
+        payload.loose.push(Body::new(cx.now.wall_ms, content));
     }
     let base = payload.encode().len() + PAYLOAD_OVERHEAD;
     let wanted = base + if texts { contact.out.queue_bytes } else { 0 };
@@ -196,13 +227,40 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
     let number = talk.next_cell;
     talk.next_cell += 1;
     talk.next_pack += count;
-    talk.owes = false;
+    talk.owes = later;
+    if payload.mailboxes.is_some() || payload.gift.is_some() {
+        talk.told_ms = cx.now.wall_ms;
+    }
     talk.told_credit = talk.told_credit.max(grant);
     contact.out.ack_due = false;
     contact.out.waiting_since = (!contact.out.queue.is_empty()).then_some(cx.now.mono);
     cx.timers.cancel(Alarm::Ack(id));
+    if later {
+        cx.alarm_in(Alarm::Ack(id), GIFT_WAIT_MS);
+    }
     start(contact, number, cell, payload.first_seq, count, cx);
     true
+}
+
+/// What relays confirmed a while ago and the other side has not: it can then see which of its relays lost it (DESIGN D5).
+fn reports(out: &Outbox, now: Mono) -> Vec<Report> {
+    let ripe =
+        |cell: &&OutCell| cell.count > 0 && cell.settled.is_some_and(|at| now >= at.after_ms(REPORT_MS));
+    let report = |cell: &OutCell| Report { from: cell.first_seq, count: cell.count, relays: cell.holders() };
+    out.cells.values().filter(ripe).take(REPORTS_SENT).map(report).collect()
+}
+
+/// The other side has other mailboxes: what no mailbox of the new set holds is deposited once more.
+pub(crate) fn on_moved(contact: &mut Contact, cx: &mut Cx<'_>) {
+    let Some(talk) = &contact.talk else { return };
+    for (number, cell) in &mut contact.out.cells {
+        if cell.settled.is_none() || cell.count > 0 && !cell.is_held_by(&talk.their) {
+            cell.settled = None;
+            cell.forget_others(&talk.their);
+            cell.hurry(cx.now.mono);
+            cx.alarm_by(Alarm::Cell(contact.id, *number), 0);
+        }
+    }
 }
 
 /// Writes a sealed cell and its conversation, and sends it.
@@ -222,7 +280,7 @@ pub(crate) fn start(
         cx.write(op);
     }
     if let Some(talk) = &contact.talk {
-        out.drive(contact.id, number, &talk.their, cx);
+        out.drive(contact.id, number, &talk.targets(), cx);
     }
     contact.out.cells.insert(number, out);
 }
@@ -265,6 +323,14 @@ pub(crate) fn on_refill(contact: &mut Contact, load: LoadId, rows: &[(Key, Value
         return false;
     }
     contact.out.refill = None;
+    let floor = contact.card.floor;
+    if let Some(talk) = contact.talk.as_mut().filter(|talk| talk.next_pack < floor)
+        && contact.out.queue.is_empty()
+        && rows.first().is_some_and(|(key, _)| key.seq >= floor)
+    {
+        // The other side was told that there is nothing in between.
+        talk.next_pack = floor;
+    }
     let mut next = contact.talk.as_ref().map_or(0, |talk| talk.next_pack) + contact.out.queue.len() as u64;
     for (key, value) in rows {
         let body = StoredMessage::decode(value)
@@ -281,6 +347,16 @@ pub(crate) fn on_refill(contact: &mut Contact, load: LoadId, rows: &[(Key, Value
     true
 }
 
+/// A new session: cells of the old one are given up, and what they carried is packed again.
+pub(crate) fn restart(contact: &mut Contact, cx: &mut Cx<'_>) {
+    for (number, cell) in core::mem::take(&mut contact.out.cells) {
+        cell.retire(contact.id, number, None, cx);
+    }
+    let next = contact.talk.as_ref().map_or(1, |talk| talk.next_pack);
+    contact.out.read_again(next, contact.next_seq);
+    contact.out.ack_due = false;
+}
+
 /// A relay's answer to a deposit.
 pub(crate) fn on_deposit(
     contact: &mut Contact,
@@ -295,7 +371,7 @@ pub(crate) fn on_deposit(
         settle(contact, number, cx);
         return;
     }
-    cell.drive(contact.id, number, &talk.their, cx);
+    cell.drive(contact.id, number, &talk.targets(), cx);
 }
 
 /// Enough relays have the cell: it is stored, and its bytes may leave memory.
@@ -310,7 +386,7 @@ fn settle(contact: &mut Contact, number: u64, cx: &mut Cx<'_>) {
         }
     } else {
         cx.write(cell.save(contact.id, number));
-        cx.alarm_in(Alarm::Cell(contact.id, number), OutCell::refresh_ms());
+        cx.alarm_in(Alarm::Cell(contact.id, number), cell.refresh_ms);
     }
     cx.notify(Event::Delivery(contact.id, contact.delivery()));
     cx.signal(Signal::Moved(contact.id));
@@ -323,14 +399,14 @@ pub(crate) fn on_cell_alarm(contact: &mut Contact, number: u64, cx: &mut Cx<'_>)
     let Some(talk) = &contact.talk else { return };
     let Some(cell) = contact.out.cells.get_mut(&number) else { return };
     if let Some(settled) = cell.settled {
-        if cx.now.mono < settled.after_ms(OutCell::refresh_ms()) {
-            cx.timers.set(Alarm::Cell(id, number), settled.after_ms(OutCell::refresh_ms()));
+        if cx.now.mono < settled.after_ms(cell.refresh_ms) {
+            cx.timers.set(Alarm::Cell(id, number), settled.after_ms(cell.refresh_ms));
             return;
         }
         cell.start_again();
     }
     if cell.cell.is_some() {
-        cell.drive(id, number, &talk.their, cx);
+        cell.drive(id, number, &talk.targets(), cx);
     } else if cell.loading.is_none() {
         cell.loading = Some(cx.load(Range::One(Key::of(Space::OutCell, id.group(), number))));
     }
@@ -353,7 +429,7 @@ pub(crate) fn on_cell_loaded(
         Some(bytes) => {
             cell.cell = Some(bytes);
             if let Some(talk) = &contact.talk {
-                cell.drive(id, *number, &talk.their, cx);
+                cell.drive(id, *number, &talk.targets(), cx);
             }
         }
         None => cx.fault(),
@@ -364,21 +440,30 @@ pub(crate) fn on_cell_loaded(
 /// What the other side has on disk. Returns whether that is news.
 pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool {
     let Some(talk) = contact.talk.as_mut() else { return false };
-    let highest = ack.ranges.last().map_or(ack.below, |(_, to)| to + 1);
-    if highest > talk.next_pack {
+    let top = talk.next_pack.max(talk.top_pack);
+    if ack.below > top {
         // It acknowledges what was never sent.
         cx.fault();
         return false;
     }
+    // Ranges beyond may be numbers that another restored device used.
+    let ack =
+        &Ack { below: ack.below, ranges: ack.ranges.iter().copied().filter(|(_, to)| *to < top).collect() };
+    let highest = ack.ranges.last().map_or(ack.below, |(_, to)| to + 1);
     if ack.below < talk.delivered.below || *ack == talk.delivered {
         return false;
     }
     talk.delivered = ack.clone();
+    if ack.below > talk.next_pack {
+        // An earlier session carried them already.
+        talk.next_pack = ack.below;
+        contact.out.read_again(ack.below, contact.next_seq);
+    }
     let delivered =
         |seq: u64| seq < ack.below || ack.ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
-    let hidden: Vec<u64> = contact.out.hidden.iter().copied().filter(|seq| delivered(*seq)).collect();
-    for seq in hidden {
-        contact.out.hidden.remove(&seq);
+    let letters: Vec<u64> = contact.out.letters.iter().copied().filter(|seq| *seq < ack.below).collect();
+    for seq in letters {
+        contact.out.letters.remove(&seq);
         cx.write(Op::Remove(Key::of(Space::Sent, contact.id.group(), seq)));
     }
     let done: Vec<u64> = contact
@@ -431,7 +516,10 @@ pub(crate) fn load_cell(contact: &mut Contact, number: u64, value: &Value, cx: &
         return;
     };
     if contact.talk.as_ref().is_some_and(|talk| cell.is_stored(&talk.their)) {
+        // What lay at the relays for half of its time while this device was off is deposited again at once.
         cell.settled = Some(cx.now.mono);
+        cell.refresh_ms = cell.refresh_ms.saturating_sub(cell.age_ms(cx.now.wall_ms));
+        cx.alarm_in(Alarm::Cell(contact.id, number), cell.refresh_ms);
     }
     contact.out.cells.insert(number, cell);
 }

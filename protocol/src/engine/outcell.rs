@@ -11,10 +11,14 @@ use crate::limits::{CELL_TTL_S, STORED_AT};
 use crate::rpc::{Refusal, Reply, Request};
 use zeroize::Zeroizing;
 
-/// Without an answer after this time the next relay is tried beside, milliseconds (DESIGN D3).
-const HEDGE_MS: u64 = 2_000;
 /// First and longest pause before a relay is tried again, milliseconds.
 const RETRY_MS: (u64, u64) = (500, 300_000);
+/// Longest pause while one relay has it and another one fails, milliseconds.
+const SPARE_RETRY_MS: u64 = 14_400_000;
+/// Failures after which a relay is taken to be away for longer.
+const AWAY_FAILURES: u32 = 3;
+/// Unacknowledged bytes are deposited again after half of the time that relays keep them, milliseconds (DESIGN D1).
+const REFRESH_MS: u64 = CELL_TTL_S * 500;
 /// Deposits refused for their tag are tried there no more often than this, milliseconds.
 const TAG_RETRY_MS: u64 = 60_000;
 
@@ -38,6 +42,8 @@ pub(crate) struct OutCell {
     pub(crate) loading: Option<LoadId>,
     /// When it was confirmed by enough relays, or last sent again.
     pub(crate) settled: Option<Mono>,
+    /// So long after that it is deposited again, milliseconds.
+    pub(crate) refresh_ms: u64,
 }
 
 impl OutCell {
@@ -50,6 +56,7 @@ impl OutCell {
             trail: Vec::new(),
             loading: None,
             settled: None,
+            refresh_ms: REFRESH_MS,
         }
     }
 
@@ -71,6 +78,53 @@ impl OutCell {
     pub(crate) fn start_again(&mut self) {
         self.relays.clear();
         self.settled = None;
+        self.refresh_ms = REFRESH_MS;
+    }
+
+    /// Who said that they have it on disk.
+    pub(crate) fn holders(&self) -> Vec<RelayId> {
+        let stored = self.relays.iter().filter(|(_, at)| matches!(at, At::Stored { .. }));
+        stored.map(|(relay, _)| *relay).collect()
+    }
+
+    /// Whether as many relays as promised of this very set have it on disk.
+    pub(crate) fn is_held_by(&self, their: &MailboxDescriptor) -> bool {
+        let held =
+            self.holders().iter().filter(|relay| their.mailboxes.iter().any(|(id, _)| id == *relay)).count();
+        held >= STORED_AT.min(their.mailboxes.len()).max(1)
+    }
+
+    /// Relays outside this set do not count any more.
+    pub(crate) fn forget_others(&mut self, their: &MailboxDescriptor) {
+        self.relays.retain(|(relay, _)| their.mailboxes.iter().any(|(id, _)| id == relay));
+    }
+
+    /// Whether more texts should wait for it: not if one relay has it and all others that were asked stay away.
+    pub(crate) fn is_under_way(&self) -> bool {
+        let away = |at: &At| matches!(at, At::Failed { failures, .. } if *failures >= AWAY_FAILURES);
+        let spare = self.confirmed() > 0
+            && self.relays.iter().all(|(_, at)| matches!(at, At::Stored { .. }) || away(at));
+        self.settled.is_none() && !spare
+    }
+
+    /// Whether a relay said that its tag is used or unknown.
+    pub(crate) fn is_tag_refused(&self) -> bool {
+        let word = RouteError::Refused(Refusal::UsedTag).word();
+        self.trail.iter().any(|step| matches!(&step.what, TrailEvent::Refused(_, why) if *why == word))
+    }
+
+    /// How long ago it was stored, by this device's clock.
+    pub(crate) fn age_ms(&self, wall_ms: u64) -> u64 {
+        let stored = self.relays.iter().filter_map(|(_, at)| match at {
+            At::Stored { at_ms, .. } => Some(*at_ms),
+            _ => None,
+        });
+        stored.min().map_or(0, |at_ms| wall_ms.saturating_sub(at_ms))
+    }
+
+    /// Longest pause before a relay is tried again.
+    fn longest_pause(&self) -> u64 {
+        if self.confirmed() > 0 { SPARE_RETRY_MS } else { RETRY_MS.1 }
     }
 
     /// Asks relays until enough have confirmed or are asked; sets the alarm for the next look.
@@ -83,15 +137,17 @@ impl OutCell {
     ) {
         let needed = STORED_AT.min(their.mailboxes.len());
         let now = cx.now.mono;
+        // Without an answer after this time the next relay is tried beside (DESIGN D3).
+        let hedge_ms = cx.paces.hedge_ms(self.cell.as_ref().map_or(0, |cell| cell.bytes().len()));
         let mut counted = 0;
-        let mut next = now.after_ms(RETRY_MS.1);
+        let mut next = now.after_ms(self.longest_pause());
         for (_, at) in &self.relays {
             match at {
                 At::Stored { .. } => counted += 1,
                 // A slow relay counts for half: another one is tried beside it.
-                At::Asked { since } if now < since.after_ms(HEDGE_MS) => {
+                At::Asked { since } if now < since.after_ms(hedge_ms) => {
                     counted += 1;
-                    next = next.min(since.after_ms(HEDGE_MS));
+                    next = next.min(since.after_ms(hedge_ms));
                 }
                 At::Asked { .. } => {}
                 At::Failed { retry, .. } => next = next.min((*retry).max(now.after_ms(20))),
@@ -120,7 +176,7 @@ impl OutCell {
             let token = Token::Deposit(contact, number);
             cx.signal(Signal::Ask(Lane::Contact(contact), *relay, Ask::Plain(request), token));
             counted += 1;
-            next = next.min(now.after_ms(HEDGE_MS));
+            next = next.min(now.after_ms(hedge_ms));
         }
         if self.confirmed() < needed || needed == 0 {
             cx.timers.set(Alarm::Cell(contact, number), next);
@@ -167,7 +223,7 @@ impl OutCell {
                 let pause = if tag {
                     TAG_RETRY_MS
                 } else {
-                    RETRY_MS.0.saturating_mul(1 << failures.min(10)).min(RETRY_MS.1)
+                    RETRY_MS.0.saturating_mul(1 << failures.min(15)).min(self.longest_pause())
                 };
                 let pause = cx.jitter(pause);
                 let retry = cx.now.mono.after_ms(pause);
@@ -227,6 +283,7 @@ impl OutCell {
             trail: Vec::new(),
             loading: None,
             settled: None,
+            refresh_ms: REFRESH_MS,
         };
         for entry in entries {
             let (relay, numbers) = entry.split_first_chunk::<16>()?;
@@ -248,11 +305,6 @@ impl OutCell {
             let value = encode_trail(self.count, &self.trail, delivered_ms);
             cx.write(Op::Put(Key::of(Space::Trail, contact.group(), self.first_seq), value));
         }
-    }
-
-    /// When unacknowledged bytes are deposited again: half of the time relays keep them (DESIGN D1).
-    pub(crate) const fn refresh_ms() -> u64 {
-        CELL_TTL_S * 500
     }
 }
 

@@ -1,88 +1,36 @@
 //! Tunnels to relays: one for each purpose and relay, with a window of requests, deadlines and an end for each of them (DESIGN §2).
 
-use super::api::ContactId;
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::{Doors, send};
-use super::group_api::GroupNumber;
+pub(crate) use super::lane::{Lane, RouteError};
+use super::pace::Stamp;
 use crate::core::{LinkId, Mono};
 use crate::ids::RelayId;
 use crate::limits::{TUNNEL_WINDOW, TUNNELS_PER_LEAF};
 use crate::link::{CloseCode, Frame, Kind, open_payload};
-use crate::rpc::{Refusal, Reply, Request};
+use crate::rpc::{Reply, Request};
 use crate::tunnel::{Initiator, Tunnel};
 use ed25519_dalek::{Signer as _, SigningKey};
 use std::collections::{BTreeMap, VecDeque};
 
-/// A request without an answer for so long has failed, milliseconds.
-const ANSWER_MS: u64 = 10_000;
+/// A relay that is not known to any door within this time is not looked for any longer, milliseconds.
+const UNKNOWN_MS: u64 = 10_000;
+/// A door may take this long to reach a relay before it says that it can not, milliseconds.
+const REACH_MS: u64 = 10_000;
 /// A tunnel that nobody uses is closed after this time, milliseconds; mailbox tunnels stay.
 const IDLE_MS: u64 = 60_000;
 /// No tunnel lives longer, milliseconds (DESIGN §2).
 const AGE_MS: u64 = 600_000;
 /// Requests that may wait for a tunnel.
 const QUEUE_MAX: usize = 256;
+/// Requests without an answer, over all tunnels of a link, and their bytes: what is asked beyond waits here, where it is bounded by its
+/// owners, and never fills the link's own queue, which ends the link when it is full.
+const LINK_REQUESTS_MAX: usize = 128;
+const LINK_BYTES_MAX: u64 = 1 << 20;
+/// A tunnel that waits for room on its link looks again after this time at the latest, milliseconds.
+const HELD_MS: u64 = 1_000;
 /// Context that a mailbox signature covers besides the tunnel's hash.
 const ATTACH_LABEL: &[u8] = b"karvon/attach";
-
-/// What a tunnel is for: requests of different purposes never share one, so that a relay can not tell they come from one person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lane {
-    /// An own mailbox.
-    Mailbox(u32),
-    /// Deposits for a contact.
-    Contact(ContactId),
-    /// A lookup for a contact that is being added.
-    Lookup(ContactId),
-    /// The bundle of an own invitation.
-    Invite(u64),
-    /// Cells of a group's shard.
-    Group(GroupNumber),
-    /// Own cells for a group's shard.
-    Inject(GroupNumber),
-}
-
-impl Lane {
-    /// Whether its tunnel is kept while nothing is asked: things come over it by themselves.
-    const fn listens(self) -> bool {
-        matches!(self, Self::Mailbox(_) | Self::Group(_))
-    }
-}
-
-/// Why a relay gave no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RouteError {
-    /// No link is up, or none leads there.
-    NoPath,
-    /// The relay is not known to any door.
-    UnknownRelay,
-    /// The door could not reach the relay.
-    Unreachable,
-    /// No answer in time.
-    Timeout,
-    /// The relay or door is busy.
-    Busy,
-    /// The tunnel broke.
-    Broken,
-    /// The relay said no.
-    Refused(Refusal),
-}
-
-impl RouteError {
-    /// A word for scripts.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::NoPath => "no_path",
-            Self::UnknownRelay => "unknown_relay",
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
-            Self::Busy => "busy",
-            Self::Broken => "broken",
-            Self::Refused(Refusal::Full) => "full",
-            Self::Refused(Refusal::UnknownTag | Refusal::UsedTag) => "tag_used",
-            Self::Refused(_) => "refused",
-        }
-    }
-}
 
 #[derive(Debug)]
 enum Phase {
@@ -99,7 +47,13 @@ struct Route {
     link: Option<LinkId>,
     phase: Phase,
     queue: VecDeque<(Ask, Token)>,
-    asked: BTreeMap<u32, (Token, Mono)>,
+    asked: BTreeMap<u32, (Token, Stamp)>,
+    /// The frame that opens it, until that is answered.
+    opening: Option<Stamp>,
+    /// Since when everything that is not answered is known to have reached the door.
+    there: Option<Mono>,
+    /// When the relay last said something.
+    heard: Mono,
     next_request: u32,
     born: Mono,
     used: Mono,
@@ -110,6 +64,8 @@ struct Route {
 pub(crate) struct Routes {
     routes: BTreeMap<u32, Route>,
     by_lane: BTreeMap<(Lane, RelayId), u32>,
+    /// Tunnels that wait for room on their link, in order.
+    held: VecDeque<u32>,
     last: u32,
 }
 
@@ -155,13 +111,16 @@ impl Routes {
             phase: Phase::Waiting,
             queue: VecDeque::new(),
             asked: BTreeMap::new(),
+            opening: None,
+            there: None,
+            heard: cx.now.mono,
             next_request: 1,
             born: cx.now.mono,
             used: cx.now.mono,
         };
         self.routes.insert(self.last, route);
         self.by_lane.insert((lane, relay), self.last);
-        cx.alarm_in(Alarm::Tunnel(self.last), ANSWER_MS);
+        cx.alarm_in(Alarm::Tunnel(self.last), UNKNOWN_MS);
         self.last
     }
 
@@ -178,10 +137,44 @@ impl Routes {
         }
     }
 
+    /// How many more requests may go over a link now. A link on which nothing is outstanding always takes one.
+    fn room(&self, link: LinkId, cx: &Cx<'_>) -> usize {
+        let on_it = self.routes.values().filter(|route| route.link == Some(link));
+        let asked: usize = on_it.map(|route| route.asked.len()).sum();
+        let full = cx.paces.under_way(link) >= LINK_BYTES_MAX;
+        if asked == 0 && full {
+            1
+        } else if full {
+            0
+        } else {
+            LINK_REQUESTS_MAX.saturating_sub(asked)
+        }
+    }
+
+    fn hold(&mut self, id: u32, cx: &mut Cx<'_>) {
+        if !self.held.contains(&id) {
+            self.held.push_back(id);
+        }
+        cx.alarm_by(Alarm::Tunnel(id), HELD_MS);
+    }
+
+    /// Lets tunnels that wait for room go on, each in its turn.
+    pub(crate) fn on_room(&mut self, doors: &Doors, cx: &mut Cx<'_>) {
+        for _ in 0..self.held.len() {
+            let Some(id) = self.held.pop_front() else { return };
+            self.advance(id, doors, cx);
+        }
+    }
+
     fn advance(&mut self, id: u32, doors: &Doors, cx: &mut Cx<'_>) {
+        let room = match self.routes.get(&id).and_then(|route| route.link) {
+            Some(link) => self.room(link, cx),
+            None => 0,
+        };
         let Some(route) = self.routes.get_mut(&id) else { return };
         if matches!(route.phase, Phase::Waiting) {
-            let (Some(descriptor), Some(link)) = (doors.relay(route.relay), doors.link_to(route.relay))
+            let (Some(descriptor), Some(link)) =
+                (doors.relay(route.relay), doors.link_to(route.relay, cx.paces, cx.now.mono))
             else {
                 if doors.links_up() == 0 {
                     // Without any link nothing will come: the owner tries again when there is one.
@@ -191,35 +184,46 @@ impl Routes {
                 }
                 return;
             };
+            if self.room(link, cx) == 0 {
+                self.hold(id, cx);
+                return;
+            }
+            let Some(route) = self.routes.get_mut(&id) else { return };
             // The first request rides in the first message, unless it must sign what only an open tunnel has.
             let first = match route.queue.front() {
                 Some((Ask::Plain(_), _)) => route.queue.pop_front(),
                 _ => None,
             };
-            let bytes = match first {
-                Some((Ask::Plain(request), token)) => {
-                    let number = route.number(token, cx.now.mono);
-                    request.encode(number)
-                }
-                _ => Vec::new(),
+            let number = route.number();
+            let (bytes, token) = match first {
+                Some((Ask::Plain(request), token)) => (request.encode(number), Some(token)),
+                _ => (Vec::new(), None),
             };
-            match Initiator::open(route.relay, &descriptor.onion_key(), &bytes, cx.rng) {
-                Ok((initiator, message)) => {
-                    route.phase = Phase::Opening(Box::new(initiator));
-                    route.link = Some(link);
-                    send(link, Frame::new(Kind::Open, id, open_payload(route.relay, &message)), cx);
-                }
-                Err(_) => self.close(id, RouteError::Broken, None, cx),
+            let opened = Initiator::open(route.relay, &descriptor.onion_key(), &bytes, cx.rng);
+            let sent = opened.map(|(initiator, message)| {
+                route.phase = Phase::Opening(Box::new(initiator));
+                route.link = Some(link);
+                send(link, Frame::new(Kind::Open, id, open_payload(route.relay, &message)), cx);
+            });
+            let stamp = cx.paces.await_answer(link, cx.now.mono);
+            route.opening = Some(stamp);
+            route.asked.extend(token.map(|token| (number, (token, stamp))));
+            if sent.is_err() {
+                self.close(id, RouteError::Broken, None, cx);
+            } else {
+                let doubt = cx.paces.doubt_ms(link);
+                cx.alarm_in(Alarm::Tunnel(id), doubt);
             }
             return;
         }
         let (Phase::Open(tunnel), Some(link)) = (&mut route.phase, route.link) else { return };
         let mut broken = false;
-        while route.asked.len() < TUNNEL_WINDOW {
+        let mut left = room;
+        while route.asked.len() < TUNNEL_WINDOW && left > 0 {
+            left -= 1;
             let Some((ask, token)) = route.queue.pop_front() else { break };
             let number = route.next_request;
-            route.next_request = route.next_request.wrapping_add(1).max(1);
-            route.asked.insert(number, (token, cx.now.mono));
+            route.next_request = number.wrapping_add(1).max(1);
             let request = match ask {
                 Ask::Plain(request) => request,
                 Ask::Attach(seed, push) => {
@@ -228,17 +232,26 @@ impl Routes {
                     Request::Attach { key: key.verifying_key().to_bytes(), signature, push }
                 }
             };
-            match tunnel.seal(&request.encode(number)) {
-                Ok(bytes) => send(link, Frame::new(Kind::Data, id, bytes), cx),
-                Err(_) => {
-                    broken = true;
-                    break;
-                }
+            let sealed = tunnel.seal(&request.encode(number));
+            broken = sealed.is_err();
+            if let Ok(bytes) = sealed {
+                send(link, Frame::new(Kind::Data, id, bytes), cx);
+            }
+            route.asked.insert(number, (token, cx.paces.await_answer(link, cx.now.mono)));
+            if broken {
+                break;
+            }
+            if cx.paces.under_way(link) >= LINK_BYTES_MAX {
+                left = 0;
             }
         }
-        cx.alarm_by(Alarm::Tunnel(id), ANSWER_MS);
+        let held = left == 0 && !route.queue.is_empty() && route.asked.len() < TUNNEL_WINDOW;
+        let doubt = cx.paces.doubt_ms(link);
+        cx.alarm_by(Alarm::Tunnel(id), doubt);
         if broken {
             self.close(id, RouteError::Broken, Some(CloseCode::Crypto), cx);
+        } else if held {
+            self.hold(id, cx);
         }
     }
 
@@ -249,6 +262,11 @@ impl Routes {
             // A frame that crossed our close; nothing is wrong.
             return;
         };
+        (route.heard, route.there) = (cx.now.mono, None);
+        cx.paces.tunnel_spoke(link);
+        if let Some(opening) = route.opening.take() {
+            cx.paces.answered(link, opening, cx.now.mono);
+        }
         match frame.kind {
             Kind::Opened => {
                 let Phase::Opening(initiator) = core::mem::replace(&mut route.phase, Phase::Waiting) else {
@@ -293,6 +311,9 @@ impl Routes {
                     CloseCode::Busy => RouteError::Busy,
                     CloseCode::Done | CloseCode::Crypto | CloseCode::Protocol => RouteError::Broken,
                 };
+                if matches!(code, CloseCode::Unreachable | CloseCode::UnknownRelay) {
+                    cx.paces.no_way(link, route.relay, cx.now.mono);
+                }
                 if code == CloseCode::Crypto {
                     // The onion key may have changed.
                     doors.ask_directory(Some(route.relay), cx);
@@ -322,10 +343,13 @@ impl Routes {
             }
             (Reply::Item { .. } | Reply::Notice(_), _) => cx.fault(),
             (reply, _) => {
-                let Some((token, _)) = route.asked.remove(&number) else {
+                let Some((token, stamp)) = route.asked.remove(&number) else {
                     cx.fault();
                     return;
                 };
+                if let Some(link) = route.link {
+                    cx.paces.answered(link, stamp, cx.now.mono);
+                }
                 let answer = match reply {
                     Reply::Refused(code) => Err(RouteError::Refused(code)),
                     reply => Ok(reply),
@@ -344,17 +368,60 @@ impl Routes {
         }
     }
 
-    /// A tunnel's alarm. Returns the link of an overdue request: it may be dead.
+    /// The door answered a heartbeat: what was sent before it has reached the door. A relay that is silent although the door had its
+    /// question for long enough does not answer at all.
+    pub(crate) fn on_echo(&mut self, link: LinkId, probe: Stamp, cx: &mut Cx<'_>) {
+        let doubt = cx.paces.doubt_ms(link);
+        let mut silent = Vec::new();
+        for (id, route) in self.routes.iter_mut().filter(|(_, route)| route.link == Some(link)) {
+            let Some(oldest) = route.oldest() else { continue };
+            let enough = if route.opening.is_some() { doubt.max(REACH_MS) } else { doubt };
+            match route.there {
+                Some(there) if probe.at >= there.after_ms(enough) => silent.push(*id),
+                Some(_) => {}
+                None if oldest.upto <= probe.upto => {
+                    route.there = Some(cx.now.mono);
+                    cx.timers.set(Alarm::Tunnel(*id), cx.now.mono.after_ms(doubt));
+                }
+                None => {}
+            }
+        }
+        for id in silent {
+            if let Some(route) = self.routes.get(&id) {
+                cx.paces.no_way(link, route.relay, cx.now.mono);
+            }
+            cx.paces.tunnel_silent(link);
+            self.close(id, RouteError::Timeout, Some(CloseCode::Done), cx);
+        }
+    }
+
+    /// A tunnel's alarm. Returns the link of an overdue answer: it may be dead.
     pub(crate) fn on_alarm(&mut self, id: u32, cx: &mut Cx<'_>) -> Option<LinkId> {
         let route = self.routes.get(&id)?;
         let since = |at: Mono| cx.now.mono.0.saturating_sub(at.0) / 1_000;
-        let oldest = route.asked.values().map(|(_, at)| *at).min();
-        let waiting = matches!(route.phase, Phase::Waiting | Phase::Opening(_));
-        if oldest.is_some_and(|at| since(at) >= ANSWER_MS) || waiting && since(route.born) >= ANSWER_MS {
-            let link = route.link;
-            let error = if link.is_none() { RouteError::UnknownRelay } else { RouteError::Timeout };
-            self.close(id, error, Some(CloseCode::Done), cx);
-            return link;
+        let Some(link) = route.link else {
+            if self.held.contains(&id) {
+                cx.alarm_in(Alarm::Tunnel(id), HELD_MS);
+                return None;
+            }
+            // The door is still being asked where this relay is.
+            let patience = cx.paces.patience_ms().max(UNKNOWN_MS);
+            if since(route.born) >= patience {
+                self.close(id, RouteError::UnknownRelay, None, cx);
+            } else {
+                cx.alarm_in(Alarm::Tunnel(id), patience.saturating_sub(since(route.born)).max(50));
+            }
+            return None;
+        };
+        if let Some(oldest) = route.oldest() {
+            let doubt = cx.paces.doubt_ms(link);
+            let silent = since(route.there.unwrap_or(route.heard.max(oldest.at)));
+            if silent >= doubt {
+                cx.alarm_in(Alarm::Tunnel(id), doubt);
+                return Some(link);
+            }
+            cx.alarm_in(Alarm::Tunnel(id), doubt - silent);
+            return None;
         }
         let quiet = route.asked.is_empty() && route.queue.is_empty();
         let kept = route.lane.listens();
@@ -362,11 +429,10 @@ impl Routes {
             self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
             return None;
         }
-        let next = match oldest {
-            Some(at) => ANSWER_MS.saturating_sub(since(at)),
-            None if waiting => ANSWER_MS.saturating_sub(since(route.born)),
-            None if kept => AGE_MS.saturating_sub(since(route.born)),
-            None => IDLE_MS.saturating_sub(since(route.used)),
+        let next = if kept {
+            AGE_MS.saturating_sub(since(route.born))
+        } else {
+            IDLE_MS.saturating_sub(since(route.used))
         };
         // Not at once again: a request may be waiting for a window that only an answer opens.
         cx.alarm_in(Alarm::Tunnel(id), next.max(50));
@@ -377,6 +443,7 @@ impl Routes {
     fn close(&mut self, id: u32, error: RouteError, code: Option<CloseCode>, cx: &mut Cx<'_>) {
         let Some(route) = self.routes.remove(&id) else { return };
         self.by_lane.remove(&(route.lane, route.relay));
+        self.held.retain(|held| *held != id);
         cx.timers.cancel(Alarm::Tunnel(id));
         if let (Some(link), Some(code)) = (route.link, code) {
             send(link, Frame::new(Kind::Close, id, vec![code as u8]), cx);
@@ -393,13 +460,26 @@ impl Routes {
             _ => {}
         }
     }
+
+    /// Closes the tunnel of a mailbox that is given up.
+    pub(crate) fn drop_mailbox(&mut self, mailbox: u32, cx: &mut Cx<'_>) {
+        let held = self.routes.iter().find(|(_, route)| route.lane == Lane::Mailbox(mailbox));
+        if let Some(id) = held.map(|(id, _)| *id) {
+            self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
+        }
+    }
 }
 
 impl Route {
-    fn number(&mut self, token: Token, now: Mono) -> u32 {
+    fn number(&mut self) -> u32 {
         let number = self.next_request;
-        self.next_request = self.next_request.wrapping_add(1).max(1);
-        self.asked.insert(number, (token, now));
+        self.next_request = number.wrapping_add(1).max(1);
         number
+    }
+
+    /// The first of what is not answered.
+    fn oldest(&self) -> Option<Stamp> {
+        let asked = self.asked.values().map(|(_, stamp)| *stamp);
+        asked.chain(self.opening).min_by_key(|stamp| stamp.upto)
     }
 }

@@ -3,7 +3,8 @@
 use super::api::{ContactId, Event, StoredMessage};
 use super::contact::{Card, Contact, Talk};
 use super::cx::Signal;
-use super::{Engine, outbox};
+use super::terms::Terms;
+use super::{Engine, changes, outbox};
 use crate::core::{Key, LoadId, Range, Space, Value};
 use std::collections::BTreeMap;
 
@@ -15,8 +16,6 @@ enum Wanted {
     /// The received messages of a contact that nothing in order covers, and the newest one.
     Received(ContactId),
     LastReceived(ContactId),
-    /// Received bodies that no conversation shows and that nothing in order covers.
-    Early(ContactId),
     /// The newest line of a group.
     Line(super::group_api::GroupNumber),
 }
@@ -51,6 +50,9 @@ impl Engine {
             Space::GroupOut,
             Space::GroupSeed,
             Space::GroupCell,
+            Space::Terms,
+            Space::Change,
+            Space::Reset,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -84,20 +86,10 @@ impl Engine {
                     contact.next_seq = key.seq.saturating_add(1);
                     note_position(contact, value);
                 }
-                // Records of bodies that no conversation shows are gone once they are delivered.
+                // Records of letters are gone once they are delivered.
                 if let Some(contact) = self.contacts.get_mut(&id) {
-                    let packed = contact.talk.as_ref().map_or(1, |talk| talk.next_pack);
+                    let packed = contact.talk.as_ref().map_or(1, |talk| talk.next_pack.max(talk.top_pack));
                     contact.next_seq = contact.next_seq.max(packed);
-                }
-            }
-            Wanted::Early(id) => {
-                if let Some(contact) = self.contacts.get_mut(&id) {
-                    for (key, value) in rows {
-                        let position = u64::from_be_bytes(crate::ids::first(value));
-                        contact.position = contact.position.max(position.saturating_add(1));
-                        contact.early.insert(key.seq, position);
-                        contact.hidden_early.insert(key.seq, true);
-                    }
                 }
             }
             Wanted::Line(number) => {
@@ -159,6 +151,12 @@ impl Engine {
                     _ => self.faults += 1,
                 }
             }
+            Space::Reset => {
+                let id = outbox::contact_of(&key.group);
+                let (resets, mut cx) = self.with_resets();
+                let tags = resets.load(id, key.seq, value, &mut cx);
+                self.inbox.expect_reset(id, &tags);
+            }
             Space::OutState => {
                 let id = outbox::contact_of(&key.group);
                 let (contacts, mut cx) = self.with_contacts();
@@ -176,6 +174,21 @@ impl Engine {
                 let (groups, mut cx) = self.with_groups();
                 groups.load(key, value, &mut cx);
             }
+            Space::Terms => {
+                let id = ContactId(key.seq as u32);
+                match (Terms::decode(value), self.contacts.get_mut(&id)) {
+                    (Ok(terms), Some(contact)) => contact.terms = terms,
+                    _ => self.faults += 1,
+                }
+            }
+            Space::Change => {
+                let id = outbox::contact_of(&key.group);
+                let (contacts, mut cx) = self.with_contacts();
+                match contacts.get_mut(&id) {
+                    Some(contact) => changes::restore(contact, key.seq, value, &mut cx),
+                    None => cx.fault(),
+                }
+            }
             _ => {}
         }
     }
@@ -192,7 +205,6 @@ impl Engine {
                 |space, from, limit, newest| Range::Group { space, group, from, to: u64::MAX, limit, newest };
             self.want(Wanted::Sent(id), newest(Space::Sent, 0, 1, true));
             self.want(Wanted::LastReceived(id), newest(Space::Received, 0, 1, true));
-            self.want(Wanted::Early(id), newest(Space::Early, next, super::contact::EARLY_MAX, false));
             self.want(Wanted::Received(id), newest(Space::Received, next, super::contact::EARLY_MAX, false));
         }
     }
@@ -207,12 +219,14 @@ impl Engine {
             let (contacts, mut cx) = self.with_contacts();
             if let Some(contact) = contacts.get_mut(&id) {
                 super::meeting::on_network(contact, &mut cx);
+                changes::resume(contact, &mut cx);
                 if contact.talk.as_ref().is_some_and(|talk| talk.owes) {
                     cx.alarm_by(super::cx::Alarm::Ack(id), 20);
                 }
             }
         }
         self.start_groups();
+        self.mend_sessions();
         let (doors, mut cx) = self.with_doors();
         doors.dial(&mut cx);
         cx.notify(Event::Ready);

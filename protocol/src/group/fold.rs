@@ -1,4 +1,4 @@
-//! The fold: from any set of operations to the one roster that everybody with the same set sees (SPEC §9.3).
+//! The fold: from any set of operations to the one roster that everybody with the same set sees (SPEC §10.3).
 //!
 //! Operations of somebody who was removed at the same time count for nothing, so that a removed admin can not date operations back.
 //! Removals are the exception: only a removal by a higher role undoes one, so that admins who remove each other are both out.

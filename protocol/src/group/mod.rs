@@ -1,4 +1,4 @@
-//! Groups: who belongs to one is decided by a log of signed operations that every member folds to the same roster (SPEC §9).
+//! Groups: who belongs to one is decided by a log of signed operations that every member folds to the same roster (SPEC §10).
 //!
 //! Nothing here depends on the order in which things arrive: [`log`] holds operations as a causal graph, [`fold`] turns any set of them
 //! into a [`fold::Roster`], [`post`] is what members say, [`seed`] how it is sealed for all of them at once, [`wire`] how both travel between two members.

@@ -1,4 +1,4 @@
-//! Group seeds: one random secret for all members of one roster, from which each author's chain of message keys follows (SPEC §9.6).
+//! Group seeds: one random secret for all members of one roster, from which each author's chain of message keys follows (SPEC §10.6).
 //!
 //! A seed is made anew whenever the roster has changed before the next message is written: whoever was removed has no slot in it, and
 //! whoever joined has none in earlier ones. Seeds made at the same time live beside each other; there is nothing to agree on.

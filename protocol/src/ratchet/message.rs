@@ -1,5 +1,6 @@
 //! One ratchet message: its header, its body, and the derivations in between.
 
+use super::pq::Piece;
 use super::state::Key;
 use crate::cell::OUTER_BYTES;
 use crate::crypto::RemoteDhKey;
@@ -25,9 +26,9 @@ pub(super) struct RootStep {
     pub(super) next_header: Key,
 }
 
-/// `HKDF(salt = root, ikm = shared | 32 bytes of the post-quantum chain, 96)`; that chain has not begun, so its bytes are zeros.
-pub(super) fn root_step(root: &[u8; 32], shared: &[u8; 32]) -> RootStep {
-    let ikm = Zeroizing::new([&shared[..], &[0; 32]].concat());
+/// `HKDF(salt = root, ikm = shared | secret of a post-quantum epoch or 32 zeros, 96)`.
+pub(super) fn root_step(root: &[u8; 32], shared: &[u8; 32], epoch_secret: &[u8; 32]) -> RootStep {
+    let ikm = Zeroizing::new([&shared[..], epoch_secret].concat());
     let out = derive::<96>(root, &ikm, DR_ROOT);
     let part = |at: usize| Zeroizing::new(first(out.get(at..).unwrap_or_default()));
     RootStep { root: part(0), chain: part(32), next_header: part(64) }
@@ -43,6 +44,10 @@ pub(super) struct Header {
     pub(super) key: RemoteDhKey,
     pub(super) previous: u32,
     pub(super) number: u32,
+    /// The post-quantum epoch that its chain mixed into the root key, or 0; the same in all messages of a chain.
+    pub(super) mix: u32,
+    /// The newest post-quantum epoch that its sender knows both sides to hold.
+    pub(super) ack: u32,
 }
 
 impl Header {
@@ -52,8 +57,8 @@ impl Header {
         salt: &[u8; SALT_BYTES],
         outer: &[u8; OUTER_BYTES],
     ) -> [u8; HEADER_BYTES] {
-        let plain =
-            [&self.key.0[..], &self.previous.to_be_bytes(), &self.number.to_be_bytes(), &[0; 8]].concat();
+        let numbers = [self.previous, self.number, self.mix, self.ack].map(u32::to_be_bytes);
+        let plain = [&self.key.0[..], numbers.as_flattened()].concat();
         first(&xseal(key, salt, outer, &plain))
     }
 
@@ -65,13 +70,13 @@ impl Header {
     ) -> Result<Self, PeerFault> {
         let plain = xopen(key, salt, outer, sealed)?;
         let mut reader = Reader(&plain);
-        let header = Self {
+        Ok(Self {
             key: RemoteDhKey(*reader.take().ok_or(PeerFault::Length)?),
             previous: reader.u32().ok_or(PeerFault::Length)?,
             number: reader.u32().ok_or(PeerFault::Length)?,
-        };
-        // The post-quantum ratchet is laid out and not begun: a peer that uses it speaks a later version.
-        if reader.u64() == Some(0) { Ok(header) } else { Err(PeerFault::UnknownCritical) }
+            mix: reader.u32().ok_or(PeerFault::Length)?,
+            ack: reader.u32().ok_or(PeerFault::Length)?,
+        })
     }
 }
 
@@ -81,17 +86,24 @@ fn message_cipher(message_key: &Key, salt: &[u8; SALT_BYTES]) -> (Key, [u8; 12])
     (Zeroizing::new(first(&out[..])), first(out.get(32..).unwrap_or_default()))
 }
 
-/// `length 2, payload | zeros`, sealed; fills a message of `room` bytes. The caller has checked that the payload fits.
+/// Bytes that a payload leaves free in a message of `room` bytes.
+pub(super) const fn free_room(payload: &[u8], room: usize) -> usize {
+    room.saturating_sub(OVERHEAD_BYTES).saturating_sub(payload.len())
+}
+
+/// `length 2, payload | piece | zeros`, sealed; fills a message of `room` bytes. The caller has checked that payload and piece fit.
 pub(super) fn seal_body(
     message_key: &Key,
     salt: &[u8; SALT_BYTES],
     bound: &[u8; 32],
     sealed_header: &[u8; HEADER_BYTES],
     payload: &[u8],
+    piece: &[u8],
     room: usize,
 ) -> Vec<u8> {
     let mut plain = Zeroizing::new(vec![0; room.saturating_sub(OVERHEAD_BYTES - 2)]);
-    let content = (payload.len() as u16).to_be_bytes().into_iter().chain(payload.iter().copied());
+    let length = (payload.len() as u16).to_be_bytes();
+    let content = length.into_iter().chain(payload.iter().copied()).chain(piece.iter().copied());
     plain.iter_mut().zip(content).for_each(|(to, from)| *to = from);
     let (key, nonce) = message_cipher(message_key, salt);
     seal(&key, &nonce, &[&bound[..], sealed_header].concat(), &plain)
@@ -103,14 +115,12 @@ pub(super) fn open_body(
     bound: &[u8; 32],
     sealed_header: &[u8; HEADER_BYTES],
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, PeerFault> {
+) -> Result<(Zeroizing<Vec<u8>>, Option<Piece>), PeerFault> {
     let (key, nonce) = message_cipher(message_key, salt);
     let plain = open(&key, &nonce, &[&bound[..], sealed_header].concat(), sealed)?;
     let mut reader = Reader(&plain);
     let length = usize::from(reader.u16().ok_or(PeerFault::Length)?);
     let payload = reader.slice(length).ok_or(PeerFault::Length)?;
-    if reader.0.iter().any(|byte| *byte != 0) {
-        return Err(PeerFault::Padding);
-    }
-    Ok(Zeroizing::new(payload.to_vec()))
+    let piece = Piece::decode(reader.0)?;
+    Ok((Zeroizing::new(payload.to_vec()), piece))
 }

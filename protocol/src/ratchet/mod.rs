@@ -1,6 +1,7 @@
 //! The Double Ratchet with header encryption (Signal, revision 3, §4), message keys salted by the header nonce (SPEC §6b, DESIGN P5).
 
 mod message;
+mod pq;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -9,7 +10,8 @@ use crate::cell::OUTER_BYTES;
 use crate::crypto::{LocalDhKey, RemoteDhKey};
 use crate::error::PeerFault;
 use crate::limits::SKIP_MAX;
-use message::{Header, SALT_BYTES, chain_step, open_body, root_step, seal_body};
+use message::{Header, SALT_BYTES, chain_step, free_room, open_body, root_step, seal_body};
+use pq::{Piece, Pq};
 use rand_core::CryptoRng;
 use state::{Chain, Key, ReceiveChain, SendChain};
 use std::collections::VecDeque;
@@ -59,6 +61,8 @@ pub(crate) struct Ratchet {
     next_receive_header: Key,
     /// Finished receiving chains, oldest first.
     old: VecDeque<Chain>,
+    /// The post-quantum half.
+    pq: Pq,
 }
 
 /// Which chain a header belongs to.
@@ -79,19 +83,20 @@ impl Ratchet {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, PeerFault> {
         let own = LocalDhKey::generate(rng);
-        let step = root_step(shared, &*own.agree(theirs)?);
+        let step = root_step(shared, &*own.agree(theirs)?, &[0; 32]);
         Ok(Self {
             bound: *bound,
             root: step.root,
             own: own.to_bytes(),
             theirs: Some(*theirs),
-            send: Some(SendChain { header: Zeroizing::new(*header), key: step.chain }),
+            send: Some(SendChain { header: Zeroizing::new(*header), key: step.chain, mix: 0 }),
             next_send_header: step.next_header,
             sent: 0,
             previous: 0,
             receive: None,
             next_receive_header: Zeroizing::new(*answer_header),
             old: VecDeque::new(),
+            pq: Pq::new(true),
         })
     }
 
@@ -115,6 +120,7 @@ impl Ratchet {
             receive: None,
             next_receive_header: Zeroizing::new(*header),
             old: VecDeque::new(),
+            pq: Pq::new(false),
         }
     }
 
@@ -135,13 +141,20 @@ impl Ratchet {
         let chain = self.send.as_mut().ok_or(SealError::Exhausted)?;
         let number = self.sent;
         let after = number.checked_add(1).ok_or(SealError::Exhausted)?;
-        let header =
-            Header { key: LocalDhKey::from_bytes(&self.own).public(), previous: self.previous, number };
+        let piece = self.pq.piece(free_room(payload, room), rng).as_ref().map(Piece::encode);
+        let header = Header {
+            key: LocalDhKey::from_bytes(&self.own).public(),
+            previous: self.previous,
+            number,
+            mix: chain.mix,
+            ack: self.pq.done(),
+        };
         let (message_key, next) = chain_step(&chain.key);
         let mut salt = [0; SALT_BYTES];
         rng.fill_bytes(&mut salt);
         let sealed_header = header.seal(&chain.header, &salt, outer);
-        let body = seal_body(&message_key, &salt, &self.bound, &sealed_header, payload, room);
+        let piece = piece.unwrap_or_default();
+        let body = seal_body(&message_key, &salt, &self.bound, &sealed_header, payload, &piece, room);
         chain.key = next;
         self.sent = after;
         Ok([&salt[..], &sealed_header, &body].concat())
@@ -153,11 +166,12 @@ impl Ratchet {
         let theirs = self.theirs.ok_or(SealError::Exhausted)?;
         let own = LocalDhKey::generate(rng);
         let shared = own.agree(&theirs).map_err(|_| SealError::Exhausted)?;
-        let step = root_step(&self.root, &shared);
+        let (mix, secret) = self.pq.mix();
+        let step = root_step(&self.root, &shared, &secret);
         let header = core::mem::replace(&mut self.next_send_header, step.next_header);
         self.root = step.root;
         self.own = own.to_bytes();
-        self.send = Some(SendChain { header, key: step.chain });
+        self.send = Some(SendChain { header, key: step.chain, mix });
         self.previous = self.sent;
         self.sent = 0;
         Ok(())
@@ -182,10 +196,16 @@ impl Ratchet {
                 .and_then(|chain| chain.skipped.remove(&header.number))
                 .ok_or(PeerFault::Replay)?,
         };
-        let payload = open_body(&key, salt, &self.bound, sealed_header, body)?;
+        let (payload, piece) = open_body(&key, salt, &self.bound, sealed_header, body)?;
+        copy.pq.on_message(header.ack, piece);
         copy.trim();
         *self = copy;
         Ok(payload)
+    }
+
+    /// The newest post-quantum epoch in the root key.
+    pub(crate) const fn pq_epoch(&self) -> u32 {
+        self.pq.mixed()
     }
 
     /// The chain whose header key opens the header.
@@ -209,7 +229,8 @@ impl Ratchet {
             self.old.push_back(finished.chain);
         }
         let shared = LocalDhKey::from_bytes(&self.own).agree(&header.key)?;
-        let step = root_step(&self.root, &shared);
+        let secret = self.pq.mix_of(header.mix)?;
+        let step = root_step(&self.root, &shared, &secret);
         self.root = step.root;
         let chain_header = core::mem::replace(&mut self.next_receive_header, step.next_header);
         self.theirs = Some(header.key);
@@ -220,6 +241,7 @@ impl Ratchet {
                 theirs: header.key,
                 key: step.chain,
                 next: 0,
+                mix: header.mix,
             })
             .key(header)
     }

@@ -1,6 +1,7 @@
 //! The chains of a ratchet and how its state is stored.
 
 use super::message::{Header, chain_step};
+use super::pq::Pq;
 use super::{OLD_CHAINS_MAX, Ratchet};
 use crate::crypto::RemoteDhKey;
 use crate::crypto::fixed::Reader;
@@ -16,6 +17,8 @@ pub(super) type Key = Zeroizing<[u8; 32]>;
 pub(super) struct SendChain {
     pub(super) header: Key,
     pub(super) key: Key,
+    /// The post-quantum epoch that it mixed, or 0.
+    pub(super) mix: u32,
 }
 
 /// The header key of a receiving chain and the message keys that were passed over.
@@ -40,6 +43,8 @@ pub(super) struct ReceiveChain {
     pub(super) key: Key,
     /// Number of the next message whose key was not derived yet.
     pub(super) next: u32,
+    /// The post-quantum epoch that it mixed, or 0.
+    pub(super) mix: u32,
 }
 
 impl ReceiveChain {
@@ -59,7 +64,7 @@ impl ReceiveChain {
 
     /// The key of the message with `header`.
     pub(super) fn key(&mut self, header: &Header) -> Result<Key, PeerFault> {
-        if header.key != self.theirs {
+        if header.key != self.theirs || header.mix != self.mix {
             return Err(PeerFault::Malformed);
         }
         if header.number < self.next {
@@ -106,12 +111,12 @@ fn read_chain(reader: &mut Reader<'_>) -> Option<Chain> {
 
 impl Ratchet {
     /// `bound 32 | root 32 | own key 32 | next send header 32 | next receive header 32 | sent 4 | previous 4 | what follows 1`, then those
-    /// that are there of `their key 32`, `send header 32, chain 32`, `their key 32, chain 32, next 4, chain record`, then `count 1` and
-    /// chain records of old chains. A chain record is `header 32 | count 2 | (number 4, message key 32)…`.
+    /// that are there of `their key 32`, `send header 32, chain 32, mix 4`, `their key 32, chain 32, next 4, mix 4, chain record`, then `count 1`
+    /// and chain records of old chains, then the post-quantum half. A chain record is `header 32 | count 2 | (number 4, message key 32)…`.
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let chains = self.old.iter().chain(self.receive.as_ref().map(|receive| &receive.chain));
         // The exact room beforehand, so that growing leaves no copy of a secret behind.
-        let room = 512 + chains.map(|chain| 34 + 36 * chain.skipped.len()).sum::<usize>();
+        let room = 512 + Pq::ENCODED_MAX + chains.map(|chain| 34 + 36 * chain.skipped.len()).sum::<usize>();
         let mut out = Zeroizing::new(Vec::with_capacity(room));
         out.extend_from_slice(&self.bound);
         for key in [&self.root, &self.own, &self.next_send_header, &self.next_receive_header] {
@@ -130,15 +135,18 @@ impl Ratchet {
         if let Some(send) = &self.send {
             out.extend_from_slice(&send.header[..]);
             out.extend_from_slice(&send.key[..]);
+            out.extend_from_slice(&send.mix.to_be_bytes());
         }
         if let Some(receive) = &self.receive {
             out.extend_from_slice(&receive.theirs.0);
             out.extend_from_slice(&receive.key[..]);
             out.extend_from_slice(&receive.next.to_be_bytes());
+            out.extend_from_slice(&receive.mix.to_be_bytes());
             write_chain(&mut out, &receive.chain);
         }
         out.push(self.old.len() as u8);
         self.old.iter().for_each(|chain| write_chain(&mut out, chain));
+        self.pq.encode(&mut out);
         out
     }
 
@@ -158,18 +166,20 @@ impl Ratchet {
         }
         let mut send = None;
         if follows & HAS_SEND != 0 {
-            send = Some(SendChain { header: read_key(reader)?, key: read_key(reader)? });
+            send = Some(SendChain { header: read_key(reader)?, key: read_key(reader)?, mix: reader.u32()? });
         }
         let mut receive = None;
         if follows & HAS_RECEIVE != 0 {
             let (theirs, key, next) = (RemoteDhKey(*reader.take()?), read_key(reader)?, reader.u32()?);
-            receive = Some(ReceiveChain { chain: read_chain(reader)?, theirs, key, next });
+            let mix = reader.u32()?;
+            receive = Some(ReceiveChain { chain: read_chain(reader)?, theirs, key, next, mix });
         }
         let count = usize::from(reader.u8()?);
         if count > OLD_CHAINS_MAX {
             return None;
         }
         let old = (0..count).map(|_| read_chain(reader)).collect::<Option<VecDeque<_>>>()?;
+        let pq = Pq::decode(reader)?;
         reader.end()?;
         Some(Self {
             bound,
@@ -183,6 +193,7 @@ impl Ratchet {
             receive,
             next_receive_header,
             old,
+            pq,
         })
     }
 }

@@ -45,8 +45,10 @@ fn a_peer_that_breaks_the_format_is_refused_and_changes_nothing() {
         (&nothing as &dyn Fn(&mut [u8; 48]), &[0, 1, b'x', 0, 1][..], PeerFault::Padding),
         (&nothing, &[0, 4, b'x', 0, 0], PeerFault::Length),
         (&nothing, &[0], PeerFault::Length),
-        (&|plain| plain[43] = 1, &[0, 0], PeerFault::UnknownCritical),
-        (&|plain| plain[47] = 1, &[0, 0], PeerFault::UnknownCritical),
+        // An epoch that nobody has.
+        (&|plain| plain[43] = 1, &[0, 0], PeerFault::Bound),
+        // A piece that is cut off, and one with something behind it.
+        (&nothing, &[0, 0, 1, 0, 0], PeerFault::Length),
         // The neutral point as ratchet key.
         (&|plain| plain[..32].fill(0), &[0, 0], PeerFault::WeakKey),
         (&|plain| plain[36..40].fill(0xff), &[0, 0], PeerFault::Bound),
@@ -84,7 +86,7 @@ fn a_body_fills_its_room_to_the_byte() {
     for length in [0, 1, ROOM - OVERHEAD_BYTES] {
         let payload = vec![1; length];
         let key = Zeroizing::new([1; 32]);
-        let body = seal_body(&key, &SALT, &[2; 32], &[3; HEADER_BYTES], &payload, ROOM);
+        let body = seal_body(&key, &SALT, &[2; 32], &[3; HEADER_BYTES], &payload, &[], ROOM);
         assert_eq!(SALT_BYTES + HEADER_BYTES + body.len(), ROOM);
     }
 }

@@ -1,6 +1,6 @@
 //! What the shell may ask of a relay's core, and what it is told.
 
-use crate::descriptor::{Descriptor, Door, RelayAddr};
+use crate::descriptor::{Descriptor, Door, RelayAddr, SlotKey};
 use crate::ids::{RelayId, SlotId};
 use zeroize::Zeroizing;
 
@@ -102,4 +102,8 @@ pub enum RelayEvent {
     Judged(u64, Verdict),
     /// A verified descriptor of another relay, new or newer: the only source of addresses to dial.
     Learned(RelayId, Descriptor, Vec<u8>),
+    /// A slot lives: web doors let its holders in.
+    SlotLives(SlotKey),
+    /// A slot has ended.
+    SlotEnded(SlotId),
 }

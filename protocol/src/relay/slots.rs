@@ -1,8 +1,10 @@
 //! Slots: who may use this relay as a door, the guest slots they pass on, and how much each may send.
 
+use super::api::RelayEvent;
 use super::cx::Cx;
 use super::limits::{GUEST_TTL_S, GUESTS_PER_ROOT_MAX, SLOTS_MAX};
 use crate::core::{Key, Mono, Op, Space, Value};
+use crate::descriptor::SlotKey;
 use crate::error::PeerFault;
 use crate::ids::SlotId;
 use crate::limits::GUEST_SLOTS_MAX;
@@ -92,6 +94,13 @@ impl Slots {
         }
     }
 
+    /// Tells the shell of all slots, once they are loaded.
+    pub(super) fn announce(&self, cx: &mut Cx) {
+        for (id, slot) in &self.slots {
+            cx.notify(RelayEvent::SlotLives(SlotKey { slot: *id, key: slot.key.clone() }));
+        }
+    }
+
     /// Makes a slot here: its id and secret, or `None` if there are too many.
     pub(super) fn make(&mut self, cx: &mut Cx) -> Option<(SlotId, Zeroizing<[u8; 32]>)> {
         if self.slots.len() >= SLOTS_MAX {
@@ -105,6 +114,7 @@ impl Slots {
         }
         let slot = Slot { key: secret.clone(), expiry_s: None, parent: None, root: id, guests: 0 };
         cx.put(key(id), Self::encode(id, &slot));
+        cx.notify(RelayEvent::SlotLives(SlotKey { slot: id, key: secret.clone() }));
         self.slots.insert(id, slot);
         Some((id, secret))
     }
@@ -160,6 +170,7 @@ impl Slots {
             guests,
         };
         cx.put(key(id), Self::encode(id, &slot));
+        cx.notify(RelayEvent::SlotLives(SlotKey { slot: id, key: slot.key.clone() }));
         self.slots.insert(id, slot);
         Ok((id, true))
     }
@@ -184,6 +195,7 @@ impl Slots {
             }
             self.used.remove(&id);
             cx.fx.write(Op::Remove(key(id)));
+            cx.notify(RelayEvent::SlotEnded(id));
             ended.push(id);
         }
         ended

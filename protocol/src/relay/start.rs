@@ -60,6 +60,7 @@ impl RelayCore {
         let now = self.cx.now;
         self.sweep_at = Some(now.mono.after_ms(SWEEP_MS));
         self.onion.rotate(&mut self.cx);
+        self.slots.announce(&mut self.cx);
         self.cx.notify(RelayEvent::Ready);
         self.onion.announce(&mut self.cx);
     }

@@ -2,7 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod disk;
-mod people;
+pub mod people;
 mod turn;
 
 pub use disk::Disk;
@@ -100,6 +100,9 @@ pub struct World {
     /// Frames that cross relays to people are dropped with their link with this chance per thousand.
     pub cut_permille: u64,
     pub frames: u64,
+    /// Bytes that people have on the way to each relay, and the most there ever were on one link.
+    flying: BTreeMap<LinkId, usize>,
+    pub most_flying: usize,
     /// Crash this host when it has been handed so many batches: the batch is lost or kept as `keep` says.
     pub crash_at: Option<(Host, u64, bool)>,
     batches: BTreeMap<Host, u64>,
@@ -121,6 +124,8 @@ impl World {
             fsync_us: 200,
             cut_permille: 0,
             frames: 0,
+            flying: BTreeMap::new(),
+            most_flying: 0,
             crash_at: None,
             batches: BTreeMap::new(),
             descriptors: Vec::new(),
@@ -318,6 +323,11 @@ impl World {
             What::Frame(host, life, link, frame) => {
                 if self.life(host) == life && self.links.contains_key(&link) {
                     self.frames += 1;
+                    if matches!(host, Host::Relay(_))
+                        && let Some(flying) = self.flying.get_mut(&link)
+                    {
+                        *flying = flying.saturating_sub(frame.encode().len());
+                    }
                     if self.cut_permille > 0 && self.rng.next_u64() % 1_000 < self.cut_permille {
                         self.cut(link, Reason::Lost);
                         return;
@@ -470,6 +480,11 @@ impl World {
                     // What crosses a link is what its bytes say.
                     let frame = Frame::decode(&frame.encode()).expect("own frames are well formed");
                     let (delay, life) = (self.latency_us, self.life(to));
+                    if matches!(host, Host::Person(_)) {
+                        let flying = self.flying.entry(link).or_default();
+                        *flying += frame.encode().len();
+                        self.most_flying = self.most_flying.max(*flying);
+                    }
                     self.at(delay, What::Frame(to, life, link, frame));
                 }
             }

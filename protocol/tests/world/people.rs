@@ -1,12 +1,13 @@
 //! What people in the world do and see.
 
 use super::{Host, World};
+use karvon_protocol::body::{Body, Content};
 use karvon_protocol::core::*;
 use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::api::{Command, ContactId, ContactInfo, Event, Meeting, Reply, StoredMessage};
 use karvon_protocol::error::ErrorKind;
+use karvon_protocol::ids::MessageId;
 use karvon_protocol::relay::api::{RelayCommand, RelayReply};
-use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 impl World {
@@ -18,6 +19,13 @@ impl World {
             Some(Ok(RelayReply::Door(door))) => door,
             other => panic!("no slot: {other:?}"),
         }
+    }
+
+    /// A relay forgets all cells it has confirmed, without telling anybody.
+    pub fn lose_cells(&mut self, relay: usize) {
+        self.crash(Host::Relay(relay));
+        self.relays[relay].node.disk.cells.clear();
+        self.start(Host::Relay(relay));
     }
 
     /// Gives a command and returns its number.
@@ -84,30 +92,51 @@ impl World {
 
     /// Texts that lie in the store of a person, received from a contact, in order of their numbers.
     pub fn received(&self, person: usize, from: ContactId) -> Vec<String> {
+        let shown = self.rows(person, from, Space::Received).into_iter().filter(|(_, row)| !row.marks.hidden);
+        shown.map(|(_, row)| text_of(&row).unwrap_or_else(|| panic!("no text: {row:?}"))).collect()
+    }
+
+    /// All rows of one author in a conversation as they lie in the store of a person, in order of their numbers.
+    pub fn rows(&self, person: usize, with: ContactId, space: Space) -> Vec<(u64, StoredMessage)> {
         let rows = self.people[person].node.disk.load(&Range::Group {
-            space: Space::Received,
-            group: from.group(),
+            space,
+            group: with.group(),
             from: 0,
             to: u64::MAX,
             limit: usize::MAX,
             newest: false,
         });
-        let texts: Vec<_> = rows
-            .iter()
-            .map(|(key, value)| {
-                let message = StoredMessage::decode(value).unwrap();
-                let body = karvon_protocol::body::Body::decode(&message.body).unwrap();
-                match body.content {
-                    karvon_protocol::body::Content::Text(text) => (key.seq, message.position, text),
-                    other => panic!("{other:?}"),
-                }
-            })
-            .collect();
-        let positions: Vec<_> = texts.iter().map(|(_, position, _)| *position).collect();
+        let rows: Vec<_> =
+            rows.iter().map(|(key, value)| (key.seq, StoredMessage::decode(value).unwrap())).collect();
+        let positions: Vec<_> = rows.iter().map(|(_, row)| row.position).collect();
         assert!(positions.is_sorted(), "shown out of order: {positions:?}");
-        let seqs: BTreeSet<_> = texts.iter().map(|(seq, ..)| *seq).collect();
-        assert_eq!(seqs.len(), texts.len());
-        texts.into_iter().map(|(.., text)| text).collect()
+        rows
+    }
+
+    /// One message as it lies in the store of a person.
+    pub fn row(&self, person: usize, with: ContactId, mine: bool, seq: u64) -> StoredMessage {
+        let space = if mine { Space::Sent } else { Space::Received };
+        let found = self.rows(person, with, space).into_iter().find(|(number, _)| *number == seq);
+        found.unwrap_or_else(|| panic!("person {person} has no message {seq}")).1
+    }
+
+    /// Gives a command that queues a body, and returns its id and number.
+    pub fn queue(&mut self, person: usize, command: Command) -> (MessageId, u64) {
+        match self.ask(person, command) {
+            Ok(Reply::Queued { id, seq }) => (id, seq),
+            other => panic!("not queued: {other:?}"),
+        }
+    }
+
+    /// Whether `needle` lies in any record of a person's store.
+    pub fn holds(&self, person: usize, needle: &str) -> bool {
+        let needle = needle.as_bytes();
+        self.people[person]
+            .node
+            .disk
+            .kv
+            .values()
+            .any(|value| value.windows(needle.len()).any(|part| part == needle))
     }
 
     pub fn delivered_below(&mut self, person: usize, to: ContactId) -> u64 {
@@ -120,5 +149,13 @@ impl World {
     /// Whether an event was told to a person.
     pub fn told(&self, person: usize, event: &Event) -> bool {
         self.people[person].node.events.contains(event)
+    }
+}
+
+/// The text of a message.
+pub fn text_of(row: &StoredMessage) -> Option<String> {
+    match Body::decode(&row.body).unwrap().content {
+        Content::Text(text) | Content::Reply { text, .. } => Some(text),
+        _ => None,
     }
 }

@@ -1,6 +1,6 @@
-//! `karvon-sim swarm`: many small worlds with random mixes of faults, each in a process of its own.
+//! `karvon-sim swarm`: many small worlds with random mixes of faults, or those of a file, each in a process of its own.
 
-use super::SwarmArgs;
+use super::{SwarmArgs, run_args};
 use crate::det::Rng;
 use crate::report::Head;
 use crate::scenario::{self, Scenario};
@@ -13,30 +13,32 @@ const STUCK_AFTER: Duration = Duration::from_secs(600);
 /// How often the children are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// A world to run.
+struct Job {
+    scenario: String,
+    /// The replay line, which is also the command.
+    line: String,
+}
+
 struct Running {
-    head: Head,
+    job: Job,
     child: Child,
     since: Instant,
 }
 
 /// Runs them; false if one did not pass.
 pub(super) fn run(args: &SwarmArgs) -> Result<bool, String> {
-    let scenarios = match &args.only {
-        Some(name) => vec![scenario::find(name).map_err(|error| error.to_string())?],
-        None => scenario::catalogue(),
-    };
-    let mut seeds = seeds(args)?;
+    let mut jobs = jobs(args)?;
     let until = args.minutes.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let jobs = args.jobs.unwrap_or(cores).max(1);
+    let at_once = args.jobs.unwrap_or(cores).max(1);
     let program = std::env::current_exe().map_err(|error| format!("can not find this program: {error}"))?;
     let (mut running, mut passed, mut failed) = (Vec::<Running>::new(), BTreeMap::new(), 0_u64);
     loop {
-        while running.len() < jobs && until.is_none_or(|until| Instant::now() < until) {
-            let Some(seed) = seeds.next() else { break };
-            let head = mix(&scenarios, seed)?;
-            let child = start(&program, &head).map_err(|error| format!("can not start a run: {error}"))?;
-            running.push(Running { head, child, since: Instant::now() });
+        while running.len() < at_once && until.is_none_or(|until| Instant::now() < until) {
+            let Some(job) = jobs.next().transpose()? else { break };
+            let child = start(&program, &job).map_err(|error| format!("can not start a run: {error}"))?;
+            running.push(Running { job, child, since: Instant::now() });
         }
         if running.is_empty() {
             break;
@@ -46,17 +48,17 @@ pub(super) fn run(args: &SwarmArgs) -> Result<bool, String> {
             let ended = run.child.try_wait().map_err(|error| format!("lost a run: {error}"))?;
             match ended {
                 Some(status) if status.success() => {
-                    *passed.entry(run.head.scenario.clone()).or_insert(0_u64) += 1;
+                    *passed.entry(run.job.scenario).or_insert(0_u64) += 1;
                 }
                 Some(status) => {
                     failed += 1;
-                    eprintln!("seed {}: {}\nreplay: {}", run.head.seed, words(status), run.head.replay());
+                    eprintln!("{}: {}\nreplay: {}", run.job.scenario, words(status), run.job.line);
                 }
                 None if run.since.elapsed() > STUCK_AFTER => {
                     failed += 1;
                     let _ = run.child.kill();
                     let _ = run.child.wait();
-                    eprintln!("seed {}: stuck, ended\nreplay: {}", run.head.seed, run.head.replay());
+                    eprintln!("{}: stuck, ended\nreplay: {}", run.job.scenario, run.job.line);
                 }
                 None => still.push(run),
             }
@@ -66,6 +68,29 @@ pub(super) fn run(args: &SwarmArgs) -> Result<bool, String> {
     }
     println!("{}", serde_json::json!({"kind": "swarm", "passed": passed, "failed": failed}));
     Ok(failed == 0)
+}
+
+/// The worlds to run, in order.
+fn jobs(args: &SwarmArgs) -> Result<Box<dyn Iterator<Item = Result<Job, String>>>, String> {
+    let Some(file) = &args.lines else {
+        let scenarios = match &args.only {
+            Some(name) => vec![scenario::find(name).map_err(|error| error.to_string())?],
+            None => scenario::catalogue(),
+        };
+        let heads = seeds(args)?.map(move |seed| mix(&scenarios, seed));
+        return Ok(Box::new(
+            heads.map(|head| head.map(|head| Job { line: head.replay(), scenario: head.scenario })),
+        ));
+    };
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("can not read {}: {error}", file.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let jobs = lines.map(|line| {
+        let scenario = run_args(line)?.scenario;
+        Ok(Job { scenario, line: line.to_owned() })
+    });
+    let jobs: Vec<_> = jobs.collect::<Result<_, String>>()?;
+    Ok(Box::new(jobs.into_iter().map(Ok)))
 }
 
 fn seeds(args: &SwarmArgs) -> Result<Box<dyn Iterator<Item = u64>>, String> {
@@ -90,16 +115,18 @@ fn seeds(args: &SwarmArgs) -> Result<Box<dyn Iterator<Item = u64>>, String> {
 /// The mix that belongs to a seed.
 fn mix(scenarios: &[Box<dyn Scenario>], seed: u64) -> Result<Head, String> {
     let mut rng = Rng::fork(seed, "swarm");
-    let scenario = scenarios.get(rng.index(scenarios.len())).ok_or("there are no scenarios")?;
+    // In turn, so that few seeds already try every scenario.
+    let turn = seed.checked_rem(scenarios.len() as u64).unwrap_or_default();
+    let scenario = scenarios.get(turn as usize).ok_or("there are no scenarios")?;
     let setup = scenario.small(&mut rng);
     let set = setup.values.changed(&scenario.defaults());
     Ok(Head { scenario: scenario.name().to_owned(), seed, nodes: setup.nodes, set })
 }
 
-fn start(program: &std::path::Path, head: &Head) -> std::io::Result<Child> {
+fn start(program: &std::path::Path, job: &Job) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     // The same words as in the replay line, so that it can not say anything else.
-    command.args(head.replay().split_whitespace().skip(1)).arg("--quiet");
+    command.args(job.line.split_whitespace().skip(1)).arg("--quiet");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn()
 }
 
@@ -117,7 +144,8 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Vec<u64>, String> {
-        let args = SwarmArgs { minutes: None, seeds: Some(text.to_owned()), only: None, jobs: None };
+        let seeds_of = Some(text.to_owned());
+        let args = SwarmArgs { minutes: None, seeds: seeds_of, lines: None, only: None, jobs: None };
         seeds(&args).map(Iterator::collect)
     }
 

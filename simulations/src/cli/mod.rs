@@ -73,6 +73,9 @@ struct SwarmArgs {
     /// From the first up to and without the last: 1..51.
     #[arg(long)]
     seeds: Option<String>,
+    /// The replay lines of this file instead of seeds; lines that begin with # are passed over.
+    #[arg(long, conflicts_with_all = ["minutes", "seeds", "only"])]
+    lines: Option<PathBuf>,
     /// Only this scenario.
     #[arg(long)]
     only: Option<String>,
@@ -111,9 +114,14 @@ fn run(cli: Cli) -> ExitCode {
 fn replay(line: &str) -> Result<bool, String> {
     let value: Option<serde_json::Value> = serde_json::from_str(line).ok();
     let line = value.as_ref().and_then(|value| value.get("replay")?.as_str()).unwrap_or(line);
+    one::run(&run_args(line)?)
+}
+
+/// What a replay line asks for.
+fn run_args(line: &str) -> Result<RunArgs, String> {
     match Cli::try_parse_from(line.split_whitespace()) {
-        Ok(Cli { command: Command::Run(args) }) => one::run(&args),
-        _ => Err("this is no replay line; one begins with \"karvon-sim run\"".to_owned()),
+        Ok(Cli { command: Command::Run(args) }) => Ok(args),
+        _ => Err(format!("\"{line}\" is no replay line; one begins with \"karvon-sim run\"")),
     }
 }
 

@@ -74,6 +74,7 @@ fn world(
         inner_figures.number("virtual_s", seconds);
         inner_figures.number("segments", counts.segments as f64);
         inner_figures.number("wire_bytes", counts.bytes as f64);
+        inner_figures.number("sealings", world.sealings() as f64);
         // The next ones are of the machine that runs the world, not of the world: they differ from run to run.
         inner_figures.number("cpu_s", cpu);
         inner_figures.number("cpu_ms_per_node_min", cpu * 1e3 / nodes as f64 / (seconds / 60.0).max(1e-9));

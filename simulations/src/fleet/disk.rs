@@ -1,11 +1,12 @@
 //! The node's store in a world: in memory, with the delays of real disks and with writes that a crash may tear.
 
+use super::sour::{Mood, Temper};
 use crate::det::Rng;
 use crate::net::MS;
 use karvon_node::driver::{StoreEvent, StorePort, StoreRequest};
 use karvon_node::store::memory::MemoryDisk;
 use karvon_node::store::{MemoryStore, Store, system_clock};
-use karvon_protocol::core::{Batch, BatchId, StoreFault};
+use karvon_protocol::core::{Batch, BatchId, Op, StoreFault};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -48,6 +49,7 @@ pub struct SimStore {
     sync: Option<Sync>,
     events: VecDeque<StoreEvent>,
     failed: bool,
+    mood: Mood,
 }
 
 impl SimStore {
@@ -62,7 +64,14 @@ impl SimStore {
             sync: None,
             events: VecDeque::new(),
             failed: false,
+            mood: Mood::default(),
         }
+    }
+
+    /// The store of a relay that may lie: it then confirms cells and does not keep them.
+    #[must_use]
+    pub(super) fn of_mood(self, mood: Mood) -> Self {
+        Self { mood, ..self }
     }
 
     fn fail(&mut self, fault: StoreFault) {
@@ -81,6 +90,10 @@ impl SimStore {
             }
         }
         let upto = batches.last().map_or(BatchId(0), |batch| batch.id);
+        if self.mood.get() == Temper::Lies {
+            let kept = |op: &Op| !matches!(op, Op::AppendCell { .. });
+            batches.iter_mut().for_each(|batch| batch.ops.retain(kept));
+        }
         // What reaches the medium before the sync is confirmed is up to chance.
         let early = self.rng.index(batches.len() + 1);
         let rest = batches.split_off(early);

@@ -5,7 +5,9 @@ mod disk;
 mod node_host;
 mod person;
 mod relay;
+mod sour;
 
 pub use disk::{DiskSpec, SimStore};
 pub use person::{Arrivals, Pen, PersonHost};
 pub use relay::RelayHost;
+pub use sour::{Mood, Temper};

@@ -74,7 +74,13 @@ impl NodeHost {
 
     /// The store, opened anew.
     pub(super) fn store(&mut self) -> SimStore {
-        SimStore::open(&self.disk, self.spec, Rng::new(self.seeds.bits()))
+        let chance = self.chance();
+        SimStore::open(&self.disk, self.spec, chance)
+    }
+
+    /// A generator for what surrounds a core.
+    pub(super) fn chance(&mut self) -> Rng {
+        Rng::new(self.seeds.bits())
     }
 
     /// A generator for a core.

@@ -48,6 +48,8 @@ pub struct PersonHost {
     identity: Zeroizing<Vec<u8>>,
     shared: Arc<Shared>,
     process: Option<Process>,
+    /// An older copy of the disk.
+    image: Option<MemoryDisk>,
 }
 
 /// What the person's own tasks need as well.
@@ -112,6 +114,7 @@ impl PersonHost {
             identity: identity.encode(),
             shared,
             process: None,
+            image: None,
         }
     }
 
@@ -171,6 +174,19 @@ impl PersonHost {
         }
     }
 
+    /// Copies the disk.
+    pub fn take_image(&mut self) {
+        self.image = Some(self.disk.image());
+    }
+
+    /// Puts the last copy of the disk in its place, if there is one. Nothing may run.
+    pub fn roll_back(&self) {
+        if let Some(image) = &self.image {
+            self.world.note(&format!("the device of person {} is an older copy of itself", self.person.0));
+            self.disk.restore(image);
+        }
+    }
+
     async fn ask(&self, command: Command) -> Option<Reply> {
         self.shared.calls.ask(command).await?.ok()
     }
@@ -227,6 +243,16 @@ impl PersonHost {
         self.shared.sent_at.lock().unwrap_or_else(PoisonError::into_inner).get(&message).copied()
     }
 
+    /// Own messages written from one time to another, and whether their readers have seen them.
+    #[must_use]
+    pub fn written_between(&self, from: SimTime, to: SimTime) -> Vec<(Message, bool)> {
+        let sent = self.shared.sent_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = sent.iter().filter(|(_, at)| (from..to).contains(at)).map(|(message, _)| *message);
+        self.shared
+            .arrivals
+            .with(|received| written.map(|message| (message, received.at.contains_key(&message))).collect())
+    }
+
     /// Own messages that are not known to be delivered.
     #[must_use]
     pub fn undelivered(&self) -> usize {
@@ -254,6 +280,7 @@ impl Pen {
         shared.sent_at.lock().unwrap_or_else(PoisonError::into_inner).insert(message, written);
         let Some(Ok(Reply::Queued { seq, .. })) = shared.calls.ask(Command::Send { contact, text }).await
         else {
+            shared.sent_at.lock().unwrap_or_else(PoisonError::into_inner).remove(&message);
             return false;
         };
         shared.book().queued(contact, seq, message);
@@ -330,7 +357,7 @@ async fn on_event(shared: &Arc<Shared>, event: Event) {
                 check_promise(shared, contact, id).await;
             }
         }
-        Event::Network { .. } | Event::Contact(_) | Event::Group(_) => {}
+        Event::Network { .. } | Event::Contact(_) | Event::Changed { .. } | Event::Group(_) => {}
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::disk::DiskSpec;
 use super::node_host::{Calls, NoJobs, NodeHost};
+use super::sour::{Mood, Sour, Temper};
 use crate::det::Skew;
 use crate::net::{HostId, HostSpec};
 use crate::oracle::Fact;
@@ -37,7 +38,8 @@ pub struct RelayHost {
     static_seed: Zeroizing<[u8; 32]>,
     mesh_seed: Zeroizing<[u8; 32]>,
     peers: Vec<Door>,
-    calls: Calls<RelayCore>,
+    calls: Calls<Sour>,
+    mood: Mood,
     process: Option<Process>,
 }
 
@@ -70,6 +72,7 @@ impl RelayHost {
             mesh_seed,
             peers,
             calls: Calls::default(),
+            mood: Mood::default(),
             process: None,
         }
     }
@@ -96,6 +99,12 @@ impl RelayHost {
     #[must_use]
     pub const fn door_addr(&self) -> SocketAddr {
         SocketAddr::new(std::net::IpAddr::V4(self.addr), DOOR_PORT)
+    }
+
+    /// Makes it honest or sour, from now on.
+    pub fn turn(&self, temper: Temper) {
+        self.world.note(&format!("relay {} turns: {temper:?}", self.number));
+        self.mood.set(temper);
     }
 
     /// Whether a process runs.
@@ -136,7 +145,8 @@ impl RelayHost {
             family: None,
         };
         let commands = self.calls.connect();
-        process.spawn(serve(self.world.clone(), node, options, setup, self.calls.clone(), commands));
+        let (world, calls, mood) = (self.world.clone(), self.calls.clone(), self.mood.clone());
+        process.spawn(serve(world, node, options, setup, calls, mood, commands));
         self.process = Some(process);
     }
 
@@ -192,16 +202,17 @@ async fn serve(
     mut node: NodeHost,
     options: RelayOptions,
     setup: RelaySetup,
-    calls: Calls<RelayCore>,
-    mut commands: mpsc::Receiver<Call<RelayCore>>,
+    calls: Calls<Sour>,
+    mood: Mood,
+    mut commands: mpsc::Receiver<Call<Sour>>,
 ) {
     loop {
         let net = match start_relay(&node.deps, options.clone()).await {
             Ok(net) => net,
             Err(error) => return world.note(&format!("the relay can not start: {error}")),
         };
-        let core = RelayCore::new(setup.clone(), node.rng());
-        let mut store = node.store();
+        let core = Sour::new(RelayCore::new(setup.clone(), node.rng()), mood.clone(), node.chance());
+        let mut store = node.store().of_mood(mood.clone());
         let clock = node.deps.clock.clone();
         let around = RelaySurroundings(|_: &_| {});
         let ended =

@@ -19,8 +19,11 @@ impl Oracle for NothingLost {
 
     fn judge(&mut self, fact: &Fact) -> Result<(), String> {
         match fact {
-            Fact::Queued(message) if !self.shown.contains(message) => {
-                self.waiting.insert(*message);
+            Fact::Queued(message) => {
+                let at_risk = [message.from, message.to].iter().any(|end| self.lost_devices.contains(end));
+                if !at_risk && !self.shown.contains(message) {
+                    self.waiting.insert(*message);
+                }
             }
             Fact::Shown(message) => {
                 self.waiting.remove(message);

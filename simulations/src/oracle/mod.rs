@@ -52,7 +52,7 @@ pub enum Fact {
     Shown(Message),
     /// The reader's device has the message on its disk, but an earlier one is still missing.
     Held(Message),
-    /// A device was destroyed with everything on it: what it alone held may be lost.
+    /// A device was destroyed with everything on it, or became an older copy of itself: what it alone held may be lost.
     DeviceLost(Person),
     /// Something was sealed: a digest of the key, the nonce, and a digest of what was sealed.
     Sealed {

@@ -133,7 +133,8 @@ impl Figures {
 
     fn line(&self, value: &Value) {
         self.with(|inner| {
-            if let Err(error) = writeln!(inner.out, "{value}") {
+            // At once: a run that is killed leaves what it has measured, and is read as partial.
+            if let Err(error) = writeln!(inner.out, "{value}").and_then(|()| inner.out.flush()) {
                 inner.broken.get_or_insert(error);
             }
         });

@@ -62,7 +62,12 @@ pub fn read(file: &Path) -> Result<Vec<Run>, ReadError> {
     let text =
         std::fs::read_to_string(file).map_err(|error| ReadError::File { file: file.to_owned(), error })?;
     let mut runs: Vec<Run> = Vec::new();
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    // A run that was killed while it wrote leaves half a line; what stands before it counts, and the run is partial.
+    let whole = match text.rsplit_once('\n') {
+        Some((whole, rest)) if serde_json::from_str::<Value>(rest).is_err() => whole,
+        _ => &text,
+    };
+    let lines = whole.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     for (at, line) in lines {
         let wrong = |why: String| ReadError::Line { file: file.to_owned(), line: at + 1, why };
         let value: Value = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
@@ -146,6 +151,8 @@ mod tests {
         let path = file("broken");
         std::fs::write(&path, "{\"kind\":\"run\",\"scenario\":\"gossip\"}\n").unwrap();
         assert_eq!(read(&path).unwrap()[0].outcome, "partial");
+        std::fs::write(&path, "{\"kind\":\"run\"}\n{\"kind\":\"cd").unwrap();
+        assert_eq!(read(&path).unwrap()[0].outcome, "partial", "killed while it wrote");
         std::fs::write(&path, "{\"kind\":\"run\"}\nnot json\n").unwrap();
         assert!(matches!(read(&path), Err(ReadError::Line { line: 2, .. })));
         std::fs::write(&path, "\n").unwrap();

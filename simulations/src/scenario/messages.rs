@@ -2,7 +2,7 @@
 
 use super::population::{Plan, Population};
 use super::script::{Step, schedule};
-use super::{Param, Scenario, Script, Setup, Values};
+use super::{Param, Scenario, Script, Setup, Values, rejoin};
 use crate::det::Rng;
 use crate::report::Figures;
 use crate::world::World;
@@ -46,6 +46,43 @@ pub(super) const PARAMS: &[Param] = &[
         0.0,
         5.0,
     ),
+    Param::new("droppers", "relays that from the middle on lose one frame in five", 0.0, 0.0, 1_000.0),
+    Param::new("stallers", "relays that from the middle on answer and carry nothing", 0.0, 0.0, 1_000.0),
+    Param::new(
+        "liars",
+        "relays that from the middle on confirm cells and do not keep them",
+        0.0,
+        0.0,
+        1_000.0,
+    ),
+    Param::new(
+        "flood",
+        "messages a second that one person writes to a contact in the middle, for 30 s",
+        0.0,
+        0.0,
+        1_000.0,
+    ),
+    Param::new(
+        "pests",
+        "connections a second that a stranger opens to all doors from the middle on",
+        0.0,
+        0.0,
+        1_000.0,
+    ),
+    Param::new(
+        "rollbacks",
+        "people whose device is replaced by an older copy of it in the middle",
+        0.0,
+        0.0,
+        1_000.0,
+    ),
+    Param::new(
+        "torn",
+        "1: people's disks confirm what a loss of power then takes away; the oracles must find it",
+        0.0,
+        0.0,
+        1.0,
+    ),
     Param::new("heal", "most minutes that everything may take once all is well again", 60.0, 1.0, 10_000.0),
 ];
 
@@ -57,7 +94,7 @@ pub(super) struct Messages {
 }
 
 /// All of them.
-pub(super) const NAMED: [Messages; 9] = [
+pub(super) const NAMED: [Messages; 11] = [
     Messages { name: "baseline", about: "people write to each other and nothing goes wrong", choice: &[] },
     Messages {
         name: "offline",
@@ -81,6 +118,16 @@ pub(super) const NAMED: [Messages; 9] = [
         name: "crash",
         about: "processes are killed, power fails in the middle of writes, disks refuse",
         choice: &["kills=60", "faults=20"],
+    },
+    Messages {
+        name: "sour-relays",
+        about: "one relay loses frames, one swallows them, one confirms and does not keep",
+        choice: &["droppers=1", "stallers=1", "liars=1", "relays=8"],
+    },
+    Messages {
+        name: "spam",
+        about: "somebody floods a contact, and strangers pester every door",
+        choice: &["flood=50", "pests=20"],
     },
     Messages {
         name: "flash-crowd",
@@ -159,6 +206,19 @@ impl Scenario for Messages {
         if some(rng, 6) {
             picks.push(format!("asleep={}", rng.below(9) as f64 / 10.0));
         }
+        if some(rng, 5) {
+            let kinds = ["droppers=1", "stallers=1", "liars=1"];
+            picks.extend(kinds.get(rng.index(kinds.len())).map(ToString::to_string));
+        }
+        if some(rng, 6) {
+            picks.push(format!("flood={}", 1 + rng.below(100)));
+        }
+        if some(rng, 8) {
+            picks.push(format!("pests={}", 1 + rng.below(20)));
+        }
+        if some(rng, 8) {
+            picks.push("rollbacks=1".to_owned());
+        }
         picks.push("heal=600".to_owned());
         for pick in picks {
             let _ = values.set(PARAMS, &pick);
@@ -196,6 +256,7 @@ async fn script(world: World, setup: Setup, figures: Figures) {
                 all.meet(late, &figures).await;
                 start += pause.elapsed();
             }
+            Step::Look => rejoin::look(&mut all, &figures).await,
             step => all.carry_out(step, values).await,
         }
     }
@@ -211,6 +272,7 @@ async fn script(world: World, setup: Setup, figures: Figures) {
         figures.number("bytes_per_message", bytes / written as f64);
     }
     figures.number("connections_per_node", 2.0 * world.net.flows() as f64 / setup.nodes as f64);
+    rejoin::reach(&all, &figures).await;
     figures.progress("all is being repaired");
     let repaired = world.now();
     all.repair().await;

@@ -1,8 +1,10 @@
 //! Scenarios: a topology, a script, faults and figures; and the catalogue of them.
 
 mod gossip;
+mod hostile;
 mod messages;
 mod population;
+mod rejoin;
 mod script;
 mod setup;
 

@@ -1,14 +1,15 @@
 //! Relays and people of a run: founding, meeting, and carrying out what the schedule says.
 
 use super::script::{Step, neighbour};
-use super::{Setup, Values};
+use super::{Setup, Values, hostile};
 use crate::censor::{
     Action, AddressBlock, AddressList, Entry, HandshakePolicing, Place, Placed, RandomReset, Rule, Throttle,
     VolumeFreeze,
 };
 use crate::det::Rng;
-use crate::fleet::{Arrivals, DiskSpec, PersonHost, RelayHost};
-use crate::net::{CensorId, HostSpec, LinkClass, Region, RegionSet};
+use crate::fleet::{Arrivals, DiskSpec, Pen, PersonHost, RelayHost};
+use crate::net::{CensorId, HostSpec, LinkClass, Region, RegionSet, SimTime};
+use crate::oracle::Person;
 use crate::report::Figures;
 use crate::world::World;
 use futures::future::join_all;
@@ -21,6 +22,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How often the world looks whether something has come about.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -65,24 +67,30 @@ impl Plan {
 }
 
 /// The land behind the border.
-fn inside() -> RegionSet {
+pub(super) fn inside() -> RegionSet {
     RegionSet::of(&[Region::Russia, Region::CentralAsia])
 }
 
 /// See the module.
 pub(super) struct Population {
-    world: World,
+    pub(super) world: World,
     plan: Plan,
-    relays: Vec<RelayHost>,
+    pub(super) relays: Vec<RelayHost>,
     pub(super) people: Vec<PersonHost>,
     arrivals: Arrivals,
     censors: Vec<CensorId>,
-    rng: Rng,
+    pub(super) rng: Rng,
+    /// When the border was cut.
+    pub(super) cut_at: Option<SimTime>,
+    /// People who were started anew right after the cut and are not back yet.
+    pub(super) restarted: BTreeSet<Person>,
+    /// The strangers at the doors.
+    pub(super) pests: Option<JoinHandle<()>>,
     /// With how many people each person is to be connected.
     wanted: Vec<usize>,
     /// Pairs that were brought together, the lower number first.
     pairs: BTreeSet<(usize, usize)>,
-    written: Arc<AtomicU64>,
+    pub(super) written: Arc<AtomicU64>,
 }
 
 impl Population {
@@ -135,6 +143,9 @@ impl Population {
             arrivals,
             censors: Vec::new(),
             rng,
+            cut_at: None,
+            restarted: BTreeSet::new(),
+            pests: None,
             wanted: vec![0; plan.people],
             pairs: BTreeSet::new(),
             written: Arc::default(),
@@ -242,6 +253,9 @@ impl Population {
             Step::KillPerson(at, true) => {
                 if let Some(person) = self.people.get_mut(at) {
                     person.power_cut().await;
+                    if values.count("torn") == 1 {
+                        person.roll_back();
+                    }
                 }
             }
             Step::Wake(at) => self.people.get_mut(at).into_iter().for_each(PersonHost::start),
@@ -260,21 +274,30 @@ impl Population {
                 disk.into_iter().for_each(|disk| disk.inject(fault(kept)));
             }
             Step::Middle => self.middle(values).await,
+            Step::Images(which) => {
+                self.people.iter_mut().take(which).for_each(PersonHost::take_image);
+            }
+            // The script sees to these.
+            Step::Look => {}
             Step::Newcomers => {}
         }
     }
 
     fn write(&self, person: usize, pick: u64, bytes: usize) {
-        let to = neighbour(person, self.people.len(), self.plan.contacts, pick);
-        let (Some(to), Some(from)) = (to, self.people.get(person).filter(|person| person.runs())) else {
-            return;
-        };
-        let (pen, written) = (from.pen(), self.written.clone());
+        let Some((pen, to)) = self.pen_of(person, pick) else { return };
+        let written = self.written.clone();
         tokio::spawn(async move {
             if pen.write(to, bytes).await {
                 written.fetch_add(1, Ordering::Relaxed);
             }
         });
+    }
+
+    /// What writes for a person whose messenger runs, and to whom.
+    pub(super) fn pen_of(&self, person: usize, pick: u64) -> Option<(Pen, Person)> {
+        let to = neighbour(person, self.people.len(), self.plan.contacts, pick)?;
+        let from = self.people.get(person).filter(|person| person.runs())?;
+        Some((from.pen(), to))
     }
 
     async fn middle(&mut self, values: &Values) {
@@ -293,6 +316,7 @@ impl Population {
             let left: Vec<_> = abroad.take(values.count("left")).collect();
             self.world.net.cut_border(inside(), left);
             self.world.note("the border is cut");
+            self.cut_at = Some(self.world.now());
             for person in &mut self.people {
                 let lives_inside = self
                     .world
@@ -302,9 +326,11 @@ impl Population {
                 if person.runs() && lives_inside && self.rng.chance(values.get("restart")) {
                     person.kill().await;
                     person.start();
+                    self.restarted.insert(person.person);
                 }
             }
         }
+        hostile::begin(self, values).await;
         if let Some(rule) = self.rule(values.count("censor")) {
             self.world.note(&format!("a censor begins: {}", rule.name()));
             self.censors.push(self.world.net.add_censor(Placed { place: Place::Border(inside()), rule }));
@@ -335,6 +361,7 @@ impl Population {
         for censor in self.censors.drain(..) {
             self.world.net.remove_censor(censor);
         }
+        hostile::end(self);
         self.relays.iter_mut().for_each(RelayHost::start);
         self.people.iter_mut().for_each(PersonHost::start);
     }

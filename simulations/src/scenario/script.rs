@@ -7,6 +7,11 @@ use crate::oracle::Person;
 use crate::world::World;
 use std::time::Duration;
 
+/// Seconds between two copies of disks that forget what they confirmed since.
+const TORN_S: f64 = 5.0;
+/// Seconds between two looks at who has come back after the cut.
+const LOOK_S: f64 = 2.0;
+
 /// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Step {
@@ -30,6 +35,10 @@ pub(super) enum Step {
     Middle,
     /// The newcomers come.
     Newcomers,
+    /// The devices of so many people are copied.
+    Images(usize),
+    /// Look who has a door and a mailbox.
+    Look,
 }
 
 /// All steps in order of time, and how long they last together.
@@ -85,6 +94,17 @@ pub(super) fn schedule(world: &World, plan: &Plan, values: &Values) -> Spans {
     steps.push((length / 2.0, Step::Middle));
     if values.get("newcomers") > 0.0 {
         steps.push((length / 2.0, Step::Newcomers));
+    }
+    if values.count("rollbacks") > 0 {
+        steps.push((length / 4.0, Step::Images(values.count("rollbacks"))));
+    }
+    if values.count("torn") == 1 {
+        let times = (length / TORN_S) as usize;
+        steps.extend((0..times).map(|nth| (nth as f64 * TORN_S, Step::Images(plan.people))));
+    }
+    if values.count("cut") == 1 {
+        let times = (length / 2.0 / LOOK_S) as usize;
+        steps.extend((1..times).map(|nth| (length / 2.0 + nth as f64 * LOOK_S, Step::Look)));
     }
     // A stable sort: what was drawn first comes first.
     steps.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -3,7 +3,7 @@
 use karvon_node::api::{ApiError, Event, Request, Response};
 
 use super::chat::{self, TEXT_MAX};
-use super::{Model, Overlay, update};
+use super::{Model, Outgoing, Overlay, update};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 
@@ -41,11 +41,47 @@ pub(super) fn answer(
         (Purpose::Sent, Ok(Response::Queued { .. })) => {
             let sent = update::sent(model);
             commands.extend(update::send_next(model));
-            if let Some((contact, _)) = sent {
-                commands.extend(after(model, contact));
+            if let Some(sent) = sent {
+                commands.extend(after(model, sent.contact));
             }
         }
         (Purpose::Sent, result) => refused(model, result.err()),
+        (Purpose::Search, result) => {
+            let found = match result {
+                Ok(Response::Found { messages, more }) => Some((messages, more)),
+                Ok(_) => None,
+                Err(error) => {
+                    model.notice = Some(model.texts.error(&error.code));
+                    None
+                }
+            };
+            let search = model.overlays.iter_mut().find_map(|overlay| match overlay {
+                Overlay::Search(search) => Some(search),
+                _ => None,
+            });
+            commands.extend(search.and_then(|search| search.answered(found)));
+        }
+        (Purpose::Doors, Ok(Response::Doors { doors })) => {
+            for overlay in &mut model.overlays {
+                if let Overlay::Doctor(doctor) = overlay {
+                    doctor.doors = Some(doors.clone());
+                }
+            }
+        }
+        (Purpose::Passed(contact), Ok(_)) => commands.extend(after(model, contact)),
+        (Purpose::Changed, Ok(Response::Message(message))) => {
+            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == message.contact) {
+                chat.changed(*message);
+            }
+        }
+        // What was changed may be gone by now.
+        (Purpose::Changed, Err(_)) => {}
+        (Purpose::Rename, Ok(_)) => {
+            model.notice = Some(model.texts.get("renamed"));
+            update::refresh(model, &mut commands);
+        }
+        (Purpose::Unlock, Err(error)) => super::lock::refused(model, &error.code),
+        (Purpose::Unlock, Ok(_)) => commands.push(Command::Quit),
         (Purpose::Marked(_), Ok(_)) => update::refresh(model, &mut commands),
         (Purpose::Invite, result) => invited(model, result),
         (Purpose::Add, Ok(Response::Added { contact })) => {
@@ -88,15 +124,17 @@ fn landed(model: &mut Model, purpose: &Purpose) -> (bool, bool) {
     let call = match purpose {
         Purpose::Contacts => &mut model.contacts_call,
         Purpose::Status => &mut model.status_call,
-        Purpose::Newest(contact) | Purpose::Older(contact) | Purpose::Newer(contact) => {
+        Purpose::Newest(contact) | Purpose::Jump(contact, _) | Purpose::First(contact) => {
             let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == *contact) else {
                 return (false, false);
             };
-            match purpose {
-                Purpose::Newest(_) => &mut chat.newest_call,
-                Purpose::Older(_) => &mut chat.older_call,
-                _ => &mut chat.newer_call,
-            }
+            if matches!(purpose, Purpose::Newest(_)) { &mut chat.newest_call } else { &mut chat.jump_call }
+        }
+        Purpose::Older(_, window) | Purpose::Newer(_, window) => {
+            let Some(chat) = model.chat.as_mut().filter(|chat| chat.window == *window) else {
+                return (false, false);
+            };
+            if matches!(purpose, Purpose::Older(..)) { &mut chat.older_call } else { &mut chat.newer_call }
         }
         _ => return (true, false),
     };
@@ -110,18 +148,31 @@ fn repeat(model: &mut Model, purpose: &Purpose, commands: &mut Vec<Command>) {
         // Each only itself: were both asked for again by either, they would keep each other flying for ever.
         Purpose::Contacts => update::refresh_contacts(model, commands),
         Purpose::Status => update::refresh_status(model, commands),
+        Purpose::Jump(..) => {}
+        Purpose::First(_) => commands.extend(update::first(model)),
         _ => commands.extend(model.chat.as_mut().and_then(update::newer)),
     }
 }
 
 fn page(model: &mut Model, purpose: &Purpose, messages: Vec<karvon_node::api::Message>, more: bool) {
     let newest = messages.last().cloned();
+    let window = model.windows + 1;
     let Some(chat) = &mut model.chat else { return };
     match purpose {
         Purpose::Newest(_) => chat.replace(messages, more),
-        Purpose::Older(_) => chat.prepend(messages, more),
-        Purpose::Newer(_) => chat.append(messages, more),
+        Purpose::Older(..) => chat.prepend(messages, more),
+        Purpose::Newer(..) => chat.append(messages, more),
+        Purpose::Jump(_, position) => chat.jump(messages, more, true, *position),
+        Purpose::First(_) => {
+            let first = messages.first().map_or(0, |message| message.position);
+            chat.jump(messages, false, more, first);
+        }
         _ => return,
+    }
+    if !matches!(purpose, Purpose::Older(..) | Purpose::Newer(..)) {
+        chat.renumber(window);
+        model.windows = window;
+        super::scroll::reveal(model);
     }
     if let Some(message) = newest {
         model.note_last(&message);
@@ -148,7 +199,11 @@ fn latest(contact: u32) -> Command {
 fn refused(model: &mut Model, error: Option<ApiError>) {
     let code = error.map_or_else(|| "unavailable".to_owned(), |error| error.code);
     model.notice = Some(model.texts.error(&code));
-    update::sent(model).into_iter().chain(std::mem::take(&mut model.outgoing)).for_each(|(contact, text)| {
+    update::sent(model).into_iter().chain(std::mem::take(&mut model.outgoing)).for_each(|outgoing| {
+        let Outgoing { contact, text, about } = outgoing;
+        if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == contact) {
+            chat.about = about;
+        }
         let editor = match model.chat.as_mut().filter(|chat| chat.contact == contact) {
             Some(chat) => &mut chat.composer,
             None => model.drafts.entry(contact).or_insert_with(|| Editor::lines(TEXT_MAX)),
@@ -189,7 +244,7 @@ fn informed(model: &mut Model, id: &str, result: Result<Response, ApiError>) {
 
 /// Takes an event into account.
 pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
-    let mut commands = Vec::new();
+    let mut commands: Vec<Command> = super::alert::alert(model, &event).into_iter().collect();
     match event {
         Event::Network { state, .. } => {
             model.state = state;
@@ -218,7 +273,22 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
         }
         // Groups have no screen yet; the command line shows them.
         Event::Group(_) => {}
-        Event::Lagged => {
+        // Nothing that was read stays on the screen of a locked node.
+        Event::Locked => {
+            model.state = "locked".to_owned();
+            model.status = None;
+            model.contacts.clear();
+            model.last.clear();
+            model.chat = None;
+            model.drafts.clear();
+            model.overlays.clear();
+        }
+        Event::Changed { contact, id } => {
+            if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
+                commands.push(Command::Call(Request::Message { id }, Purpose::Changed));
+            }
+        }
+        Event::Lagged | Event::Unlocked => {
             commands.push(update::recent());
             update::refresh(model, &mut commands);
             if let Some(chat) = &mut model.chat {

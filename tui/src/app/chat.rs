@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use karvon_node::api::{Message, State};
 
-use super::Once;
+use super::{About, Once};
 use crate::text::edit::Editor;
 
 /// Messages asked for at once.
@@ -45,9 +45,14 @@ pub struct Chat {
     pub unread: u64,
     /// What is being written.
     pub composer: Editor,
+    /// What that is.
+    pub about: About,
     /// Received number up to which the node was told that it was seen.
     pub(super) marked: u64,
+    /// Number of this window: pages asked for by an earlier one do not belong to it.
+    pub(super) window: u64,
     pub(super) newest_call: Once,
+    pub(super) jump_call: Once,
     pub(super) older_call: Once,
     pub(super) newer_call: Once,
 }
@@ -67,8 +72,11 @@ impl Chat {
             new_from: None,
             unread,
             composer,
+            about: About::Nothing,
             marked: 0,
+            window: 0,
             newest_call: Once::default(),
+            jump_call: Once::default(),
             older_call: Once::default(),
             newer_call: Once::default(),
         }
@@ -94,6 +102,25 @@ impl Chat {
     pub fn selected_message(&self) -> Option<&Message> {
         let index = self.index(self.selected?)?;
         self.messages.get(index)
+    }
+
+    /// Starts over with a page from elsewhere in the conversation, with the message at `position` selected.
+    pub(super) fn jump(&mut self, messages: Vec<Message>, older: bool, newer: bool, position: u64) {
+        self.messages = messages.into();
+        (self.older, self.newer, self.loaded) = (older, newer, true);
+        self.view = View::At(position, 0);
+        self.selected =
+            self.index(position).and_then(|index| self.messages.get(index)).map(|one| one.position);
+        if self.selected.is_none() {
+            self.view = View::Bottom;
+        }
+    }
+
+    /// Pages that are under way do not belong to this window.
+    pub(super) fn renumber(&mut self, window: u64) {
+        self.window = window;
+        self.older_call = Once::default();
+        self.newer_call = Once::default();
     }
 
     /// Starts over with the newest page.
@@ -141,6 +168,13 @@ impl Chat {
         if let Some(excess) = self.messages.len().checked_sub(WINDOW).filter(|excess| *excess > 0) {
             self.messages.drain(..excess);
             self.older = true;
+        }
+    }
+
+    /// Puts a message as it is now in the place of what it was.
+    pub(super) fn changed(&mut self, message: Message) {
+        if let Some(shown) = self.messages.iter_mut().find(|shown| shown.id == message.id) {
+            *shown = message;
         }
     }
 

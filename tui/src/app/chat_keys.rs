@@ -1,9 +1,10 @@
 //! Keys of the list of people and of the conversation.
 
-use super::{Action, Chat, Focus, Model, Overlay, chat::View, overlay::Find, scroll, update};
+use super::{
+    About, Action, Chat, Focus, Model, Outgoing, Overlay, chat::View, menu, overlay::Find, scroll, update,
+};
 use crate::command::Command;
 use crate::draw::areas;
-use crate::keymap;
 
 /// Applies a key to the pane that takes keys.
 pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
@@ -55,11 +56,23 @@ fn chat(model: &mut Model, action: &Action) -> Vec<Command> {
     let page = isize::try_from(areas.messages.height.saturating_sub(1).max(1)).unwrap_or(1);
     let Some(chat) = &mut model.chat else { return Vec::new() };
     match action {
+        Action::First => return update::first(model),
+        Action::Newest => return update::last(model),
+        Action::Editor => {
+            let text = chat.composer.text().to_owned().into();
+            return vec![Command::Edit(text)];
+        }
         Action::PageUp => scroll::scroll(model, -page),
         Action::PageDown => scroll::scroll(model, page),
         Action::Wheel(rows) => scroll::scroll(model, isize::from(*rows)),
         Action::Next | Action::Previous => model.focus = Focus::List,
         _ if chat.selected.is_some() => return selected(model, action),
+        Action::Back if chat.about != About::Nothing => {
+            // The text of a change is not a draft; that of an answer is.
+            if matches!(std::mem::take(&mut chat.about), About::Edit(_)) {
+                chat.composer.set("");
+            }
+        }
         Action::Back => model.focus = Focus::List,
         Action::Enter => return send(model),
         Action::Up | Action::Down => {
@@ -89,13 +102,14 @@ fn selected(model: &mut Model, action: &Action) -> Vec<Command> {
         Action::Back => chat.selected = None,
         Action::Up => select(chat, -1),
         Action::Down => select(chat, 1),
-        Action::Enter => return update::open_info(model),
-        Action::Char(letter) => match keymap::latin(*letter) {
-            'i' => return update::open_info(model),
-            'c' => return copy(model),
-            '?' => update::open_overlay(model, Overlay::Help(0)),
-            _ => {}
-        },
+        Action::Home => return update::first(model),
+        Action::End => return update::last(model),
+        Action::Enter => update::open_overlay(model, Overlay::Menu(0)),
+        Action::Char('?') => update::open_overlay(model, Overlay::Help(0)),
+        Action::Char(letter) => {
+            let act = menu::of_letter(model, *letter);
+            return act.map_or_else(Vec::new, |act| menu::carry_out(model, act));
+        }
         _ => {}
     }
     scroll::reveal(model);
@@ -117,17 +131,6 @@ fn select(chat: &mut Chat, by: isize) {
     }
 }
 
-fn copy(model: &mut Model) -> Vec<Command> {
-    let text = model.chat.as_ref().and_then(Chat::selected_message).and_then(|message| message.text.clone());
-    match text {
-        Some(text) => {
-            model.notice = Some(model.texts.get("copied"));
-            vec![Command::Copy(crate::text::lines(&text).join("\n"))]
-        }
-        None => Vec::new(),
-    }
-}
-
 /// Hands what is written to the node. The text leaves the composer, and comes back when the node does not take it.
 fn send(model: &mut Model) -> Vec<Command> {
     let Some(chat) = &mut model.chat else { return Vec::new() };
@@ -137,8 +140,14 @@ fn send(model: &mut Model) -> Vec<Command> {
     let text = chat.composer.take();
     let contact = chat.contact;
     chat.new_from = None;
+    let about = std::mem::take(&mut chat.about);
+    let text = text.trim_end().to_owned();
+    if matches!(about, About::Edit(_)) {
+        model.outgoing.push_back(Outgoing { contact, text, about });
+        return update::send_next(model);
+    }
     let jump = if chat.newer { update::newest(chat) } else { None };
     chat.view = View::Bottom;
-    model.outgoing.push_back((contact, text.trim_end().to_owned()));
+    model.outgoing.push_back(Outgoing { contact, text, about });
     update::send_next(model).into_iter().chain(jump).collect()
 }

@@ -23,6 +23,7 @@ fn hint(key: &'static str, word: &'static str, action: Action) -> Hint {
 pub fn hints(model: &Model) -> Vec<Hint> {
     let mut out = match &model.screen {
         Screen::Wizard(wizard) => wizard_hints(wizard.step),
+        Screen::Lock(_) => vec![hint("Enter", "key-unlock", Action::Enter)],
         Screen::Main => match model.overlays.last() {
             Some(overlay) => overlay_hints(overlay),
             None => pane_hints(model),
@@ -68,6 +69,29 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
             hint("Tab", "key-theirs", Action::Next),
             hint("i", "key-invert", Action::Char('i')),
         ],
+        Overlay::Search(_) => {
+            vec![hint("Enter", "key-open", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
+        }
+        Overlay::Menu(_) => {
+            vec![hint("Enter", "key-choose", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
+        }
+        Overlay::React(..) => {
+            vec![hint("Enter", "key-choose", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
+        }
+        Overlay::Delete(_) => vec![hint("Enter", "key-delete", Action::Enter), back],
+        Overlay::Details(details) if details.name.is_some() => {
+            vec![hint("Enter", "key-save", Action::Enter), back]
+        }
+        Overlay::Details(_) => vec![back, hint("r", "key-rename", Action::Char('r'))],
+        Overlay::Settings(_) => {
+            vec![hint("Enter", "key-change", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
+        }
+        Overlay::Doctor(_) => vec![
+            back,
+            hint("t", "key-again", Action::Char('t')),
+            hint("^N", "key-add", Action::Add),
+            hint("↑↓", "key-scroll", Action::Down),
+        ],
         Overlay::Info(_) => {
             vec![back, hint("↑↓", "key-scroll", Action::Down), hint("c", "key-copy-id", Action::Char('c'))]
         }
@@ -83,9 +107,11 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
     let selected = model.chat.as_ref().is_some_and(|chat| chat.selected.is_some());
     let mut out = match (model.focus, model.chat.is_some()) {
         (Focus::Chat, true) if selected => vec![
-            hint("Enter", "key-info", Action::Enter),
+            hint("Enter", "key-actions", Action::Enter),
             hint("Esc", "key-back", Action::Back),
+            hint("r", "key-reply", Action::Char('r')),
             hint("c", "key-copy", Action::Char('c')),
+            hint("f", "key-forward", Action::Char('f')),
             hint("↑↓", "key-choose", Action::Down),
         ],
         (Focus::Chat, true) => vec![
@@ -107,6 +133,9 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
         out.push(invite());
     } else if model.focus == Focus::List {
         out.push(hint("^G", "key-unread", Action::NextUnread));
+        out.push(hint("^F", "key-search", Action::Search));
+    } else if !model.three_panes() && !selected {
+        out.push(hint("^D", "key-details", Action::Details));
     }
     out
 }
@@ -119,8 +148,11 @@ pub(super) fn click(model: &mut Model, column: u16, row: u16) -> Vec<Command> {
         let tapped = crate::draw::bars::tapped(model, areas.keys, column);
         return tapped.map_or_else(Vec::new, |action| update(model, action));
     }
-    if !model.overlays.is_empty() || matches!(model.screen, Screen::Wizard(_)) {
+    if !matches!(model.screen, Screen::Main) {
         return Vec::new();
+    }
+    if !model.overlays.is_empty() {
+        return tapped_row(model, usize::from(row.saturating_sub(areas.body.y)), areas.body.height);
     }
     if areas.list.contains(at) {
         let first = crate::draw::chats::first_row(model, areas.list.height);
@@ -134,4 +166,34 @@ pub(super) fn click(model: &mut Model, column: u16, row: u16) -> Vec<Command> {
         model.focus = Focus::Chat;
     }
     Vec::new()
+}
+
+/// A tap on a row of a window: the first chooses it, a tap on the chosen one is Enter.
+fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
+    let (len, chosen) = match model.overlays.last() {
+        Some(Overlay::Find(find)) => (find.rows(model).len(), find.chosen),
+        Some(Overlay::Search(search)) => (search.found.len(), search.chosen),
+        Some(Overlay::Menu(chosen)) => (super::menu::acts(model).len(), *chosen),
+        Some(Overlay::React(_, chosen)) => (super::menu::signs(model).len() + 1, *chosen),
+        Some(Overlay::Settings(settings)) => (super::settings::Setting::ALL.len(), settings.chosen),
+        _ => return Vec::new(),
+    };
+    let above = crate::draw::list::rows_above(model);
+    let Some(row) = row.checked_sub(above) else { return Vec::new() };
+    let height = usize::from(height).saturating_sub(above);
+    let index = crate::draw::list::first(chosen.min(len.saturating_sub(1)), height) + row;
+    if index >= len || row >= height {
+        return Vec::new();
+    }
+    let again = index == chosen;
+    match model.overlays.last_mut() {
+        Some(Overlay::Find(find)) => find.chosen = index,
+        Some(Overlay::Search(search)) => search.chosen = index,
+        Some(Overlay::Menu(chosen) | Overlay::React(_, chosen)) => *chosen = index,
+        Some(Overlay::Settings(settings)) => settings.chosen = index,
+        _ => {}
+    }
+    let opens = again
+        || matches!(model.overlays.last(), Some(Overlay::Find(_) | Overlay::Menu(_) | Overlay::React(..)));
+    if opens { update(model, Action::Enter) } else { Vec::new() }
 }

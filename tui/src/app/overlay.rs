@@ -1,9 +1,13 @@
-//! Windows over the panes: find, add, own invitation, message info, help.
+//! Windows over the panes: the menu, search, add, own invitation, message, contact, settings, doctor, help.
 
-use karvon_node::api::{Message, State, Trail};
+use karvon_node::api::fold::{Query, score};
+use karvon_node::api::{DoorInfo, Message, State, Trail};
 
+use super::details::Details;
+use super::search::Search;
+use super::settings::Settings;
 use super::{Action, Model};
-use crate::text::{edit::Editor, fold};
+use crate::text::edit::Editor;
 
 /// Longest line that can be pasted as a door or an invitation, bytes.
 pub const LINE_MAX: usize = 4_096;
@@ -14,12 +18,26 @@ pub const NAME_MAX: usize = 64;
 pub enum Overlay {
     /// Find a person or a command.
     Find(Find),
+    /// Search in all messages.
+    Search(Box<Search>),
     /// Add a person or a door by a pasted line.
     Add(Add),
     /// An own invitation.
     Invite(Invite),
+    /// What can be done with the selected message; the chosen row.
+    Menu(usize),
+    /// Which sign to put on the message with this id; the chosen row.
+    React(String, usize),
+    /// Whether to take back the message with this id.
+    Delete(String),
     /// The way of a message.
     Info(Box<Info>),
+    /// About a contact.
+    Details(Box<Details>),
+    /// Settings.
+    Settings(Settings),
+    /// Why does it not connect?
+    Doctor(Doctor),
     /// Keys and signs; rows scrolled.
     Help(usize),
 }
@@ -30,6 +48,8 @@ pub struct Find {
     pub query: Editor,
     /// Chosen row.
     pub chosen: usize,
+    /// Id of a message that goes to the person who is chosen; then only people are shown.
+    pub forward: Option<String>,
 }
 
 /// A row of the menu.
@@ -39,34 +59,71 @@ pub enum Found {
     Contact(u32),
     /// A command: its key in the languages' files.
     Command(&'static str),
+    /// Search the messages for what was typed.
+    Search,
 }
 
 /// Commands of the menu and what they do.
-pub const COMMANDS: [(&str, Action); 6] = [
+pub const COMMANDS: [(&str, Action); 13] = [
     ("command-add", Action::Add),
     ("command-invite", Action::Invite),
+    ("command-search", Action::Search),
     ("command-unread", Action::NextUnread),
+    ("command-details", Action::Details),
+    ("command-editor", Action::Editor),
+    ("command-start", Action::First),
+    ("command-newest", Action::Newest),
+    ("command-doctor", Action::Doctor),
+    ("command-settings", Action::Settings),
     ("command-help", Action::Help),
     ("command-back", Action::Back),
     ("command-quit", Action::Quit),
 ];
 
+/// Whether a command can do anything now.
+fn makes_sense(action: &Action, model: &Model) -> bool {
+    match action {
+        Action::Editor | Action::First | Action::Newest => model.chat.is_some(),
+        Action::Details => model.chat.is_some() || model.chosen.is_some(),
+        _ => true,
+    }
+}
+
 impl Default for Find {
     fn default() -> Self {
-        Self { query: Editor::line(200), chosen: 0 }
+        Self { query: Editor::line(200), chosen: 0, forward: None }
     }
 }
 
 impl Find {
-    /// Rows that match what was typed: people first once something was typed, else commands first.
+    /// Rows that match what was typed. Nothing typed: commands, then people. Else the best match first, people before commands that
+    /// match as well; at the end the search in messages, so that Enter never surprises.
     #[must_use]
     pub fn rows(&self, model: &Model) -> Vec<Found> {
-        let query = self.query.text().trim();
-        let people = model.contacts.iter().filter(|contact| fold::contains(&contact.name, query));
-        let people = people.map(|contact| Found::Contact(contact.contact));
-        let commands = COMMANDS.iter().filter(|(key, _)| fold::contains(&model.texts.get(key), query));
-        let commands = commands.map(|(key, _)| Found::Command(key));
-        if query.is_empty() { commands.chain(people).collect() } else { people.chain(commands).collect() }
+        let typed = self.query.text().trim();
+        let query = Query::new(typed);
+        let commands =
+            COMMANDS.iter().filter(|(_, action)| self.forward.is_none() && makes_sense(action, model));
+        let commands = commands.map(|(key, _)| (model.texts.get(key), Found::Command(key)));
+        let people = model.contacts.iter();
+        let people = people.map(|contact| (contact.name.clone(), Found::Contact(contact.contact)));
+        if typed.is_empty() {
+            return commands.chain(people).map(|(_, row)| row).collect();
+        }
+        let mut matching: Vec<(i32, Found)> = people
+            .chain(commands)
+            .filter_map(|(name, row)| {
+                // What contains the words as they stand goes before what only has their letters.
+                let whole = if query.matches(&name) { 10_000 } else { 0 };
+                score(&name, typed).or((whole > 0).then_some(0)).map(|score| (whole + score, row))
+            })
+            .collect();
+        matching.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        let mut rows: Vec<Found> = matching.into_iter().map(|(_, row)| row).collect();
+        if self.forward.is_none() {
+            rows.push(Found::Search);
+        }
+        rows
     }
 }
 
@@ -117,6 +174,15 @@ pub struct Info {
     pub answer: Option<(State, Vec<Trail>)>,
     /// Why there is none.
     pub problem: Option<String>,
+    /// Rows scrolled.
+    pub scrolled: usize,
+}
+
+/// Why it does not connect, or that it does.
+#[derive(Debug, Default)]
+pub struct Doctor {
+    /// The doors, once the node answered.
+    pub doors: Option<Vec<DoorInfo>>,
     /// Rows scrolled.
     pub scrolled: usize,
 }

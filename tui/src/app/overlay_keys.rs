@@ -3,21 +3,44 @@
 use karvon_node::api::Request;
 
 use super::overlay::{Add, COMMANDS, Found};
-use super::{Action, Model, Overlay, update};
+use super::settings::Setting;
+use super::{Action, Model, Overlay, details, menu, search, update};
 use crate::command::{Command, Connect, Purpose};
 use crate::keymap;
 
 /// Applies a key to the topmost window.
 pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
     let page = usize::from(model.size.1.saturating_sub(3).max(1));
-    if matches!(action, Action::Back) {
-        model.overlays.pop();
-        return Vec::new();
-    }
-    if matches!(model.overlays.last(), Some(Overlay::Find(_))) {
-        return find(model, action);
+    match model.overlays.last() {
+        Some(Overlay::Details(details)) if details.name.is_some() => return details::key(model, action),
+        _ if matches!(action, Action::Back) => {
+            model.overlays.pop();
+            return Vec::new();
+        }
+        Some(Overlay::Find(_)) => return find(model, action),
+        Some(Overlay::Search(_)) => return search::key(model, action),
+        Some(Overlay::Menu(_)) => return menu::key(model, action),
+        Some(Overlay::React(..)) => return menu::react(model, action),
+        Some(Overlay::Delete(id)) => {
+            let id = id.clone();
+            if !matches!(action, Action::Enter) {
+                return Vec::new();
+            }
+            model.overlays.pop();
+            return vec![Command::Call(Request::Delete { id }, Purpose::Plain)];
+        }
+        Some(Overlay::Details(_)) => return details::key(model, action),
+        Some(Overlay::Settings(_)) => return settings(model, action),
+        _ => {}
     }
     match model.overlays.last_mut() {
+        Some(Overlay::Doctor(doctor)) => {
+            scroll(&mut doctor.scrolled, action, page);
+            let letter = matches!(action, Action::Char(letter) if keymap::latin(*letter) == 't');
+            if letter || matches!(action, Action::Enter) {
+                return update::doctor(model);
+            }
+        }
         Some(Overlay::Help(scrolled)) => {
             scroll(scrolled, action, page);
             if matches!(action, Action::Enter) {
@@ -46,12 +69,30 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             _ => {}
         },
         Some(Overlay::Add(_)) => return add(model, action),
-        Some(Overlay::Find(_)) | None => {}
+        _ => {}
     }
     Vec::new()
 }
 
-fn scroll(scrolled: &mut usize, action: &Action, page: usize) {
+fn settings(model: &mut Model, action: &Action) -> Vec<Command> {
+    let Some(Overlay::Settings(open)) = model.overlays.last_mut() else { return Vec::new() };
+    let last = Setting::ALL.len().saturating_sub(1);
+    match action {
+        Action::Up | Action::Previous | Action::Wheel(i16::MIN..0) => {
+            open.chosen = open.chosen.saturating_sub(1)
+        }
+        Action::Down | Action::Next | Action::Wheel(_) => open.chosen = (open.chosen + 1).min(last),
+        Action::Enter | Action::Right | Action::Left | Action::Char(' ') => {
+            let setting = Setting::ALL.get(open.chosen).copied();
+            let forward = !matches!(action, Action::Left);
+            return setting.map_or_else(Vec::new, |setting| setting.change(model, forward));
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+pub(super) fn scroll(scrolled: &mut usize, action: &Action, page: usize) {
     *scrolled = match action {
         Action::Up => scrolled.saturating_sub(1),
         Action::Down => scrolled.saturating_add(1),
@@ -69,9 +110,17 @@ fn find(model: &mut Model, action: &Action) -> Vec<Command> {
     let chosen = find.chosen.min(rows.len().saturating_sub(1));
     if matches!(action, Action::Enter) {
         return match rows.get(chosen) {
-            Some(Found::Contact(contact)) => update::open_chat(model, *contact),
-            Some(Found::Command(key)) => {
+            Some(Found::Contact(contact)) => match find.forward.clone() {
+                Some(id) => forward(model, *contact, id),
+                None => update::open_chat(model, *contact),
+            },
+            Some(Found::Search) => {
+                let words = find.query.text().trim().to_owned();
                 model.overlays.pop();
+                search::open(model, &words)
+            }
+            Some(Found::Command(key)) => {
+                model.overlays.clear();
                 let action = COMMANDS.iter().find(|(name, _)| name == key).map(|(_, action)| action.clone());
                 match action {
                     // The menu itself is what one goes back from.
@@ -95,6 +144,14 @@ fn find(model: &mut Model, action: &Action) -> Vec<Command> {
         }
     };
     Vec::new()
+}
+
+/// Passes a message on.
+fn forward(model: &mut Model, contact: u32, id: String) -> Vec<Command> {
+    model.overlays.pop();
+    let name = model.contact_name(contact);
+    model.notice = Some(model.texts.with("forwarded", &[("name", name.into())]));
+    vec![Command::Call(Request::Forward { id, contact }, Purpose::Passed(contact))]
 }
 
 fn add(model: &mut Model, action: &Action) -> Vec<Command> {

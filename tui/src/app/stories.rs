@@ -146,7 +146,7 @@ fn escape_always_goes_back_and_from_the_top_opens_the_menu() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     world.play(&mut model, [Action::Down, Action::Enter, Action::Up, Action::Enter]);
-    assert!(matches!(model.overlays.last(), Some(super::Overlay::Info(_))));
+    assert!(matches!(model.overlays.last(), Some(super::Overlay::Menu(0))));
     world.play(&mut model, [Action::Back]);
     assert!(model.overlays.is_empty() && model.chat.as_ref().unwrap().selected.is_some());
     world.play(&mut model, [Action::Back]);
@@ -239,7 +239,7 @@ fn when_the_node_is_gone_the_screen_says_so_and_can_be_left() {
 #[test]
 fn the_first_start_asks_for_language_name_lock_and_connection() {
     let mut world = World::new();
-    let mut model = Model::wizard(Lang::En, Theme { color: true, plain: false }, (80, 24));
+    let mut model = Model::wizard(Lang::En, Theme { color: true, plain: false, light: false }, (80, 24));
     world.play(&mut model, [Action::Down]);
     assert_eq!(model.texts.lang(), Lang::Tg);
     world.play(&mut model, [Action::Next, Action::Enter, Action::Enter]);
@@ -270,10 +270,174 @@ fn the_first_start_asks_for_language_name_lock_and_connection() {
 #[test]
 fn the_first_start_goes_back_and_allows_no_lock_and_a_demo() {
     let mut world = World::new();
-    let mut model = Model::wizard(Lang::En, Theme { color: true, plain: false }, (40, 20));
+    let mut model = Model::wizard(Lang::En, Theme { color: true, plain: false, light: false }, (40, 20));
     world.play(&mut model, [Action::Enter, Action::Char('A'), Action::Enter, Action::Back, Action::Enter]);
     world.play(&mut model, [Action::Down, Action::Enter, Action::Down, Action::Enter]);
     let result = world.finished.unwrap();
     assert!(matches!(result.lock, crate::command::Lock::None));
     assert!(matches!(result.connect, crate::command::Connect::Demo));
+}
+
+#[test]
+fn a_search_finds_in_either_script_and_goes_to_the_message() {
+    let mut world = World::long(3_000);
+    world.messages[41].text = Some("Пулро гирифтам".to_owned());
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Search].into_iter().chain(typed("pul")));
+    let found = |model: &Model| match model.overlays.last() {
+        Some(super::Overlay::Search(search)) => {
+            search.found.iter().map(|one| one.position).collect::<Vec<_>>()
+        }
+        _ => Vec::new(),
+    };
+    assert_eq!(found(&model), [42]);
+    world.play(&mut model, [Action::Enter]);
+    let chat = model.chat.as_ref().unwrap();
+    assert!(model.overlays.is_empty());
+    assert_eq!(chat.selected_message().unwrap().text.as_deref(), Some("Пулро гирифтам"));
+    assert!(chat.messages.len() <= super::chat::WINDOW && chat.newer);
+    world.play(&mut model, std::iter::repeat_n(Action::PageDown, 10));
+    let positions: Vec<_> =
+        model.chat.as_ref().unwrap().messages.iter().map(|message| message.position).collect();
+    assert!(positions.windows(2).all(|pair| pair[1] == pair[0] + 1), "no gap behind the jump");
+}
+
+#[test]
+fn the_first_message_and_the_newest_are_one_key_away() {
+    let mut world = World::long(3_000);
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::First]);
+    let chat = model.chat.as_ref().unwrap();
+    assert_eq!((chat.messages[0].position, chat.selected), (1, Some(1)));
+    assert!(!chat.older && chat.newer);
+    world.play(&mut model, [Action::Newest]);
+    let chat = model.chat.as_ref().unwrap();
+    assert_eq!(chat.messages.back().map(|message| message.position), Some(3_000));
+    assert_eq!((chat.selected, chat.view), (None, super::chat::View::Bottom));
+}
+
+#[test]
+fn a_page_for_a_window_that_was_left_is_dropped() {
+    let mut world = World::long(3_000);
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::First]);
+    // A page for the window at the start is under way when the person goes to the end.
+    let late: Vec<_> = (0..8).flat_map(|_| update(&mut model, Action::PageDown)).collect();
+    assert!(late.iter().any(|command| matches!(command, Command::Call(_, Purpose::Newer(..)))));
+    world.play(&mut model, [Action::Newest]);
+    world.carry_out(&mut model, late);
+    let positions: Vec<_> =
+        model.chat.as_ref().unwrap().messages.iter().map(|message| message.position).collect();
+    assert!(positions.windows(2).all(|pair| pair[1] == pair[0] + 1), "no gap in the window");
+}
+
+#[test]
+fn a_message_is_forwarded_from_the_menu_and_by_its_letter() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Up, Action::Up, Action::Enter]);
+    assert!(matches!(model.overlays.last(), Some(super::Overlay::Menu(0))));
+    world.play(&mut model, [Action::Char('а')]);
+    world.play(&mut model, typed("рустам").chain([Action::Enter]));
+    let last = world.messages.last().unwrap();
+    assert_eq!((last.contact, last.forwarded), (2, true));
+    assert_eq!(last.text.as_deref(), Some("Пулро гирифтам, раҳмат"));
+    assert!(model.notice.as_deref().unwrap().contains("Рустам"));
+}
+
+#[test]
+fn a_contact_gets_another_name_on_this_device() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(
+        &mut model,
+        [Action::Down, Action::Enter, Action::Details, Action::Char('к'), Action::EraseLine],
+    );
+    world.play(&mut model, typed("Оча").chain([Action::Enter]));
+    assert_eq!(model.contact_name(1), "Оча");
+}
+
+#[test]
+fn settings_change_at_once_and_are_saved() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Settings, Action::Left]);
+    assert_eq!(model.texts.lang(), Lang::Kk);
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Down, Action::Enter]);
+    assert!(model.theme.light && model.theme.plain);
+    let saved: Vec<_> = world.asked.iter().filter(|asked| asked.starts_with("set ")).collect();
+    assert_eq!(saved, ["set ui.lang kk", "set ui.theme light", "set ui.glyphs plain"]);
+}
+
+#[test]
+fn colours_that_the_system_forbids_are_not_brought_back_by_a_setting() {
+    let mut world = World::new();
+    let mut model = Model::new(
+        Lang::En,
+        Theme { color: false, plain: false, light: false },
+        crate::text::time::Zone::default(),
+        (80, 24),
+    );
+    world.play(&mut model, [Action::Settings, Action::Down, Action::Enter, Action::Enter]);
+    assert!(!model.theme.color);
+}
+
+#[test]
+fn a_message_that_is_not_seen_rings_and_says_no_more_than_it_may() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter]);
+    world.receive(&mut model, 1, "seen at once");
+    assert!(world.alerts.is_empty());
+    world.receive(&mut model, 3, "a secret");
+    assert_eq!(world.alerts.len(), 1);
+    assert_eq!(world.alerts[0].words.as_deref(), Some("1 new"));
+    world.play(&mut model, [Action::Focused(false)]);
+    model.prefs.notify = super::settings::Notify::Name;
+    world.receive(&mut model, 1, "a secret");
+    assert_eq!(world.alerts[1].words.as_deref(), Some("Модар: 1 new"));
+    model.prefs.notify = super::settings::Notify::Off;
+    model.prefs.bell = false;
+    world.receive(&mut model, 1, "a secret");
+    assert_eq!(world.alerts.len(), 2);
+}
+
+#[test]
+fn a_text_comes_back_from_the_editor_without_the_line_break_at_its_end() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Char('x'), Action::Editor]);
+    assert_eq!(model.chat.as_ref().unwrap().composer.text(), "x\nаз муҳаррир");
+    world.play(&mut model, [Action::Edited(None)]);
+    assert!(model.notice.as_deref().unwrap().contains("$EDITOR"));
+    assert_eq!(model.chat.as_ref().unwrap().composer.text(), "x\nаз муҳаррир", "nothing written is lost");
+}
+
+#[test]
+fn the_closed_screen_takes_a_passphrase_and_says_what_was_wrong() {
+    let mut model = Model::locked(Lang::En, Theme { color: true, plain: false, light: false }, (80, 24));
+    assert!(update(&mut model, Action::Enter).is_empty(), "nothing was typed");
+    for key in typed("сирр") {
+        assert!(update(&mut model, key).is_empty());
+    }
+    let commands = update(&mut model, Action::Enter);
+    assert!(matches!(commands.as_slice(), [Command::Unlock(tried)] if tried.as_str() == "сирр"));
+    assert!(update(&mut model, Action::Enter).is_empty(), "one try at a time");
+    let wrong = karvon_node::api::ApiError { code: "wrong_passphrase".to_owned(), message: String::new() };
+    let _ = update(&mut model, Action::Answer(Purpose::Unlock, Err(wrong)));
+    let super::Screen::Lock(lock) = &model.screen else { panic!("it opened") };
+    assert!(lock.problem.as_deref().unwrap().contains("wrong") && !lock.busy);
+}
+
+#[test]
+fn a_tap_chooses_a_row_of_a_window() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Settings, Action::Click(5, 5)]);
+    assert!(
+        matches!(model.overlays.last(), Some(super::Overlay::Settings(settings)) if settings.chosen == 2)
+    );
+    assert!(!model.theme.plain, "the first tap only chooses");
+    world.play(&mut model, [Action::Click(5, 5)]);
+    assert!(model.theme.plain);
 }

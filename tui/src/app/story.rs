@@ -1,6 +1,8 @@
 //! A model with a small world in it, for stories and snapshots.
 
-use karvon_node::api::{ApiError, Contact, Event, Meeting, Message, Request, Response, State, Status, Trail};
+use karvon_node::api::{
+    ApiError, Contact, DoorInfo, Event, Meeting, Message, Reaction, Request, Response, State, Status, Trail,
+};
 
 use super::{Action, Model, update};
 use crate::command::Command;
@@ -19,6 +21,7 @@ pub(crate) struct World {
     pub(crate) finished: Option<crate::command::WizardResult>,
     pub(crate) quit: bool,
     pub(crate) copied: Vec<String>,
+    pub(crate) alerts: Vec<super::alert::Alert>,
 }
 
 pub(crate) const INVITATION: &str = "KARVON:K7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYA9";
@@ -48,6 +51,7 @@ pub(crate) fn message(contact: u32, position: u64, mine: bool, text: &str, state
         mine,
         state,
         position,
+        ..Message::default()
     }
 }
 
@@ -75,6 +79,7 @@ impl World {
             finished: None,
             quit: false,
             copied: Vec::new(),
+            alerts: Vec::new(),
         }
     }
 
@@ -117,6 +122,59 @@ impl World {
             Request::Messages { contact, before, since, limit } => {
                 self.page(contact, before, since.as_deref(), limit)
             }
+            Request::MessagesAfter { contact, position, limit } => {
+                let mut all: Vec<_> =
+                    self.messages.iter().filter(|m| m.contact == contact).cloned().collect();
+                all.retain(|m| m.position > position);
+                let more = all.len() > limit;
+                all.truncate(limit);
+                Response::Messages { messages: all, more }
+            }
+            Request::Search { text, limit, .. } => {
+                let query = karvon_node::api::fold::Query::new(&text);
+                let found = self.messages.iter().rev();
+                let mut found: Vec<_> =
+                    found.filter(|m| m.text.as_ref().is_some_and(|t| query.matches(t))).cloned().collect();
+                let more = found.len() > limit;
+                found.truncate(limit);
+                Response::Found { messages: found, more }
+            }
+            Request::Rename { contact, name } => {
+                self.contacts
+                    .iter_mut()
+                    .filter(|c| c.contact == contact)
+                    .for_each(|c| c.name.clone_from(&name));
+                Response::Done
+            }
+            Request::Message { id } => {
+                let found = self.messages.iter().find(|m| m.id == id).cloned().unwrap();
+                Response::Message(Box::new(found))
+            }
+            Request::Reply { to, text } => self.say(&to, Some(&to), &text),
+            Request::Forward { id, contact } => {
+                let text = self.messages.iter().find(|m| m.id == id).unwrap().text.clone().unwrap();
+                let position =
+                    self.messages.iter().rfind(|m| m.contact == contact).map_or(1, |m| m.position + 1);
+                let forwarded = message(contact, position, true, &text, State::Queued);
+                self.messages.push(Message { forwarded: true, ..forwarded });
+                Response::Queued { id: String::new(), seq: position }
+            }
+            Request::Edit { id, text } => self.change(&id, |one| {
+                one.text = Some(text.clone());
+                one.edited = true;
+            }),
+            Request::Delete { id } => self.change(&id, |one| {
+                one.text = None;
+                one.deleted = true;
+            }),
+            Request::React { id, emoji } => self.change(&id, |one| {
+                one.reactions.retain(|sign| !sign.mine);
+                if !emoji.is_empty() {
+                    one.reactions
+                        .push(Reaction { emoji: emoji.clone(), mine: true, from: "Али".to_owned() });
+                }
+            }),
+            Request::Doors => Response::Doors { doors: doors() },
             Request::MarkRead { contact, .. } => {
                 self.contacts.iter_mut().filter(|c| c.contact == contact).for_each(|c| c.unread = 0);
                 Response::Done
@@ -126,6 +184,26 @@ impl World {
             }
             _ => Response::Done,
         })
+    }
+
+    fn say(&mut self, beside: &str, to: Option<&str>, text: &str) -> Response {
+        let contact = self.messages.iter().find(|m| m.id == beside).unwrap().contact;
+        let position = self.messages.iter().rfind(|m| m.contact == contact).map_or(1, |m| m.position + 1);
+        let said = message(contact, position, true, text, State::Queued);
+        let id = said.id.clone();
+        self.messages.push(Message { reply_to: to.map(str::to_owned), ..said });
+        Response::Queued { id, seq: position }
+    }
+
+    fn change(&mut self, id: &str, change: impl Fn(&mut Message)) -> Response {
+        self.messages.iter_mut().filter(|m| m.id == id).for_each(change);
+        Response::Queued { id: "f".repeat(32), seq: 99 }
+    }
+
+    /// The node says that a message is not what it was.
+    pub(crate) fn changed(&mut self, model: &mut Model, id: &str) {
+        let event = Event::Changed { contact: 1, id: id.to_owned() };
+        self.play(model, [Action::Event(event)]);
     }
 
     fn page(&self, contact: Option<u32>, before: Option<u64>, since: Option<&str>, limit: usize) -> Response {
@@ -168,6 +246,13 @@ impl World {
                     queue.extend(update(model, Action::Answer(purpose, answer)));
                 }
                 Command::Copy(text) => self.copied.push(text),
+                Command::Alert(alert) => self.alerts.push(alert),
+                Command::Set(key, value) => self.asked.push(format!("set {key} {value}")),
+                Command::Mouse(_) | Command::Unlock(_) => {}
+                Command::Edit(text) => {
+                    let text = zeroize::Zeroizing::new(format!("{}\nаз муҳаррир\n", *text));
+                    queue.extend(update(model, Action::Edited(Some(text))));
+                }
                 Command::Finish(result) => self.finished = Some(result),
                 Command::Quit => self.quit = true,
             }
@@ -208,6 +293,18 @@ fn status(messages: &[Message]) -> Status {
     }
 }
 
+fn doors() -> Vec<DoorInfo> {
+    let door = |relay: &str, addr: &str, connected| DoorInfo {
+        relay: relay.repeat(2),
+        addr: addr.to_owned(),
+        connected,
+    };
+    vec![
+        door("0123456789abcdef", "203.0.113.5:7443", true),
+        door("fedcba9876543210", "198.51.100.7:443", false),
+    ]
+}
+
 fn trail() -> Vec<Trail> {
     let step = |minute: u8, what: &str, relay: Option<&str>, note: Option<&str>| Trail {
         at: format!("2026-11-22T09:{minute:02}:00Z"),
@@ -226,7 +323,7 @@ fn trail() -> Vec<Trail> {
 
 /// A screen on a running node.
 pub(crate) fn open(world: &mut World, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
-    let mut model = Model::new(lang, Theme { color: true, plain }, Zone::fixed(5 * 3600), size);
+    let mut model = Model::new(lang, Theme { color: true, plain, light: false }, Zone::fixed(5 * 3600), size);
     let commands = super::begin(&mut model);
     world.carry_out(&mut model, commands);
     model

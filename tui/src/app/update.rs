@@ -3,10 +3,16 @@
 use karvon_node::api::{API_VERSION, Request};
 
 use super::chat::{Chat, PAGE, TEXT_MAX, View};
-use super::overlay::{Add, Find, Info, Invite};
-use super::{Action, Focus, Model, Overlay, Screen, answer, chat_keys, overlay_keys, scroll, wizard_keys};
+use super::overlay::{Add, Doctor, Find, Info, Invite};
+use super::settings::Settings;
+use super::{
+    About, Action, Focus, Model, Outgoing, Overlay, Screen, answer, chat_keys, overlay_keys, scroll,
+    wizard_keys,
+};
+use super::{details, lock, search};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
+use zeroize::Zeroizing;
 
 /// What is asked when the screen opens on a running node.
 #[must_use]
@@ -30,6 +36,15 @@ pub fn update(model: &mut Model, action: Action) -> Vec<Command> {
         }
         Action::Answer(purpose, result) => answer::answer(model, purpose, result),
         Action::Event(event) => answer::event(model, event),
+        Action::Focused(focused) => {
+            model.focused = focused;
+            Vec::new()
+        }
+        Action::Unsaved => {
+            model.notice = Some(model.texts.get("settings-unsaved"));
+            Vec::new()
+        }
+        Action::Edited(text) => edited(model, text),
         Action::Gone => {
             model.gone = true;
             model.notice = Some(model.texts.get("node-gone"));
@@ -55,8 +70,10 @@ fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
     if let Action::Click(column, row) = action {
         return super::hints::click(model, column, row);
     }
-    if matches!(model.screen, Screen::Wizard(_)) {
-        return wizard_keys::key(model, &action);
+    match model.screen {
+        Screen::Wizard(_) => return wizard_keys::key(model, &action),
+        Screen::Lock(_) => return lock::key(model, &action),
+        Screen::Main => {}
     }
     match action {
         Action::Find => open_overlay(model, Overlay::Find(Find::default())),
@@ -67,8 +84,30 @@ fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
             return vec![Command::Call(Request::Invite, Purpose::Invite)];
         }
         Action::NextUnread => return next_unread(model),
+        Action::Search => return search::open(model, ""),
+        Action::Settings => open_overlay(model, Overlay::Settings(Settings::default())),
+        Action::Details => details::open(model),
+        Action::Doctor => return doctor(model),
         key if !model.overlays.is_empty() => return overlay_keys::key(model, &key),
         key => return chat_keys::key(model, &key),
+    }
+    Vec::new()
+}
+
+/// Opens the doctor, which asks anew each time.
+pub(super) fn doctor(model: &mut Model) -> Vec<Command> {
+    open_overlay(model, Overlay::Doctor(Doctor::default()));
+    let mut commands = vec![Command::Call(Request::Doors, Purpose::Doors)];
+    refresh_status(model, &mut commands);
+    commands
+}
+
+/// A text comes back from the editor. Lines at its end are the editor's habit, not part of it.
+fn edited(model: &mut Model, text: Option<Zeroizing<String>>) -> Vec<Command> {
+    match (text, &mut model.chat) {
+        (Some(text), Some(chat)) => chat.composer.set(text.trim_end()),
+        (None, _) => model.notice = Some(model.texts.get("editor-failed")),
+        (Some(_), None) => {}
     }
     Vec::new()
 }
@@ -93,11 +132,47 @@ pub(super) fn open_overlay(model: &mut Model, overlay: Overlay) {
 
 /// Opens a conversation.
 pub(super) fn open_chat(model: &mut Model, contact: u32) -> Vec<Command> {
+    if show_chat(model, contact) {
+        model.chat.as_mut().and_then(newest).into_iter().collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// Opens a conversation at a message.
+pub(super) fn open_at(model: &mut Model, contact: u32, position: u64) -> Vec<Command> {
+    show_chat(model, contact);
+    let before = Some(position.saturating_add(1));
+    let request = Request::Messages { contact: Some(contact), before, since: None, limit: PAGE };
+    jump(model, request, Purpose::Jump(contact, position))
+}
+
+/// Goes to the first message of the open conversation.
+pub(super) fn first(model: &mut Model) -> Vec<Command> {
+    let Some(contact) = model.chat.as_ref().map(|chat| chat.contact) else { return Vec::new() };
+    jump(model, Request::MessagesAfter { contact, position: 0, limit: PAGE }, Purpose::First(contact))
+}
+
+/// Goes to the newest message of the open conversation.
+pub(super) fn last(model: &mut Model) -> Vec<Command> {
+    let Some(chat) = &mut model.chat else { return Vec::new() };
+    chat.selected = None;
+    chat.view = View::Bottom;
+    if chat.newer { newest(chat).into_iter().collect() } else { Vec::new() }
+}
+
+fn jump(model: &mut Model, request: Request, purpose: Purpose) -> Vec<Command> {
+    let Some(chat) = &mut model.chat else { return Vec::new() };
+    if chat.jump_call.start() { vec![Command::Call(request, purpose)] } else { Vec::new() }
+}
+
+/// Puts a conversation on the screen; whether it is another one than before.
+fn show_chat(model: &mut Model, contact: u32) -> bool {
     model.overlays.clear();
     model.chosen = Some(contact);
     model.focus = Focus::Chat;
     if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
-        return Vec::new();
+        return false;
     }
     if let Some(mut old) = model.chat.take()
         && !old.composer.text().is_empty()
@@ -107,8 +182,11 @@ pub(super) fn open_chat(model: &mut Model, contact: u32) -> Vec<Command> {
     }
     let unread = model.contact(contact).map_or(0, |contact| contact.unread);
     let composer = model.drafts.remove(&contact).unwrap_or_else(|| Editor::lines(TEXT_MAX));
-    let chat = model.chat.insert(Chat::new(contact, unread, composer));
-    newest(chat).into_iter().collect()
+    model.windows += 1;
+    let mut chat = Chat::new(contact, unread, composer);
+    chat.renumber(model.windows);
+    model.chat = Some(chat);
+    true
 }
 
 fn next_unread(model: &mut Model) -> Vec<Command> {
@@ -138,13 +216,18 @@ pub(super) fn send_next(model: &mut Model) -> Vec<Command> {
     if model.sending {
         return Vec::new();
     }
-    let Some((contact, text)) = model.outgoing.front().cloned() else { return Vec::new() };
+    let Some(Outgoing { contact, text, about }) = model.outgoing.front().cloned() else { return Vec::new() };
     model.sending = true;
-    vec![Command::Call(Request::Send { contact, text }, Purpose::Sent)]
+    let request = match about {
+        About::Nothing => Request::Send { contact, text },
+        About::Reply(to, _) => Request::Reply { to, text },
+        About::Edit(id) => Request::Edit { id, text },
+    };
+    vec![Command::Call(request, Purpose::Sent)]
 }
 
 /// The first waiting text is on disk (or was refused): it is taken out.
-pub(super) fn sent(model: &mut Model) -> Option<(u32, String)> {
+pub(super) fn sent(model: &mut Model) -> Option<Outgoing> {
     model.sending = false;
     model.outgoing.pop_front()
 }
@@ -212,7 +295,7 @@ pub(super) fn newer(chat: &mut Chat) -> Option<Command> {
         return newest(chat);
     }
     let request = Request::Messages { contact: Some(chat.contact), before: None, since, limit: PAGE };
-    chat.newer_call.start().then_some(Command::Call(request, Purpose::Newer(chat.contact)))
+    chat.newer_call.start().then_some(Command::Call(request, Purpose::Newer(chat.contact, chat.window)))
 }
 
 /// Asks for the next page when the screen comes near an edge of the window.
@@ -227,7 +310,7 @@ fn pages(model: &mut Model, commands: &mut Vec<Command>) {
         let before = Some(first.position);
         let request = Request::Messages { contact: Some(chat.contact), before, since: None, limit: PAGE };
         chat.older_call.start();
-        commands.push(Command::Call(request, Purpose::Older(chat.contact)));
+        commands.push(Command::Call(request, Purpose::Older(chat.contact, chat.window)));
     }
     if end && chat.newer && !chat.newer_call.flying {
         commands.extend(newer(chat));

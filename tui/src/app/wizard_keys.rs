@@ -27,9 +27,12 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             wizard.lang = neighbour(&Lang::ALL, wizard.lang, down);
             model.texts = Texts::new(wizard.lang);
         }
-        (Action::Left | Action::Right | Action::Next | Action::Previous, Step::Language) => {
-            theme.plain = !theme.plain
+        (Action::Left | Action::Right, Step::Language) => {
+            let by = crate::draw::wizard::language_rows(model.size.0);
+            wizard.lang = beside(wizard.lang, by, matches!(action, Action::Right));
+            model.texts = Texts::new(wizard.lang);
         }
+        (Action::Next | Action::Previous, Step::Language) => theme.plain = !theme.plain,
         (Action::Up | Action::Down, Step::Lock) if wizard.field == 0 => wizard.locked = !wizard.locked,
         (Action::Next | Action::Down, Step::Lock) if wizard.locked => wizard.field = (wizard.field + 1) % 3,
         (Action::Previous | Action::Up, Step::Lock) if wizard.locked => wizard.field = (wizard.field + 2) % 3,
@@ -58,6 +61,13 @@ fn neighbour<T: Copy + PartialEq>(all: &[T], one: T, forward: bool) -> T {
     let at = all.iter().position(|other| *other == one).unwrap_or(0);
     let step = if forward { 1 } else { all.len().saturating_sub(1) };
     all.get((at + step) % all.len().max(1)).copied().unwrap_or(one)
+}
+
+/// The language in the next or previous column, where there is one.
+fn beside(lang: Lang, rows: usize, forward: bool) -> Lang {
+    let at = Lang::ALL.iter().position(|other| *other == lang).unwrap_or(0);
+    let next = if forward { at.checked_add(rows) } else { at.checked_sub(rows) };
+    next.and_then(|next| Lang::ALL.get(next)).copied().unwrap_or(lang)
 }
 
 fn enter(wizard: &mut Wizard, plain: bool) -> Vec<Command> {

@@ -45,6 +45,9 @@ pub struct Cli {
     /// File whose first line is the passphrase that opens the profile
     #[arg(long, global = true, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+    /// Reads the passphrase from the first line of standard input
+    #[arg(long, global = true, conflicts_with = "passphrase_file")]
+    pub passphrase_stdin: bool,
     /// What to do; nothing opens the screen
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -116,6 +119,39 @@ Returns at once. The two devices then meet by themselves; `karvon contacts` show
 
 A name may be shortened as long as it is unique. A time-out (exit code 10) loses nothing: the message stays queued.")]
     Send(Send),
+    /// Answers a message
+    #[command(after_help = "Examples:
+  karvon reply 0123456789abcdef0123456789abcdef 'Yes, tomorrow'
+
+The id is what `karvon read --json` calls \"id\".")]
+    Reply(Reply),
+    /// Puts a sign on a message
+    #[command(after_help = "Examples:
+  karvon react 0123456789abcdef0123456789abcdef 👍
+  karvon react 0123456789abcdef0123456789abcdef --remove")]
+    React(React),
+    /// Gives one of your messages a new text, on both devices
+    #[command(after_help = "Examples:
+  karvon edit 0123456789abcdef0123456789abcdef 'At eight, not at seven'")]
+    Edit(Edit),
+    /// Takes one of your messages back, on both devices
+    #[command(after_help = "Examples:
+  karvon delete 0123456789abcdef0123456789abcdef
+
+The other person may have read it already, or may use a program that keeps it.")]
+    Delete {
+        /// Id of the message, 32 hexadecimal digits
+        id: String,
+    },
+    /// Passes a message on to somebody else
+    #[command(after_help = "Examples:
+  karvon forward 0123456789abcdef0123456789abcdef Bob")]
+    Forward {
+        /// Id of the message, 32 hexadecimal digits
+        id: String,
+        /// Name of the contact, or its beginning
+        who: String,
+    },
     /// Shows messages
     #[command(after_help = "Examples:
   karvon read                    the newest of everybody
@@ -159,6 +195,47 @@ The id is what `karvon send --json` and `karvon read --json` call \"id\".")]
         #[command(subcommand)]
         what: Door,
     },
+    /// Forgets the keys: nobody reads anything until `unlock`
+    #[command(after_help = "Examples:
+  karvon lock
+  karvon config set lock.after 5m      the node locks itself when nobody has used it for so long
+
+The running node drops its keys and everything it has read, and fetches nothing until it is opened again.")]
+    Lock,
+    /// Opens a locked node, or starts the node of a locked profile
+    #[command(after_help = "Examples:
+  karvon unlock                                   asks for the passphrase
+  karvon unlock --passphrase-file secret.txt
+
+After three wrong passphrases in a row each further one costs a wait that doubles up to ten minutes. Nothing is ever erased for that.")]
+    Unlock,
+    /// Sets, changes or removes the passphrase
+    #[command(after_help = "Examples:
+  karvon passphrase                                       asks for the old one and the new one
+  karvon passphrase --remove                              whoever has this device then reads everything
+  printf 'old\nnew\n' | karvon passphrase --passphrase-stdin
+
+The old passphrase still opens copies of the key file that were made before.")]
+    Passphrase(Passphrase),
+    /// Makes a second profile in the same place, opened by another passphrase
+    #[command(after_help = "Examples:
+  karvon profile new --name Ali
+  karvon profile new --name Ali --destroys-others
+
+Which profile opens depends on the passphrase alone. With --destroys-others, whoever is made to give a passphrase can give this one: the
+other profiles are destroyed when it is used. Somebody who looks into the folder sees how many profiles there are, not whose.")]
+    Profile {
+        /// What to do
+        #[command(subcommand)]
+        what: Profile,
+    },
+    /// Destroys the keys at once, then removes the profile
+    #[command(after_help = "Examples:
+  karvon wipe          asks first
+  karvon wipe --now    asks nothing
+
+Needs no passphrase. If it is cut off, the next start of anything finishes it. Without a backup nothing can be brought back.")]
+    Wipe(Wipe),
     /// Shows or changes settings
     #[command(after_help = "Examples:
   karvon config get
@@ -352,6 +429,39 @@ pub enum Wait {
     Delivered,
 }
 
+/// Arguments of `reply`.
+#[derive(Debug, Args)]
+pub struct Reply {
+    /// Id of the message to answer, 32 hexadecimal digits
+    pub id: String,
+    /// The text; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    pub text: String,
+}
+
+/// Arguments of `react`.
+#[derive(Debug, Args)]
+pub struct React {
+    /// Id of the message, 32 hexadecimal digits
+    pub id: String,
+    /// The sign, for example an emoji
+    #[arg(required_unless_present = "remove")]
+    pub emoji: Option<String>,
+    /// Takes your sign back
+    #[arg(long, conflicts_with = "emoji")]
+    pub remove: bool,
+}
+
+/// Arguments of `edit`.
+#[derive(Debug, Args)]
+pub struct Edit {
+    /// Id of the message, 32 hexadecimal digits
+    pub id: String,
+    /// The new text; - reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    pub text: String,
+}
+
 /// Arguments of `read`.
 #[derive(Debug, Args)]
 pub struct Read {
@@ -412,15 +522,42 @@ pub enum Config {
     },
 }
 
+/// Arguments of `passphrase`.
+#[derive(Debug, Args)]
+pub struct Passphrase {
+    /// Leaves the profile open: whoever has this device reads everything
+    #[arg(long)]
+    pub remove: bool,
+}
+
+/// `profile …`
+#[derive(Debug, Subcommand)]
+pub enum Profile {
+    /// Makes one
+    New {
+        /// Your name in it, as its contacts will see it
+        #[arg(long)]
+        name: String,
+        /// Opening it destroys all others
+        #[arg(long)]
+        destroys_others: bool,
+    },
+}
+
+/// Arguments of `wipe`.
+#[derive(Debug, Args)]
+pub struct Wipe {
+    /// Asks nothing
+    #[arg(long)]
+    pub now: bool,
+}
+
 /// Arguments of `node`.
 #[derive(Debug, Args)]
 pub struct Node {
     /// Leaves the terminal
     #[arg(long, action = ArgAction::SetTrue)]
     pub detached: bool,
-    /// Reads the passphrase from standard input
-    #[arg(long, action = ArgAction::SetTrue)]
-    pub passphrase_stdin: bool,
 }
 
 /// `30s`, `500ms`, `2m`, `1h`, or a number of seconds.
@@ -491,6 +628,9 @@ mod tests {
             "karvon --data-dir B read --since 00 --json",
             "karvon --data-dir A status --json",
             "karvon --data-dir A info 00 --json",
+            "karvon --data-dir A lock",
+            "karvon --data-dir A unlock --passphrase-stdin",
+            "karvon --data-dir A wipe --now",
             "karvon demo",
         ] {
             parse(line);

@@ -89,6 +89,25 @@ pub(super) fn first_line(path: &Path) -> Result<Zeroizing<String>, Failure> {
     }
 }
 
+/// The first line of standard input; whoever reads it later gets what follows.
+///
+/// # Errors
+/// `usage` if there is none, or it is empty.
+pub(super) fn stdin_line() -> Result<Zeroizing<String>, Failure> {
+    let mut answer = Zeroizing::new(String::with_capacity(1024));
+    io::stdin().lock().take(SECRET_MAX).read_line(&mut answer).map_err(|error| unreadable(&error))?;
+    if answer.ends_with('\n') {
+        answer.pop();
+    }
+    if answer.ends_with('\r') {
+        answer.pop();
+    }
+    if answer.is_empty() {
+        return Err(Failure::usage("standard input has no first line"));
+    }
+    Ok(answer)
+}
+
 /// The lines of a file that are not empty; `-` is standard input.
 ///
 /// # Errors

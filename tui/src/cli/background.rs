@@ -14,7 +14,6 @@ use std::io::{self, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
-use zeroize::Zeroizing;
 
 /// Opening a profile stretches its passphrase, which takes seconds on a cheap phone.
 const UP_WITHIN: Duration = Duration::from_secs(60);
@@ -124,11 +123,7 @@ pub(super) async fn down(session: &Session<'_>) -> Result<(), Failure> {
 /// # Errors
 /// Those of its start.
 pub(super) async fn node(session: &Session<'_>, args: &Node) -> Result<(), Failure> {
-    let passphrase = if args.passphrase_stdin {
-        ask::stdin()?.lines().next().map(|line| Zeroizing::new(line.to_owned()))
-    } else {
-        session.passphrase()?
-    };
+    let passphrase = session.passphrase()?;
     if args.detached {
         // The terminal may close and its directory be unmounted. Fails only for who leads a session already, which is as good.
         let _ = leave_session();

@@ -21,7 +21,7 @@ pub const OUTPUT_CLOSED: &str = "output_closed";
 pub const EXITS: &[(u8, &str, &[&str])] = &[
     (0, "done, or durably queued", &[OUTPUT_CLOSED]),
     (1, "another failure", &[]),
-    (2, "wrong usage", &[USAGE, code::BAD_REQUEST, code::CONFIG]),
+    (2, "wrong usage", &[USAGE, code::BAD_REQUEST, code::CONFIG, code::NO_PASSPHRASE]),
     (
         3,
         "no node is running, or it does not answer",
@@ -40,7 +40,7 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
             code::NO_PROFILE,
         ],
     ),
-    (6, "locked, or the wrong passphrase", &[code::LOCKED, code::WRONG_PASSPHRASE]),
+    (6, "locked, or the wrong passphrase", &[code::LOCKED, code::WRONG_PASSPHRASE, code::WAIT]),
     (7, "a key or signature does not match", &["key_changed", "signature", "mismatch"]),
     (8, "the store is damaged or full", &["store", "store_damaged", "disk_full"]),
     (
@@ -53,6 +53,8 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
             "not_member",
             "not_allowed",
             "already_member",
+            "not_yours",
+            "unchangeable",
             code::TOO_MANY_CLIENTS,
         ],
     ),
@@ -132,6 +134,7 @@ mod tests {
             ("no_profile", 5),
             ("locked", 6),
             ("wrong_passphrase", 6),
+            ("wait", 6),
             ("key_changed", 7),
             ("store", 8),
             ("too_long", 9),

@@ -33,12 +33,16 @@ pub(super) async fn init(session: &Session<'_>, args: Init, lang: Option<&str>) 
     let name = check_name(&name)?;
     let passphrase = match session.passphrase()? {
         Some(_) if args.no_lock => {
-            return Err(Failure::usage("--no-lock and a passphrase file are given: choose one"));
+            return Err(Failure::usage("--no-lock and a passphrase are given: choose one"));
         }
         Some(passphrase) => Some(passphrase),
         None if args.no_lock => None,
         None if ask::can_ask() => choose_passphrase()?,
-        None => return Err(Failure::usage("say --no-lock, or give a passphrase with --passphrase-file")),
+        None => {
+            return Err(Failure::usage(
+                "say --no-lock, or give a passphrase with --passphrase-stdin or --passphrase-file",
+            ));
+        }
     };
     make(session, &name, passphrase, &doors, lang).await?;
     let dir = session.data_dir.display().to_string();
@@ -79,7 +83,7 @@ pub(super) async fn make(
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<String, Failure> {
+pub(super) fn check_name(name: &str) -> Result<String, Failure> {
     let name = name.trim();
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err(Failure::usage("the name must be one line with at least one letter"));
@@ -90,7 +94,7 @@ fn check_name(name: &str) -> Result<String, Failure> {
     Ok(name.to_owned())
 }
 
-fn choose_passphrase() -> Result<Option<Passphrase>, Failure> {
+pub(super) fn choose_passphrase() -> Result<Option<Passphrase>, Failure> {
     loop {
         let first = ask::hidden(
             "Passphrase that opens this profile (empty: whoever has this device reads everything):",

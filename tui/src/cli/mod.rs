@@ -3,7 +3,9 @@
 pub mod args;
 mod ask;
 mod background;
+mod device;
 mod door;
+pub(crate) mod editor;
 pub mod failure;
 mod group_send;
 mod groups;
@@ -16,15 +18,17 @@ mod read;
 pub mod resolve;
 mod send;
 pub mod session;
-mod settings;
+pub(crate) mod settings;
 mod show;
+mod talk;
 
 use args::{Cli, Command};
 use clap::Parser as _;
 use failure::Failure;
 use karvon_node::host::Host;
 use out::Out;
-use session::Session;
+use session::{Secret, Session};
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,7 +79,12 @@ fn misused(error: &clap::Error) -> ExitCode {
 
 async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
     let passphrase_file = cli.passphrase_file.or_else(|| path_of("KARVON_PASSPHRASE_FILE"));
-    let session = Session { data_dir: data_dir(cli.data_dir)?, host, out, passphrase_file };
+    let secret = match (cli.passphrase_stdin, passphrase_file) {
+        (true, _) => Secret::Stdin,
+        (false, Some(file)) => Secret::File(file),
+        (false, None) => Secret::Ask,
+    };
+    let session = Session { data_dir: data_dir(cli.data_dir)?, host, out, secret, given: OnceCell::new() };
     let look = open::Look { lang: cli.lang, no_color: cli.no_color };
     // Each command's future is large (it holds a node's start); boxed, only one of them takes room.
     match cli.command {
@@ -91,9 +100,19 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Add(add)) => Box::pin(people::add(&session, add)).await,
         Some(Command::Contacts { what }) => Box::pin(people::contacts(&session, what)).await,
         Some(Command::Send(send)) => Box::pin(send::send(&session, send)).await,
+        Some(Command::Reply(reply)) => Box::pin(talk::reply(&session, reply)).await,
+        Some(Command::React(react)) => Box::pin(talk::react(&session, react)).await,
+        Some(Command::Edit(edit)) => Box::pin(talk::edit(&session, edit)).await,
+        Some(Command::Delete { id }) => Box::pin(talk::delete(&session, &id)).await,
+        Some(Command::Forward { id, who }) => Box::pin(talk::forward(&session, &id, &who)).await,
         Some(Command::Read(read)) => Box::pin(read::read(&session, read)).await,
         Some(Command::Group { what }) => Box::pin(groups::group(&session, what)).await,
         Some(Command::Door { what }) => Box::pin(door::door(&session, what)).await,
+        Some(Command::Lock) => Box::pin(device::lock(&session)).await,
+        Some(Command::Unlock) => Box::pin(device::unlock(&session)).await,
+        Some(Command::Passphrase(args)) => device::passphrase(&session, &args),
+        Some(Command::Profile { what }) => device::profile(&session, what),
+        Some(Command::Wipe(wipe)) => Box::pin(device::wipe(&session, &wipe)).await,
         Some(Command::Config { what }) => settings::config(&session, what),
     }
 }

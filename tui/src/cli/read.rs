@@ -7,7 +7,7 @@ use super::resolve::resolve;
 use super::session::{Session, contacts, unexpected};
 use crate::text::one_line;
 use crate::text::sanitize::sanitize;
-use karvon_node::api::error::CLOSED;
+use karvon_node::api::error::{CLOSED, LOCKED};
 use karvon_node::api::{Event, MESSAGES_LIMIT_MAX, Message, Request, Response, State};
 use karvon_node::client::Client;
 use std::collections::BTreeMap;
@@ -63,7 +63,9 @@ impl Shown {
                 Some(Event::Received { contact, .. } | Event::Delivery { contact, .. }) => {
                     self.catch_up(client, args, out, contact).await?;
                 }
-                Some(Event::Lagged) => {
+                Some(Event::Locked) => return Err(Failure::new(LOCKED, "the node was locked")),
+                Some(Event::Changed { contact, id }) => self.again(client, out, contact, &id).await?,
+                Some(Event::Lagged | Event::Unlocked) => {
                     for contact in contacts(client).await? {
                         self.catch_up(client, args, out, contact.contact).await?;
                     }
@@ -133,6 +135,17 @@ impl Shown {
             None => newest(client, contact, usize::MAX).await?,
         };
         self.show(client, args, out, messages).await
+    }
+
+    /// A message that may have been shown has changed: it is shown once more as it is now.
+    async fn again(&self, client: &Client, out: Out, contact: u32, id: &str) -> Result<(), Failure> {
+        if self.contact.is_some_and(|wanted| wanted != contact) {
+            return Ok(());
+        }
+        match client.call(Request::Message { id: id.to_owned() }).await? {
+            Response::Message(message) => out.result(&*message, || for_people(&message)),
+            _ => Err(unexpected()),
+        }
     }
 
     async fn show(
@@ -221,8 +234,25 @@ async fn after(
 fn for_people(message: &Message) -> String {
     let time = message.sent_at.get(..16).unwrap_or(&message.sent_at).replace('T', " ");
     let mark = mark(message.state);
-    let text = message.text.as_deref().unwrap_or("(a kind of message that this version does not know)");
-    let lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();
+    let text = match message.text.as_deref() {
+        Some(text) => text,
+        None if message.deleted => "(deleted)",
+        None => "(a kind of message that this version does not know)",
+    };
+    let mut lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();
+    if let Some(answered) = &message.reply_to {
+        lines.insert(0, format!("(answers {})", one_line(answered.get(..8).unwrap_or(answered))));
+    }
+    let notes = [(message.edited, "(edited)"), (message.forwarded, "(forwarded)")];
+    let notes = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note.to_owned());
+    let signs = message
+        .reactions
+        .iter()
+        .map(|reaction| format!("[{} {}]", one_line(&reaction.emoji), one_line(&reaction.from)));
+    let notes: Vec<String> = notes.chain(signs).collect();
+    if !notes.is_empty() {
+        lines.push(notes.join(" "));
+    }
     format!("{time}Z {mark:<2} {}: {}", one_line(&message.from), lines.join("\n                      "))
 }
 
@@ -254,6 +284,7 @@ mod tests {
             mine: false,
             state: State::Received,
             position: 1,
+            ..Message::default()
         };
         let shown = for_people(&message);
         let lines: Vec<&str> = shown.split('\n').collect();

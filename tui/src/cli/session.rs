@@ -9,6 +9,7 @@ use karvon_node::client::Client;
 use karvon_node::config::Config;
 use karvon_node::host::{Attached, Host, Passphrase, attach_or_start};
 use karvon_node::os::{EndSignal, end_signal};
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 /// What every command needs.
@@ -19,8 +20,21 @@ pub struct Session<'a> {
     pub host: &'a dyn Host,
     /// How to write.
     pub out: Out,
-    /// Where the passphrase lies, if anywhere.
-    pub passphrase_file: Option<PathBuf>,
+    /// Where the passphrase comes from.
+    pub secret: Secret,
+    /// The passphrase, once it was read.
+    pub given: OnceCell<Passphrase>,
+}
+
+/// Where a passphrase comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// A person is asked, if there is one.
+    Ask,
+    /// The first line of a file.
+    File(PathBuf),
+    /// The first line of standard input; the command gets what follows.
+    Stdin,
 }
 
 impl Session<'_> {
@@ -32,12 +46,35 @@ impl Session<'_> {
         Ok(Config::load(&self.data_dir)?)
     }
 
-    /// The passphrase from the file that was named.
+    /// The passphrase from the file that was named, or from standard input.
     ///
     /// # Errors
-    /// `usage` if the file can not be read.
+    /// `usage` if it can not be read.
     pub fn passphrase(&self) -> Result<Option<Passphrase>, Failure> {
-        self.passphrase_file.as_deref().map(ask::first_line).transpose()
+        if let Some(given) = self.given.get() {
+            return Ok(Some(given.clone()));
+        }
+        let read = match &self.secret {
+            Secret::Ask => return Ok(None),
+            Secret::File(path) => ask::first_line(path)?,
+            Secret::Stdin => ask::stdin_line()?,
+        };
+        Ok(Some(self.given.get_or_init(|| read).clone()))
+    }
+
+    /// The passphrase that was given, or one that is asked for.
+    ///
+    /// # Errors
+    /// `locked` if there is none and nobody can be asked.
+    pub fn passphrase_or_ask(&self) -> Result<Passphrase, Failure> {
+        match self.passphrase()? {
+            Some(passphrase) => Ok(passphrase),
+            None if ask::can_ask() => ask::hidden("Passphrase:"),
+            None => Err(Failure::new(
+                LOCKED,
+                "a passphrase is needed: give it with --passphrase-stdin or --passphrase-file",
+            )),
+        }
     }
 
     /// Attaches to the running node or starts one here; asks for the passphrase if that is needed and possible.
@@ -53,6 +90,10 @@ impl Session<'_> {
             }
             outcome => Ok(outcome?),
         }
+    }
+
+    fn can_open(&self) -> Result<bool, Failure> {
+        Ok(self.passphrase()?.is_some() || ask::can_ask())
     }
 
     /// Does `work` with a node. If the node ends meanwhile, because another command that ran it has finished, the work is taken up
@@ -71,10 +112,30 @@ impl Session<'_> {
             attached.leave().await;
             match outcome {
                 Err(failure) if failure.code == CLOSED && other => {}
+                // The running node is locked; whoever has the passphrase at hand opens it by the way.
+                Err(failure) if failure.code == LOCKED && other && self.can_open()? => {
+                    unlock(self).await?;
+                }
                 outcome => return outcome,
             }
         }
     }
+}
+
+/// Opens the node that runs, if it is locked; false if none runs.
+///
+/// # Errors
+/// `locked` without a passphrase, `wrong_passphrase`, `wait`; the node's.
+pub async fn unlock(session: &Session<'_>) -> Result<bool, Failure> {
+    let Some(client) = Client::connect(&session.data_dir).await? else { return Ok(false) };
+    match client.call(Request::Status).await? {
+        Response::Status(status) if status.state == LOCKED => {
+            let passphrase = karvon_node::api::Secret(session.passphrase_or_ask()?);
+            client.call(Request::Unlock { passphrase }).await?;
+        }
+        _ => {}
+    }
+    Ok(true)
 }
 
 /// Does `work` unless the process is asked to end.

@@ -6,6 +6,7 @@ use super::session::Session;
 use karvon_node::api::error::NO_PROFILE;
 use karvon_node::config::{FILE, documented, set};
 use karvon_node::host::exists;
+use std::path::PathBuf;
 
 /// Carries it out.
 ///
@@ -40,4 +41,9 @@ pub(super) fn config(session: &Session<'_>, what: Config) -> Result<(), Failure>
             out.result(&serde_json::json!({ key.as_str(): value }), || format!("{key} = {value}"))
         }
     }
+}
+
+/// Writes a setting on behalf of the screen; whether that worked.
+pub(crate) async fn save(dir: PathBuf, key: &'static str, value: &'static str) -> bool {
+    matches!(tokio::task::spawn_blocking(move || set(&dir, key, value)).await, Ok(Ok(())))
 }

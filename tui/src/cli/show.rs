@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::send::word;
 use super::session::{Session, unexpected};
+use super::talk::message_id;
 use crate::text::one_line;
 use karvon_node::api::{Request, Response, State, Status, Trail};
 use serde::Serialize;
@@ -28,6 +29,7 @@ pub(super) async fn status(session: &Session<'_>) -> Result<(), Failure> {
 
 fn for_people(status: &Status) -> String {
     let meaning = match status.state.as_str() {
+        "locked" => "locked: open it with `karvon unlock`",
         "no_door" => "no way into the network yet: add one with `karvon door add`",
         "connecting" => "looking for a way out; messages wait safely",
         "connected" => "a door answers; your mailbox is not reached yet",
@@ -85,12 +87,7 @@ struct Info {
 /// # Errors
 /// The node's; `no_such_message`.
 pub(super) async fn info(session: &Session<'_>, id: &str) -> Result<(), Failure> {
-    let id = id.trim().to_lowercase();
-    if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Failure::usage(
-            "the id of a message has 32 hexadecimal digits: see `karvon read --json`",
-        ));
-    }
+    let id = message_id(id)?;
     let info = session
         .with_node(async |client| match client.call(Request::Info { id: id.clone() }).await? {
             Response::Info { state, contact, seq, mine, trail } => {

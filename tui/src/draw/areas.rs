@@ -1,4 +1,4 @@
-//! Where things lie: one pane on narrow terminals, two from 60 columns on.
+//! Where things lie: one pane on narrow terminals, two from 60 columns on, three from 100 on.
 
 use ratatui::layout::Rect;
 
@@ -21,6 +21,10 @@ pub struct Areas {
     pub list: Rect,
     /// Rule between the panes.
     pub divider: Rect,
+    /// Rule before what is known about the contact.
+    pub second_divider: Rect,
+    /// What is known about the contact.
+    pub details: Rect,
     /// Name and state of the open conversation.
     pub header: Rect,
     /// Why messages are held, if they are.
@@ -58,6 +62,13 @@ pub fn within(model: &Model, whole: Rect) -> Areas {
         out.list = Rect { width: columns, ..rest };
         out.divider = Rect { x: rest.x + columns, width: 1, ..rest };
         chat = Rect { x: rest.x + columns + 1, width: rest.width.saturating_sub(columns + 1), ..rest };
+        if whole.width >= crate::app::THREE_PANES && model.chat.is_some() {
+            let aside = (rest.width / 4).clamp(24, 36);
+            let x = rest.x + rest.width - aside;
+            out.second_divider = Rect { x: x - 1, width: 1, ..rest };
+            out.details = Rect { x, width: aside, ..rest };
+            chat.width = chat.width.saturating_sub(aside + 1);
+        }
     } else if model.focus == Focus::List || model.chat.is_none() {
         out.list = rest;
         return out;

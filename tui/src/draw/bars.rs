@@ -35,27 +35,38 @@ fn title(model: &Model) -> String {
     let dash = if model.theme.plain { "-" } else { "—" };
     let key = match (&model.screen, model.overlays.last()) {
         (Screen::Wizard(_), _) => "wizard-title",
+        (Screen::Lock(_), _) => "lock-title",
+        (_, Some(Overlay::Find(find))) if find.forward.is_some() => "forward-title",
         (_, Some(Overlay::Find(_))) => "find-title",
+        (_, Some(Overlay::Search(_))) => "search-title",
+        (_, Some(Overlay::Menu(_))) => "menu-title",
+        (_, Some(Overlay::React(..))) => "react-title",
+        (_, Some(Overlay::Delete(_))) => "delete-title",
+        (_, Some(Overlay::Details(_))) => "details-title",
+        (_, Some(Overlay::Settings(_))) => "settings-title",
+        (_, Some(Overlay::Doctor(_))) => "doctor-title",
         (_, Some(Overlay::Add(_))) => "add-title",
         (_, Some(Overlay::Invite(_))) => "invite-title",
         (_, Some(Overlay::Info(_))) => "info-title",
         (_, Some(Overlay::Help(_))) => "help-title",
         (_, None) => {
             let name = one_line(&model.name);
-            return if name.trim().is_empty() {
-                "Karvon".to_owned()
-            } else {
-                format!("Karvon {dash} {}", name.trim())
-            };
+            let alone = name.trim().is_empty() || model.size.0 < crate::app::TWO_PANES;
+            return if alone { "Karvon".to_owned() } else { format!("Karvon {dash} {}", name.trim()) };
         }
     };
-    format!("Karvon {dash} {}", texts.get(key))
+    let words = texts.get(key);
+    // On a narrow terminal the name of the program gives way to what it shows.
+    if model.size.0 < crate::app::TWO_PANES { words } else { format!("Karvon {dash} {words}") }
 }
 
 fn state(model: &Model) -> Span<'static> {
     let (texts, theme) = (&model.texts, model.theme);
     if let Screen::Wizard(wizard) = &model.screen {
         return Span::styled(format!("{}/4", wizard.step.number() + 1), theme.strong());
+    }
+    if matches!(model.screen, Screen::Lock(_)) {
+        return Span::raw("");
     }
     if model.gone {
         return Span::styled(format!("! {}", texts.get("state-gone")), theme.warn());

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::areas::{Areas, composer_cells, held_reason};
 use super::{message, paint};
-use crate::app::{Chat, Focus, Model, chat::View};
+use crate::app::{About, Chat, Focus, Model, chat::View};
 use crate::text::width;
 
 /// Draws the conversation into its areas.
@@ -78,14 +78,27 @@ fn messages(model: &Model, chat: &Chat, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
+/// What the rule above the composer says while nothing special is written.
+fn standing(model: &Model, chat: &Chat) -> String {
+    if model.outgoing.is_empty() {
+        if chat.view == View::Bottom && !chat.newer { String::new() } else { model.texts.get("newer-below") }
+    } else {
+        model.texts.with("waiting", &[("n", model.outgoing.len().into())])
+    }
+}
+
 fn composer(model: &Model, chat: &Chat, frame: &mut Frame<'_>, areas: &Areas) {
     let (theme, texts) = (model.theme, &model.texts);
-    let words = if model.outgoing.is_empty() {
-        if chat.view == View::Bottom && !chat.newer { String::new() } else { texts.get("newer-below") }
-    } else {
-        texts.with("waiting", &[("n", model.outgoing.len().into())])
+    let words = match &chat.about {
+        About::Reply(_, text) => texts.with("replying", &[("text", text.clone().into())]),
+        About::Edit(_) => texts.get("editing"),
+        About::Nothing => standing(model, chat),
     };
-    paint::line(frame, areas.rule, &message::rule(model, &words, usize::from(areas.rule.width)));
+    paint::line(
+        frame,
+        areas.rule,
+        &message::rule(model, &theme.glyphs(&words), usize::from(areas.rule.width)),
+    );
     let area = areas.composer;
     if area.is_empty() {
         return;

@@ -37,12 +37,11 @@ pub(super) fn draw(model: &Model, scrolled: usize, frame: &mut Frame<'_>, area: 
     };
     let (first, second) = sections.split_at(if two { 2 } else { 4 });
     let (mut left, right) = (build(first), build(second));
-    let note = theme.glyphs(&model.texts.get("help-layouts"));
-    left.extend(
-        wrap::wrapped(&note, usize::from(columns))
-            .into_iter()
-            .map(|row| Line::styled(row.to_owned(), theme.faint())),
-    );
+    for key in ["help-layouts", "help-reader"] {
+        let note = theme.glyphs(&crate::text::one_line(&model.texts.get(key)));
+        let rows = wrap::wrapped(&note, usize::from(columns)).into_iter();
+        left.extend(rows.map(|row| Line::styled(row.to_owned(), theme.faint())));
+    }
     // Both columns scroll together, so they are made equally long.
     let (mut left, mut right) = (left, right);
     let rows = left.len().max(right.len());

@@ -5,7 +5,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::{areas, paint};
-use crate::app::Model;
+use crate::app::{Chat, Model};
 use crate::text::{self, time::Local, width, wrap};
 
 /// From this width on the author's name stands before each message.
@@ -13,6 +13,8 @@ const NAMES_FROM: usize = 50;
 const NAME: usize = 10;
 const CLOCK: usize = 5;
 const MARK: usize = 2;
+/// Signs of a message that are shown.
+const SIGNS_MAX: usize = 8;
 
 /// Rows the message at this index of the window takes in the model's own size; 0 when there is none.
 #[must_use]
@@ -40,9 +42,9 @@ pub fn rows(model: &Model, index: usize, cells: usize) -> Vec<Line<'static>> {
     let first = out.len();
     let clock = local.map_or_else(|| "--:--".to_owned(), |local| local.clock());
     if cells >= NAMES_FROM {
-        wide(model, message, &clock, cells, &mut out)
+        wide(model, chat, message, &clock, cells, &mut out)
     } else {
-        narrow(model, message, &clock, cells, &mut out)
+        narrow(model, chat, message, &clock, cells, &mut out)
     }
     if chat.selected == Some(message.position) {
         for line in out.iter_mut().skip(first) {
@@ -89,16 +91,54 @@ fn separator(words: &str, cells: usize, model: &Model, style: Style) -> Line<'st
     Line::styled(line, style)
 }
 
-/// Lines of the text, each wrapped.
-fn wrapped(model: &Model, message: &Message, cells: usize) -> Vec<String> {
-    let lines = match &message.text {
-        Some(text) => text::lines(text),
-        None => vec![model.texts.get("unknown-kind")],
+/// A row of a message: what it says, and whether it is only about the message.
+struct Row {
+    text: String,
+    aside: bool,
+}
+
+/// The message as rows: what it answers, its text, and what became of it.
+fn parts(model: &Model, chat: &Chat, message: &Message, cells: usize) -> Vec<Row> {
+    let (theme, texts) = (model.theme, &model.texts);
+    let mut out = Vec::new();
+    let aside = |words: String, out: &mut Vec<Row>| {
+        out.push(Row { text: width::fit(&theme.glyphs(&words), cells, theme.plain), aside: true });
     };
-    lines
-        .iter()
-        .flat_map(|line| wrap::wrapped(line, cells).into_iter().map(str::to_owned).collect::<Vec<_>>())
-        .collect()
+    if let Some(id) = &message.reply_to {
+        let quoted = chat.messages.iter().find(|other| other.id == *id);
+        let words = match quoted {
+            Some(other) => {
+                let who = text::name(&other.from, other.contact);
+                format!("{who}: {}", text::one_line(other.text.as_deref().unwrap_or_default()))
+            }
+            None => texts.get("message-earlier"),
+        };
+        aside(format!("> {words}"), &mut out);
+    }
+    if message.forwarded {
+        aside(texts.get("message-forwarded"), &mut out);
+    }
+    let lines = match &message.text {
+        _ if message.deleted => vec![texts.get("message-deleted")],
+        Some(text) => text::lines(text),
+        None => vec![texts.get("unknown-kind")],
+    };
+    for line in &lines {
+        let rows = wrap::wrapped(line, cells).into_iter();
+        out.extend(rows.map(|row| Row { text: row.to_owned(), aside: message.deleted }));
+    }
+    let mut became: Vec<String> = Vec::new();
+    if message.edited && !message.deleted {
+        became.push(texts.get("message-edited"));
+    }
+    for sign in message.reactions.iter().take(SIGNS_MAX) {
+        let emoji = text::one_line(&sign.emoji);
+        became.push(format!("{} {}", emoji.trim(), text::name(&sign.from, message.contact)));
+    }
+    if !became.is_empty() {
+        aside(became.join(" · "), &mut out);
+    }
+    out
 }
 
 fn mark_style(model: &Model, message: &Message) -> Style {
@@ -110,16 +150,24 @@ fn mark_style(model: &Model, message: &Message) -> Style {
 }
 
 /// `Name  14:05  text                         mark`
-fn wide(model: &Model, message: &Message, clock: &str, cells: usize, out: &mut Vec<Line<'static>>) {
+fn wide(
+    model: &Model,
+    chat: &Chat,
+    message: &Message,
+    clock: &str,
+    cells: usize,
+    out: &mut Vec<Line<'static>>,
+) {
     let theme = model.theme;
     let author = text::name(&message.from, message.contact);
     let left = NAME + 1 + CLOCK + 2;
     let room = cells.saturating_sub(left + 1 + MARK).max(2);
-    let rows = wrapped(model, message, room);
+    let rows = parts(model, chat, message, room);
     let last = rows.len().saturating_sub(1);
     let own = if message.mine { theme.accent() } else { theme.strong() };
     for (number, row) in rows.into_iter().enumerate() {
-        let rtl = text::is_rtl(&row);
+        let rtl = text::is_rtl(&row.text);
+        let style = if row.aside { theme.faint() } else { Style::new() };
         let mut spans = if number == 0 {
             let name = width::pad(&author, NAME, theme.plain);
             vec![Span::styled(name, own), Span::raw(" "), Span::styled(format!("{clock}  "), theme.faint())]
@@ -130,15 +178,15 @@ fn wide(model: &Model, message: &Message, clock: &str, cells: usize, out: &mut V
             Span::styled(width::pad(model.mark(message), MARK, theme.plain), mark_style(model, message));
         if rtl {
             // Nothing stands to the right of such a row, not even the mark.
-            let gap = cells.saturating_sub(left + width::width(&row));
-            spans.extend([Span::raw(" ".repeat(gap)), Span::raw(row)]);
+            let gap = cells.saturating_sub(left + width::width(&row.text));
+            spans.extend([Span::raw(" ".repeat(gap)), Span::styled(row.text, style)]);
             out.push(Line::from(spans));
             if number == last && message.mine {
                 out.push(Line::from(vec![Span::raw(" ".repeat(left + room + 1)), mark]));
             }
             continue;
         }
-        spans.push(Span::raw(width::pad(&row, room, theme.plain)));
+        spans.push(Span::styled(width::pad(&row.text, room, theme.plain), style));
         if number == last {
             spans.extend([Span::raw(" "), mark]);
         }
@@ -147,18 +195,26 @@ fn wide(model: &Model, message: &Message, clock: &str, cells: usize, out: &mut V
 }
 
 /// Theirs `14:05 text` on the left, own ones on the right with `14:05 mark` behind.
-fn narrow(model: &Model, message: &Message, clock: &str, cells: usize, out: &mut Vec<Line<'static>>) {
+fn narrow(
+    model: &Model,
+    chat: &Chat,
+    message: &Message,
+    clock: &str,
+    cells: usize,
+    out: &mut Vec<Line<'static>>,
+) {
     let theme = model.theme;
     let room = cells.saturating_sub(CLOCK + 1).max(2);
-    let rows = wrapped(model, message, if message.mine { room.saturating_sub(2).max(2) } else { room });
+    let rows = parts(model, chat, message, if message.mine { room.saturating_sub(2).max(2) } else { room });
     if !message.mine {
         for (number, row) in rows.into_iter().enumerate() {
             let start = if number == 0 { format!("{clock} ") } else { " ".repeat(CLOCK + 1) };
-            let gap = if text::is_rtl(&row) { room.saturating_sub(width::width(&row)) } else { 0 };
+            let gap = if text::is_rtl(&row.text) { room.saturating_sub(width::width(&row.text)) } else { 0 };
+            let style = if row.aside { theme.faint() } else { Style::new() };
             out.push(Line::from(vec![
                 Span::styled(start, theme.faint()),
                 Span::raw(" ".repeat(gap)),
-                Span::raw(row),
+                Span::styled(row.text, style),
             ]));
         }
         return;
@@ -168,10 +224,11 @@ fn narrow(model: &Model, message: &Message, clock: &str, cells: usize, out: &mut
     let tail_cells = width::width(&tail) + MARK;
     let last = rows.len().saturating_sub(1);
     for (number, row) in rows.into_iter().enumerate() {
-        let wide = width::width(&row);
-        let behind = number == last && !text::is_rtl(&row) && wide + tail_cells <= cells;
+        let wide = width::width(&row.text);
+        let behind = number == last && !text::is_rtl(&row.text) && wide + tail_cells <= cells;
         let gap = cells.saturating_sub(wide + if behind { tail_cells } else { 0 });
-        let mut spans = vec![Span::raw(" ".repeat(gap)), Span::styled(row, theme.accent())];
+        let style = if row.aside { theme.faint() } else { theme.accent() };
+        let mut spans = vec![Span::raw(" ".repeat(gap)), Span::styled(row.text, style)];
         if behind {
             spans.extend([Span::styled(tail.clone(), theme.faint()), mark.clone()]);
         }

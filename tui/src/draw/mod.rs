@@ -1,19 +1,28 @@
 //! Draws the model: a pure function of it, laid out anew for every size.
 
 mod add;
+#[cfg(test)]
+mod anything;
 pub mod areas;
 pub mod bars;
 pub mod chats;
 mod conversation;
+mod details;
+mod doctor;
 mod find;
 mod help;
 mod info;
 mod invite;
+pub mod list;
+mod lock;
+mod menu;
 pub mod message;
 mod paint;
+mod search;
+mod settings;
 #[cfg(test)]
 mod snapshots;
-mod wizard;
+pub mod wizard;
 
 use ratatui::Frame;
 
@@ -33,6 +42,14 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     bars::top(model, frame, areas.top);
     match (&model.screen, model.overlays.last()) {
         (Screen::Wizard(steps), _) => wizard::draw(model, steps, frame, areas.body),
+        (Screen::Lock(closed), _) => lock::draw(model, closed, frame, areas.body),
+        (Screen::Main, Some(Overlay::Search(found))) => search::draw(model, found, frame, areas.body),
+        (Screen::Main, Some(Overlay::Menu(chosen))) => menu::draw(model, *chosen, frame, areas.body),
+        (Screen::Main, Some(Overlay::React(_, chosen))) => menu::signs(model, *chosen, frame, areas.body),
+        (Screen::Main, Some(Overlay::Delete(_))) => menu::sure(model, frame, areas.body),
+        (Screen::Main, Some(Overlay::Details(about))) => details::draw(model, about, frame, areas.body),
+        (Screen::Main, Some(Overlay::Settings(open))) => settings::draw(model, open, frame, areas.body),
+        (Screen::Main, Some(Overlay::Doctor(open))) => doctor::draw(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Find(query))) => find::draw(model, query, frame, areas.body),
         (Screen::Main, Some(Overlay::Add(form))) => add::draw(model, form, frame, areas.body),
         (Screen::Main, Some(Overlay::Invite(own))) => invite::draw(model, own, frame, areas.body),
@@ -40,8 +57,11 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
         (Screen::Main, Some(Overlay::Help(scrolled))) => help::draw(model, *scrolled, frame, areas.body),
         (Screen::Main, None) => {
             chats::draw(model, frame, areas.list, model.focus == Focus::List);
-            for row in areas.divider.rows() {
+            for row in areas.divider.rows().chain(areas.second_divider.rows()) {
                 paint::text(frame, row, 0, model.theme.divider(), model.theme.faint());
+            }
+            if let Some(chat) = &model.chat {
+                details::about(model, chat.contact, 0, frame, paint::indent(areas.details, 1));
             }
             conversation::draw(model, frame, &areas);
         }

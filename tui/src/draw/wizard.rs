@@ -35,6 +35,12 @@ pub(super) fn draw(model: &Model, wizard: &Wizard, frame: &mut Frame<'_>, area: 
     }
 }
 
+/// Rows of the grid of languages, which is filled column by column.
+#[must_use]
+pub fn language_rows(columns: u16) -> usize {
+    Lang::ALL.len().div_ceil(usize::from(columns / 20).clamp(1, 4))
+}
+
 /// A choice: `(•) words`.
 fn choice(model: &Model, frame: &mut Frame<'_>, area: Rect, row: usize, chosen: bool, words: &str) -> usize {
     let theme = model.theme;
@@ -66,18 +72,39 @@ fn field(
 
 fn language(model: &Model, wizard: &Wizard, frame: &mut Frame<'_>, area: Rect, mut row: usize) -> usize {
     let (theme, texts) = (model.theme, &model.texts);
-    row = paint::paragraph(frame, area, row, "Забон / Язык / Language", theme.faint());
-    for lang in Lang::ALL {
-        let its = Texts::new(lang);
-        let note =
-            if its.reviewed() { String::new() } else { format!(" ({})", its.get("language-unreviewed")) };
-        row = choice(model, frame, area, row, wizard.lang == lang, &format!("{}{note}", lang.name()));
+    row = paint::paragraph(frame, area, row, "Забон / Til / Тил / Тіл / Язык / Language", theme.faint());
+    let rows = language_rows(area.width);
+    let columns = Lang::ALL.len().div_ceil(rows);
+    let wide = area.width / u16::try_from(columns).unwrap_or(1).max(1);
+    let mut unreviewed = false;
+    for (number, lang) in Lang::ALL.into_iter().enumerate() {
+        let reviewed = Texts::new(lang).reviewed();
+        unreviewed |= !reviewed;
+        let column = u16::try_from(number / rows).unwrap_or(0) * wide;
+        let place =
+            Rect { width: wide.min(area.width - column.min(area.width)), ..paint::indent(area, column) };
+        let star = if reviewed { "" } else { " *" };
+        choice(
+            model,
+            frame,
+            place,
+            row + number % rows,
+            wizard.lang == lang,
+            &format!("{}{star}", lang.name()),
+        );
+    }
+    row += rows;
+    if unreviewed {
+        let note = format!("* {}", texts.get("language-unreviewed"));
+        row = paint::paragraph(frame, area, row, &note, theme.faint());
     }
     row = paint::paragraph(frame, area, row + 1, &texts.get("wizard-display"), Style::new());
     row = paint::paragraph(frame, area, row, DISPLAY_TEST, theme.strong());
-    row = choice(model, frame, area, row, !theme.plain, &texts.get("wizard-unicode"));
-    row = choice(model, frame, area, row, theme.plain, &texts.get("wizard-plain"));
-    paint::paragraph(frame, area, row + 1, &texts.get("wizard-unaudited"), theme.warn())
+    let half = Rect { width: area.width / 2, ..area };
+    let other = paint::indent(area, half.width);
+    let end = choice(model, frame, half, row, !theme.plain, &texts.get("wizard-unicode"));
+    row = choice(model, frame, other, row, theme.plain, &texts.get("wizard-plain")).max(end);
+    paint::paragraph(frame, area, row, &texts.get("wizard-unaudited"), theme.warn())
 }
 
 fn lock(model: &Model, wizard: &Wizard, frame: &mut Frame<'_>, area: Rect, mut row: usize) -> usize {

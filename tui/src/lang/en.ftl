@@ -27,18 +27,35 @@ key-theirs = paste theirs
 key-invert = invert
 key-scroll = scroll
 key-invite = my invitation
-key-info = details
 key-send = send
 key-newline = new line
 key-message = choose message
 key-find = find
 key-help = help
 key-unread = next unread
+key-search = search
+key-actions = actions
+key-forward = forward
+key-reply = answer
+key-delete = take back
+key-change = change
+key-again = test again
+key-unlock = unlock
+key-details = about contact
+key-rename = rename
+key-save = save
 
 # Commands of the menu
 command-add = Add a person or a door
 command-invite = Show my invitation
 command-unread = Go to the next unread conversation
+command-search = Search in all messages
+command-start = To the beginning of the conversation
+command-newest = To the newest message
+command-details = About this contact: keys, name
+command-editor = Write in an editor ($EDITOR)
+command-settings = Settings: language, look, notifications
+command-doctor = Doctor: why does it not connect?
 command-help = Help: keys and signs
 command-back = Back to the conversations
 command-quit = Quit Karvon
@@ -52,6 +69,12 @@ copied = Handed to the terminal's clipboard. If nothing arrives, select it by ha
 added = Added. You can write at once; it leaves when the other side has answered.
 door-added = Door added. Connecting.
 not-recognised = This is neither a door nor an invitation. Copy the whole line again.
+forwarded = Forwarded to { $name }.
+renamed = The name is changed on this device.
+editor-failed =
+    The editor could not be used. Set $EDITOR to one that you have, for
+    example nano.
+alert-from = { $name }: { $new }
 
 # List and conversation
 list-empty = Nobody here yet. Press ^N to paste an invitation, or ^Y to show yours.
@@ -114,6 +137,33 @@ invite-unverified = Sent by text, it may be read on the way: compare words later
 # Find
 find-title = Find a person or a command
 find-none = Nothing found. Erase some letters.
+find-search = Search messages for: { $text }
+search-title = Search in all messages
+search-start = Write a word. Both alphabets and letters without marks are found as well.
+search-busy = Searching…
+search-none = No message has these words.
+search-more = There are more: write another word to narrow it down.
+forward-title = Forward to
+menu-title = What to do with this message
+act-info = Its way and state
+act-copy = Copy its text
+act-forward = Forward its text to another person
+act-reply = Answer it
+act-react = Put a sign on it
+act-edit = Change its text
+act-delete = Take it back, on both devices
+react-title = Which sign?
+react-none = Take my sign back
+delete-title = Take this message back?
+delete-sure =
+    Their device is asked to remove it as well. It may have been read or
+    copied already.
+replying = answer to: { $text }
+editing = changing a message; Esc leaves it as it was
+message-deleted = [taken back]
+message-edited = changed
+message-forwarded = forwarded
+message-earlier = an earlier message
 
 # Message
 info-title = Message
@@ -129,6 +179,61 @@ trail-refused = relay { $relay } did not take it ({ $note }); the next try comes
 trail-delivered = on the disk of the other side's device
 trail-read = seen by the other side
 trail-other = { $what }
+details-title = About the contact
+details-connected = Keys were exchanged.
+details-looking-up =
+    The invitation is being looked up. This may take hours if their device
+    is off.
+details-greeting = The first message is under way; it waits for their device.
+details-verified = You compared the keys: it is this person.
+details-unverified = Keys are not compared yet. Before you write what is dangerous, compare them.
+details-key = Fingerprint of their key:
+details-name = New name, on this device only:
+settings-title = Settings
+settings-note = A change is saved at once.
+settings-unsaved = This could not be saved. It holds until you quit.
+set-lang = Language
+set-theme = Colours
+set-glyphs = Signs
+set-mouse = Mouse and taps
+set-notify = Notification
+set-bell = Bell
+value-dark = for a dark screen
+value-light = for a light screen
+value-mono = none
+value-on = on
+value-off = off
+value-count = only how many
+value-name = name and how many
+doctor-title = Doctor
+doctor-words = In words
+doctor-no-door =
+    This device knows no door to the network. Ask a person you trust for a
+    door line or an invitation, then press ^N.
+doctor-connecting =
+    No door answers. Is there internet on this device? If other sites open,
+    the doors are down or blocked: ask for another one. Messages wait safely
+    and leave by themselves.
+doctor-connected =
+    A door is open, but no mailbox answers yet. Usually this takes seconds.
+    What you write waits safely.
+doctor-online =
+    Everything works: what you write leaves at once, and what others write
+    arrives.
+doctor-one-operator =
+    All mailboxes belong to one operator, who sees your address and when you
+    are online (never what you write). More doors, from other people, change
+    that.
+doctor-doors = Doors: { $up } of { $n } open
+doctor-up = open
+doctor-down = does not answer
+doctor-mailboxes = Mailboxes: { $up } of { $n } answer
+doctor-waiting = Own messages: { $queued } on this device, { $stored } at relays
+doctor-traffic = Data since the start: { $in } received, { $out } sent
+lock-title = locked
+lock-passphrase = Passphrase
+lock-busy = Checking…
+lock-note = After a wrong try the next one takes longer. Nothing is erased.
 
 # Help
 help-title = Help
@@ -138,6 +243,9 @@ help-message = Chosen message
 help-signs = Signs
 help-find = find a person or a command
 help-unread = next unread conversation
+help-find-all = search in all messages
+help-settings = settings
+help-doctor = doctor: why does it not connect?
 help-add = add a person or a door
 help-invite = show my invitation
 help-back = back; from the top, the menu
@@ -147,10 +255,19 @@ help-send = send
 help-newline = new line
 help-pane = other pane
 help-scroll = older and newer messages
+help-ends = first and newest message
+help-editor = write in $EDITOR
+help-details = about this contact
 help-erase = erase the line
 help-select = choose a message
 help-info = its way and state
 help-copy = copy its text
+help-forward = forward its text
+help-reply = answer, sign, change, take back
+help-actions = all that can be done with it
+help-reader =
+    With a screen reader: karvon read --follow prints line by line, karvon
+    send writes.
 help-layouts = ^ means Ctrl. Keys work in Cyrillic layouts too: ^Л is ^K.
 sign-queued = on this device's disk, will be sent; survives a power cut
 sign-stored = relays say they have it on disk
@@ -182,7 +299,10 @@ wizard-connect = How do you get connected?
 wizard-paste = Paste a door or an invitation
 wizard-demo = Demo: try everything alone, without a network
 wizard-later = Later: I have neither yet
-wizard-later-note = Ask somebody who uses Karvon for an invitation: a door comes with it.
+wizard-later-note =
+    A door is an address of a volunteer's relay. It comes with an invitation
+    from somebody who uses Karvon, or as a line from somebody who runs a
+    relay. Until then you can look around, and nothing is lost.
 wizard-unaudited = Karvon is experimental and unaudited.
 
 too-small = Make the window bigger, or use: karvon read
@@ -201,11 +321,15 @@ error-no-such-contact = Nobody in your contacts has this name. Choose one from t
 error-ambiguous = Several contacts match. Write more of the name.
 error-no-such-message = This message is no longer here. Go back and choose another.
 error-too-long = The text is too long for one message. Send it in parts.
+error-not-yours = Only the author can change or take back a message.
+error-unchangeable = This message has no text that could be changed or passed on.
 error-empty = There is nothing to send. Write something first.
 error-limit = A limit is reached. Remove something first.
 error-no-door = There is no door to the network yet. Add one with ^N.
 error-busy = Busy. Try again in a moment.
 error-store = The disk of this device failed. Free space or check it, then start again.
+error-locked = The profile is locked. Open it with its passphrase.
+error-wrong-passphrase = The passphrase is wrong. Check the keyboard layout and type it again.
 error-unavailable = This cannot be done now. Try again later.
 error-version = The running node is of another version. Stop it with: karvon down
 error-bad-request = The node did not understand. Update Karvon, then try again.

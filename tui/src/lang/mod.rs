@@ -10,65 +10,83 @@ pub enum Lang {
     /// English.
     #[default]
     En,
+    /// Kazakh.
+    Kk,
+    /// Kyrgyz.
+    Ky,
     /// Russian.
     Ru,
     /// Tajik.
     Tg,
+    /// Uzbek in Cyrillic letters.
+    UzCyrl,
+    /// Uzbek in Latin letters.
+    UzLatn,
+}
+
+/// What a language is called, how it counts, and its sentences.
+struct Facts {
+    name: &'static str,
+    tag: &'static str,
+    /// The language whose plural rules count. Tajik is missing from the plural tables and would silently follow English, so it takes
+    /// the rules of Uzbek, which has the same two forms (one, other).
+    plural_tag: &'static str,
+    source: &'static str,
 }
 
 impl Lang {
     /// All of them, in the order of the picker.
-    pub const ALL: [Self; 3] = [Self::Tg, Self::Ru, Self::En];
+    pub const ALL: [Self; 7] = [Self::Tg, Self::Ru, Self::UzLatn, Self::UzCyrl, Self::Ky, Self::Kk, Self::En];
+
+    fn facts(self) -> Facts {
+        let (name, tag, plural_tag, source) = match self {
+            Self::En => ("English", "en", "en", include_str!("en.ftl")),
+            Self::Kk => ("Қазақша", "kk", "kk", include_str!("kk.ftl")),
+            Self::Ky => ("Кыргызча", "ky", "ky", include_str!("ky.ftl")),
+            Self::Ru => ("Русский", "ru", "ru", include_str!("ru.ftl")),
+            Self::Tg => ("Тоҷикӣ", "tg", "uz", include_str!("tg.ftl")),
+            Self::UzCyrl => ("Ўзбекча", "uz-Cyrl", "uz", include_str!("uz-Cyrl.ftl")),
+            Self::UzLatn => ("O‘zbekcha", "uz-Latn", "uz", include_str!("uz-Latn.ftl")),
+        };
+        Facts { name, tag, plural_tag, source }
+    }
 
     /// The language's own name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::En => "English",
-            Self::Ru => "Русский",
-            Self::Tg => "Тоҷикӣ",
-        }
+        self.facts().name
     }
 
     /// Tag for configuration files.
     #[must_use]
     pub fn tag(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ru => "ru",
-            Self::Tg => "tg",
-        }
+        self.facts().tag
     }
 
-    /// The language of a tag like `tg`, `ru_RU.UTF-8` or `en-GB`; `None` when the program does not speak it.
+    /// The language of a tag like `tg`, `ru_RU.UTF-8`, `uz_UZ@cyrillic` or `en-GB`; `None` when the program does not speak it.
     #[must_use]
     pub fn from_tag(tag: &str) -> Option<Self> {
-        let language = tag.split(['-', '_', '.', '@']).next().unwrap_or_default().to_lowercase();
+        let tag = tag.to_lowercase();
+        let language = tag.split(['-', '_', '.', '@']).next().unwrap_or_default();
+        if language == "uz" {
+            return Some(if tag.contains("cyr") { Self::UzCyrl } else { Self::UzLatn });
+        }
         Self::ALL.into_iter().find(|lang| lang.tag() == language)
     }
 
-    /// A guess from the system's locales, English when none is known.
+    /// A guess from the system's locales, English when none is known. A locale like `ru_TJ` names a language; of its country nothing
+    /// is concluded, the first start asks anyway.
     #[must_use]
     pub fn guess() -> Self {
         sys_locale::get_locales().find_map(|tag| Self::from_tag(&tag)).unwrap_or_default()
     }
 
     fn source(self) -> &'static str {
-        match self {
-            Self::En => include_str!("en.ftl"),
-            Self::Ru => include_str!("ru.ftl"),
-            Self::Tg => include_str!("tg.ftl"),
-        }
+        self.facts().source
     }
 
-    /// The language whose plural rules count: Tajik is missing from the plural tables and would silently follow English, so it
-    /// takes the rules of Uzbek, which has the same two forms (one, other).
     fn plural_tag(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::Ru => "ru",
-            Self::Tg => "uz",
-        }
+        self.facts().plural_tag
     }
 }
 
@@ -84,7 +102,7 @@ impl Texts {
     pub fn new(lang: Lang) -> Self {
         let locale: LanguageIdentifier = lang.plural_tag().parse().unwrap_or_default();
         let mut bundle = FluentBundle::new_concurrent(vec![locale]);
-        // No direction marks around values: all three languages run left to right, and the marks would reach the screen.
+        // No direction marks around values: all languages here run left to right, and the marks would reach the screen.
         bundle.set_use_isolating(false);
         let (Ok(resource) | Err((resource, _))) = FluentResource::try_new(lang.source().to_owned());
         // Doubled or damaged sentences are found by the tests; the others stay usable.

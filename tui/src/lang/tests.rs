@@ -73,7 +73,7 @@ fn every_sentence_is_used_and_every_used_one_exists() {
             }
         }
     }
-    let made = ["weekday-", "month-", "state-", "trail-", "error-"];
+    let made = ["weekday-", "month-", "state-", "trail-", "error-", "value-"];
     let all = keys(Lang::En);
     for key in all.keys() {
         let used = source.contains(&format!("\"{key}\"")) || made.iter().any(|start| key.starts_with(start));
@@ -93,6 +93,8 @@ fn plural_forms_follow_each_language() {
     assert_eq!([1, 2, 5, 21].map(|n| new(Lang::Ru, n)), ["1 новое", "2 новых", "5 новых", "21 новое"]);
     assert_eq!([1, 2].map(|n| new(Lang::Tg, n)), ["1 паёми нав", "2 паёми нав"]);
     assert_eq!([1, 2].map(|n| new(Lang::En, n)), ["1 new", "2 new"]);
+    assert_eq!([1, 5].map(|n| new(Lang::UzLatn, n)), ["1 ta yangi", "5 ta yangi"]);
+    assert_eq!([1, 5].map(|n| new(Lang::Kk, n)), ["1 жаңа", "5 жаңа"]);
 }
 
 #[test]
@@ -106,7 +108,46 @@ fn a_locale_of_the_system_is_understood_in_its_usual_spellings() {
     assert_eq!(Lang::from_tag("tg_TJ.UTF-8"), Some(Lang::Tg));
     assert_eq!(Lang::from_tag("RU"), Some(Lang::Ru));
     assert_eq!(Lang::from_tag("en-GB"), Some(Lang::En));
+    assert_eq!(Lang::from_tag("uz_UZ.UTF-8@cyrillic"), Some(Lang::UzCyrl));
+    assert_eq!(Lang::from_tag("uz-Cyrl-UZ"), Some(Lang::UzCyrl));
+    assert_eq!(Lang::from_tag("uz"), Some(Lang::UzLatn));
+    assert_eq!(Lang::from_tag("kk-KZ"), Some(Lang::Kk));
+    assert_eq!(Lang::from_tag("ky_KG"), Some(Lang::Ky));
     assert_eq!(Lang::from_tag("C"), None);
+    for lang in Lang::ALL {
+        assert_eq!(Lang::from_tag(lang.tag()), Some(lang));
+    }
+}
+
+#[test]
+fn no_sentence_was_left_in_another_language() {
+    let english = Texts::new(Lang::En);
+    let same_everywhere = ["reviewed", "trail-other", "wizard-unicode"];
+    for lang in Lang::ALL.into_iter().filter(|lang| *lang != Lang::En) {
+        let texts = Texts::new(lang);
+        for (key, arguments) in keys(lang) {
+            if arguments.is_empty() && !same_everywhere.contains(&key.as_str()) {
+                assert_ne!(texts.get(&key), english.get(&key), "{lang:?} {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_language_is_written_in_its_own_letters() {
+    // A word of a neighbouring language that slipped in shows by its letters. Names of programs, keys and marks are Latin everywhere.
+    let cyrillic =
+        |text: &str| text.chars().filter(|letter| ('а'..='ӿ').contains(letter)).collect::<String>();
+    let own = [(Lang::Tg, "ҷӣӯқҳғ"), (Lang::Ky, "үөң"), (Lang::Kk, "қғңүұәіө"), (Lang::UzCyrl, "ўқғҳ")];
+    for (lang, letters) in own {
+        let found = cyrillic(&lang.source().to_lowercase());
+        for letter in letters.chars() {
+            assert!(found.contains(letter), "{lang:?} never uses {letter}");
+        }
+        let foreign = |letter: &char| "ҷӣӯқҳғүөңұәіў".contains(*letter) && !letters.contains(*letter);
+        assert_eq!(found.chars().filter(foreign).collect::<String>(), "", "{lang:?}");
+    }
+    assert_eq!(cyrillic(&Lang::UzLatn.source().to_lowercase()), "л", "only the key of the layout example");
 }
 
 #[test]

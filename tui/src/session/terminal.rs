@@ -1,18 +1,22 @@
 //! Opens the terminal for the screen and gives it back, whatever happens.
 
 use std::cell::Cell;
-use std::io::{self, Stdout, stdout};
+use std::io::{self, Stdout, Write as _, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{
-    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+    DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
+    EnableMouseCapture,
 };
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor::Show, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+
+use super::Device;
+use crate::app::alert::Alert;
 
 /// Longest text handed to a clipboard: terminals cut or refuse longer sequences.
 const COPY_MAX: usize = 64 * 1024;
@@ -35,14 +39,25 @@ impl Guard {
     /// Opens the screen. Keyboard-enhancement flags are left alone: with them Ctrl with a Cyrillic letter loses its Latin key.
     pub(super) fn open(mouse: bool) -> io::Result<(Self, Terminal<CrosstermBackend<Stdout>>)> {
         HOOK.call_once(install_hook);
+        let guard = Self;
+        Self::resume(mouse)?;
+        Ok((guard, Terminal::new(CrosstermBackend::new(stdout()))?))
+    }
+
+    /// Gives the terminal to another program for a while.
+    pub(super) fn pause() {
+        restore();
+    }
+
+    /// Takes it back.
+    pub(super) fn resume(mouse: bool) -> io::Result<()> {
         enable_raw_mode()?;
         OPEN.store(true, Ordering::SeqCst);
-        let guard = Self;
-        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
+        execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
         if mouse {
             execute!(stdout(), EnableMouseCapture)?;
         }
-        Ok((guard, Terminal::new(CrosstermBackend::new(stdout()))?))
+        Ok(())
     }
 }
 
@@ -60,7 +75,8 @@ impl Drop for Guard {
 fn restore() {
     if OPEN.swap(false, Ordering::SeqCst) {
         // Each step is tried even when one before it failed: there is nobody left to tell.
-        let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
+        let _ = execute!(stdout(), DisableMouseCapture, DisableFocusChange, DisableBracketedPaste);
+        let _ = execute!(stdout(), LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }
 }
@@ -87,12 +103,40 @@ pub(super) fn on_screen<T>(run: impl FnOnce() -> T) -> T {
     out
 }
 
-/// Hands a text to the terminal's clipboard (OSC 52); terminals without it ignore the sequence.
-pub(super) fn copy(text: &str) -> io::Result<()> {
-    if text.len() > COPY_MAX {
-        return Ok(());
+/// The terminal this program was started in.
+pub(super) struct Screen;
+
+impl Device for Screen {
+    /// Hands a text to the terminal's clipboard (OSC 52); terminals without it ignore the sequence.
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        if text.len() > COPY_MAX {
+            return Ok(());
+        }
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
     }
-    execute!(stdout(), CopyToClipboard::to_clipboard_from(text))
+
+    fn alert(&mut self, alert: &Alert) -> io::Result<()> {
+        let mut out = stdout();
+        if let Some(words) = &alert.words {
+            out.write_all(notification(words, &std::env::var("TERM").unwrap_or_default()).as_bytes())?;
+        }
+        if alert.bell {
+            out.write_all(b"\x07")?;
+        }
+        out.flush()
+    }
+
+    fn mouse(&mut self, on: bool) -> io::Result<()> {
+        if on { execute!(stdout(), EnableMouseCapture) } else { execute!(stdout(), DisableMouseCapture) }
+    }
+}
+
+/// The sequence that shows a notification: OSC 777 where that is the terminal's own, else OSC 9, which most others know. Never both,
+/// because terminals that know both would show it twice.
+fn notification(words: &str, term: &str) -> String {
+    let words = crate::text::one_line(words).replace(';', ",");
+    let own = ["rxvt", "foot", "ghostty"].iter().any(|name| term.contains(name));
+    if own { format!("\x1b]777;notify;Karvon;{words}\x07") } else { format!("\x1b]9;{words}\x07") }
 }
 
 /// Ends when the system asks the program to leave.
@@ -116,5 +160,18 @@ pub(super) async fn stop() {
 pub(super) async fn stop() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::notification;
+
+    #[test]
+    fn a_notification_is_one_sequence_whatever_a_name_holds() {
+        assert_eq!(notification("2 new", "xterm-256color"), "\x1b]9;2 new\x07");
+        assert_eq!(notification("2 new", "foot"), "\x1b]777;notify;Karvon;2 new\x07");
+        let hostile = notification("a\x07\x1b]52;c;eA==\x07b;c", "xterm");
+        assert_eq!(hostile.matches('\x1b').count() + hostile.matches('\x07').count(), 2);
     }
 }

@@ -27,6 +27,36 @@ impl UiClient for Fake {
     fn next_event(&mut self) -> BoxFuture<'_, Option<api::Event>> {
         Box::pin(self.events.next())
     }
+
+    fn set(&self, key: &'static str, value: &'static str) -> BoxFuture<'static, bool> {
+        self.world.lock().unwrap().asked.push(format!("set {key} {value}"));
+        Box::pin(std::future::ready(false))
+    }
+
+    fn edit(&self, _: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>> {
+        Box::pin(std::future::ready(None))
+    }
+}
+
+/// A terminal that notes what it was told.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Device for Notes {
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        self.0.lock().unwrap().push(format!("copy {text}"));
+        Ok(())
+    }
+
+    fn alert(&mut self, alert: &Alert) -> io::Result<()> {
+        self.0.lock().unwrap().push(format!("alert {} {:?}", alert.bell, alert.words));
+        Ok(())
+    }
+
+    fn mouse(&mut self, on: bool) -> io::Result<()> {
+        self.0.lock().unwrap().push(format!("mouse {on}"));
+        Ok(())
+    }
 }
 
 fn key(code: KeyCode) -> io::Result<Event> {
@@ -54,8 +84,10 @@ async fn keys_answers_and_events_meet_on_the_screen_until_the_person_leaves() {
     let (tell, events) = mpsc::unbounded();
     let (press, keys) = mpsc::unbounded();
     let client = Fake { world: Arc::clone(&world), events };
-    let outside = Outside { client, copy: |_: &str| Ok(()) };
-    let mut model = Model::new(Lang::En, Theme { color: false, plain: false }, Zone::default(), (80, 24));
+    let notes = Notes::default();
+    let mut outside = Outside::new(client, notes.clone());
+    let mut model =
+        Model::new(Lang::En, Theme { color: false, plain: false, light: false }, Zone::default(), (80, 24));
     let first = app::begin(&mut model);
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     let person = async {
@@ -72,13 +104,19 @@ async fn keys_answers_and_events_meet_on_the_screen_until_the_person_leaves() {
         }
         tell.unbounded_send(api::Event::Received { contact: 1, from: 9, to: 9 }).unwrap();
         settle().await;
+        assert_eq!(notes.0.lock().unwrap().join("; "), "", "what is seen needs no bell");
+        for from in [1, 2] {
+            tell.unbounded_send(api::Event::Received { contact: 3, from, to: from }).unwrap();
+        }
+        settle().await;
+        assert!(notes.0.lock().unwrap().join("; ").starts_with("alert true Some(\"1 new\")"));
         // Ctrl with the Cyrillic letter on the key of Q.
         press.unbounded_send(control('й')).unwrap();
         settle().await;
     };
-    let turning = turn(&mut terminal, keys, std::future::pending(), outside, model, first);
+    let turning = turn(&mut terminal, keys, std::future::pending(), &mut outside, &mut model, first);
     let (end, ()) = tokio::join!(turning, person);
-    assert!(end.unwrap().is_none());
+    assert!(matches!(end.unwrap(), End::Quit));
     let shown = screen(&terminal);
     for words in ["online", "Модар", "ро", "хайр"] {
         assert!(shown.contains(words), "{words}");
@@ -91,11 +129,12 @@ async fn nothing_is_drawn_while_nothing_happens() {
     let (_tell, events) = mpsc::unbounded();
     let (press, keys) = mpsc::unbounded::<io::Result<Event>>();
     let asked = Arc::new(Mutex::new(World::new()));
-    let outside = Outside { client: Fake { world: asked, events }, copy: |_: &str| Ok(()) };
-    let model = Model::new(Lang::En, Theme { color: false, plain: false }, Zone::default(), (80, 24));
+    let mut outside = Outside::new(Fake { world: asked, events }, Notes::default());
+    let mut model =
+        Model::new(Lang::En, Theme { color: false, plain: false, light: false }, Zone::default(), (80, 24));
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     let frames = {
-        let turning = turn(&mut terminal, keys, std::future::pending(), outside, model, Vec::new());
+        let turning = turn(&mut terminal, keys, std::future::pending(), &mut outside, &mut model, Vec::new());
         let mut turning = std::pin::pin!(turning);
         for _ in 0..50 {
             assert!(futures::poll!(&mut turning).is_pending());
@@ -116,23 +155,29 @@ async fn a_system_that_asks_to_stop_and_a_closed_terminal_end_the_loop() {
         let (_tell, events) = mpsc::unbounded();
         let (press, keys) = mpsc::unbounded::<io::Result<Event>>();
         let world = Arc::new(Mutex::new(World::new()));
-        let outside = Outside { client: Fake { world, events }, copy: |_: &str| Ok(()) };
-        let model = Model::new(Lang::En, Theme { color: false, plain: false }, Zone::default(), (80, 24));
+        let mut outside = Outside::new(Fake { world, events }, Notes::default());
+        let mut model = Model::new(
+            Lang::En,
+            Theme { color: false, plain: false, light: false },
+            Zone::default(),
+            (80, 24),
+        );
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
         if !stopped {
             drop(press);
         }
         let stop: BoxFuture<'static, ()> =
             if stopped { Box::pin(std::future::ready(())) } else { Box::pin(std::future::pending()) };
-        assert!(turn(&mut terminal, keys, stop, outside, model, Vec::new()).await.unwrap().is_none());
+        let end = turn(&mut terminal, keys, stop, &mut outside, &mut model, Vec::new()).await.unwrap();
+        assert!(matches!(end, End::Quit));
     }
 }
 
 #[tokio::test]
 async fn the_first_start_needs_no_node() {
     let (press, keys) = mpsc::unbounded();
-    let outside = Outside { client: Alone, copy: |_: &str| Ok(()) };
-    let model = Model::wizard(Lang::En, Theme { color: false, plain: false }, (40, 20));
+    let mut outside = Outside::new(Alone, Notes::default());
+    let mut model = Model::wizard(Lang::En, Theme { color: false, plain: false, light: false }, (40, 20));
     let mut terminal = Terminal::new(TestBackend::new(40, 20)).unwrap();
     let steps = [
         KeyCode::Enter,
@@ -146,6 +191,7 @@ async fn the_first_start_needs_no_node() {
     for code in steps {
         press.unbounded_send(key(code)).unwrap();
     }
-    let result = turn(&mut terminal, keys, std::future::pending(), outside, model, Vec::new()).await.unwrap();
-    assert_eq!(result.map(|result| result.name).as_deref(), Some("A"));
+    let end = turn(&mut terminal, keys, std::future::pending(), &mut outside, &mut model, Vec::new()).await;
+    let End::Finished(result) = end.unwrap() else { panic!("the first start is not done") };
+    assert_eq!(result.name, "A");
 }

@@ -232,7 +232,9 @@ impl Editor {
     fn word_before(&self) -> usize {
         let before = self.text.get(..self.cursor).unwrap_or_default();
         let word = before.split_word_bound_indices().rfind(|(_, word)| !word.trim().is_empty());
-        word.map_or(0, |(at, _)| at)
+        let at = word.map_or(0, |(at, _)| at);
+        // Rules of words and of characters differ for a few letters: a word may start inside of what is one character on the screen.
+        if self.snap(at) == at { at } else { self.boundary_before(at) }
     }
 }
 

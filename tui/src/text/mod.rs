@@ -1,7 +1,9 @@
 //! Everything done to text before it is drawn or after it is typed: cleaning, measuring, wrapping, folding, editing.
 
+#[cfg(test)]
+pub(crate) mod corpus;
 pub mod edit;
-pub mod fold;
+pub use karvon_node::api::fold;
 pub mod sanitize;
 pub mod time;
 pub mod width;
@@ -27,7 +29,22 @@ pub fn one_line(text: &str) -> String {
 pub fn name(name: &str, contact: u32) -> String {
     let clean = one_line(name);
     let clean = clean.trim();
-    if width::width(clean) == 0 { format!("#{contact}") } else { clean.to_owned() }
+    if width::width(clean) == 0 || clean.chars().all(is_blank) {
+        format!("#{contact}")
+    } else {
+        clean.to_owned()
+    }
+}
+
+/// Letters that take room and show nothing.
+fn is_blank(letter: char) -> bool {
+    letter.is_whitespace()
+        || matches!(
+            letter,
+            '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+        )
+        || matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+        || matches!(letter, '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e01ef}')
 }
 
 /// Whether the first letter with a direction is of a right-to-left script: such lines get a row of their own, because terminals

@@ -21,6 +21,9 @@ pub fn sanitize(text: &str) -> String {
             '\u{90}' | '\u{98}' | '\u{9d}' | '\u{9e}' | '\u{9f}' => skip_string(&mut letters),
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
             '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' => {}
+            // Invisible copies of ASCII, in which text can be hidden; the flags of parts of countries are made of them.
+            '\u{e0000}'..='\u{e007f}'
+                if !matches!(out.chars().next_back(), Some('🏴' | '\u{e0061}'..='\u{e007a}')) => {}
             control if control.is_control() => {}
             text => out.push(text),
         }

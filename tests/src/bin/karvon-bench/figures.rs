@@ -2,7 +2,7 @@
 
 use crate::disk::fdatasync;
 use crate::spread::{Spread, milliseconds};
-use crate::usage::{cpu_seconds, loopback_bytes, resident};
+use crate::usage::{cpu_seconds, ip_bytes, loopback_bytes, resident};
 use karvon_tests::api::Api;
 use karvon_tests::binaries::{binaries, profile_folder};
 use karvon_tests::oracle::Ledger;
@@ -30,6 +30,7 @@ pub(crate) struct Options {
 struct Counts {
     latency: usize,
     offline: usize,
+    relay_gone: usize,
     burst: usize,
     fdatasync: usize,
     idle: Duration,
@@ -43,11 +44,19 @@ const REQUESTS_AT_ONCE: usize = 256;
 
 pub(crate) fn measure(options: &Options) -> Value {
     let counts = if options.quick {
-        Counts { latency: 200, offline: 200, burst: 1_000, fdatasync: 200, idle: Duration::from_secs(10) }
+        Counts {
+            latency: 200,
+            offline: 200,
+            relay_gone: 100,
+            burst: 1_000,
+            fdatasync: 200,
+            idle: Duration::from_secs(10),
+        }
     } else {
         Counts {
             latency: 1_200,
             offline: 1_000,
+            relay_gone: 400,
             burst: 10_000,
             fdatasync: 1_000,
             idle: Duration::from_secs(120),
@@ -62,7 +71,7 @@ pub(crate) fn measure(options: &Options) -> Value {
     put("quick", json!(options.quick));
 
     step("three relays, two people");
-    let world = World::within(&base, 3);
+    let mut world = World::within(&base, 3);
     let (ali, bob) = (world.person("Ali", &[0, 1]), world.person("Bob", &[2, 1]));
     put("start_to_connected_ms", json!(milliseconds(start_to_connected(&ali))));
     bob.up();
@@ -76,27 +85,20 @@ pub(crate) fn measure(options: &Options) -> Value {
     let folder = world.place().path("logs");
     let raw = |times: usize| fdatasync(&folder, times).expect("the scratch folder can be written");
     let mut disk = raw(counts.fdatasync / 2);
-    let latency = latency(&ali, &bob, counts.latency);
+    let latency = latency(&ali, &bob, counts.latency, "latency", |_| ());
     disk.merge(&raw(counts.fdatasync / 2));
     put("latency", latency.json());
     put("fdatasync", disk.json());
 
     let mut ledger = Ledger::default();
     for number in 0..counts.latency {
-        ledger.sent(latency_text(number), true);
+        ledger.sent(numbered("latency", number), true);
     }
     step("burst");
     put("burst", burst(&world, &ali, &bob, counts.burst, &mut ledger));
 
     step("offline hand-over");
     put("offline", offline(&ali, &bob, counts.offline, &mut ledger));
-
-    let received: Vec<String> = bob.received("Ali").into_iter().filter(|text| text != FIRST).collect();
-    let verdict = ledger.judge(&received);
-    put("lost", json!(verdict.lost.len()));
-    put("twice", json!(verdict.twice.len()));
-    put("out_of_order", json!(verdict.out_of_order.len()));
-    put("clean", json!(verdict.clean()));
 
     step("idle");
     // A fresh start, so that what the burst needed for a moment does not count.
@@ -105,10 +107,19 @@ pub(crate) fn measure(options: &Options) -> Value {
         person.up();
         person.online();
     }
-    let stored = received.len();
+    let stored = bob.received("Ali").len();
     put("idle_leaf", idle_leaf(&bob, stored, counts.idle));
     let relays: Vec<u64> = world.relays.iter().filter_map(|relay| Some(resident(relay.pid()?))).collect();
     put("idle_relay", json!({ "rss_bytes": relays }));
+    step("one of three relays gone for good");
+    put("relay_gone", relay_gone(&mut world, &ali, &bob, counts.relay_gone, &mut ledger));
+
+    let received: Vec<String> = bob.received("Ali").into_iter().filter(|text| text != FIRST).collect();
+    let verdict = ledger.judge(&received);
+    put("lost", json!(verdict.lost.len()));
+    put("twice", json!(verdict.twice.len()));
+    put("out_of_order", json!(verdict.out_of_order.len()));
+    put("clean", json!(verdict.clean()));
     put("binary_bytes", sizes("release"));
     put("dist_bytes", sizes("dist"));
     Value::Object(figures)
@@ -142,12 +153,14 @@ fn add_to_delivered(ali: &Person, bob: &Person) -> Duration {
     start.elapsed()
 }
 
-fn latency_text(number: usize) -> String {
-    format!("{:<200}", format!("latency {number}"))
+/// A text of 200 bytes that no other one of the run equals.
+fn numbered(name: &str, number: usize) -> String {
+    format!("{:<200}", format!("{name} {number}"))
 }
 
-/// Texts of 200 bytes 50 ms apart: from the sender's call to the recipient's event, both seen by this process's clock.
-fn latency(ali: &Person, bob: &Person, count: usize) -> Spread {
+/// Texts of 200 bytes 50 ms apart: from the sender's call to the recipient's event, both seen by this process's clock. `before` runs
+/// before each text.
+fn latency(ali: &Person, bob: &Person, count: usize, name: &str, mut before: impl FnMut(usize)) -> Spread {
     let mut sender = ali.api();
     let mut recipient = bob.api();
     let to = contact(&mut sender, "Bob");
@@ -169,8 +182,9 @@ fn latency(ali: &Person, bob: &Person, count: usize) -> Spread {
     for number in 0..count {
         let due = begin + Duration::from_millis(50) * u32::try_from(number).unwrap_or(u32::MAX);
         thread::sleep(due.saturating_duration_since(Instant::now()));
+        before(number);
         let at = Instant::now();
-        let queued = call(&mut sender, "send", &json!({ "contact": to, "text": latency_text(number) }));
+        let queued = call(&mut sender, "send", &json!({ "contact": to, "text": numbered(name, number) }));
         sent.push((queued["seq"].as_u64().expect("a number"), at));
     }
     let seen = listener.join().expect("the listener lives");
@@ -273,13 +287,27 @@ fn offline(ali: &Person, bob: &Person, count: usize, ledger: &mut Ledger) -> Val
     })
 }
 
+/// The same stream as for latency, in which a relay, mailbox and door of both, is killed after a quarter and never comes back.
+fn relay_gone(world: &mut World, ali: &Person, bob: &Person, count: usize, ledger: &mut Ledger) -> Value {
+    ali.online();
+    bob.online();
+    let relay = &mut world.relays[1];
+    let spread = latency(ali, bob, count, "relay gone", |number| {
+        if number == count / 4 {
+            relay.kill9();
+        }
+    });
+    (0..count).for_each(|number| ledger.sent(numbered("relay gone", number), true));
+    spread.json()
+}
+
 fn idle_leaf(person: &Person, stored: usize, window: Duration) -> Value {
     let pid = person.pid().expect("the node runs");
     let mut api = person.api();
     // What starting needs is over after a few seconds; only then does doing nothing begin.
     thread::sleep(Duration::from_secs(5));
     let (cpu, link, start) = (cpu_seconds(pid), link_bytes(&mut api), Instant::now());
-    let lo = loopback_bytes();
+    let (lo, ip) = (loopback_bytes(), ip_bytes(pid));
     thread::sleep(window);
     let minutes = start.elapsed().as_secs_f64() / 60.0;
     let per_minute = |bytes: u64| (bytes as f64 / minutes).round();
@@ -288,6 +316,7 @@ fn idle_leaf(person: &Person, stored: usize, window: Duration) -> Value {
         "rss_bytes": resident(pid),
         "cpu_percent": (cpu_seconds(pid) - cpu) / start.elapsed().as_secs_f64() * 100.0,
         "link_bytes_per_minute": per_minute(link_bytes(&mut api).saturating_sub(link)),
+        "ip_bytes_per_minute": ip.zip(ip_bytes(pid)).map(|(before, after)| per_minute(after.saturating_sub(before))),
         "loopback_bytes_per_minute_all_processes": per_minute(loopback_bytes().saturating_sub(lo)),
     })
 }

@@ -1,0 +1,201 @@
+//! What front ends meet first: the node while it is open, or a locked one that has forgotten everything but how to be opened.
+
+use super::backend::LeafBackend;
+use super::profile;
+use crate::api::backend::Backend;
+use crate::api::error::{LOCKED, NO_PASSPHRASE};
+use crate::api::{API_VERSION, ApiError, Event, Request, Response, Secret, Status};
+use crate::config::Config;
+use crate::host::Passphrase;
+use crate::os;
+use crate::store::wipe;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// Events a slow front end may be behind.
+const EVENTS: usize = 1_024;
+/// A request under way when the node is locked ends at once, because nobody answers it any more; this is for a slow disk.
+const LAST_USE: Duration = Duration::from_secs(10);
+
+/// Opens a profile and serves it.
+///
+/// # Errors
+/// Those of [`super::open`].
+pub(super) async fn start(
+    data_dir: &Path,
+    config: &Config,
+    passphrase: Option<Passphrase>,
+) -> Result<Arc<dyn Backend>, ApiError> {
+    let (events, _) = broadcast::channel(EVENTS);
+    let open = super::open(data_dir, passphrase.as_ref().map(|text| text.as_str()), events.clone()).await?;
+    let guard = Arc::new(Guard {
+        data_dir: data_dir.to_owned(),
+        events,
+        turn: tokio::sync::Mutex::new(()),
+        state: Mutex::new(State { open: Some(Arc::new(open)), used: Instant::now() }),
+        started: Instant::now(),
+    });
+    if let Some(after) = config.lock.after() {
+        tokio::spawn(lock_when_idle(Arc::downgrade(&guard), after));
+    }
+    Ok(Arc::new(Guarded(guard)))
+}
+
+struct Guard {
+    data_dir: PathBuf,
+    events: broadcast::Sender<Event>,
+    /// Held while the node is locked, unlocked or wiped: one at a time.
+    turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    started: Instant,
+}
+
+struct State {
+    /// `None` while locked.
+    open: Option<Arc<LeafBackend>>,
+    /// When a person last did something.
+    used: Instant,
+}
+
+struct Guarded(Arc<Guard>);
+
+impl Backend for Guarded {
+    fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, ApiError>> {
+        let guard = self.0.clone();
+        if shows_a_person(&request) {
+            guard.state().used = Instant::now();
+        }
+        match request {
+            Request::Present => std::future::ready(Ok(Response::Done)).boxed(),
+            Request::Lock => async move { guard.lock().await }.boxed(),
+            Request::Unlock { passphrase } => async move { guard.unlock(passphrase).await }.boxed(),
+            Request::Wipe => async move { guard.wipe().await }.boxed(),
+            request => match &guard.state().open {
+                Some(open) => open.call(request),
+                None => std::future::ready(guard.locked(&request)).boxed(),
+            },
+        }
+    }
+
+    fn events(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        let guard = self.0.clone();
+        async move {
+            let _turn = guard.turn.lock().await;
+            guard.forget().await;
+        }
+        .boxed()
+    }
+}
+
+impl Guard {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a locked node answers.
+    fn locked(&self, request: &Request) -> Result<Response, ApiError> {
+        match request {
+            Request::Hello { .. } => Ok(Response::Hello { version: API_VERSION, name: String::new() }),
+            Request::Status => Ok(Response::Status(Status {
+                state: LOCKED.to_owned(),
+                rss: os::rss_bytes(),
+                cpu_ms: os::cpu_ms(),
+                pid: std::process::id(),
+                uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                ..Status::default()
+            })),
+            _ => Err(ApiError::new(LOCKED, "the node is locked: open it with `karvon unlock`")),
+        }
+    }
+
+    async fn lock(&self) -> Result<Response, ApiError> {
+        let _turn = self.turn.lock().await;
+        if !profile::needs_passphrase(&self.data_dir)? {
+            let text =
+                "this profile has no passphrase, so nothing can be locked: set one with `karvon passphrase`";
+            return Err(ApiError::new(NO_PASSPHRASE, text));
+        }
+        if self.forget().await {
+            // Nobody may be listening.
+            let _ = self.events.send(Event::Locked);
+        }
+        Ok(Response::Done)
+    }
+
+    /// Ends the engine, closes the store and waits until nothing holds the keys any more; false if the node was locked.
+    async fn forget(&self) -> bool {
+        let Some(open) = self.state().open.take() else { return false };
+        open.close().await;
+        let used = open.used();
+        drop(open);
+        let until = Instant::now() + LAST_USE;
+        while used.strong_count() > 0 && Instant::now() < until {
+            sleep(Duration::from_millis(5)).await;
+        }
+        true
+    }
+
+    async fn unlock(&self, Secret(passphrase): Secret) -> Result<Response, ApiError> {
+        let _turn = self.turn.lock().await;
+        if self.state().open.is_some() {
+            return Ok(Response::Done);
+        }
+        let open = super::open(&self.data_dir, Some(&passphrase), self.events.clone()).await?;
+        *self.state() = State { open: Some(Arc::new(open)), used: Instant::now() };
+        let _ = self.events.send(Event::Unlocked);
+        Ok(Response::Done)
+    }
+
+    async fn wipe(&self) -> Result<Response, ApiError> {
+        // Before anything that could wait.
+        wipe::begin(&self.data_dir)?;
+        let _turn = self.turn.lock().await;
+        self.forget().await;
+        profile::finish(&self.data_dir)?;
+        Ok(Response::Done)
+    }
+}
+
+/// Whether this request comes from somebody's hands. Front ends ask for lists and messages by themselves when something comes in.
+const fn shows_a_person(request: &Request) -> bool {
+    !matches!(
+        request,
+        Request::Hello { .. }
+            | Request::Status
+            | Request::Contacts
+            | Request::Messages { .. }
+            | Request::Info { .. }
+            | Request::Doors
+            | Request::Subscribe
+    )
+}
+
+/// Locks the node each time that nobody has used it for `after`.
+async fn lock_when_idle(guard: Weak<Guard>, after: Duration) {
+    loop {
+        let Some(guard) = guard.upgrade() else { return };
+        let (open, used) = {
+            let state = guard.state();
+            (state.open.is_some(), state.used)
+        };
+        let due = used + after;
+        if open
+            && Instant::now() >= due
+            && let Err(error) = guard.lock().await
+        {
+            tracing::warn!(%error, "the node could not lock itself");
+            return;
+        }
+        drop(guard);
+        sleep_until(due.max(Instant::now() + Duration::from_millis(200))).await;
+    }
+}

@@ -1,0 +1,203 @@
+//! Relays that die, lie or lose cells, and people who come back after a month: what mailboxes, moves and canaries promise.
+
+mod world;
+
+use karvon_protocol::core::{Range, Space};
+use karvon_protocol::descriptor::Door;
+use karvon_protocol::engine::api::Command;
+use world::{Host, World};
+
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// Relays that hold a mailbox of a person, as the person's disk says, with the role of each (0 candidate, 1 current, 2 retired).
+fn mailboxes(world: &World, person: usize) -> Vec<(usize, u8)> {
+    let rows = world.people[person].node.disk.load(&Range::Space(Space::Mailbox));
+    rows.iter()
+        .filter(|(key, _)| key.seq > 0)
+        .map(|(_, value)| {
+            let relay = world
+                .relays
+                .iter()
+                .position(|relay| relay.id.0[..] == value[..16])
+                .expect("one of the relays");
+            (relay, value[48])
+        })
+        .collect()
+}
+
+fn current(world: &World, person: usize) -> Vec<usize> {
+    let mut out: Vec<_> =
+        mailboxes(world, person).into_iter().filter(|(_, role)| *role == 1).map(|(relay, _)| relay).collect();
+    out.sort_unstable();
+    out
+}
+
+#[test]
+fn a_dead_relay_is_replaced_and_contacts_write_to_the_new_one() {
+    let mut world = World::with(11, 4, &[("Ali", &[0, 1, 2, 3]), ("Bob", &[0, 1, 2, 3])]);
+    let (bob, ali) = world.meet(0, 1);
+    let before = current(&world, 1);
+    assert_eq!(before.len(), 3);
+    let dead = before[0];
+    let spare = (0..4).find(|relay| !before.contains(relay)).unwrap();
+    world.crash(Host::Relay(dead));
+    world.run_ms(45 * 60_000);
+    assert_eq!(current(&world, 1), before, "too soon to give a relay up");
+    world.run_ms(30 * 60_000);
+    let after = current(&world, 1);
+    assert!(after.contains(&spare) && !after.contains(&dead), "{after:?}");
+    assert!(mailboxes(&world, 1).contains(&(dead, 2)), "the old one is still polled");
+
+    // Only the new relay is left: what is sent must come by it.
+    for relay in (0..4).filter(|relay| *relay != spare) {
+        world.crash(Host::Relay(relay));
+    }
+    world.send(0, bob, "by the new relay");
+    world.run_ms(60_000);
+    assert_eq!(world.received(1, ali), ["by the new relay"]);
+}
+
+#[test]
+fn a_relay_that_loses_what_it_confirmed_is_replaced_once_in_seven_days() {
+    let mut world = World::with(12, 5, &[("Ali", &[0, 1, 2, 3, 4]), ("Bob", &[0, 1, 2, 3, 4])]);
+    world.meet(0, 1);
+    let before = current(&world, 1);
+    let (liar, second) = (before[0], before[1]);
+    world.crash(Host::Person(0));
+    // Two of Bob's relays forget all cells some time after they have confirmed them.
+    let lossy_hours = |world: &mut World, hours: u64| {
+        for _ in 0..hours / 5 {
+            world.run_ms(5 * HOUR_MS);
+            world.lose_cells(liar);
+            world.lose_cells(second);
+        }
+    };
+    lossy_hours(&mut world, 30);
+    let after = current(&world, 1);
+    let left = [liar, second].iter().filter(|relay| after.contains(relay)).count();
+    assert_eq!(left, 1, "one living relay is replaced, not two: {before:?} {after:?}");
+    world.crash(Host::Person(1));
+    world.run_ms(6 * DAY_MS);
+    world.start(Host::Person(1));
+    lossy_hours(&mut world, 30);
+    let after = current(&world, 1);
+    let honest = (0..5).filter(|relay| ![liar, second].contains(relay)).collect::<Vec<_>>();
+    assert_eq!(after, honest, "after a week the second one goes as well");
+}
+
+#[test]
+fn fair_relays_are_kept() {
+    let mut world = World::with(13, 5, &[("Ali", &[0, 1]), ("Bob", &[1, 2])]);
+    let (bob, _) = world.meet(0, 1);
+    let before = (current(&world, 0), current(&world, 1));
+    for day in 0..3 {
+        world.send(0, bob, &format!("day {day}"));
+        world.run_ms(7 * HOUR_MS);
+        world.crash(Host::Person(1));
+        world.crash(Host::Relay(day));
+        world.run_ms(HOUR_MS / 2);
+        world.start(Host::Person(1));
+        world.start(Host::Relay(day));
+        world.run_ms(60_000);
+    }
+    assert_eq!((current(&world, 0), current(&world, 1)), before);
+    assert!(mailboxes(&world, 1).iter().all(|(_, role)| *role == 1));
+}
+
+#[test]
+fn a_superseded_mailbox_is_polled_until_every_contact_knows_and_for_forty_five_days() {
+    let mut world = World::with(14, 4, &[("Ali", &[0, 1, 2, 3]), ("Bob", &[0, 1, 2, 3])]);
+    world.meet(0, 1);
+    let dead = current(&world, 1)[0];
+    // The contact is away while the mailbox moves, so it can not hear of it.
+    world.crash(Host::Person(0));
+    world.crash(Host::Relay(dead));
+    world.run_ms(2 * HOUR_MS);
+    world.start(Host::Relay(dead));
+    assert!(mailboxes(&world, 1).contains(&(dead, 2)));
+    world.crash(Host::Person(1));
+    world.run_ms(50 * DAY_MS);
+    world.start(Host::Person(1));
+    world.run_ms(HOUR_MS);
+    assert!(mailboxes(&world, 1).contains(&(dead, 2)), "a contact still writes there");
+    world.start(Host::Person(0));
+    world.run_ms(HOUR_MS);
+    assert!(!mailboxes(&world, 1).contains(&(dead, 2)), "everybody knows, and the time is over");
+}
+
+/// Back after 30 days, two of three relays gone meanwhile, everything arrives. Contacts are on for a few minutes a day, never together with one another or with the one who is away.
+#[test]
+fn after_thirty_days_offline_with_two_of_three_relays_gone_everything_arrives() {
+    const CONTACTS: usize = 20;
+    let mut world = World::with(15, 3, &[("Bob", &[0, 1, 2])]);
+    let mut all = Vec::new();
+    for n in 0..CONTACTS {
+        let person = world.add_person(&format!("contact {n}"));
+        for relay in 0..3 {
+            let door: Door = world.slot(relay);
+            world.ask(person, Command::AddDoor(door)).unwrap();
+        }
+        world.run_ms(3_500);
+        let text = world.invite(0);
+        let bob = world.add(person, &text, "");
+        let known = n + 1;
+        assert!(world.run_until(60_000, |world| {
+            let all = world.contacts(0);
+            all.len() == known
+                && world.contacts(person)[0].meeting == karvon_protocol::engine::api::Meeting::Connected
+        }));
+        let contact = world.contacts(0).last().unwrap().id;
+        world.send(person, bob, "hello");
+        world.run_ms(5_000);
+        assert_eq!(world.received(0, contact), ["hello"]);
+        world.crash(Host::Person(person));
+        all.push((person, bob, contact));
+    }
+    world.crash(Host::Person(0));
+    let mut expected = vec![vec!["hello".to_owned()]; CONTACTS];
+    for day in 0..30 {
+        if day == 10 || day == 20 {
+            // A relay goes for good, another one comes.
+            world.crash(Host::Relay(day / 10 - 1));
+            world.add_relay();
+        }
+        for (n, (person, bob, _)) in all.iter().enumerate() {
+            world.start(Host::Person(*person));
+            world.run_ms(1_000);
+            for text in 0..5 {
+                let text = format!("contact {n} day {day} text {text}");
+                world.send(*person, *bob, &text);
+                world.run_ms(2_000);
+                expected[n].push(text);
+            }
+            world.run_ms(6 * 60_000);
+            world.crash(Host::Person(*person));
+        }
+        world.run_ms(DAY_MS - CONTACTS as u64 * 7 * 60_000);
+    }
+    // Bob comes back; the contacts stay away: what arrives was waiting at relays.
+    world.start(Host::Person(0));
+    world.run_ms(HOUR_MS);
+    for (n, (_, _, contact)) in all.iter().enumerate() {
+        let got = world.received(0, *contact);
+        assert_eq!(got, expected[n][..got.len()], "in order, nothing twice");
+        assert!(
+            got.len() >= 140,
+            "contact {n}: only {} of {} waited at relays",
+            got.len(),
+            expected[n].len()
+        );
+    }
+    // His relays are whole again, and each contact hears of it on its next day, and he hears the rest.
+    world.run_ms(HOUR_MS);
+    assert!(current(&world, 0).iter().all(|relay| *relay >= 2), "{:?}", current(&world, 0));
+    for (person, ..) in &all {
+        world.start(Host::Person(*person));
+        world.run_ms(5 * 60_000);
+        world.crash(Host::Person(*person));
+    }
+    for (n, (_, _, contact)) in all.iter().enumerate() {
+        assert_eq!(world.received(0, *contact), expected[n], "contact {n}");
+    }
+}

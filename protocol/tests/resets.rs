@@ -1,0 +1,190 @@
+//! Sessions that are lost and formed again: by command, from a damaged record, from a backup on a new device; and resets by the hostile.
+
+mod world;
+
+use karvon_protocol::backup::BackupState;
+use karvon_protocol::core::{Key, Range, Space};
+use karvon_protocol::engine::api::{Command, ContactId, Meeting, Reply};
+use world::{Host, World};
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Two people who met and gave each other what a reset needs.
+fn two() -> (World, ContactId, ContactId) {
+    let mut world = World::with(21, 3, &[("Ali", &[0, 1]), ("Bob", &[1, 2])]);
+    let (bob, ali) = world.meet(0, 1);
+    world.send(0, bob, "a1");
+    world.send(1, ali, "b1");
+    world.run_ms(30_000);
+    for person in 0..2 {
+        assert_eq!(gifts(&world, person), [0, 1, 2], "person {person} gave and got a gift");
+    }
+    (world, bob, ali)
+}
+
+/// Which records of gifts a person has: 0 delivered, 1 own, 2 the other side's.
+fn gifts(world: &World, person: usize) -> Vec<u64> {
+    let rows = world.people[person].node.disk.load(&Range::Space(Space::Reset));
+    rows.iter().map(|(key, _)| key.seq).collect()
+}
+
+fn generation(world: &mut World, person: usize) -> u64 {
+    match world.ask(person, Command::Backup) {
+        Ok(Reply::Backup(state)) => state.contacts[0].generation,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn backup(world: &mut World, person: usize) -> BackupState {
+    match world.ask(person, Command::Backup) {
+        Ok(Reply::Backup(state)) => BackupState::decode(&state.encode()).expect("what was encoded decodes"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_session_is_formed_again_by_command_and_loses_nothing_on_the_way() {
+    let (mut world, bob, ali) = two();
+    // Something of each side is under way while the session changes.
+    world.crash(Host::Person(1));
+    world.send(0, bob, "a2");
+    world.run_ms(2_000);
+    assert!(matches!(world.ask(0, Command::ResetSession(bob)), Ok(Reply::Done)));
+    world.send(0, bob, "a3");
+    world.run_ms(2_000);
+    world.start(Host::Person(1));
+    world.run_ms(100);
+    world.send(1, ali, "b2");
+    world.run_ms(10_000);
+    world.send(0, bob, "a4");
+    world.send(1, ali, "b3");
+    world.run_ms(5_000);
+    assert_eq!(world.received(1, ali), ["a1", "a2", "a3", "a4"]);
+    assert_eq!(world.received(0, bob), ["b1", "b2", "b3"]);
+    assert_eq!(world.delivered_below(0, bob), 5);
+    assert_eq!(world.delivered_below(1, ali), 4);
+    assert_eq!((generation(&mut world, 0), generation(&mut world, 1)), (1, 1));
+    // And once more, from the other side, after the next gift.
+    world.run_ms(2 * HOUR_MS);
+    assert!(matches!(world.ask(1, Command::ResetSession(ali)), Ok(Reply::Done)));
+    world.send(1, ali, "b4");
+    world.run_ms(10_000);
+    world.send(0, bob, "a5");
+    world.run_ms(5_000);
+    assert_eq!(world.received(1, ali).last().unwrap(), "a5");
+    assert_eq!(world.received(0, bob).last().unwrap(), "b4");
+    assert_eq!((generation(&mut world, 0), generation(&mut world, 1)), (2, 2));
+}
+
+#[test]
+fn both_sides_may_begin_at_once() {
+    let (mut world, bob, ali) = two();
+    world.send(0, bob, "a2");
+    world.tell(0, Command::ResetSession(bob));
+    world.send(1, ali, "b2");
+    world.tell(1, Command::ResetSession(ali));
+    world.send(0, bob, "a3");
+    world.run_ms(20_000);
+    world.send(1, ali, "b3");
+    world.run_ms(5_000);
+    assert_eq!(world.received(1, ali), ["a1", "a2", "a3"]);
+    assert_eq!(world.received(0, bob), ["b1", "b2", "b3"]);
+    assert_eq!(generation(&mut world, 0), generation(&mut world, 1));
+}
+
+#[test]
+fn a_session_record_that_is_damaged_is_formed_again_at_start() {
+    let (mut world, bob, ali) = two();
+    world.crash(Host::Person(0));
+    let key = Key::single(Space::Session, u64::from(bob.0));
+    let record = world.people[0].node.disk.kv.get_mut(&key).unwrap();
+    let half = record.len() / 2;
+    record.truncate(half);
+    world.send(1, ali, "b2");
+    world.run_ms(5_000);
+    world.start(Host::Person(0));
+    world.run_ms(100);
+    world.send(0, bob, "a2");
+    world.run_ms(10_000);
+    assert_eq!(world.received(1, ali), ["a1", "a2"]);
+    assert_eq!(world.received(0, bob), ["b1", "b2"]);
+    assert_eq!(world.contacts(0)[0].meeting, Meeting::Connected);
+}
+
+#[test]
+fn a_backup_on_a_new_device_talks_with_every_contact_again_and_uses_no_number_twice() {
+    let mut world = World::with(22, 3, &[("Ali", &[0, 1]), ("Bob", &[1, 2]), ("Eve", &[2, 0])]);
+    let (bob, ali) = world.meet(0, 1);
+    let (eve, ali_of_eve) = world.meet(0, 2);
+    world.send(0, bob, "before");
+    world.run_ms(30_000);
+    let state = backup(&mut world, 0);
+    assert_eq!(state.contacts.len(), 2);
+    // More is said after the backup; then the device is lost with all that.
+    world.send(0, bob, "after the backup");
+    world.send(1, ali, "to the lost device");
+    world.run_ms(5_000);
+    world.crash(Host::Person(0));
+    world.send(2, ali_of_eve, "while it was lost");
+    world.run_ms(5_000);
+
+    world.people[0].node.disk = world::Disk::default();
+    world.start(Host::Person(0));
+    world.run_ms(100);
+    assert!(matches!(world.ask(0, Command::RestoreContacts(Box::new(state))), Ok(Reply::Done)));
+    world.send(0, bob, "from the new device");
+    world.send(0, eve, "to Eve from the new device");
+    world.run_ms(10_000);
+    assert!(world.contacts(0).iter().all(|contact| contact.meeting == Meeting::Connected));
+    assert_eq!(world.received(1, ali), ["before", "after the backup", "from the new device"]);
+    assert_eq!(world.received(2, ali_of_eve), ["to Eve from the new device"]);
+    // What was sent after the backup and lies on the senders' disks comes again.
+    assert_eq!(world.received(0, bob), ["to the lost device"]);
+    assert_eq!(world.received(0, eve), ["while it was lost"]);
+    // And a restart of the new device changes nothing.
+    world.crash(Host::Person(0));
+    world.start(Host::Person(0));
+    world.run_ms(100);
+    world.send(1, ali, "still there?");
+    world.run_ms(5_000);
+    world.send(0, bob, "yes");
+    world.run_ms(5_000);
+    assert_eq!(world.received(1, ali).last().unwrap(), "yes");
+    assert_eq!(world.received(0, bob), ["to the lost device", "still there?"]);
+}
+
+#[test]
+fn a_device_that_is_restored_twice_from_one_backup_is_heard_again() {
+    let (mut world, bob, ali) = two();
+    let state = backup(&mut world, 0);
+    for round in 0..2 {
+        world.crash(Host::Person(0));
+        world.people[0].node.disk = world::Disk::default();
+        world.start(Host::Person(0));
+        world.run_ms(100);
+        assert!(world.ask(0, Command::RestoreContacts(Box::new(state.clone()))).is_ok());
+        world.send(0, bob, &format!("round {round}"));
+        let text = format!("round {round}");
+        let heard = (0..60).any(|_| {
+            world.run_ms(HOUR_MS / 60);
+            world.received(1, ali).contains(&text)
+        });
+        assert!(heard, "round {round}: {:?}", world.received(1, ali));
+    }
+}
+
+#[test]
+fn a_contact_who_resets_again_and_again_is_bounded_by_its_gift() {
+    let (mut world, bob, ali) = two();
+    for _ in 0..12 {
+        let _ = world.ask(0, Command::ResetSession(bob));
+        world.run_ms(60_000);
+    }
+    let taken = generation(&mut world, 1);
+    assert!((1..=4).contains(&taken), "{taken} resets in twelve minutes");
+    // Those who did not reset go on as before.
+    world.run_ms(2 * HOUR_MS);
+    world.send(1, ali, "are you there?");
+    world.run_ms(60_000);
+    assert_eq!(world.received(0, bob).last().unwrap(), "are you there?");
+}

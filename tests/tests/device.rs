@@ -1,0 +1,196 @@
+//! The device in somebody else's hands: locked, guessed at, wiped, killed in the middle, opened by another passphrase.
+#![cfg(unix)]
+
+use karvon_tests::person::Person;
+use karvon_tests::process::Outcome;
+use karvon_tests::until::until;
+use karvon_tests::world::World;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+const RIGHT: &str = "як ду се чор";
+
+/// A person behind a passphrase.
+fn locked(world: &World, name: &str, doors: &[usize]) -> Person {
+    let person = Person::nobody(world.place(), name);
+    let mut args = vec!["init", "--name", name, "--passphrase-stdin"];
+    for number in doors {
+        args.extend(["--door", world.relays[*number].door()]);
+    }
+    let _ = person.cli(&args, RIGHT).ok();
+    person
+}
+
+fn refused(outcome: &Outcome, code: &str, exit: i32) {
+    assert_eq!((outcome.error_code().as_str(), outcome.code), (code, Some(exit)), "{outcome:#?}");
+}
+
+fn unlock(person: &Person, passphrase: &str) -> Outcome {
+    person.cli(&["unlock", "--passphrase-stdin", "--json"], passphrase)
+}
+
+fn left(dir: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn a_locked_node_tells_nothing_and_an_unlocked_one_goes_on_where_it_was() {
+    let world = World::new(3);
+    let (ali, bob) = (locked(&world, "Ali", &[0, 1]), world.person("Bob", &[2, 1]));
+    refused(&ali.cli(&["up", "--json"], ""), "locked", 6);
+    refused(&ali.cli(&["read", "--json"], ""), "locked", 6);
+    let _ = unlock(&ali, RIGHT).ok();
+    bob.up();
+    bob.meet(&ali);
+    bob.send_wait("Ali", "before", "delivered");
+
+    let _ = ali.cli(&["lock", "--json"], "").ok();
+    let pid = ali.pid();
+    assert_eq!(ali.status()["state"], "locked");
+    assert_eq!(ali.status()["name"], "");
+    let mut api = ali.api();
+    for method in ["contacts", "doors", "invite"] {
+        assert_eq!(api.call(method, &Value::Null).expect_err("locked").code, "locked", "{method}");
+    }
+    let text = json!({ "contact": 1, "text": "x" });
+    assert_eq!(api.call("send", &text).expect_err("locked").code, "locked");
+    refused(&ali.cli(&["read", "Bob", "--json"], ""), "locked", 6);
+    bob.send_wait("Ali", "while locked", "stored");
+
+    refused(&unlock(&ali, "something else"), "wrong_passphrase", 6);
+    let _ = unlock(&ali, RIGHT).ok();
+    assert_eq!(ali.pid(), pid, "the same process");
+    ali.receives("Bob", karvon_tests::until::DEADLINE, |texts| texts == ["before", "while locked"]);
+    // A command with the passphrase at hand opens a locked node by the way.
+    let _ = ali.cli(&["lock"], "").ok();
+    let answer = ali.cli(&["read", "Bob", "--json", "--passphrase-stdin"], RIGHT).ok();
+    assert_eq!(answer.json().len(), 2);
+    ali.down();
+    bob.down();
+}
+
+#[test]
+fn guessing_costs_a_growing_wait_and_erases_nothing() {
+    let world = World::new(0);
+    let ali = locked(&world, "Ali", &[]);
+    for _ in 0..3 {
+        refused(&ali.cli(&["up", "--json", "--passphrase-stdin"], "guess"), "wrong_passphrase", 6);
+    }
+    let early = ali.cli(&["up", "--json", "--passphrase-stdin"], RIGHT);
+    refused(&early, "wait", 6);
+    assert!(early.stderr.contains("nothing was erased"), "{early:?}");
+    until("the wait is over and the right passphrase opens it", || {
+        (ali.cli(&["up", "--json", "--passphrase-stdin"], RIGHT).code == Some(0)).then_some(())
+    });
+    assert_eq!(ali.status()["name"], "Ali");
+}
+
+#[test]
+fn a_profile_without_a_passphrase_can_not_be_locked_until_it_has_one() {
+    let world = World::new(0);
+    let ali = world.person("Ali", &[]);
+    ali.up();
+    refused(&ali.cli(&["lock", "--json"], ""), "no_passphrase", 2);
+    let _ = ali.cli(&["passphrase", "--passphrase-stdin"], RIGHT).ok();
+    let _ = ali.cli(&["lock"], "").ok();
+    assert_eq!(ali.status()["state"], "locked");
+    ali.down();
+    refused(&ali.cli(&["up", "--json"], ""), "locked", 6);
+    let _ = ali.cli(&["passphrase", "--passphrase-stdin"], &format!("{RIGHT}\nnew\n")).ok();
+    refused(&unlock(&ali, RIGHT), "wrong_passphrase", 6);
+    let _ = unlock(&ali, "new").ok();
+    assert_eq!(ali.status()["name"], "Ali");
+}
+
+#[test]
+fn a_node_nobody_uses_locks_itself() {
+    let world = World::new(0);
+    let ali = locked(&world, "Ali", &[]);
+    let _ = ali.cli(&["config", "set", "lock.after", "1s"], "").ok();
+    let _ = unlock(&ali, RIGHT).ok();
+    until("it has locked itself", || (ali.status()["state"] == "locked").then_some(()));
+    refused(&ali.cli(&["contacts", "--json"], ""), "locked", 6);
+}
+
+#[test]
+fn a_wipe_leaves_nothing_whether_the_node_runs_is_locked_or_the_wipe_is_cut_off() {
+    let world = World::new(0);
+    let running = world.person("Ali", &[]);
+    running.up();
+    let _ = running.cli(&["wipe", "--now"], "").ok();
+    assert_eq!(left(running.data_dir()), Vec::<String>::new());
+    refused(&running.cli(&["up", "--json"], ""), "no_profile", 5);
+
+    let ali = locked(&world, "Ali", &[]);
+    let _ = unlock(&ali, RIGHT).ok();
+    let _ = ali.cli(&["lock"], "").ok();
+    let whole = fs::read(ali.data_dir().join("key")).expect("a key file");
+    let answer = ali.api().call("wipe", &Value::Null).expect("a locked node can be wiped");
+    assert_eq!(answer["type"], "done");
+    until("the node is gone", || ali.pid().is_none().then_some(()));
+    assert!(!left(ali.data_dir()).iter().any(|name| name == "key" || name == "store"));
+
+    // Cut off after the key: put back everything but the key, as a killed wipe leaves it.
+    let cut = locked(&world, "Ali", &[]);
+    let mut half = fs::read(cut.data_dir().join("key")).expect("a key file");
+    assert_eq!(half.len(), whole.len());
+    half[..8].copy_from_slice(b"KARVWIPE");
+    fs::write(cut.data_dir().join("key"), &half).expect("a file can be written");
+    refused(&cut.cli(&["up", "--json", "--passphrase-stdin"], RIGHT), "no_profile", 5);
+    assert!(!left(cut.data_dir()).iter().any(|name| name == "key" || name == "store"));
+    refused(&cut.cli(&["wipe", "--json"], ""), "usage", 2);
+}
+
+#[test]
+fn another_passphrase_opens_another_profile_and_may_destroy_the_first() {
+    let world = World::new(0);
+    let ali = locked(&world, "Ali", &[]);
+    let words = |owner: &str, new: &str| format!("{owner}\n{new}\n");
+    let new = |name: &'static str, more: &[&'static str], words: &str| {
+        let args = [&["profile", "new", "--name", name, "--passphrase-stdin", "--json"], more].concat();
+        ali.cli(&args, words)
+    };
+    let _ = new("Vali", &[], &words(RIGHT, "second")).ok();
+    refused(&new("Soli", &[], &words("second", "third")), "unavailable", 75);
+    let _ = new("Soli", &["--destroys-others"], &words(RIGHT, "forced")).ok();
+    assert_eq!(left(&ali.data_dir().join("store")).len(), 3);
+    for (word, name) in [("second", "Vali"), (RIGHT, "Ali")] {
+        let _ = unlock(&ali, word).ok();
+        assert_eq!(ali.status()["name"], name);
+        ali.down();
+    }
+    // One node, locked by one and opened by the other.
+    let _ = unlock(&ali, RIGHT).ok();
+    let _ = ali.cli(&["lock"], "").ok();
+    let _ = unlock(&ali, "forced").ok();
+    assert_eq!(ali.status()["name"], "Soli");
+    ali.down();
+    refused(&unlock(&ali, RIGHT), "wrong_passphrase", 6);
+    refused(&unlock(&ali, "second"), "wrong_passphrase", 6);
+    assert_eq!(left(&ali.data_dir().join("store")).len(), 1);
+}
+
+#[test]
+fn a_torn_key_file_opens_and_a_damaged_one_says_so_and_loses_nothing() {
+    let world = World::new(0);
+    let ali = locked(&world, "Ali", &[]);
+    let path = ali.data_dir().join("key");
+    let good = fs::read(&path).expect("a key file");
+    for damage in [0..100, 4_096..8_192] {
+        let mut bad = good.clone();
+        bad[damage].fill(0);
+        fs::write(&path, &bad).expect("a file can be written");
+        let _ = unlock(&ali, RIGHT).ok();
+        assert_eq!(fs::read(&path).expect("a key file"), good, "the damaged copy is put right");
+        ali.down();
+    }
+    fs::write(&path, &good[..100]).expect("a file can be written");
+    let outcome = unlock(&ali, RIGHT);
+    refused(&outcome, "store", 8);
+    assert!(outcome.stderr.contains("key file is damaged"), "{outcome:?}");
+    fs::write(&path, &good).expect("a file can be written");
+    let _ = unlock(&ali, RIGHT).ok();
+    assert_eq!(ali.status()["name"], "Ali");
+}

@@ -1,0 +1,332 @@
+### O‘zbekcha. `reviewed = yes`, faylni uni yozmagan, shu tilda so‘zlashuvchi kishi o‘qiganda.
+reviewed = no
+
+# Yuqori satr
+state-no-door = eshik yo‘q
+state-connecting = ulanmoqda
+state-connected = ulandi
+state-online = tarmoqda
+state-gone = tugun to‘xtadi
+status-queued = navbatda: { $n }
+status-one-operator = bitta operator manzil va vaqtni ko‘radi
+status-one-operator-short = bitta operator
+
+# Tugmalar satri: bir-ikki so‘z
+key-quit = chiqish
+key-next = keyingi
+key-back = orqaga
+key-language = til
+key-glyphs = belgilar
+key-choose = tanlash
+key-open = ochish
+key-add = qo‘shish
+key-field = boshqa maydon
+key-copy = nusxalash
+key-copy-id = raqamdan nusxa
+key-theirs = boshqanikini qo‘yish
+key-invert = teskari
+key-scroll = varaqlash
+key-invite = taklifnomam
+key-send = yuborish
+key-newline = yangi satr
+key-message = xabar tanlash
+key-find = qidiruv
+key-help = yordam
+key-unread = o‘qilmaganlar
+key-search = qidirish
+key-actions = amallar
+key-forward = uzatish
+key-reply = javob
+key-delete = qaytarib olish
+key-change = o‘zgartirish
+key-again = yana tekshirish
+key-unlock = ochish
+key-details = kontakt haqida
+key-rename = nomini o‘zgartirish
+key-save = saqlash
+
+# Menyu buyruqlari
+command-add = Odam yoki eshik qo‘shish
+command-invite = Taklifnomamni ko‘rsatish
+command-unread = Keyingi o‘qilmagan suhbatga o‘tish
+command-search = Hamma xabarlardan qidirish
+command-start = Suhbat boshiga
+command-newest = Eng yangi xabarga
+command-details = Bu kontakt haqida: kalitlar, ism
+command-editor = Muharrirda yozish ($EDITOR)
+command-settings = Sozlamalar: til, ko‘rinish, bildirishlar
+command-doctor = Tabib: nega ulanmayapti?
+command-help = Yordam: tugmalar va belgilar
+command-back = Suhbatlarga qaytish
+command-quit = Karvondan chiqish
+
+# Bildirishlar
+node-gone = Tugun to‘xtadi. Qurilmadagi xabarlar omon. Karvonni qayta ishga tushiring.
+quit-unsent = Yuborilmagan matn bor. Usiz chiqish uchun ^Q ni yana bosing.
+no-unread = O‘qilmagan xabar yo‘q.
+text-full = Bitta xabar bundan uzun bo‘lmaydi. Uni yuboring, keyin davom eting.
+copied = Terminal buferiga berildi. U yerda bo‘lmasa, qo‘lda belgilang.
+added = Qo‘shildi. Hoziroq yozsa bo‘ladi; narigi tomon javob bergach ketadi.
+door-added = Eshik qo‘shildi. Ulanmoqda.
+not-recognised = Bu na eshik, na taklifnoma. Butun satrdan qayta nusxa oling.
+forwarded = Uzatildi: { $name }.
+renamed = Ism shu qurilmada o‘zgardi.
+editor-failed =
+    Muharrir ishlamadi. $EDITOR da o‘zingizdagi muharrirni ko‘rsating,
+    masalan nano.
+alert-from = { $name }: { $new }
+
+# Ro‘yxat va suhbat
+list-empty = Hozircha hech kim yo‘q. ^N: taklifnoma qo‘yish, ^Y: o‘zingiznikini ko‘rsatish.
+chat-none = Suhbatni tanlang yoki topish uchun ^K ni bosing.
+chat-loading = O‘qilmoqda…
+chat-empty = Hali xabar yo‘q. Yozganingiz qurilmadan chiqishidan oldin muhrlanadi.
+verified = tekshirilgan
+meeting-looking-up = taklifnoma qidirilmoqda
+meeting-greeting = birinchi javob kutilmoqda
+meeting-failed = ushlab turilibdi
+new-messages =
+    { $n ->
+        [one] { $n } ta yangi
+       *[other] { $n } ta yangi
+    }
+newer-below = pastda yangiroqlari bor: PgDn
+waiting = diskka yozilmoqda: { $n }
+unknown-kind = [bu nusxa tanimaydigan xabar turi]
+date-line = { $weekday }, { $year }-yil { $day }-{ $month }
+date = { $year }-yil { $day }-{ $month }
+weekday-1 = dushanba
+weekday-2 = seshanba
+weekday-3 = chorshanba
+weekday-4 = payshanba
+weekday-5 = juma
+weekday-6 = shanba
+weekday-7 = yakshanba
+month-1 = yanvar
+month-2 = fevral
+month-3 = mart
+month-4 = aprel
+month-5 = may
+month-6 = iyun
+month-7 = iyul
+month-8 = avgust
+month-9 = sentabr
+month-10 = oktabr
+month-11 = noyabr
+month-12 = dekabr
+
+# Qo‘shish
+add-title = Odam yoki eshik qo‘shish
+add-line = Taklifnoma (KARVON:…) yoki eshik satrini (KARVON-DOOR:…) qo‘ying
+add-name = Bu odamga boshqa ism bermoqchi bo‘lsangiz, shu yerga yozing
+add-help =
+    Taklifnoma bir marta, bir kishi uchun ishlaydi. Uni o‘qigan kishi ishlata
+    oladi: yuborgandan ko‘ra yuzma-yuz ko‘rsatgan yaxshi. Eshik: bu qurilma
+    tarmoqqa chiqadigan manzil.
+add-busy = Qo‘shilmoqda…
+add-empty = Avval satrni qo‘ying.
+
+# O‘z taklifnomasi
+invite-title = Taklifnomam
+invite-making = Taklifnoma tayyorlanmoqda…
+invite-once = Bir kishi uchun, { $date } gacha.
+invite-say = Kvadratni suratga olishsin yoki ularga shu satrni yuboring:
+invite-say-line = Bir kishi shu satrni ko‘chirib olsin yoki unga yuboring:
+invite-unverified = Yo‘lda o‘qib qo‘yishlari mumkin: keyin so‘zlarni telefonda solishtiring.
+
+# Qidiruv
+find-title = Odam yoki buyruqni topish
+find-none = Hech narsa topilmadi. Bir necha harfni o‘chiring.
+find-search = Xabarlardan qidirish: { $text }
+search-title = Hamma xabarlardan qidirish
+search-start = So‘z yozing. Boshqa alifboda va belgisiz yozilgani ham topiladi.
+search-busy = Qidirilmoqda…
+search-none = Bunday so‘zli xabar yo‘q.
+search-more = Yana bor: qidiruvni toraytirish uchun yana so‘z yozing.
+forward-title = Kimga uzatiladi
+menu-title = Bu xabar bilan nima qilinadi
+act-info = Yo‘li va holati
+act-copy = Matnidan nusxa olish
+act-forward = Matnini boshqa kishiga uzatish
+act-reply = Unga javob berish
+act-react = Unga belgi qo‘yish
+act-edit = Matnini o‘zgartirish
+act-delete = Uni ikkala qurilmada qaytarib olish
+react-title = Qaysi belgi?
+react-none = Belgimni olib tashlash
+delete-title = Bu xabar qaytarib olinsinmi?
+delete-sure =
+    Narigi qurilmadan ham o‘chirish so‘raladi. Uni allaqachon o‘qigan
+    bo‘lishlari mumkin.
+replying = javob: { $text }
+editing = xabar o‘zgartirilmoqda; Esc avvalgicha qoldiradi
+message-deleted = [qaytarib olindi]
+message-edited = o‘zgartirilgan
+message-forwarded = uzatilgan
+message-earlier = oldingi xabar
+
+# Xabar
+info-title = Xabar
+info-from = Kimdan: { $name }
+info-written = Yozilgan: { $date }
+info-arrived = Bu qurilmaga kelgan: { $date }
+info-waiting = Yo‘li o‘qilmoqda…
+info-way = Xabar yo‘li
+trail-queued = bu qurilma diskiga yozildi
+trail-sent = { $relay } tuguniga berildi
+trail-stored = { $relay } tuguni uni { $date } gacha diskda saqlaydi
+trail-refused = { $relay } tuguni olmadi ({ $note }); keyingi urinish o‘zi bo‘ladi
+trail-delivered = narigi tomon qurilmasi diskida
+trail-read = narigi tomon ko‘rdi
+trail-other = { $what }
+details-title = Kontakt haqida
+details-connected = Kalitlar almashilgan.
+details-looking-up =
+    Taklifnoma qidirilmoqda. Narigi qurilma o‘chiq bo‘lsa, soatlab
+    cho‘zilishi mumkin.
+details-greeting = Birinchi xabar yo‘lda: u narigi qurilmani kutmoqda.
+details-verified = Kalitlarni solishtirgansiz: bu aynan shu kishi.
+details-unverified = Kalitlar hali solishtirilmagan. Xavfli narsa yozishdan oldin solishtiring.
+details-key = Kalitining izi:
+details-name = Yangi ism, faqat shu qurilmada:
+settings-title = Sozlamalar
+settings-note = O‘zgarish darhol saqlanadi.
+settings-unsaved = Saqlab bo‘lmadi. Chiqquningizcha amal qiladi.
+set-lang = Til
+set-theme = Ranglar
+set-glyphs = Belgilar
+set-mouse = Sichqoncha va bosish
+set-notify = Bildirish
+set-bell = Qo‘ng‘iroq
+value-dark = qorong‘i ekran uchun
+value-light = yorug‘ ekran uchun
+value-mono = rangsiz
+value-on = yoqilgan
+value-off = o‘chirilgan
+value-count = faqat soni
+value-name = ism va soni
+doctor-title = Tabib
+doctor-words = So‘z bilan
+doctor-no-door =
+    Bu qurilma tarmoqqa birorta eshikni bilmaydi. Ishonchli kishidan eshik
+    yoki taklifnoma so‘rang va ^N ni bosing.
+doctor-connecting =
+    Birorta eshik javob bermayapti. Internet bormi? Boshqa saytlar ochilsa,
+    eshiklar ishlamayapti yoki to‘silgan: boshqasini so‘rang. Xabarlar omon
+    va o‘zi ketadi.
+doctor-connected =
+    Eshik ochiq, lekin pochta qutilari hali javob bermadi. Odatda bu bir
+    necha soniya. Yozganlaringiz omon.
+doctor-online = Hammasi ishlayapti: yozganingiz darhol ketadi, boshqalarniki keladi.
+doctor-one-operator =
+    Hamma qutilar bitta operatorniki: u manzilingizni va qachon
+    tarmoqdaligingizni ko‘radi (matnni emas). Boshqa odamlardan eshik oling.
+doctor-doors = Eshiklar: { $n } tadan { $up } tasi ochiq
+doctor-up = ochiq
+doctor-down = javob bermayapti
+doctor-mailboxes = Pochta qutilari: { $n } tadan { $up } tasi javob beradi
+doctor-waiting = O‘z xabarlari: { $queued } qurilmada, { $stored } tugunlarda
+doctor-traffic = Boshlangandan beri: { $in } qabul qilindi, { $out } yuborildi
+lock-title = qulflangan
+lock-passphrase = Maxfiy ibora
+lock-busy = Tekshirilmoqda…
+lock-note = Xatodan keyin keyingi urinish uzoqroq bo‘ladi. Hech narsa o‘chirilmaydi.
+
+# Yordam
+help-title = Yordam
+help-everywhere = Hamma joyda
+help-chat = Suhbat
+help-message = Tanlangan xabar
+help-signs = Belgilar
+help-find = odam yoki buyruqni topish
+help-unread = keyingi o‘qilmagan suhbat
+help-find-all = hamma xabarlardan qidirish
+help-settings = sozlamalar
+help-doctor = tabib: nega ulanmayapti?
+help-add = odam yoki eshik qo‘shish
+help-invite = taklifnomamni ko‘rsatish
+help-back = orqaga; eng yuqoridan menyuga
+help-help = shu yordam
+help-quit = chiqish
+help-send = yuborish
+help-newline = yangi satr
+help-pane = boshqa bo‘lak
+help-scroll = eski va yangi xabarlar
+help-ends = birinchi va eng yangi xabar
+help-editor = $EDITOR da yozish
+help-details = bu kontakt haqida
+help-erase = satrni o‘chirish
+help-select = xabar tanlash
+help-info = yo‘li va holati
+help-copy = matnidan nusxa olish
+help-forward = matnini uzatish
+help-reply = javob, belgi, o‘zgartirish, qaytarish
+help-actions = u bilan qilsa bo‘ladigan hamma ish
+help-reader =
+    Ekran o‘quvchi bilan: karvon read --follow satrma-satr chiqaradi, karvon
+    send yozadi.
+help-layouts = ^ bu Ctrl. Tugmalar kirill yozuvida ham ishlaydi: ^Л bu ^K.
+sign-queued = bu qurilma diskida, yuboriladi; tok o‘chsa ham yo‘qolmaydi
+sign-stored = tugunlar uni diskka yozdik deyishdi
+sign-delivered = narigi tomon qurilmasi diskida
+sign-read = narigi tomon ko‘rdi, agar bilishingizga ruxsat bersa
+sign-held = aytilgan sabab bilan ushlab turilibdi; xabar saqlangan
+
+# Birinchi ishga tushirish
+wizard-title = birinchi ishga tushirish
+wizard-step-language = til
+wizard-step-name = ism
+wizard-step-lock = qulf
+wizard-step-connect = ulanish
+language-unreviewed = hali so‘zlashuvchisi o‘qimagan
+wizard-display = Bular to‘g‘ri ko‘rinishi kerak, aks holda oddiy belgilarni oling (Tab):
+wizard-unicode = Unicode
+wizard-plain = Oddiy
+wizard-name = Suhbatdoshlar ko‘radigan ism (telefon ham, pochta ham emas)
+wizard-name-missing = Ism yozing: istalgani bo‘ladi, keyin almashtirsa bo‘ladi.
+wizard-lock = Bu qurilmadagi ma’lumot nima bilan qulflanadi?
+wizard-lock-passphrase = Maxfiy iboram
+wizard-lock-none = Qulfsiz: qurilmani olgan kishi hammasini o‘qiydi
+wizard-passphrase = Bu qurilmani ochadigan ibora
+wizard-passphrase-again = Xuddi shuni yana bir marta
+wizard-passphrase-note = Unutsangiz, hammasi yo‘qoladi: hech kim tiklay olmaydi. Olti so‘z yaxshi.
+wizard-passphrase-short = Juda qisqa: kamida 8 belgi, olti so‘z yaxshiroq.
+wizard-passphrase-differs = Iboralar bir xil emas. Ikkinchisini qayta yozing.
+wizard-connect = Qanday ulanasiz?
+wizard-paste = Eshik yoki taklifnoma qo‘yish
+wizard-demo = Namoyish: hammasini yolg‘iz, tarmoqsiz sinab ko‘rish
+wizard-later = Keyinroq: hozircha ikkalasi ham yo‘q
+wizard-later-note =
+    Eshik: ko‘ngillining tuguni manzili. U Karvon ishlatadigan kishining
+    taklifnomasi bilan yoki tugun egasidan satr bo‘lib keladi. Ungacha
+    ko‘rib turing, hech narsa yo‘qolmaydi.
+wizard-unaudited = Karvon sinov bosqichida va auditdan o‘tmagan.
+
+too-small = Oynani kattalashtiring yoki buni ishlating: karvon read
+
+# Xatolar: nima bo‘ldi va nima qilish kerak
+error-unknown = Bo‘lmadi ({ $code }). Yana urinib ko‘ring.
+error-invite-damaged = Taklifnoma buzilgan. Uni asli bilan harfma-harf solishtiring.
+error-invite-newer = Taklifnoma yangiroq Karvonda yasalgan. Avval buni yangilang.
+error-invite-used =
+    Bu taklifnoma allaqachon ishlatilgan. Siz ishlatmagan bo‘lsangiz,
+    yangisini so‘rang va do‘stingizga ayting.
+error-invite-expired = Bu taklifnoma eskirgan. Yangisini so‘rang.
+error-invite-own = Bu o‘zingizning taklifnomangiz. Uni suhbatlashmoqchi bo‘lgan kishiga bering.
+error-door-damaged = Eshik satri buzilgan. KARVON-DOOR: dan oxirigacha qayta nusxalang.
+error-no-such-contact = Kontaktlarda bunday ism yo‘q. Ro‘yxatdan tanlang.
+error-ambiguous = Bir nechta kontakt mos keldi. Ismni to‘liqroq yozing.
+error-no-such-message = Bu xabar endi bu yerda yo‘q. Orqaga qayting va boshqasini tanlang.
+error-too-long = Matn bitta xabar uchun uzun. Uni bo‘lib-bo‘lib yuboring.
+error-not-yours = Xabarni faqat muallifi o‘zgartira yoki qaytarib ola oladi.
+error-unchangeable = Bu xabarda o‘zgartiriladigan yoki uzatiladigan matn yo‘q.
+error-empty = Yuboradigan narsa yo‘q. Avval biror narsa yozing.
+error-limit = Chegaraga yetildi. Avval nimanidir o‘chiring.
+error-no-door = Hozircha tarmoqqa eshik yo‘q. ^N bilan qo‘shing.
+error-busy = Band. Birozdan keyin qaytaring.
+error-store = Qurilma diski ishlamadi. Joy bo‘shating yoki diskni tekshirib, qayta boshlang.
+error-locked = Profil qulflangan. Uni maxfiy ibora bilan oching.
+error-wrong-passphrase = Ibora noto‘g‘ri. Klaviatura tilini tekshirib, qayta yozing.
+error-unavailable = Hozir buning iloji yo‘q. Keyinroq urinib ko‘ring.
+error-version = Boshqa nusxadagi tugun ishlab turibdi. Uni to‘xtating: karvon down
+error-bad-request = Tugun tushunmadi. Karvonni yangilab, yana urinib ko‘ring.
