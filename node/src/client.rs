@@ -36,6 +36,12 @@ pub fn check_door(line: &str) -> Result<(), ApiError> {
     Door::from_text(line).map(drop).map_err(ApiError::from)
 }
 
+/// Whether this may be an address of a relay on the internet.
+#[must_use]
+pub fn is_public(addr: std::net::SocketAddr) -> bool {
+    karvon_protocol::descriptor::RelayAddr::Ip(addr).is_global()
+}
+
 /// A connection; clones share it. Calls may be made at the same time and are answered in their order.
 #[derive(Clone)]
 pub struct Client(Way);

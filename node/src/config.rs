@@ -1,5 +1,6 @@
 //! `config.toml` in the data directory: every key with its meaning, its default and its check; a mistake names the key that was meant.
 
+use crate::net::{Proxy, WebOptions, pem_certificates};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -88,6 +89,18 @@ pub const KEYS: &[Key] = &[
         check: |value| value == "auto" || Path::new(value).is_absolute(),
     },
     Key {
+        name: "network.proxy",
+        default: "none",
+        meaning: "Proxy for every connection: \"none\", or \"socks5://[USER:PASSWORD@]IP:PORT\", or the same with http://. Web doors only.",
+        check: |value| value == "none" || Proxy::parse(value).is_some(),
+    },
+    Key {
+        name: "network.roots",
+        default: "none",
+        meaning: "A PEM file with certificates that may vouch for web doors besides the public authorities: \"none\" or an absolute path.",
+        check: |value| value == "none" || Path::new(value).is_absolute(),
+    },
+    Key {
         name: "lock.after",
         default: "off",
         meaning: "The node locks itself when nobody has used it for so long: \"off\", or a time like \"90s\", \"5m\", \"1h\". A locked node fetches nothing.",
@@ -122,8 +135,53 @@ pub struct Config {
     pub ui: Ui,
     /// The local interface.
     pub api: Api,
+    /// The way out.
+    pub network: Network,
     /// When the node locks itself.
     pub lock: Lock,
+}
+
+/// Section `network`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// `none` or a proxy.
+    pub proxy: String,
+    /// `none` or a path.
+    pub roots: String,
+}
+
+impl std::fmt::Debug for Network {
+    // The proxy may have a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Network(proxy: {}, roots: {})", self.proxy != "none", self.roots)
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        let [proxy, roots] = ["none"; 2].map(str::to_owned);
+        Self { proxy, roots }
+    }
+}
+
+impl Network {
+    /// What the network is made with.
+    ///
+    /// # Errors
+    /// What is wrong with the proxy or the file of certificates: going on without them would not be what was asked for.
+    pub fn web(&self) -> Result<WebOptions, String> {
+        let mut web = WebOptions::default();
+        if self.proxy != "none" {
+            let proxy = Proxy::parse(&self.proxy).ok_or("`network.proxy` is no proxy")?;
+            web.proxy = Some(proxy);
+        }
+        if self.roots != "none" {
+            let pem = fs::read(&self.roots).map_err(|error| format!("`network.roots`: {error}"))?;
+            web.roots = pem_certificates(&pem).ok_or("`network.roots` holds a damaged certificate")?;
+        }
+        Ok(web)
+    }
 }
 
 /// Section `ui`.
@@ -176,7 +234,13 @@ impl Lock {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { version: VERSION, ui: Ui::default(), api: Api::default(), lock: Lock::default() }
+        Self {
+            version: VERSION,
+            ui: Ui::default(),
+            api: Api::default(),
+            network: Network::default(),
+            lock: Lock::default(),
+        }
     }
 }
 
@@ -272,6 +336,8 @@ impl Config {
             "ui.notify" => Ok(&self.ui.notify),
             "ui.bell" => Ok(&self.ui.bell),
             "api.socket" => Ok(&self.api.socket),
+            "network.proxy" => Ok(&self.network.proxy),
+            "network.roots" => Ok(&self.network.roots),
             "lock.after" => Ok(&self.lock.after),
             _ => Err(ConfigError::Unknown { key: key.to_owned(), meant: None }),
         }
@@ -315,7 +381,7 @@ pub fn set(data_dir: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     let key = check_value(key, value)?;
     let old = read(data_dir)?;
     Config::parse(&old)?;
-    let new = with_line(&old, key.name, value);
+    let new = with_line(&old, key.name, &Value::from(value));
     // A file with unusual lines (a value over many lines, dotted keys) may not survive an edit by lines: then nothing is written.
     let parsed = Config::parse(&new)?;
     if parsed.get(key.name)? != value {
@@ -324,9 +390,10 @@ pub fn set(data_dir: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     write(data_dir, &new)
 }
 
-fn with_line(text: &str, name: &str, value: &str) -> String {
+/// `text` with the line of the key `name` changed or added.
+pub(crate) fn with_line(text: &str, name: &str, value: &Value) -> String {
     let (section, short) = name.split_once('.').unwrap_or(("", name));
-    let line = format!("{short} = {}", Value::from(value));
+    let line = format!("{short} = {value}");
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     if lines.is_empty() {
         lines.push(format!("version = {VERSION}"));
@@ -346,9 +413,13 @@ fn with_line(text: &str, name: &str, value: &str) -> String {
 }
 
 fn read(data_dir: &Path) -> Result<String, ConfigError> {
-    let path = data_dir.join(FILE);
-    let failed = |source| ConfigError::File { path: path.clone(), source };
-    match fs::metadata(&path) {
+    read_text(&data_dir.join(FILE))
+}
+
+/// The text of a configuration file, empty if there is none.
+pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
+    let failed = |source| ConfigError::File { path: path.to_owned(), source };
+    match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
         Err(error) => return Err(failed(error)),
         Ok(found) if found.len() > FILE_MAX => {
@@ -356,18 +427,23 @@ fn read(data_dir: &Path) -> Result<String, ConfigError> {
         }
         Ok(_) => {}
     }
-    fs::read_to_string(&path).map_err(failed)
+    fs::read_to_string(path).map_err(failed)
 }
 
 fn write(data_dir: &Path, text: &str) -> Result<(), ConfigError> {
-    let (path, part) = (data_dir.join(FILE), data_dir.join("config.toml.part"));
+    write_text(&data_dir.join(FILE), text)
+}
+
+/// Replaces a configuration file; readers see the old one or the new one.
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), ConfigError> {
+    let part = path.with_extension("toml.part");
     let replace = || {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&part, &path)
+        fs::rename(&part, path)
     };
-    replace().map_err(|source| ConfigError::File { path: path.clone(), source })
+    replace().map_err(|source| ConfigError::File { path: path.to_owned(), source })
 }
 
 /// Checks every key and value of the file against [`KEYS`].
@@ -401,11 +477,16 @@ fn known(name: &str) -> Result<&'static Key, ConfigError> {
 /// The error for a key that does not exist, with the nearest one if it is near: by its whole name, or, for a key that was written
 /// outside its section, by its last part.
 fn unknown(written: &str) -> ConfigError {
-    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
-    let distance = |key: &Key| edits(written, key.name).min(edits(written, last(key.name)));
-    let nearest = KEYS.iter().min_by_key(|key| distance(key));
-    let meant = nearest.filter(|key| distance(key) <= 1 + written.chars().count() / 3).map(|key| key.name);
+    let meant = nearest(written, KEYS.iter().map(|key| key.name));
     ConfigError::Unknown { key: written.to_owned(), meant }
+}
+
+/// The key of `names` that is nearest to what was written, if one is near.
+pub(crate) fn nearest(written: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let last = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
+    let distance = |name: &&'static str| edits(written, name).min(edits(written, last(name)));
+    let nearest = names.min_by_key(distance);
+    nearest.filter(|name| distance(name) <= 1 + written.chars().count() / 3)
 }
 
 /// Levenshtein distance.
@@ -425,7 +506,7 @@ fn edits(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-fn syntax(error: &toml::de::Error) -> ConfigError {
+pub(crate) fn syntax(error: &toml::de::Error) -> ConfigError {
     ConfigError::Syntax(error.to_string().trim_end().to_owned())
 }
 

@@ -47,12 +47,10 @@ pub(crate) async fn start() -> Result<Arc<dyn Backend>, ApiError> {
     let mut doors: Vec<String> = Vec::new();
     for number in 1..=3 {
         let options = RelayOptions {
-            data_dir: dir.path().join(format!("relay{number}")),
-            listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
-            mesh_listen: None,
+            listen: Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)),
             peers: doors.first().cloned().map(Zeroizing::new).into_iter().collect(),
             allow_private: true,
-            web: None,
+            ..RelayOptions::new(dir.path().join(format!("relay{number}")))
         };
         let (tell, told) = oneshot::channel();
         let until = stop.clone();

@@ -1,15 +1,17 @@
 //! A person's node as a whole: profile on disk, door swarm, engine on its driver, and the backend of the local interface.
 
 mod backend;
+mod files;
 mod groups;
 mod guard;
 mod messages;
+mod pictures;
 pub mod profile;
 
 use crate::api::backend::Backend;
 use crate::api::error::IO;
 use crate::api::{ApiError, Event};
-use crate::config::Config;
+use crate::config::{Config, Network};
 use crate::deps::Deps;
 use crate::driver;
 use crate::host::{Host, NewProfile, Passphrase};
@@ -61,10 +63,13 @@ async fn open(
     data_dir: &Path,
     passphrase: Option<&str>,
     events: broadcast::Sender<Event>,
+    network: &Network,
 ) -> Result<backend::LeafBackend, ApiError> {
     let profile::Loaded { store, identity, name } = profile::load(data_dir, passphrase)?;
     let history = store.history();
-    let deps = Deps::system(entropy()?);
+    let mut deps = Deps::system(entropy()?);
+    let web = network.web().map_err(|error| ApiError::new(IO, error))?;
+    deps.transports = deps.transports.with_web(web);
     let net = net::start_leaf(&deps).map_err(|error| ApiError::new(IO, format!("the network: {error}")))?;
     let counters = net.counters();
     let engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));

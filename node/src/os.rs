@@ -77,6 +77,55 @@ pub async fn end_signal() -> EndSignal {
     }
 }
 
+/// As [`end_signal`] for a service: a hangup does not end it.
+#[cfg(unix)]
+pub async fn service_end_signal() -> EndSignal {
+    use tokio::signal::unix::{SignalKind, signal};
+    let next = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = next(SignalKind::terminate()) => EndSignal::Terminate,
+        () = next(SignalKind::interrupt()) => EndSignal::Interrupt,
+    }
+}
+
+/// Calls `act` for each hangup signal, by which services are told to read their configuration again. From the first call on, a hangup no
+/// longer ends the process by itself.
+#[cfg(unix)]
+pub async fn on_hangup(mut act: impl FnMut()) {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Ok(mut signal) = signal(SignalKind::hangup()) {
+        while signal.recv().await.is_some() {
+            act();
+        }
+    }
+}
+
+/// Lets this process open as many files as the system permits it: each connection is one.
+pub fn raise_descriptors() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        // What can not be raised stays as it is.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+}
+
+/// How many files this process may open at most; `None` without a bound.
+#[must_use]
+pub fn descriptors_max() -> Option<u64> {
+    #[cfg(unix)]
+    return rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    #[cfg(not(unix))]
+    None
+}
+
 /// Resident memory of this process in bytes; 0 where the system does not say.
 #[must_use]
 pub fn rss_bytes() -> u64 {

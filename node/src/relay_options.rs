@@ -4,6 +4,8 @@ use crate::net::{Site, WebIdentity};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 /// Options of `karvon-node relay run`.
@@ -11,16 +13,34 @@ use zeroize::Zeroizing;
 pub struct RelayOptions {
     /// Where its keys, mailboxes and cells lie; made if missing.
     pub data_dir: PathBuf,
-    /// Where leaves connect; port 0 lets the system choose.
-    pub listen: SocketAddr,
-    /// Where other relays connect; the address of `listen` and a port of the system's choice if it is not given.
+    /// Where leaves connect, instead of what the configuration says; port 0 lets the system choose.
+    pub listen: Option<SocketAddr>,
+    /// Where other relays connect, instead of what the configuration says.
     pub mesh_listen: Option<SocketAddr>,
     /// Door lines of relays whose mesh it joins.
     pub peers: Vec<Zeroizing<String>>,
     /// Dials and announces addresses that are not of the internet: for tests and networks of one's own.
     pub allow_private: bool,
+    /// Lets it read its configuration again.
+    pub reload: Arc<Notify>,
     /// The web door, if there is one.
     pub web: Option<WebDoor>,
+}
+
+impl RelayOptions {
+    /// Everything as the configuration in `data_dir` says.
+    #[must_use]
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            data_dir,
+            listen: None,
+            mesh_listen: None,
+            peers: Vec::new(),
+            allow_private: false,
+            reload: Arc::default(),
+            web: None,
+        }
+    }
 }
 
 /// A door that is a web site to everybody without a slot.

@@ -4,10 +4,10 @@
 
 use karvon_node::deps::Deps;
 use karvon_node::net::{
-    NetCommand, NetEvent, NetHandle, RelayOptions, Site, Transports, WebIdentity, WebOptions, public_key,
-    start_leaf, start_relay,
+    NetCommand, NetEvent, NetHandle, Proxy, RelayOptions, Site, Transports, WebIdentity, WebOptions,
+    public_key, start_leaf, start_relay,
 };
-use karvon_protocol::core::{DoorId, LinkInfo, Target};
+use karvon_protocol::core::{DoorId, LinkInfo, Reason, Target};
 use karvon_protocol::descriptor::{RelayAddr, SlotKey};
 use karvon_protocol::ids::{RelayId, SlotId};
 use karvon_protocol::link::{Frame, Kind};
@@ -16,9 +16,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
@@ -44,7 +45,7 @@ async fn web_relay() -> (NetHandle, SocketAddr) {
         identity: Some(identity),
         site: Site::of_a_box(&SEED),
         only: true,
-        roots: Vec::new(),
+        ..WebOptions::default()
     };
     let mut deps = Deps::system(Zeroizing::new([1; 32]));
     deps.transports = Transports::tcp().with_web(web);
@@ -83,12 +84,8 @@ async fn a_leaf_with_a_slot_gets_a_link_and_one_without_does_not() {
         leaf.submit(NetCommand::Send { link, frame: Frame::new(Kind::Data, number, vec![1; 9_000]) });
         relay.submit(NetCommand::Send { link: far, frame: Frame::new(Kind::Data, number, vec![2; 2_000]) });
     }
-    for net in [&mut leaf, &mut relay] {
-        for number in 0..6 {
-            let NetEvent::Frame { frame, .. } = next(net).await else { panic!("frame {number} is missing") };
-            assert_eq!(frame.tunnel, number);
-        }
-    }
+    expect_frames(&mut leaf, 6).await;
+    expect_frames(&mut relay, 6).await;
     let mut stranger = start_leaf(&Deps::system(Zeroizing::new([3; 32]))).unwrap();
     stranger.submit(NetCommand::Connect(target(addr, slot(2))));
     assert!(matches!(next(&mut stranger).await, NetEvent::ConnectFailed(..)));
@@ -96,6 +93,172 @@ async fn a_leaf_with_a_slot_gets_a_link_and_one_without_does_not() {
     let mut late = start_leaf(&Deps::system(Zeroizing::new([4; 32]))).unwrap();
     late.submit(NetCommand::Connect(target(addr, slot(1))));
     assert!(matches!(next(&mut late).await, NetEvent::ConnectFailed(..)), "the slot has ended");
+}
+
+/// Frames with these numbers of tunnels come in, in order.
+async fn expect_frames(net: &mut NetHandle, count: u32) {
+    for number in 0..count {
+        let NetEvent::Frame { frame, .. } = next(net).await else { panic!("frame {number} is missing") };
+        assert_eq!(frame.tunnel, number);
+    }
+}
+
+fn leaf_with(seed: u8, proxy: Option<&str>) -> NetHandle {
+    let mut deps = Deps::system(Zeroizing::new([seed; 32]));
+    let proxy = proxy.map(|proxy| Proxy::parse(proxy).unwrap());
+    deps.transports = Transports::tcp().with_web(WebOptions { proxy, ..WebOptions::default() });
+    start_leaf(&deps).unwrap()
+}
+
+/// What a box on the path does to one connection, and what it saw.
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    /// Most bytes from the server on one connection.
+    most: AtomicUsize,
+    /// Connections that carried more than the bound, and were frozen without a word.
+    frozen: AtomicUsize,
+}
+
+/// A box on the path to `relay` that lets nothing more through once the server has sent `bound` bytes on a connection.
+async fn freezing_box(relay: SocketAddr, bound: usize) -> (SocketAddr, Arc<Seen>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let seen = Arc::new(Seen::default());
+    let noted = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let seen = noted.clone();
+            seen.connections.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let far = TcpStream::connect(relay).await.unwrap();
+                let ((mut from_leaf, mut to_leaf), (mut from_relay, mut to_relay)) =
+                    (near.into_split(), far.into_split());
+                let up = tokio::spawn(async move { tokio::io::copy(&mut from_leaf, &mut to_relay).await });
+                let (mut total, mut space) = (0, [0; 4_096]);
+                while let Ok(count @ 1..) = from_relay.read(&mut space).await {
+                    total += count;
+                    seen.most.fetch_max(total, Ordering::Relaxed);
+                    if total > bound {
+                        seen.frozen.fetch_add(1, Ordering::Relaxed);
+                        up.abort();
+                        std::future::pending::<()>().await;
+                    }
+                    if to_leaf.write_all(&space[..count]).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (addr, seen)
+}
+
+/// A link through a box; its far end as well.
+async fn linked_through(
+    relay: &mut NetHandle,
+    leaf: &mut NetHandle,
+    addr: SocketAddr,
+) -> (karvon_protocol::core::LinkId, karvon_protocol::core::LinkId) {
+    leaf.submit(NetCommand::Connect(target(addr, slot(1))));
+    let NetEvent::LinkUp(link, LinkInfo::Door { .. }) = next(leaf).await else { panic!("no link") };
+    let NetEvent::LinkUp(far, LinkInfo::Leaf { .. }) = next(relay).await else { panic!("no leaf") };
+    (link, far)
+}
+
+#[tokio::test]
+async fn no_connection_carries_enough_to_be_frozen() {
+    let (mut relay, addr) = web_relay().await;
+    let (addr, seen) = freezing_box(addr, 15_000).await;
+    let mut leaf = leaf_with(5, None);
+    let (_, far) = linked_through(&mut relay, &mut leaf, addr).await;
+    for number in 0..20 {
+        relay.submit(NetCommand::Send { link: far, frame: Frame::new(Kind::Data, number, vec![2; 2_000]) });
+    }
+    expect_frames(&mut leaf, 20).await;
+    assert_eq!(seen.frozen.load(Ordering::Relaxed), 0);
+    assert!(seen.most.load(Ordering::Relaxed) <= 10_240);
+    assert!(seen.connections.load(Ordering::Relaxed) >= 4, "40 KB do not fit into fewer");
+}
+
+#[tokio::test]
+async fn a_link_survives_connections_that_freeze() {
+    let (mut relay, addr) = web_relay().await;
+    // Far stricter than what is known of: even what a door allows itself is cut.
+    let (addr, seen) = freezing_box(addr, 7_000).await;
+    let mut leaf = leaf_with(6, None);
+    let (link, far) = linked_through(&mut relay, &mut leaf, addr).await;
+    for number in 0..4 {
+        relay.submit(NetCommand::Send { link: far, frame: Frame::new(Kind::Data, number, vec![2; 2_000]) });
+        leaf.submit(NetCommand::Send { link, frame: Frame::new(Kind::Data, number, vec![3; 2_000]) });
+    }
+    expect_frames(&mut leaf, 4).await;
+    expect_frames(&mut relay, 4).await;
+    assert!(seen.frozen.load(Ordering::Relaxed) >= 1, "the box did its work");
+}
+
+/// A proxy of both kinds for one login; returns its port and how many connections it made.
+async fn proxy() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let count = Arc::new(AtomicUsize::new(0));
+    let made = count.clone();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let made = made.clone();
+            tokio::spawn(async move {
+                let target: SocketAddr = if near.read_u8().await.unwrap() == 5 {
+                    let methods = near.read_u8().await.unwrap();
+                    near.read_exact(&mut vec![0; methods.into()]).await.unwrap();
+                    near.write_all(&[5, 2]).await.unwrap();
+                    let mut login = [0; 9];
+                    near.read_exact(&mut login).await.unwrap();
+                    assert_eq!(&login, b"\x01\x03ali\x03abc");
+                    near.write_all(&[1, 0]).await.unwrap();
+                    let mut asked = [0; 10];
+                    near.read_exact(&mut asked).await.unwrap();
+                    let [5, 1, 0, 1, a, b, c, d, p, q] = asked else { panic!("{asked:?}") };
+                    near.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+                    SocketAddr::from(([a, b, c, d], u16::from_be_bytes([p, q])))
+                } else {
+                    let mut head = "C".to_owned();
+                    while !head.ends_with("\r\n\r\n") {
+                        head.push(near.read_u8().await.unwrap().into());
+                    }
+                    assert!(head.contains("Proxy-Authorization: Basic YWxpOmFiYw=="), "{head}");
+                    near.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+                    head.split(' ').nth(1).unwrap().parse().unwrap()
+                };
+                made.fetch_add(1, Ordering::Relaxed);
+                let mut far = TcpStream::connect(target).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (port, count)
+}
+
+#[tokio::test]
+async fn a_leaf_goes_through_its_users_proxy_and_never_past_it() {
+    let (mut relay, addr) = web_relay().await;
+    let (port, made) = proxy().await;
+    for (number, scheme) in [(7, "socks5"), (8, "http")] {
+        let mut leaf = leaf_with(number, Some(&format!("{scheme}://ali:abc@127.0.0.1:{port}")));
+        let before = made.load(Ordering::Relaxed);
+        let (_, far) = linked_through(&mut relay, &mut leaf, addr).await;
+        relay.submit(NetCommand::Send { link: far, frame: Frame::new(Kind::Data, 0, vec![2; 2_000]) });
+        expect_frames(&mut leaf, 1).await;
+        assert!(made.load(Ordering::Relaxed) > before, "{scheme}");
+        let plain =
+            Target::Door { door: DoorId(2), relay: relay_id(), addr: RelayAddr::Ip(addr), key: slot(1) };
+        leaf.submit(NetCommand::Connect(plain));
+        assert!(matches!(next(&mut leaf).await, NetEvent::ConnectFailed(_, Reason::Forbidden)));
+        leaf.close().await;
+        while !matches!(next(&mut relay).await, NetEvent::LinkDown(..)) {}
+    }
+    let mut leaf = leaf_with(9, Some("socks5://127.0.0.1:1"));
+    leaf.submit(NetCommand::Connect(target(addr, slot(1))));
+    assert!(matches!(next(&mut leaf).await, NetEvent::ConnectFailed(_, Reason::Unreachable)), "a dead proxy");
 }
 
 #[derive(Debug)]

@@ -43,6 +43,8 @@ impl Relay {
         let mut out: Vec<_> = std::fs::read_dir(self.dir.path().join("cells"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
+            // Beside a closed file lies its index, which may go at any time.
+            .filter(|path| path.extension().is_none_or(|extension| extension != "idx"))
             .collect();
         out.sort();
         out

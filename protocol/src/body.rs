@@ -358,10 +358,19 @@ mod tests {
                 Body::new(1, Content::Reaction { on: MessageId([2; 16]), emoji: String::new() }),
                 Body::new(1, Content::Edit { of: MessageId([3; 16]), text: "better".into() }),
                 Body::new(1, Content::Delete(MessageId([4; 16]))),
+                Body::new(1, Content::Timer { seconds: 60, number: 3 }),
+                Body::new(1, Content::Introduction { name: "Vali".into(), invitation: "KARVON:…".into() }),
+                Body::new(
+                    1,
+                    Content::File { name: "a.jpg".into(), media: "image/jpeg".into(), data: vec![7; 9] },
+                ),
             ],
             loose: vec![
                 Body::new(1, Content::Profile("Ali".into())),
                 Body::new(1, Content::Read(4)),
+                Body::new(9, Content::Typing),
+                Body::new(0, Content::ResendRequest(4, 9)),
+                Body::new(0, Content::Void(4, 9)),
                 Body::new(0, Content::Dummy),
             ],
             reports: vec![Report { from: 4, count: 1, relays: vec![RelayId([1; 16]), RelayId([2; 16])] }],
@@ -389,6 +398,10 @@ mod tests {
             Content::Edit { of: id, text: String::new() },
             Content::Reaction { on: id, emoji: "x".repeat(33) },
             Content::Profile("x".repeat(65)),
+            Content::File { name: "a".into(), media: String::new(), data: Vec::new() },
+            Content::File { name: "a".into(), media: String::new(), data: vec![0; 46_081] },
+            Content::File { name: "x".repeat(129), media: String::new(), data: vec![0] },
+            Content::Introduction { name: "Vali".into(), invitation: "x".repeat(257) },
         ] {
             assert_eq!(
                 Body::decode(&Body::new(0, content.clone()).encode()),
@@ -396,7 +409,7 @@ mod tests {
                 "{content:?}"
             );
         }
-        for kind in [1, 2, 3, 4, 5, 6, 10] {
+        for kind in [1, 2, 3, 4, 5, 6, 10, 11, 15, 21, 26, 27] {
             let bare = MapWriter::default().uint(0, kind).finish();
             assert_eq!(Body::decode(&bare), Err(PeerFault::Malformed), "kind {kind}");
         }

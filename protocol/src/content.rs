@@ -4,7 +4,10 @@ use crate::cbor::{Field, MapWriter};
 use crate::error::PeerFault;
 use crate::group::wire::{KINDS, LETTER_BYTES_MAX};
 use crate::ids::MessageId;
-use crate::limits::{EMOJI_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    EMOJI_BYTES_MAX, FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, INVITATION_BYTES_MAX, MEDIA_BYTES_MAX,
+    NAME_BYTES_MAX, TEXT_BYTES_MAX,
+};
 
 /// The content of a [`crate::body::Body`]. A message is named by its id, which is the same on both devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +40,41 @@ pub enum Content {
     Delete(MessageId),
     /// 6: the author has read everything up to this sequence number.
     Read(u64),
+    /// 7: the author is typing; never stored, and shown for a few seconds only.
+    Typing,
     /// 10: the name by which the author wants to be called.
     Profile(String),
+    /// 11: from now on messages of both sides disappear so many seconds after they were seen or delivered; 0 keeps them.
+    Timer {
+        /// 0, or 5 seconds to a year.
+        seconds: u64,
+        /// Grows with each change; of two with the same number the initiator's holds.
+        number: u64,
+    },
+    /// 15: bodies of the other side with these numbers (inclusive) are missing.
+    ResendRequest(u64, u64),
+    /// 21: an invitation of somebody whom the author knows.
+    Introduction {
+        /// What the author calls them.
+        name: String,
+        /// The invitation's text.
+        invitation: String,
+    },
     /// 22: nothing; covers traffic, and stands where something was that is gone.
     Dummy,
     /// 32 to 47: a letter about a group, see [`crate::group::wire::Letter`]; no conversation shows it.
     Group(u64, Vec<u8>),
+    /// 26: bodies of the author with these numbers (inclusive) have nothing in them any more.
+    Void(u64, u64),
+    /// 27: a small file.
+    File {
+        /// What the author calls it: foreign text, no path.
+        name: String,
+        /// What it is, for example `image/jpeg`; the author's word.
+        media: String,
+        /// 1 to 46,080 bytes.
+        data: Vec<u8>,
+    },
     /// A kind that this program does not know; its fields are in [`crate::body::Body::extra`].
     Unknown(u64),
 }
@@ -58,10 +90,29 @@ impl Content {
             Self::Edit { .. } => 4,
             Self::Delete(_) => 5,
             Self::Read(_) => 6,
+            Self::Typing => 7,
             Self::Profile(_) => 10,
+            Self::Timer { .. } => 11,
+            Self::ResendRequest(..) => 15,
+            Self::Introduction { .. } => 21,
             Self::Dummy => 22,
+            Self::Void(..) => 26,
+            Self::File { .. } => 27,
             Self::Group(kind, _) | Self::Unknown(kind) => *kind,
         }
+    }
+
+    /// Whether a numbered body of this kind is a message to show by itself.
+    pub(crate) const fn is_shown(&self) -> bool {
+        matches!(
+            self,
+            Self::Text(_)
+                | Self::Reply { .. }
+                | Self::Timer { .. }
+                | Self::Introduction { .. }
+                | Self::File { .. }
+                | Self::Unknown(_)
+        )
     }
 
     /// Writes the fields of this kind.
@@ -84,7 +135,18 @@ impl Content {
             Self::Group(_, letter) => {
                 map.bytes(2, letter);
             }
-            Self::Dummy | Self::Unknown(_) => {}
+            Self::Timer { seconds: one, number: two }
+            | Self::ResendRequest(one, two)
+            | Self::Void(one, two) => {
+                map.uint(2, *one).uint(3, *two);
+            }
+            Self::Introduction { name, invitation } => {
+                map.text(2, name).text(3, invitation);
+            }
+            Self::File { name, media, data } => {
+                map.text(2, name).text(3, media).bytes(4, data);
+            }
+            Self::Typing | Self::Dummy | Self::Unknown(_) => {}
         }
     }
 }
@@ -96,6 +158,9 @@ pub(crate) struct Fields {
     number: Option<u64>,
     id: Option<MessageId>,
     letter: Option<Vec<u8>>,
+    second_text: Option<String>,
+    second_number: Option<u64>,
+    data: Option<Vec<u8>>,
 }
 
 impl Fields {
@@ -104,10 +169,18 @@ impl Fields {
         match (kind, key) {
             (1 | 2 | 4, 2) => self.text = Some(nonempty(field.text(TEXT_BYTES_MAX)?)?),
             (3, 2) => self.text = Some(field.text(EMOJI_BYTES_MAX)?.to_owned()),
-            (10, 2) => self.text = Some(field.text(NAME_BYTES_MAX)?.to_owned()),
-            (6, 2) => self.number = Some(field.uint()?),
             (kind, 2) if KINDS.contains(&kind) => {
                 self.letter = Some(field.bytes(LETTER_BYTES_MAX)?.to_vec());
+            }
+            (10 | 21, 2) => self.text = Some(field.text(NAME_BYTES_MAX)?.to_owned()),
+            (27, 2) => self.text = Some(field.text(FILE_NAME_BYTES_MAX)?.to_owned()),
+            (6 | 11 | 15 | 26, 2) => self.number = Some(field.uint()?),
+            (11 | 15 | 26, 3) => self.second_number = Some(field.uint()?),
+            (21, 3) => self.second_text = Some(field.text(INVITATION_BYTES_MAX)?.to_owned()),
+            (27, 3) => self.second_text = Some(field.text(MEDIA_BYTES_MAX)?.to_owned()),
+            (27, 4) => {
+                let data = field.bytes(FILE_BYTES_MAX)?;
+                self.data = Some(data.to_vec()).filter(|data| !data.is_empty());
             }
             (2..=5, 3) => self.id = Some(MessageId(field.fixed()?)),
             _ => return Ok(false),
@@ -117,8 +190,11 @@ impl Fields {
 
     /// The content, if all its fields were there.
     pub(crate) fn finish(self, kind: u64) -> Result<Content, PeerFault> {
-        let Self { text, number, id, letter } = self;
+        let Self { text, number, id, second_text, second_number, data, letter } = self;
         let text = || text.ok_or(PeerFault::Malformed);
+        let number = || number.ok_or(PeerFault::Malformed);
+        let second_text = || second_text.ok_or(PeerFault::Malformed);
+        let second_number = || second_number.ok_or(PeerFault::Malformed);
         let id = || id.ok_or(PeerFault::Malformed);
         Ok(match kind {
             1 => Content::Text(text()?),
@@ -126,9 +202,19 @@ impl Fields {
             3 => Content::Reaction { on: id()?, emoji: text()? },
             4 => Content::Edit { of: id()?, text: text()? },
             5 => Content::Delete(id()?),
-            6 => Content::Read(number.ok_or(PeerFault::Malformed)?),
+            6 => Content::Read(number()?),
+            7 => Content::Typing,
             10 => Content::Profile(text()?),
+            11 => Content::Timer { seconds: number()?, number: second_number()? },
+            15 => Content::ResendRequest(number()?, second_number()?),
+            21 => Content::Introduction { name: text()?, invitation: second_text()? },
             22 => Content::Dummy,
+            26 => Content::Void(number()?, second_number()?),
+            27 => Content::File {
+                name: text()?,
+                media: second_text()?,
+                data: data.ok_or(PeerFault::Malformed)?,
+            },
             kind if KINDS.contains(&kind) => Content::Group(kind, letter.ok_or(PeerFault::Malformed)?),
             kind => Content::Unknown(kind),
         })

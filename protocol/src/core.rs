@@ -102,6 +102,8 @@ pub enum Space {
     Terms = 21,
     /// Gifts for a reset; `group` is the contact.
     Reset = 22,
+    /// Messages that will disappear; `group` is the contact.
+    Expiry = 23,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.

@@ -102,6 +102,17 @@ pub enum ErrorKind {
     /// The message was taken back, or is of a kind that can not be changed so.
     #[error("this message can not be changed: it was deleted, or it is no text")]
     Unchangeable,
+    /// The contact was blocked by this person.
+    #[error("you blocked this contact: unblock them first")]
+    Blocked,
+    /// The other side's keys changed and nobody has accepted that yet.
+    #[error(
+        "the keys of this contact have changed: compare the safety number with them, then accept the new keys"
+    )]
+    KeyChanged,
+    /// The safety number is not known before both sides have keys.
+    #[error("the two devices have not met yet: try again when the contact is connected")]
+    NotConnected,
     /// Longer than a message may be.
     #[error("the text is too long for one message")]
     TooLong,

@@ -6,6 +6,14 @@ pub const TEXT_BYTES_MAX: usize = 8_000;
 pub const NAME_BYTES_MAX: usize = 64;
 /// Longest sign of a reaction in bytes of UTF-8.
 pub const EMOJI_BYTES_MAX: usize = 32;
+/// Largest file that travels inside one L cell, bytes.
+pub const FILE_BYTES_MAX: usize = 46_080;
+/// Longest name of a file in bytes of UTF-8.
+pub const FILE_NAME_BYTES_MAX: usize = 128;
+/// Longest media type of a file in bytes.
+pub const MEDIA_BYTES_MAX: usize = 64;
+/// Longest text of an invitation, bytes.
+pub const INVITATION_BYTES_MAX: usize = 256;
 /// Deepest nesting of CBOR that a decoder follows.
 pub const CBOR_DEPTH_MAX: usize = 8;
 /// Most items of a CBOR array or map.

@@ -102,7 +102,29 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const fn from_number(number: u8) -> Self {
+    /// How many there are; their numbers are below this.
+    pub const COUNT: usize = 10;
+
+    /// The name in statistics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownTag => "unknown_tag",
+            Self::UsedTag => "used_tag",
+            Self::WrongClass => "wrong_class",
+            Self::Full => "full",
+            Self::Busy => "busy",
+            Self::NotAttached => "not_attached",
+            Self::Stale => "stale",
+            Self::NotFound => "not_found",
+            Self::NoMailboxes => "no_mailboxes",
+        }
+    }
+
+    /// The refusal with this number; an unknown one is [`Refusal::Malformed`].
+    #[must_use]
+    pub const fn from_number(number: u8) -> Self {
         match number {
             1 => Self::UnknownTag,
             2 => Self::UsedTag,

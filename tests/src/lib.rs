@@ -14,4 +14,5 @@ pub mod person;
 pub mod process;
 pub mod relay;
 pub mod until;
+pub mod visitor;
 pub mod world;

@@ -8,7 +8,7 @@ use crate::world::Place;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -126,6 +126,30 @@ impl Relay {
     #[must_use]
     pub fn listen(&self) -> &str {
         self.ready["listen"].as_str().expect("the ready line has an address")
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// What it says of itself on its operator's socket.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let mut command = Command::new(self.command.get_program());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.args(["relay", "status", "--json", "--data-dir"]).arg(&self.data_dir);
+        let outcome = crate::process::run(&mut command, b"", crate::until::DEADLINE).ok();
+        outcome.json().remove(0)
     }
 
     /// The process id, while it runs.

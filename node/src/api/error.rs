@@ -29,6 +29,8 @@ pub const NO_PASSPHRASE: &str = "no_passphrase";
 pub const IO: &str = "io";
 /// The configuration file has a mistake.
 pub const CONFIG: &str = "config";
+/// A picture that can not be cleaned of hidden data is not sent.
+pub const PICTURE: &str = "picture";
 /// It can not be done now.
 pub const UNAVAILABLE: &str = "unavailable";
 
@@ -59,6 +61,9 @@ pub const fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::AlreadyMember => "already_member",
         ErrorKind::NotConnected => "not_connected",
         ErrorKind::NoSuchMessage => "no_such_message",
+        ErrorKind::Blocked => "blocked",
+        ErrorKind::KeyChanged => "key_changed",
+        ErrorKind::NotConnected => "not_connected",
         ErrorKind::NotYours => "not_yours",
         ErrorKind::Unchangeable => "unchangeable",
         ErrorKind::TooLong => "too_long",

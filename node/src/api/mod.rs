@@ -20,6 +20,9 @@ pub const API_VERSION: u32 = 1;
 /// Longest text of one message, bytes of UTF-8; longer ones are refused with the code `too_long`.
 pub const TEXT_BYTES_MAX: usize = 8_000;
 
+/// Largest file in one message, bytes.
+pub const FILE_BYTES_MAX: usize = 46_080;
+
 /// Most messages in one answer to [`Request::Messages`]; a larger `limit` is cut to it and `more` tells that there are others.
 pub const MESSAGES_LIMIT_MAX: usize = 500;
 
@@ -115,6 +118,53 @@ pub enum Request {
         /// Id of the message.
         id: String,
     },
+    /// Sends a small file: [`Response::Queued`]. What a picture tells beside the picture (place, device, owner) is removed before.
+    SendFile {
+        /// The contact.
+        contact: u32,
+        /// Its name, without folders.
+        name: String,
+        /// Its bytes, base64; at most [`FILE_BYTES_MAX`] of them after cleaning.
+        data: String,
+    },
+    /// The file in a message: [`Response::File`].
+    File {
+        /// Id of the message.
+        id: String,
+    },
+    /// Passes on an invitation that somebody made for this, so that two contacts can meet: [`Response::Queued`].
+    Introduce {
+        /// To whom.
+        contact: u32,
+        /// Who it is.
+        name: String,
+        /// Text of the invitation.
+        invitation: String,
+    },
+    /// Adds the person whom a message introduces: [`Response::Added`].
+    AddIntroduced {
+        /// Id of the message.
+        id: String,
+        /// Local name; empty takes the one in the message.
+        name: String,
+    },
+    /// The safety number with a contact: [`Response::Safety`].
+    Safety {
+        /// The contact.
+        contact: u32,
+    },
+    /// Changes what holds for a conversation: [`Response::Done`].
+    Set {
+        /// The contact.
+        contact: u32,
+        /// What.
+        setting: Setting,
+    },
+    /// The person is typing to a contact; may be called at every key: [`Response::Done`].
+    Typing {
+        /// The contact.
+        contact: u32,
+    },
     /// The oldest messages of a conversation after a position, oldest first: [`Response::Messages`], whose `more` tells of newer ones.
     MessagesAfter {
         /// The contact.
@@ -200,11 +250,30 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// What holds for one conversation; in JSON for example `{"receipts":true}` or `"keys_accepted"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// The other side may know what was read.
+    Receipts(bool),
+    /// The other side may know when this person types.
+    Typing(bool),
+    /// New messages of both sides disappear after so many seconds: 0 (never), or 5 to 31,536,000.
+    Timer(u64),
+    /// Nothing of theirs is shown or kept, and nothing is sent; they are not told.
+    Blocked(bool),
+    /// The safety number was compared and is the same.
+    Verified(bool),
+    /// The new keys of the other side are accepted.
+    KeysAccepted,
+}
+
 /// How far the meeting with a contact is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Meeting {
     /// The invitation is being looked up.
+    #[default]
     LookingUp,
     /// The first cell is under way.
     Greeting,
@@ -215,7 +284,7 @@ pub enum Meeting {
 }
 
 /// A contact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Contact {
     /// Local number.
     pub contact: u32,
@@ -229,6 +298,21 @@ pub struct Contact {
     pub verified: bool,
     /// Messages not seen yet.
     pub unread: u64,
+    /// They may know what was read here.
+    #[serde(default)]
+    pub receipts: bool,
+    /// They may know when this person types.
+    #[serde(default)]
+    pub typing: bool,
+    /// New messages disappear after so many seconds; 0 keeps them.
+    #[serde(default)]
+    pub timer_s: u64,
+    /// Nothing of theirs is shown.
+    #[serde(default)]
+    pub blocked: bool,
+    /// Their keys changed: nothing is sent until [`Setting::KeysAccepted`].
+    #[serde(default)]
+    pub keys_changed: bool,
 }
 
 /// State of an own message; `received` for those of others.
@@ -257,6 +341,17 @@ pub struct Reaction {
     pub mine: bool,
     /// Name of whose it is.
     pub from: String,
+}
+
+/// A small file in a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Attachment {
+    /// What its author calls it: foreign text, to be cleaned before it names a file.
+    pub name: String,
+    /// For example `image/jpeg`; its author's word.
+    pub media_type: String,
+    /// Bytes.
+    pub bytes: u64,
 }
 
 /// A message as it is now, after all that became of it.
@@ -297,6 +392,21 @@ pub struct Message {
     /// It was first said elsewhere.
     #[serde(default)]
     pub forwarded: bool,
+    /// A file: ask for it with [`Request::File`].
+    #[serde(default)]
+    pub attachment: Option<Attachment>,
+    /// Seconds after which it disappears, from when it was seen or delivered; 0 keeps it.
+    #[serde(default)]
+    pub expires_s: u64,
+    /// No text: from here on messages disappear after so many seconds, or are kept if 0.
+    #[serde(default)]
+    pub timer_s: Option<u64>,
+    /// No text: it introduces somebody of this name; [`Request::AddIntroduced`] adds them.
+    #[serde(default)]
+    pub introduces: Option<String>,
+    /// No message: it stands for so many of the contact's that never came.
+    #[serde(default)]
+    pub missing: u64,
 }
 
 /// One step of a message's way.
@@ -428,6 +538,22 @@ pub enum Response {
         /// There are more than these.
         more: bool,
     },
+    /// A file.
+    File {
+        /// What its author calls it: foreign text.
+        name: String,
+        /// Its author's word.
+        media_type: String,
+        /// Its bytes, base64.
+        data: String,
+    },
+    /// What two people compare.
+    Safety {
+        /// 60 digits, the same on both devices.
+        number: String,
+        /// The same as text for a QR code.
+        qr: String,
+    },
     /// A message and its way.
     Info {
         /// The message's state.
@@ -475,7 +601,13 @@ pub enum Event {
         /// Last number, inclusive.
         to: u64,
     },
-    /// A message that was there already was edited, taken back or got a sign: ask for it again.
+    /// A contact is typing just now; show it for some seconds.
+    Typing {
+        /// Who.
+        contact: u32,
+    },
+    /// A message that was there already was edited, taken back, got a sign, or disappeared: ask for it again. `no_such_message` says
+    /// that it is gone.
     Changed {
         /// In whose conversation.
         contact: u32,

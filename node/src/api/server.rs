@@ -87,6 +87,16 @@ impl Listener {
         restrict(path)?;
         Ok(Self { socket, uid })
     }
+
+    /// The next connection of this user, or of the machine's administrator, who could take this user's place anyway.
+    ///
+    /// # Errors
+    /// What the system says, or that it is a process of another user.
+    pub(crate) async fn accept_operator(&self) -> io::Result<UnixStream> {
+        let (stream, _) = self.socket.accept().await?;
+        let welcome = is_own(&stream, self.uid) || is_own(&stream, 0);
+        if welcome { Ok(stream) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    }
 }
 
 fn restrict(path: &Path) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
-use super::{groups, messages};
+use super::{files, groups, messages};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -12,7 +12,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::Engine;
-use karvon_protocol::engine::api::{Command, ContactId, Event, Meeting, MessageState, Reply, TrailEvent};
+use karvon_protocol::engine::api::{
+    Command, ContactId, Event, Meeting, MessageState, Reply, Setting, TrailEvent,
+};
 use karvon_protocol::ids::{MessageId, RelayId};
 use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
@@ -115,10 +117,7 @@ impl Inner {
             },
             Request::Add { invitation, name } => {
                 let invitation = Zeroizing::new(invitation);
-                match self.command(Command::Add { invitation, name }).await? {
-                    Reply::Added(id) => Ok(Response::Added { contact: id.0 }),
-                    _ => Err(closed()),
-                }
+                self.added(Command::Add { invitation, name }).await
             }
             Request::Rename { contact, name } => self.done(Command::Rename(ContactId(contact), name)).await,
             Request::Send { contact, text } => {
@@ -130,6 +129,29 @@ impl Inner {
             Request::React { id, emoji } => self.queued(Command::React(message_id(&id)?, emoji)).await,
             Request::Edit { id, text } => self.queued(Command::Edit(message_id(&id)?, text)).await,
             Request::Delete { id } => self.queued(Command::Delete(message_id(&id)?)).await,
+            Request::SendFile { contact, name, data } => {
+                files::send(self, ContactId(contact), &name, &data).await
+            }
+            Request::File { id } => files::read(self, &id).await,
+            Request::Introduce { contact, name, invitation } => {
+                let invitation = Zeroizing::new(invitation);
+                self.queued(Command::Introduce { contact: ContactId(contact), name, invitation }).await
+            }
+            Request::AddIntroduced { id, name } => {
+                let add = files::introduced(self, &id, name).await?;
+                self.added(add).await
+            }
+            Request::Safety { contact } => match self.command(Command::Safety(ContactId(contact))).await? {
+                Reply::Safety(number) => {
+                    let qr = format!("KARVON-SAFETY:{number}");
+                    Ok(Response::Safety { number, qr })
+                }
+                _ => Err(closed()),
+            },
+            Request::Set { contact, setting: wanted } => {
+                self.done(Command::Set(ContactId(contact), setting(wanted))).await
+            }
+            Request::Typing { contact } => self.done(Command::Typing(ContactId(contact))).await,
             Request::SendMany { contact, texts } => self.send_many(ContactId(contact), texts).await,
             Request::Messages { contact, before, since, limit } => {
                 messages::read(self, contact, before, since, limit).await
@@ -177,6 +199,13 @@ impl Inner {
         self.command(command).await.map(|_| Response::Done)
     }
 
+    async fn added(&self, command: Command) -> Result<Response, ApiError> {
+        match self.command(command).await? {
+            Reply::Added(id) => Ok(Response::Added { contact: id.0 }),
+            _ => Err(closed()),
+        }
+    }
+
     /// Carries out a command that queues a body.
     pub(super) async fn queued(&self, command: Command) -> Result<Response, ApiError> {
         match self.command(command).await? {
@@ -215,6 +244,11 @@ impl Inner {
                 },
                 fingerprint: hex(&contact.fingerprint.0),
                 verified: contact.verified,
+                receipts: contact.receipts,
+                typing: contact.typing,
+                timer_s: contact.timer_s,
+                blocked: contact.blocked,
+                keys_changed: contact.keys_changed,
                 unread: contact.unread,
             })
             .collect())
@@ -275,7 +309,18 @@ impl Inner {
     }
 }
 
-fn message_id(text: &str) -> Result<MessageId, ApiError> {
+const fn setting(setting: api::Setting) -> Setting {
+    match setting {
+        api::Setting::Receipts(on) => Setting::Receipts(on),
+        api::Setting::Typing(on) => Setting::Typing(on),
+        api::Setting::Timer(seconds) => Setting::Timer(seconds),
+        api::Setting::Blocked(on) => Setting::Blocked(on),
+        api::Setting::Verified(on) => Setting::Verified(on),
+        api::Setting::KeysAccepted => Setting::KeysAccepted,
+    }
+}
+
+pub(super) fn message_id(text: &str) -> Result<MessageId, ApiError> {
     unhex(text).map(MessageId).ok_or_else(bad_id)
 }
 
@@ -312,6 +357,7 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
         Event::Group(event) => api::Event::Group(groups::event(event)),
         Event::Contact(id) => api::Event::Contact { contact: id.0 },
         Event::Received { contact, from, to } => api::Event::Received { contact: contact.0, from, to },
+        Event::Typing(id) => api::Event::Typing { contact: id.0 },
         Event::Changed { contact, id } => api::Event::Changed { contact: contact.0, id: hex(&id.0) },
         Event::Delivery(id, delivery) => api::Event::Delivery {
             contact: id.0,

@@ -5,7 +5,7 @@ use super::profile;
 use crate::api::backend::Backend;
 use crate::api::error::{LOCKED, NO_PASSPHRASE};
 use crate::api::{API_VERSION, ApiError, Event, Request, Response, Secret, Status};
-use crate::config::Config;
+use crate::config::{Config, Network};
 use crate::host::Passphrase;
 use crate::os;
 use crate::store::wipe;
@@ -32,10 +32,12 @@ pub(super) async fn start(
     passphrase: Option<Passphrase>,
 ) -> Result<Arc<dyn Backend>, ApiError> {
     let (events, _) = broadcast::channel(EVENTS);
-    let open = super::open(data_dir, passphrase.as_ref().map(|text| text.as_str()), events.clone()).await?;
+    let passphrase = passphrase.as_ref().map(|text| text.as_str());
+    let open = super::open(data_dir, passphrase, events.clone(), &config.network).await?;
     let guard = Arc::new(Guard {
         data_dir: data_dir.to_owned(),
         events,
+        network: config.network.clone(),
         turn: tokio::sync::Mutex::new(()),
         state: Mutex::new(State { open: Some(Arc::new(open)), used: Instant::now() }),
         started: Instant::now(),
@@ -49,6 +51,7 @@ pub(super) async fn start(
 struct Guard {
     data_dir: PathBuf,
     events: broadcast::Sender<Event>,
+    network: Network,
     /// Held while the node is locked, unlocked or wiped: one at a time.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -149,7 +152,7 @@ impl Guard {
         if self.state().open.is_some() {
             return Ok(Response::Done);
         }
-        let open = super::open(&self.data_dir, Some(&passphrase), self.events.clone()).await?;
+        let open = super::open(&self.data_dir, Some(&passphrase), self.events.clone(), &self.network).await?;
         *self.state() = State { open: Some(Arc::new(open)), used: Instant::now() };
         let _ = self.events.send(Event::Unlocked);
         Ok(Response::Done)

@@ -4,13 +4,15 @@ use super::backend::{Inner, hex, state};
 use super::profile::fault;
 use crate::api::fold::Query;
 use crate::api::time::rfc3339;
-use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Message, Reaction, Response, State};
+use crate::api::{ApiError, Attachment, MESSAGES_LIMIT_MAX, Message, Reaction, Response, State};
 use crate::store::Entry;
 use crate::store::search::Place;
 use karvon_protocol::body::{Body, Content};
+use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, ContactId, Delivery, Reply};
 use karvon_protocol::error::ErrorKind;
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// Answers [`crate::api::Request::Messages`].
 pub(super) async fn read(
@@ -96,14 +98,24 @@ pub(super) async fn one(inner: &Inner, id: &str) -> Result<Response, ApiError> {
     Ok(Response::Message(Box::new(message(inner, &known.name, contact, entry, &delivery))))
 }
 
+/// The body of the message with this id as it lies on disk.
+pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
+    let missing = || ApiError::from(ErrorKind::NoSuchMessage);
+    let Reply::Message { contact, seq, mine, .. } = inner.find(id).await? else { return Err(missing()) };
+    let entry = inner.history.one(contact, mine, seq).map_err(fault)?;
+    let entry = entry.filter(|entry| !entry.message.marks.hidden).ok_or_else(missing)?;
+    Body::decode(&entry.message.body).map_err(|_| fault(StoreFault::Io))
+}
+
 /// Answers [`crate::api::Request::Forward`].
 pub(super) async fn forward(inner: &Inner, id: &str, contact: ContactId) -> Result<Response, ApiError> {
-    let missing = || ApiError::from(ErrorKind::NoSuchMessage);
-    let Reply::Message { contact: of, seq, mine, .. } = inner.find(id).await? else { return Err(missing()) };
-    let entry = inner.history.one(of, mine, seq).map_err(fault)?.ok_or_else(missing)?;
-    match Body::decode(&entry.message.body).map(|body| body.content) {
-        Ok(Content::Text(text) | Content::Reply { text, .. }) => {
+    match stored(inner, id).await?.content {
+        Content::Text(text) | Content::Reply { text, .. } => {
             inner.queued(Command::Forward { contact, text }).await
+        }
+        Content::File { name, media, data } => {
+            let data = Zeroizing::new(data);
+            inner.queued(Command::SendFile { contact, name, media, data, forwarded: true }).await
         }
         _ => Err(ErrorKind::Unchangeable.into()),
     }
@@ -188,6 +200,7 @@ fn message(inner: &Inner, name: &str, id: ContactId, entry: Entry, delivery: &De
         position: message.position,
         edited: message.marks.edited.is_some(),
         deleted: message.marks.deleted,
+        missing: message.marks.gap,
         ..Message::default()
     };
     for (mine, sign) in [(true, message.marks.mine), (false, message.marks.theirs)] {
@@ -197,12 +210,18 @@ fn message(inner: &Inner, name: &str, id: ContactId, entry: Entry, delivery: &De
     }
     if let Ok(body) = Body::decode(&message.body) {
         out.forwarded = body.forwarded;
+        out.expires_s = body.expires_s;
         match body.content {
             Content::Text(text) => out.text = Some(text),
             Content::Reply { to, text } => {
                 out.text = Some(text);
                 out.reply_to = Some(hex(&to.0));
             }
+            Content::File { name, media, data } => {
+                out.attachment = Some(Attachment { name, media_type: media, bytes: data.len() as u64 });
+            }
+            Content::Timer { seconds, .. } => out.timer_s = Some(seconds),
+            Content::Introduction { name, .. } => out.introduces = Some(name),
             _ => {}
         }
     }

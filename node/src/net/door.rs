@@ -1,6 +1,7 @@
 //! The door swarm: leaves and the relay they dial, links and limits and nothing else (no identify, no ping, no Kademlia).
 
-use super::address::{multiaddr, peer_key, socket, subscriber};
+use super::address::{multiaddr, peer_key, socket};
+use super::admission::Admission;
 use super::streams::{self, Streams, WrongRelay};
 use super::supervisor::{Exit, Supervised, supervise};
 use super::table::{Shared, Table};
@@ -10,31 +11,21 @@ use super::{NetError, Transports};
 use futures::StreamExt as _;
 use karvon_protocol::core::{LinkInfo, Reason, Target};
 use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::core::{Endpoint, transport::PortUse};
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::DialOpts;
-use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, SwarmEvent, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
-};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm};
+use libp2p::swarm::{ConnectionId, DialError, NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, StreamProtocol, Swarm};
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/karvon/door/0");
-/// Connections in their handshake.
-const PENDING_MAX: u32 = 128;
-/// Leaves connected to a relay.
-const LEAVES_MAX: u32 = 2_000;
+/// Dials in their handshake.
+const DIALS_MAX: u32 = 128;
 /// Connections under one transport key: the one that is used and one that replaces it.
 const PER_LEAF_MAX: u32 = 2;
-/// Connections from one address: hundreds of people may share one behind a carrier's NAT.
-const PER_ADDRESS_MAX: usize = 256;
 /// A connection without a link is closed after this time.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -81,7 +72,7 @@ pub(super) type Ready = oneshot::Sender<Result<Ports, NetError>>;
 #[derive(NetworkBehaviour)]
 struct Behaviour {
     limits: connection_limits::Behaviour,
-    addresses: AddressLimit,
+    admission: Admission,
     streams: Streams,
 }
 
@@ -178,15 +169,12 @@ fn give_up(error: NetError, ready: &mut Option<Ready>) -> Exit {
 fn build(config: &Config, shared: &Shared) -> Result<Swarm<Behaviour>, NetError> {
     let transport = config.transports.make_door(&config.key, &config.common, &config.web)?;
     let listens = config.listen.is_some() || config.listen_web.is_some();
-    let limits = ConnectionLimits::default()
-        .with_max_pending_incoming(Some(PENDING_MAX))
-        .with_max_pending_outgoing(Some(PENDING_MAX))
-        .with_max_established_incoming(Some(LEAVES_MAX));
+    let limits = ConnectionLimits::default().with_max_pending_outgoing(Some(DIALS_MAX));
     // A leaf may hold several doors of one relay at once.
     let limits = if listens { limits.with_max_established_per_peer(Some(PER_LEAF_MAX)) } else { limits };
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
-        addresses: AddressLimit::default(),
+        admission: Admission::new(shared.bounds.clone()),
         streams: Streams::new(PROTOCOL, listens),
     };
     let spawner = shared.spawner.clone();
@@ -217,6 +205,10 @@ impl Door<'_> {
         let Target::Door { relay, addr, key, .. } = &target else {
             return self.shared.failed(target, Reason::Forbidden).await;
         };
+        if self.web.has_proxy() && !addr.is_web() {
+            tracing::warn!("a plain door is not dialled past the proxy: use web doors with it");
+            return self.shared.failed(target, Reason::Forbidden).await;
+        }
         let address = if addr.is_web() {
             veil::way(&self.web, *relay, addr, key.clone())
         } else {
@@ -287,118 +279,5 @@ impl Door<'_> {
                 self.fail(connection, reason).await;
             }
         }
-    }
-}
-
-/// The remote's address holds too many connections already.
-#[derive(Debug, thiserror::Error)]
-#[error("too many connections from one address")]
-struct TooMany;
-
-/// Bounds the connections from one address, before any handshake is paid for.
-#[derive(Default)]
-struct AddressLimit {
-    connections: HashMap<ConnectionId, IpAddr>,
-    counts: HashMap<IpAddr, usize>,
-}
-
-impl AddressLimit {
-    fn take(&mut self, connection: ConnectionId, remote: &Multiaddr) -> Result<(), ConnectionDenied> {
-        let Some(addr) = socket(remote) else { return Ok(()) };
-        let ip = subscriber(addr.ip());
-        let count = self.counts.entry(ip).or_default();
-        // Tests and demonstrations run whole crowds on one machine.
-        if *count >= PER_ADDRESS_MAX && !ip.is_loopback() {
-            return Err(ConnectionDenied::new(TooMany));
-        }
-        *count += 1;
-        self.connections.insert(connection, ip);
-        Ok(())
-    }
-
-    fn release(&mut self, connection: ConnectionId) {
-        let Some(ip) = self.connections.remove(&connection) else { return };
-        if let Some(count) = self.counts.get_mut(&ip) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&ip);
-            }
-        }
-    }
-}
-
-impl NetworkBehaviour for AddressLimit {
-    type ConnectionHandler = dummy::ConnectionHandler;
-    type ToSwarm = Infallible;
-
-    fn handle_pending_inbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        _: &Multiaddr,
-        remote: &Multiaddr,
-    ) -> Result<(), ConnectionDenied> {
-        self.take(connection, remote)
-    }
-
-    fn handle_established_inbound_connection(
-        &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: Endpoint,
-        _: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
-    }
-
-    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
-        match event {
-            FromSwarm::ConnectionClosed(closed) => self.release(closed.connection_id),
-            FromSwarm::ListenFailure(failure) => self.release(failure.connection_id),
-            _ => {}
-        }
-    }
-
-    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
-        match event {}
-    }
-
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        Poll::Pending
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_address_can_not_take_all_places() {
-        let mut limit = AddressLimit::default();
-        let addr = |ip: &str| multiaddr(SocketAddr::new(ip.parse().unwrap(), 1));
-        let ids: Vec<_> = (0..=PER_ADDRESS_MAX).map(ConnectionId::new_unchecked).collect();
-        let (last, first) = ids.split_last().unwrap();
-        for id in first {
-            limit.take(*id, &addr("198.51.100.1")).unwrap();
-        }
-        assert!(limit.take(*last, &addr("198.51.100.1")).is_err());
-        assert!(limit.take(*last, &addr("198.51.100.2")).is_ok());
-        limit.release(*last);
-        limit.release(ids[0]);
-        assert!(limit.take(*last, &addr("198.51.100.1")).is_ok());
-        for id in ids {
-            limit.release(id);
-        }
-        assert!(limit.counts.is_empty() && limit.connections.is_empty());
     }
 }

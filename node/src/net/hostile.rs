@@ -1,7 +1,8 @@
 //! Tests of a door against peers that speak libp2p and do not keep the rules of links.
 
 use super::{
-    NetCommand, NetEvent, NetHandle, RelayOptions, Transports, address, public_key, start_leaf, start_relay,
+    Bounds, NetCommand, NetEvent, NetHandle, RelayOptions, Transports, address, public_key, start_leaf,
+    start_relay,
 };
 use crate::deps::Deps;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
@@ -11,6 +12,7 @@ use karvon_protocol::ids::{RelayId, SlotId};
 use karvon_protocol::link::{Frame, Kind};
 use libp2p::{PeerId, Stream, StreamProtocol, Swarm};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -20,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The transport of a door swarm.
 fn transport(key: &libp2p::identity::Keypair) -> super::transport::Secured {
     let transports = Transports::tcp();
-    let common = super::veil::Common::new(&Deps::system(Zeroizing::new([0; 32])));
+    let common = super::veil::Common::new(&Deps::system(Zeroizing::new([0; 32])), Arc::new(Bounds::leaf()));
     transports.make_door(key, &common, &transports.web()).unwrap()
 }
 

@@ -4,10 +4,15 @@
 //! swarm and each link has its own task; a frame goes from the core task to the link's queue without passing through a swarm.
 
 mod address;
+mod admission;
+mod bounds;
+mod counted;
 mod door;
 mod fetch;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod hostile_muxer;
 mod link;
 mod mesh;
 mod streams;
@@ -18,10 +23,11 @@ mod veil;
 mod web;
 
 pub use address::public_key;
+pub use bounds::{Bounds, NetLimits, Refused};
 pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use transport::Transports;
-pub use web::{Site, WebIdentity, WebOptions, pem_certificates};
+pub use web::{Proxy, Site, WebIdentity, WebOptions, pem_certificates};
 
 use crate::deps::Deps;
 use karvon_protocol::core::{LinkId, LinkInfo, Reason, Target};
@@ -272,11 +278,12 @@ impl std::fmt::Debug for NetHandle {
     }
 }
 
-fn shared(deps: &Deps) -> (table::Shared, mpsc::Receiver<Inner>) {
+fn shared(deps: &Deps, bounds: Arc<Bounds>) -> (table::Shared, mpsc::Receiver<Inner>) {
     let (events, heard) = mpsc::channel(EVENTS_MAX);
     let shared = table::Shared {
         events,
         counters: Arc::default(),
+        bounds,
         spawner: deps.spawner.clone(),
         next: Arc::new(AtomicU64::new(1)),
     };
@@ -292,14 +299,14 @@ pub fn start_leaf(deps: &Deps) -> Result<NetHandle, NetError> {
 }
 
 fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
-    let (shared, events) = shared(deps);
+    let (shared, events) = shared(deps, Arc::new(Bounds::leaf()));
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
     let counters = shared.counters.clone();
     let web = deps.transports.web();
     let config = door::Config {
         key: address::keypair(key_seed)?,
         transports: deps.transports.clone(),
-        common: veil::Common::new(deps),
+        common: veil::Common::new(deps, shared.bounds.clone()),
         web: web.clone(),
         listen: None,
         listen_web: None,
@@ -345,7 +352,19 @@ impl std::fmt::Debug for RelayOptions {
 /// # Errors
 /// [`NetError`] if a key is no key or an address can not be listened on.
 pub async fn start_relay(deps: &Deps, options: RelayOptions) -> Result<NetHandle, NetError> {
-    let (shared, events) = shared(deps);
+    start_relay_within(deps, options, Arc::new(Bounds::new(NetLimits::relay()))).await
+}
+
+/// [`start_relay`] with bounds that the caller watches and changes.
+///
+/// # Errors
+/// As [`start_relay`].
+pub async fn start_relay_within(
+    deps: &Deps,
+    options: RelayOptions,
+    bounds: Arc<Bounds>,
+) -> Result<NetHandle, NetError> {
+    let (shared, events) = shared(deps, bounds);
     let counters = shared.counters.clone();
     let stopped = || NetError::Config("the network stopped while it started".to_owned());
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
@@ -354,7 +373,7 @@ pub async fn start_relay(deps: &Deps, options: RelayOptions) -> Result<NetHandle
     let config = door::Config {
         key: address::keypair(&options.static_seed)?,
         transports: deps.transports.clone(),
-        common: veil::Common::new(deps),
+        common: veil::Common::new(deps, shared.bounds.clone()),
         listen: (!web.is_only()).then_some(options.door),
         listen_web: web.listen(),
         web: web.clone(),

@@ -1,5 +1,6 @@
 //! The links of one swarm: which connection carries which, and who is told when one ends.
 
+use super::bounds::Bounds;
 use super::{Inner, link};
 use crate::deps::Spawner;
 use karvon_protocol::core::{LinkId, LinkInfo, Reason, Target};
@@ -16,6 +17,7 @@ use tokio::sync::mpsc;
 pub(super) struct Shared {
     pub(super) events: mpsc::Sender<Inner>,
     pub(super) counters: Arc<link::Counters>,
+    pub(super) bounds: Arc<Bounds>,
     pub(super) spawner: Arc<dyn Spawner>,
     /// Number of the next link; never reused.
     pub(super) next: Arc<AtomicU64>,
@@ -57,7 +59,7 @@ impl Table {
     /// Starts a link over `stream`.
     pub(super) fn start(&mut self, connection: ConnectionId, peer: PeerId, info: LinkInfo, stream: Stream) {
         let id = LinkId(self.shared.next.fetch_add(1, Ordering::Relaxed));
-        let port = link::Port::default();
+        let port = link::Port::new(self.shared.bounds.clone());
         self.entries.insert(connection, Entry { peer, port: port.clone() });
         let (events, counters) = (self.shared.events.clone(), self.shared.counters.clone());
         let ended = self.ended.clone();

@@ -1,6 +1,8 @@
 //! How bytes travel: TCP with Noise and Yamux, or whatever byte streams a simulator hands in, secured in the same way.
 
 use super::NetError;
+use super::bounds::Bounds;
+use super::counted::Counted;
 use super::veil::{Common, Veil};
 use super::web::{Web, WebOptions};
 use futures::{AsyncRead, AsyncWrite};
@@ -14,10 +16,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Connecting and both handshakes together; a slow 2G link needs several seconds for them.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
-/// The same for doors: a dial may have to wait its turn when handshakes are saved.
-const DOOR_TIMEOUT: Duration = Duration::from_secs(45);
 /// A door carries one stream; a second one is refused, a third breaks the connection. Each may pin 256 KiB.
 const DOOR_STREAMS_MAX: usize = 2;
 /// A mesh connection carries a link, gossip, identify, ping, and up to 32 Kademlia requests each way.
@@ -25,7 +23,7 @@ const MESH_STREAMS_MAX: usize = 128;
 
 /// A transport whose connections are encrypted, authenticated and multiplexed.
 pub(super) type Secured = Boxed<(PeerId, StreamMuxerBox)>;
-type Make = Arc<dyn Fn(&Keypair) -> Result<Secured, NetError> + Send + Sync>;
+type Make = Arc<dyn Fn(&Keypair, &Arc<Bounds>) -> Result<Secured, NetError> + Send + Sync>;
 type MakeDoor = Arc<dyn Fn(&Keypair, Veil) -> Result<Secured, NetError> + Send + Sync>;
 
 /// Makes the transports of the door swarm and the mesh swarm; a swarm that is rebuilt gets a new one.
@@ -64,10 +62,13 @@ impl Transports {
     {
         Self {
             door: Arc::new(move |key, veil| {
-                // Web addresses first: the others would take what they begin with.
-                secure(veil.or_transport(door()), key, DOOR_STREAMS_MAX, DOOR_TIMEOUT)
+                let bounds = veil.bounds();
+                // Web addresses first: the others would take what they begin with. Their bytes are counted under TLS.
+                secure(veil.or_transport(counted(door(), bounds.clone())), key, &bounds, DOOR_STREAMS_MAX)
             }),
-            mesh: Arc::new(move |key| secure(mesh(), key, MESH_STREAMS_MAX, HANDSHAKE_TIMEOUT)),
+            mesh: Arc::new(move |key, bounds| {
+                secure(counted(mesh(), bounds.clone()), key, bounds, MESH_STREAMS_MAX)
+            }),
             web: WebOptions::default(),
         }
     }
@@ -100,7 +101,22 @@ impl fmt::Debug for Transports {
     }
 }
 
-fn secure<T>(raw: T, key: &Keypair, streams_max: usize, timeout: Duration) -> Result<Secured, NetError>
+/// `raw` with every byte counted and bounded.
+fn counted<T>(
+    raw: T,
+    bounds: Arc<Bounds>,
+) -> impl Transport<Output = Counted<T::Output>, Error = T::Error, Dial = impl Send, ListenerUpgrade = impl Send>
++ Send
++ Unpin
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Dial: Send,
+    T::ListenerUpgrade: Send,
+{
+    raw.map(move |stream, _| Counted::new(stream, bounds))
+}
+
+fn secure<T>(raw: T, key: &Keypair, bounds: &Arc<Bounds>, streams_max: usize) -> Result<Secured, NetError>
 where
     T: Transport + Send + Unpin + 'static,
     T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -111,5 +127,7 @@ where
     let mut muxer = yamux::Config::default();
     muxer.set_max_num_streams(streams_max);
     let security = noise::Config::new(key).map_err(|_| NetError::Key)?;
-    Ok(raw.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(timeout).boxed())
+    // Connecting and both handshakes together; a slow 2G link needs several seconds for them.
+    let patience = Duration::from_millis(bounds.limits().handshake_ms);
+    Ok(raw.upgrade(Version::V1).authenticate(security).multiplex(muxer).timeout(patience).boxed())
 }

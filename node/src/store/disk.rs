@@ -68,16 +68,21 @@ pub(super) fn is_full(path: &Path) -> bool {
     !has_room(path, RESERVE_BYTES)
 }
 
-/// Whether `bytes` are free at `path`; true if the system does not tell.
-pub(super) fn has_room(path: &Path, bytes: u64) -> bool {
+/// Bytes that may still be written at `path`; `None` if the system does not tell.
+#[must_use]
+pub fn free_space(path: &Path) -> Option<u64> {
     #[cfg(unix)]
-    return !rustix::fs::statvfs(path)
-        .is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) < bytes);
+    return rustix::fs::statvfs(path).ok().map(|space| space.f_bavail.saturating_mul(space.f_frsize));
     #[cfg(not(unix))]
     {
-        let _ = (path, bytes);
-        true
+        let _ = path;
+        None
     }
+}
+
+/// Whether `bytes` are free at `path`; true if the system does not tell.
+pub(super) fn has_room(path: &Path, bytes: u64) -> bool {
+    free_space(path).is_none_or(|free| free >= bytes)
 }
 
 /// Creates `path` and its missing parents, readable by their owner alone.

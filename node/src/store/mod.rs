@@ -8,6 +8,7 @@ pub mod disk;
 mod group_history;
 pub mod history;
 pub mod keystore;
+pub mod ledger;
 pub mod memory;
 mod opening;
 mod sealed;

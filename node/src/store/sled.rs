@@ -8,7 +8,7 @@ use super::history::{Pending, Rows, late_rows};
 use super::keystore::DataKey;
 use super::opening::{Files, is_overgrown, open_sled};
 use super::sealed::{FORMAT, RawKey, Sealer, at, seq_and_chunk};
-use super::segments::{SegmentStats, Segments};
+use super::segments::{SegmentHealth, SegmentStats, Segments};
 use super::{History, OpenError, Store, WallClock, system_clock};
 use ::sled::IVec;
 use karvon_protocol::core::{Batch, Key, Op, Range, Space, StoreFault, Value};
@@ -170,6 +170,12 @@ impl SledStore {
     #[must_use]
     pub fn cell_stats(&self) -> Option<SegmentStats> {
         self.segments.as_ref().map(Segments::stats)
+    }
+
+    /// What is known of damage in the segment files, also later.
+    #[must_use]
+    pub fn cell_health(&self) -> SegmentHealth {
+        self.segments.as_ref().map(Segments::health).unwrap_or_default()
     }
 
     /// Runs `work` unless something failed before; a failure or panic of sled ends all writing.

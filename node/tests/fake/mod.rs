@@ -34,6 +34,7 @@ pub(crate) fn contact(number: u32, name: &str) -> Contact {
         fingerprint: "00".repeat(20),
         verified: false,
         unread: 0,
+        ..Contact::default()
     }
 }
 
@@ -117,7 +118,14 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
             let skip = if since.is_some() { 0 } else { all.len().saturating_sub(limit) };
             Response::Messages { messages: all.into_iter().skip(skip).take(limit).collect(), more }
         }
-        Request::Message { .. }
+        Request::SendFile { .. }
+        | Request::File { .. }
+        | Request::Introduce { .. }
+        | Request::AddIntroduced { .. }
+        | Request::Safety { .. }
+        | Request::Set { .. }
+        | Request::Typing { .. }
+        | Request::Message { .. }
         | Request::Reply { .. }
         | Request::Forward { .. }
         | Request::React { .. }

@@ -71,6 +71,34 @@ pub enum Command {
     Edit(MessageId, String),
     /// Takes an own message back for everybody: [`Reply::Queued`].
     Delete(MessageId),
+    /// Queues a small file: [`Reply::Queued`].
+    SendFile {
+        /// To whom.
+        contact: ContactId,
+        /// At most 128 bytes.
+        name: String,
+        /// At most 64 bytes, for example `image/jpeg`.
+        media: String,
+        /// 1 to 46,080 bytes.
+        data: Zeroizing<Vec<u8>>,
+        /// It was first sent elsewhere.
+        forwarded: bool,
+    },
+    /// Queues an invitation of somebody else, so that two contacts can meet: [`Reply::Queued`].
+    Introduce {
+        /// To whom.
+        contact: ContactId,
+        /// Who it is.
+        name: String,
+        /// The invitation that person made for this.
+        invitation: Zeroizing<String>,
+    },
+    /// The person is typing to this contact.
+    Typing(ContactId),
+    /// Changes what holds for a conversation.
+    Set(ContactId, Setting),
+    /// The safety number with a contact: [`Reply::Safety`].
+    Safety(ContactId),
     /// Lists contacts: [`Reply::Contacts`].
     Contacts,
     /// The state of one message by its id: [`Reply::Message`].
@@ -90,6 +118,23 @@ pub enum Command {
     RestoreContacts(Box<crate::backup::BackupState>),
     /// Forms the session with a contact again: its keys may be known to somebody else, or are lost.
     ResetSession(ContactId),
+}
+
+/// What holds for one conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// Whether the other side may know what was read.
+    Receipts(bool),
+    /// Whether the other side may know when this person types.
+    Typing(bool),
+    /// New messages of both sides disappear after so many seconds (0, or 5 to a year); the other side is told.
+    Timer(u64),
+    /// Nothing of theirs is shown or kept, and nothing is sent; they are not told.
+    Blocked(bool),
+    /// The person compared the safety number and it was the same.
+    Verified(bool),
+    /// The person accepts the other side's new keys.
+    KeysAccepted,
 }
 
 /// How far the meeting with a contact is.
@@ -118,6 +163,16 @@ pub struct ContactInfo {
     pub fingerprint: Fingerprint,
     /// The keys were compared face to face.
     pub verified: bool,
+    /// They may know what this person read.
+    pub receipts: bool,
+    /// They may know when this person types.
+    pub typing: bool,
+    /// New messages disappear after so many seconds; 0 keeps them.
+    pub timer_s: u64,
+    /// Nothing of theirs is shown.
+    pub blocked: bool,
+    /// Their keys changed: nothing is sent until this person accepts that.
+    pub keys_changed: bool,
     /// Received messages after the last one seen.
     pub unread: u64,
 }
@@ -253,6 +308,8 @@ pub enum Reply {
     },
     /// How far own messages are.
     Delivery(Delivery),
+    /// The safety number: 60 digits, the same on both devices.
+    Safety(String),
     /// Overall state.
     Status(StatusInfo),
     /// About groups.
@@ -284,7 +341,9 @@ pub enum Event {
         /// Last number.
         to: u64,
     },
-    /// A message that is there already was edited, taken back or got a sign.
+    /// The other side is typing just now.
+    Typing(ContactId),
+    /// A message that is there already was edited, taken back, got a sign, or is gone.
     Changed {
         /// In whose conversation.
         contact: ContactId,

@@ -4,11 +4,11 @@
 //! came before its message waits in that record. All changes of one message go through one place, one load at a time, so that none
 //! overwrites another.
 
-use super::api::{ContactId, Event, Meeting, Reply};
+use super::api::{ContactId, Event, Reply};
 use super::contact::Contact;
 use super::cx::{Alarm, Cx};
 use super::message::{Edited, Marks, Sign, StoredMessage};
-use super::{Engine, outbox};
+use super::{Engine, expiry, outbox, safety};
 use crate::body::{Body, Content};
 use crate::core::{CommandId, Key, LoadId, Op, Output, Range, Space, Value};
 use crate::error::ErrorKind;
@@ -19,6 +19,8 @@ use zeroize::Zeroizing;
 
 /// Changes of one contact that may wait for their messages or for the disk.
 const WAITING_MAX: usize = 8_192;
+/// A change of the timer with a number further ahead can not be honest.
+const TIMER_AHEAD_MAX: u64 = 1_000_000;
 /// Their texts together, bytes.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 
@@ -40,6 +42,17 @@ enum Step {
     Theirs(u64, What),
     /// This person asked for it.
     Mine(CommandId, What),
+    /// Its time is over.
+    Gone,
+}
+
+impl Step {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Theirs(_, what) | Self::Mine(_, what) => what.bytes(),
+            Self::Gone => 0,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -92,18 +105,15 @@ impl What {
 
 impl Changes {
     fn push(&mut self, target: (bool, u64), step: Step) {
-        let (Step::Theirs(_, what) | Step::Mine(_, what)) = &step;
         self.count += 1;
-        self.bytes += what.bytes();
+        self.bytes += step.bytes();
         self.waiting.entry(target).or_default().steps.push(step);
     }
 
     fn take(&mut self, target: (bool, u64)) -> Vec<Step> {
         let steps = self.waiting.remove(&target).unwrap_or_default().steps;
-        for Step::Theirs(_, what) | Step::Mine(_, what) in &steps {
-            self.count -= 1;
-            self.bytes -= what.bytes();
-        }
+        self.count -= steps.len();
+        self.bytes -= steps.iter().map(Step::bytes).sum::<usize>();
         steps
     }
 }
@@ -124,12 +134,20 @@ pub(crate) fn arrive(
         marks: Marks::default(),
         body: Zeroizing::new(body.encode()),
     };
-    if let Some((id, what)) = What::of(&body.content) {
+    let change = What::of(&body.content);
+    if contact.terms.blocked || change.is_some() || !body.content.is_shown() {
         row.hide();
+    }
+    if contact.terms.blocked {
+        return row;
+    }
+    if let Content::Timer { seconds, number } = &body.content {
+        take_timer(contact, *seconds, *number, cx);
+    }
+    if let Some((id, what)) = change {
         wait(contact, id, what, seq, body, cx);
-    } else if body.content == Content::Dummy {
-        row.hide();
-    } else {
+    } else if !row.marks.hidden {
+        expiry::note(contact, (false, seq), body.expires_s, cx);
         for step in contact.changes.take((false, seq)) {
             if let Step::Theirs(number, what) = step {
                 row.change(&what, number, 0, false);
@@ -138,6 +156,17 @@ pub(crate) fn arrive(
         }
     }
     row
+}
+
+/// The other side changed the timer.
+fn take_timer(contact: &mut Contact, seconds: u64, number: u64, cx: &mut Cx<'_>) {
+    let near = number <= contact.terms.timer_number.saturating_add(TIMER_AHEAD_MAX);
+    if seconds > expiry::EXPIRY_MAX_S || !near {
+        cx.fault();
+    } else if contact.terms.set_timer(seconds, number, !contact.card.initiator) {
+        cx.write(contact.terms.save(contact.id));
+        cx.notify(Event::Contact(contact.id));
+    }
 }
 
 /// Takes a change of the other side, if it may be theirs.
@@ -204,6 +233,17 @@ pub(crate) fn on_loaded(contact: &mut Contact, load: LoadId, rows: &[(Key, Value
                 let result = make(contact, target, row.as_mut(), &what, cx);
                 cx.fx.after_stored(Output::Reply(command, result));
             }
+            Step::Gone => {
+                if let Some(row) = row.as_mut() {
+                    let edited = row.marks.edited.filter(|_| target.0);
+                    row.hide();
+                    (row.sent_ms, row.at_ms) = (0, 0);
+                    if let Some(old) = edited {
+                        scrub(contact, old, cx);
+                    }
+                }
+                expiry::gone(contact, target, cx);
+            }
         }
     }
     if let Some(row) = row.filter(|row| before.as_ref() != Some(row)) {
@@ -229,27 +269,37 @@ fn make(
     let position = contact.position;
     let seq = outbox::queue(contact, body, Marks::hidden(), cx);
     let old = row.change(what, seq, position, true).filter(|_| mine);
-    let next_pack = contact.talk.as_ref().map_or(1, |talk| talk.next_pack);
     if *what == What::Delete {
+        let next_pack = contact.talk.as_ref().map_or(1, |talk| talk.next_pack);
         contact.out.empty(number, next_pack);
     }
     if let Some(old) = old {
-        contact.out.empty(old.seq, next_pack);
-        // The text of the edit before must not stay behind.
-        let id = contact.card.message_id(true, old.seq);
-        let mut gone = StoredMessage {
-            position: old.position,
-            sent_ms: 0,
-            at_ms: 0,
-            id,
-            marks: Marks::default(),
-            body: Zeroizing::new(Vec::new()),
-        };
-        gone.hide();
-        cx.write(Op::Put(key(contact.id, (true, old.seq)), gone.encode()));
+        scrub(contact, old, cx);
     }
     cx.alarm_by(Alarm::Pump(contact.id), 0);
     Ok(Reply::Queued { id: contact.card.message_id(true, seq), seq })
+}
+
+/// Removes a message from this device: its time is over.
+pub(crate) fn remove(contact: &mut Contact, message: (bool, u64), cx: &mut Cx<'_>) {
+    contact.changes.push(message, Step::Gone);
+    load(contact, message, cx);
+}
+
+/// Leaves nothing of the body that brought an edit: the edit is out of date.
+fn scrub(contact: &mut Contact, old: Edited, cx: &mut Cx<'_>) {
+    let next_pack = contact.talk.as_ref().map_or(1, |talk| talk.next_pack);
+    contact.out.empty(old.seq, next_pack);
+    let mut gone = StoredMessage {
+        position: old.position,
+        sent_ms: 0,
+        at_ms: 0,
+        id: contact.card.message_id(true, old.seq),
+        marks: Marks::default(),
+        body: Zeroizing::new(Vec::new()),
+    };
+    gone.hide();
+    cx.write(Op::Put(key(contact.id, (true, old.seq)), gone.encode()));
 }
 
 /// Takes a change that waited when the program stopped.
@@ -339,9 +389,7 @@ impl Engine {
             Some((contact, target))
         });
         let (contact, target) = found.ok_or(ErrorKind::NoSuchMessage)?;
-        if let Meeting::Failed(why) = contact.card.meeting {
-            return Err(why);
-        }
+        safety::may_send(contact)?;
         if !target.0 && what.is_authors() {
             return Err(ErrorKind::NotYours);
         }

@@ -2,7 +2,10 @@
 
 use super::api::{ContactId, ContactInfo, Delivery, Meeting};
 use super::changes::Changes;
+use super::expiry::Expiry;
+use super::gaps::{self, Gaps};
 use super::outbox::Outbox;
+use super::receipts::Telling;
 use super::terms::Terms;
 use crate::body::{Ack, MailboxDescriptor};
 use crate::cbor::{Field, MapWriter, array, bytes, read_map, uint};
@@ -121,6 +124,9 @@ pub(crate) struct Contact {
     /// Changes of messages that wait.
     pub(crate) changes: Changes,
     pub(crate) terms: Terms,
+    pub(crate) telling: Telling,
+    pub(crate) expiry: Expiry,
+    pub(crate) gaps: Gaps,
 }
 
 impl Contact {
@@ -136,20 +142,33 @@ impl Contact {
             registering: Vec::new(),
             changes: Changes::default(),
             terms: Terms::default(),
+            telling: Telling::default(),
+            expiry: Expiry::default(),
+            gaps: Gaps::default(),
         }
     }
 
     pub(crate) fn info(&self) -> ContactInfo {
-        let last = self.talk.as_ref().map_or(0, |talk| talk.receive_next - 1);
+        let last = gaps::shown_below(self) - 1;
+        // Numbers that a restored device of theirs jumped over.
+        let (from, to) = self.talk.as_ref().map_or((0, 0), |talk| talk.void);
+        let jumped = to.min(last + 1).saturating_sub(from.max(self.card.seen_upto + 1));
         ContactInfo {
             id: self.id,
             name: self.name().to_owned(),
             meeting: self.card.meeting,
             fingerprint: self.card.fingerprint,
             verified: self.card.verified,
+            receipts: self.terms.receipts,
+            typing: self.terms.typing,
+            timer_s: self.terms.timer_s,
+            blocked: self.terms.blocked,
+            keys_changed: self.terms.keys_changed,
             unread: last
                 .saturating_sub(self.card.seen_upto)
-                .saturating_sub(self.terms.hidden.count_between(self.card.seen_upto, last + 1)),
+                .saturating_sub(jumped)
+                .saturating_sub(self.terms.hidden.count_between(self.card.seen_upto, last + 1))
+                .saturating_sub(self.terms.passed_over.count_between(self.card.seen_upto, last + 1)),
         }
     }
 
@@ -187,7 +206,7 @@ impl Contact {
             delivered: talk.delivered.ranges.clone(),
             stored: self.out.stored_ranges(),
             read_upto: talk.read_upto,
-            received_below: talk.receive_next,
+            received_below: gaps::shown_below(self),
         }
     }
 

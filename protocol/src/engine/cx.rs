@@ -22,6 +22,12 @@ pub(crate) enum Alarm {
     Ack(ContactId),
     /// Look after a cell under way.
     Cell(ContactId, u64),
+    /// Tell a contact what was read.
+    Receipt(ContactId),
+    /// Remove messages whose time is over.
+    Expiry(ContactId),
+    /// Ask for missing messages.
+    Gap(ContactId),
     /// Try the meeting with a contact again.
     Meet(ContactId),
     /// Dial a door again.

@@ -2,19 +2,16 @@
 
 use super::api::{Command, ContactId, Event, Meeting, Reply, StatusInfo};
 use super::changes::{self, What};
-use super::contact::{Card, Contact, Talk};
+use super::contact::{Card, Contact};
 use super::cx::{Alarm, Ask, Signal, Token, context};
-use super::inbox::{self, Expected};
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
-use super::{CONTACTS_MAX, Engine, meeting};
-use crate::body::Payload;
-use crate::cell::Cell;
+use super::{CONTACTS_MAX, Engine, expiry, gaps, meeting, receipts, safety};
 use crate::core::{CommandId, LinkId, LoadId, Output};
-use crate::error::{ErrorKind, PeerFault};
-use crate::ids::{RelayId, TagPrefix};
+use crate::error::ErrorKind;
+use crate::ids::RelayId;
 use crate::invite::Invitation;
-use crate::limits::{NAME_BYTES_MAX, TAGS_QUIET};
+use crate::limits::NAME_BYTES_MAX;
 use crate::link::{Frame, Kind};
 use crate::rpc::{self, Request};
 use crate::tags::class_of;
@@ -40,6 +37,13 @@ impl Engine {
             Command::Send { contact, text } => self.say_text(contact, text, false),
             Command::Answer { to, text } => self.say_reply(to, text),
             Command::Forward { contact, text } => self.say_text(contact, text, true),
+            Command::SendFile { contact, name, media, data, forwarded } => {
+                self.say_file(contact, (name, media), &data, forwarded)
+            }
+            Command::Introduce { contact, name, invitation } => self.introduce(contact, name, &invitation),
+            Command::Typing(contact) => self.typing(contact),
+            Command::Set(contact, setting) => self.set(contact, setting),
+            Command::Safety(contact) => self.safety(contact),
             Command::React(message, emoji) => return self.change(id, &message, What::Sign(emoji)),
             Command::Edit(message, text) => return self.change(id, &message, What::Edit(text)),
             Command::Delete(message) => return self.change(id, &message, What::Delete),
@@ -105,7 +109,7 @@ impl Engine {
         Ok(Reply::Added(id))
     }
 
-    fn new_contact(&mut self, card: Card) -> ContactId {
+    pub(crate) fn new_contact(&mut self, card: Card) -> ContactId {
         let id = ContactId(self.contacts.last_key_value().map_or(1, |(id, _)| id.0 + 1));
         self.contacts.insert(id, Contact::new(id, card));
         id
@@ -120,21 +124,6 @@ impl Engine {
         name.clone_into(&mut contact.card.name);
         cx.write(contact.save_card());
         cx.notify(Event::Contact(id));
-        Ok(Reply::Done)
-    }
-
-    fn mark_read(&mut self, id: ContactId, seq: u64) -> Result<Reply, ErrorKind> {
-        let (contacts, mut cx) = self.with_contacts();
-        let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
-        let last = contact.talk.as_ref().map_or(0, |talk| talk.receive_next - 1);
-        let seq = seq.min(last);
-        if seq > contact.card.seen_upto {
-            contact.card.seen_upto = seq;
-            contact.terms.hidden.forget_upto(seq);
-            cx.write(contact.save_card());
-            cx.write(contact.terms.save(id));
-            cx.notify(Event::Contact(id));
-        }
         Ok(Reply::Done)
     }
 
@@ -201,7 +190,9 @@ impl Engine {
             if outbox::on_cell_loaded(contact, load, rows, &mut cx) {
                 return;
             }
-            if changes::on_loaded(contact, load, rows, &mut cx) {
+            if changes::on_loaded(contact, load, rows, &mut cx)
+                || gaps::on_loaded(contact, load, rows, &mut cx)
+            {
                 return;
             }
             if outbox::on_refill(contact, load, rows, &mut cx) {
@@ -234,6 +225,21 @@ impl Engine {
         match alarm {
             Alarm::Pump(id) => self.with_mine(id, outbox::pump),
             Alarm::Ack(id) => self.with_mine(id, outbox::on_ack_due),
+            Alarm::Receipt(id) | Alarm::Expiry(id) | Alarm::Gap(id) => {
+                let (contacts, mut cx) = self.with_contacts();
+                let Some(contact) = contacts.get_mut(&id) else { return };
+                let leaves = match alarm {
+                    Alarm::Receipt(_) => receipts::on_alarm(contact),
+                    Alarm::Gap(_) => gaps::on_alarm(contact, &mut cx),
+                    _ => {
+                        expiry::on_alarm(contact, &mut cx);
+                        false
+                    }
+                };
+                if leaves {
+                    safety::owe(contact, &mut cx);
+                }
+            }
             Alarm::Cell(id, number) => {
                 let (contacts, mut cx) = self.with_contacts();
                 if let Some(contact) = contacts.get_mut(&id) {
@@ -527,140 +533,4 @@ impl Engine {
             cx.signal(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Register(mailbox, id, to)));
         }
     }
-
-    /// A cell came from a mailbox.
-    fn on_cell(&mut self, mailbox: u32, cell: &Cell) {
-        let tag = cell.tag();
-        if self.mailboxes.is_canary(mailbox, tag) {
-            return;
-        }
-        match self.inbox.whose(&tag) {
-            Some(Expected::Contact(id, index)) => {
-                if self.open_cell(id, index, cell).is_err() {
-                    // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
-                    self.faults += 1;
-                    self.remove_at(mailbox, tag.prefix());
-                    return;
-                }
-                self.inbox.forget(&tag);
-            }
-            Some(Expected::Invite(number)) if self.greeted(number, cell).is_err() => {
-                self.faults += 1;
-                self.remove_at(mailbox, tag.prefix());
-                return;
-            }
-            Some(Expected::Reset(id)) => {
-                // The prekeys have to be loaded first.
-                let (resets, mut cx) = self.with_resets();
-                resets.answer(id, cell, &mut cx);
-                return;
-            }
-            // A greeting that was taken; a copy of a cell that was opened already; or a tag that was given up.
-            Some(Expected::Invite(_)) | None => {}
-        }
-        let (mailboxes, mut cx) = self.with_mailboxes();
-        mailboxes.on_durable(tag.prefix(), &mut cx);
-    }
-
-    fn remove_at(&mut self, mailbox: u32, prefix: TagPrefix) {
-        if let Some(relay) = self.mailboxes.attached_relay(mailbox) {
-            let ask = Ask::Plain(Request::Remove(vec![prefix]));
-            self.signals.push_back(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Nobody));
-        }
-    }
-
-    fn open_cell(&mut self, id: ContactId, index: u64, cell: &Cell) -> Result<(), PeerFault> {
-        let (contacts, mut cx) = self.with_contacts();
-        let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
-        let talk = contact.talk.as_mut().ok_or(PeerFault::Mismatch)?;
-        let bytes = talk.session.open(cell)?;
-        // From here on the session has moved: what can not be read is lost for good, and only its author is to blame.
-        let payload = Payload::decode(&bytes).unwrap_or_else(|_| {
-            cx.fault();
-            Payload::default()
-        });
-        let met = contact.card.meeting == Meeting::Greeting;
-        inbox::on_payload(contact, &payload, Some(index), &mut cx);
-        if payload.gift.is_some() || payload.gift_seen.is_some() {
-            let Self { resets, contacts, .. } = self;
-            let mut cx = context!(self);
-            if let Some(contact) = contacts.get_mut(&id) {
-                resets.on_payload(contact, &payload, &mut cx);
-            }
-        }
-        let (contacts, mut cx) = self.with_contacts();
-        let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
-        if met {
-            inbox::connected(contact, &mut cx);
-        }
-        let spoke = !payload.numbered.is_empty();
-        let Self { inbox, contacts, .. } = self;
-        let mut cx = context!(self);
-        if let Some(contact) = contacts.get_mut(&id) {
-            inbox.widen(contact, spoke, &mut cx);
-        }
-        Ok(())
-    }
-
-    /// The first cell of somebody who used an invitation.
-    fn greeted(&mut self, number: u64, cell: &Cell) -> Result<(), PeerFault> {
-        let greeted = self.invites.open(number, &self.setup.identity, cell)?;
-        let payload = Payload::decode(&greeted.payload)?;
-        let their = payload.mailboxes.clone().ok_or(PeerFault::Malformed)?;
-        let fingerprint = greeted.identity.fingerprint();
-        let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
-        let id = match known.map(|contact| (contact.id, contact.card.meeting)) {
-            // Both invited each other at once: the greeting of the lower fingerprint counts.
-            Some((_, Meeting::Greeting | Meeting::LookingUp))
-                if self.setup.identity.fingerprint() < fingerprint =>
-            {
-                return Ok(());
-            }
-            Some((_, Meeting::Connected)) => return Err(PeerFault::Replay),
-            Some((id, _)) => {
-                let (contacts, mut cx) = self.with_contacts();
-                if let Some(contact) = contacts.get_mut(&id) {
-                    if let Some(cell) = contact.out.cells.remove(&0) {
-                        cell.retire(id, 0, None, &mut cx);
-                    }
-                    cx.timers.cancel(Alarm::Meet(id));
-                    let name = core::mem::take(&mut contact.card.name);
-                    contact.card = Card::new(fingerprint, &greeted.secret, false);
-                    contact.card.name = name;
-                }
-                id
-            }
-            None if self.contacts.len() >= CONTACTS_MAX => return Err(PeerFault::Bound),
-            None => self.new_contact(Card::new(fingerprint, &greeted.secret, false)),
-        };
-        for tag in self.invites.tags(number).to_vec() {
-            self.inbox.forget(&tag);
-            if tag != cell.tag() {
-                // The other first-contact tags are of no use any more.
-                self.signals.push_back(Signal::Durable(tag.prefix()));
-            }
-        }
-        let Self { invites, setup, .. } = self;
-        let mut cx = context!(self);
-        invites.use_up(number, &setup.identity, &mut cx);
-        let (contacts, mut cx) = self.with_contacts();
-        let Some(contact) = contacts.get_mut(&id) else { return Ok(()) };
-        contact.card.identity = Some(greeted.identity);
-        let mut talk = Talk::new(greeted.session, their);
-        // A greeting grants the first tags of its sender.
-        talk.credit = TAGS_QUIET;
-        contact.talk = Some(talk);
-        inbox::on_payload(contact, &payload, None, &mut cx);
-        inbox::connected(contact, &mut cx);
-        cx.signal(Signal::TagsWanted(id));
-        self.inbox.expect_contact(contact_ref(&self.contacts, id)?, 0);
-        Ok(())
-    }
-}
-
-fn contact_ref(
-    contacts: &std::collections::BTreeMap<ContactId, Contact>,
-    id: ContactId,
-) -> Result<&Contact, PeerFault> {
-    contacts.get(&id).ok_or(PeerFault::Mismatch)
 }

@@ -203,7 +203,7 @@ impl Doors {
         state.link = Some(link);
         let hello = Hello::new(&state.door, local_key, remote_key);
         let relay = state.door.relay;
-        cx.paces.begin(link);
+        cx.paces.begin(link, state.door.addr.is_web());
         if self.salt == [0; 32] {
             cx.rng.fill_bytes(&mut self.salt);
         }

@@ -1,11 +1,11 @@
 //! The inbox: which tags are expected, and what an opened cell does to a conversation (DESIGN D4, P6).
 
 use super::api::{ContactId, Event, Meeting};
-use super::changes;
 use super::contact::{Contact, EARLY_MAX};
 use super::cx::{Alarm, Cx, Signal};
 use super::message::{Marks, StoredMessage};
 use super::outbox::{self, TAG_SPAN};
+use super::{changes, expiry, gaps, receipts};
 use crate::body::{Body, Content, Payload};
 use crate::core::{Key, Op, Space};
 use crate::ids::Tag;
@@ -137,11 +137,12 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     if let Some(seen) = payload.mailboxes_seen {
         talk.seen_mailboxes = talk.seen_mailboxes.max(seen);
     }
+    let before = gaps::shown_below(contact);
     let mut moved = false;
     if let Some(ack) = &payload.ack {
         moved |= outbox::on_ack(contact, ack, cx);
     }
-    let shown = take_numbered(contact, payload, cx);
+    let late = take_numbered(contact, payload, cx);
     let named = take_loose(contact, payload, &mut moved, cx);
     for report in &payload.reports {
         let mut seqs = report.from..report.from.saturating_add(report.count.min(REPORT_SPAN));
@@ -149,6 +150,8 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
             cx.signal(Signal::Reported(id, seq, report.relays.clone()));
         }
     }
+    gaps::look(contact, !payload.numbered.is_empty(), cx);
+    expiry::begin(contact, cx);
     if let Some(op) = contact.save_talk() {
         cx.write(op);
     }
@@ -159,7 +162,10 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     if !payload.numbered.is_empty() {
         cx.alarm_by(Alarm::Ack(id), ACK_MS);
     }
-    if let Some((from, to)) = shown {
+    let after = gaps::shown_below(contact);
+    if !contact.terms.blocked && (after > before || late.is_some()) {
+        let from = late.map_or(before, |(from, _)| from.min(before));
+        let to = late.map_or(after - 1, |(_, to)| to.max(after - 1));
         cx.notify(Event::Received { contact: id, from, to });
     }
     if moved {
@@ -169,9 +175,9 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     cx.alarm_by(Alarm::Pump(id), 0);
 }
 
-/// Stores new messages; returns the numbers that may be shown now.
+/// Stores new messages; returns the lowest and highest number of those that had been passed over as missing.
 fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> Option<(u64, u64)> {
-    let before = contact.talk.as_ref()?.receive_next;
+    let mut late: Option<(u64, u64)> = None;
     for (body, seq) in payload.numbered.iter().zip(payload.first_seq..) {
         let next = contact.talk.as_ref()?.receive_next;
         if seq < next || contact.early.contains_key(&seq) {
@@ -183,9 +189,7 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
             break;
         }
         // Messages that are still missing keep their places in the order of display, right before the one that came early.
-        let later =
-            contact.early.range(seq..).next().map(|(later, position)| position.saturating_sub(later - seq));
-        let position = later.unwrap_or_else(|| {
+        let position = gaps::place(contact, seq).unwrap_or_else(|| {
             let last = contact.early.last_key_value().map_or(next, |(last, _)| last + 1);
             let position = contact.position + (seq - last);
             contact.position = position + 1;
@@ -212,6 +216,10 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
         }
         cx.write(Op::Put(Key::of(Space::Received, contact.id.group(), seq), row.encode()));
         contact.early.insert(seq, position);
+        if contact.terms.passed_over.contains(seq) {
+            gaps::filled(contact, seq, cx);
+            late = Some(late.map_or((seq, seq), |(from, to)| (from.min(seq), to.max(seq))));
+        }
         let talk = contact.talk.as_mut()?;
         let before = contact.card.skipped.1;
         talk.skip_void(&mut contact.early, &mut contact.card.skipped.1);
@@ -225,8 +233,8 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
         // Even what was there already must be acknowledged again: the last acknowledgement may be lost.
         contact.talk.as_mut()?.owes = true;
     }
-    let after = contact.talk.as_ref()?.receive_next;
-    (after > before).then(|| (before, after - 1))
+    gaps::advance(contact);
+    late
 }
 
 fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &mut Cx<'_>) -> bool {
@@ -237,6 +245,13 @@ fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &m
                 contact.card.remote_name.clone_from(name);
                 named = true;
             }
+            Content::Typing
+                if receipts::is_typing_now(body.sent_ms, cx.now.wall_ms) && !contact.terms.blocked =>
+            {
+                cx.notify(Event::Typing(contact.id));
+            }
+            Content::ResendRequest(from, to) => gaps::on_request(contact, *from, *to, cx),
+            Content::Void(from, to) => gaps::on_void(contact, *from, *to, cx),
             Content::Read(upto) => {
                 if let Some(talk) = contact.talk.as_mut() {
                     if *upto >= talk.next_pack {

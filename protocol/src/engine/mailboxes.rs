@@ -19,6 +19,8 @@ use zeroize::Zeroizing;
 const FETCH_BYTES: u32 = 262_144;
 /// A cell that was announced and has not come by the pushing relay within this time is fetched, milliseconds (DESIGN D3).
 const NOTICE_MS: u64 = 1_000;
+/// The same where everything comes through web doors: to fetch too early would bring each cell twice through a narrow path.
+const NARROW_NOTICE_MS: u64 = 20_000;
 /// Removals are gathered for this time, milliseconds.
 const REMOVAL_MS: u64 = 30;
 /// The next mailbox is fetched this long after the one before, so that what both hold comes once, milliseconds.
@@ -339,8 +341,9 @@ impl Mailboxes {
             return;
         }
         if self.notices.len() < NOTICES_MAX {
-            self.notices.insert(prefix, (number, cx.now.mono));
-            cx.alarm_by(Alarm::Removals, NOTICE_MS);
+            let wait = if cx.paces.all_narrow() { NARROW_NOTICE_MS } else { NOTICE_MS };
+            self.notices.insert(prefix, (number, cx.now.mono.after_ms(wait)));
+            cx.alarm_by(Alarm::Removals, wait);
         } else if let Some(held) = self.boxes.get_mut(&number) {
             held.stale = true;
         }
@@ -365,7 +368,7 @@ impl Mailboxes {
                 }
             }
         }
-        let due = |at: Mono| cx.now.mono >= at.after_ms(NOTICE_MS);
+        let due = |at: Mono| cx.now.mono >= at;
         let overdue: Vec<_> =
             self.notices.iter().filter(|(_, (_, at))| due(*at)).map(|(p, (n, _))| (*p, *n)).collect();
         for (prefix, number) in overdue {

@@ -37,6 +37,8 @@ pub struct Marks {
     pub mine: Sign,
     /// The other person's sign.
     pub theirs: Sign,
+    /// It stands for so many messages that never came.
+    pub gap: u64,
 }
 
 impl Marks {
@@ -66,6 +68,9 @@ impl Marks {
                 map.raw(key, array(&[uint(sign.seq), bytes(sign.emoji.as_bytes())]));
             }
         }
+        if self.gap != 0 {
+            map.uint(5, self.gap);
+        }
         map.finish()
     }
 
@@ -84,6 +89,7 @@ impl Marks {
                 2 => out.deleted = field.uint()? == 1,
                 3 => out.mine = sign(field)?,
                 4 => out.theirs = sign(field)?,
+                5 => out.gap = field.uint()?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -175,6 +181,7 @@ mod tests {
             deleted: true,
             mine: Sign { seq: u64::MAX, emoji: emoji() },
             theirs: Sign { seq: 3, emoji: String::new() },
+            gap: u64::MAX,
         };
         for marks in [Marks::default(), Marks::hidden(), whole] {
             let message = StoredMessage {

@@ -4,12 +4,15 @@
 //! signals on until none is left.
 
 pub mod api;
+mod arrivals;
 mod canary;
 mod changes;
 mod contact;
 mod cx;
 mod dispatch;
 mod doors;
+mod expiry;
+mod gaps;
 pub mod group_api;
 mod group_dispatch;
 mod group_letters;
@@ -27,9 +30,11 @@ mod outbox;
 mod outcell;
 mod pace;
 mod questions;
+mod receipts;
 mod reform;
 mod resets;
 mod routes;
+mod safety;
 mod say;
 mod start;
 mod terms;

@@ -6,6 +6,7 @@ use super::cx::{Alarm, Cx, Signal};
 use super::message::Marks;
 use super::outcell::OutCell;
 use super::routes::RouteError;
+use super::{gaps, receipts};
 use crate::body::{Ack, Body, Content, MailboxDescriptor, Payload, Report};
 use crate::cell::{Cell, Class};
 use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
@@ -176,6 +177,7 @@ pub(crate) fn pump(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
 fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> bool {
     let ack = contact.ack();
     let id = contact.id;
+    let loose = [receipts::due(contact, cx.now.wall_ms), gaps::due(contact)].concat();
     let Some(talk) = contact.talk.as_mut() else { return false };
     let grant = talk.grant(mine.numbers);
     let mut payload = Payload {
@@ -185,7 +187,7 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
         mailboxes_seen: Some(talk.their.seq),
         first_seq: 0,
         numbered: Vec::new(),
-        loose: Vec::new(),
+        loose,
         reports: reports(&contact.out, cx.now.mono),
         gift_seen: mine.gift_seen,
         ..Payload::default()
@@ -238,6 +240,8 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
     if later {
         cx.alarm_in(Alarm::Ack(id), GIFT_WAIT_MS);
     }
+    receipts::told(contact, cx);
+    gaps::told(contact);
     start(contact, number, cell, payload.first_seq, count, cx);
     true
 }
@@ -286,7 +290,12 @@ pub(crate) fn start(
 }
 
 /// The class and the tag (counted within the class) for a payload that wants `wanted` bytes and needs at least `least`.
-fn choose(talk: &super::contact::Talk, wanted: usize, least: usize, texts: bool) -> Option<(Class, u64)> {
+pub(crate) fn choose(
+    talk: &super::contact::Talk,
+    wanted: usize,
+    least: usize,
+    texts: bool,
+) -> Option<(Class, u64)> {
     let best = Class::ALL.into_iter().find(|class| capacity(*class) >= wanted).unwrap_or(Class::L);
     let larger = Class::ALL.into_iter().filter(|class| *class > best);
     let smaller = Class::ALL.into_iter().rev().filter(|class| *class < best && capacity(*class) >= least);

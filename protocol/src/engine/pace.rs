@@ -20,6 +20,9 @@ const DOUBT_MS: u64 = 2_500;
 const DEATH_MS: u64 = 6_000;
 /// No path is waited for longer than this while it is silent, milliseconds.
 const SILENCE_MAX_MS: u64 = 120_000;
+/// A web door may carry some 10 KB at a time and rest for 20 s in between, where handshakes are counted; a path that is dead is noticed by
+/// the session below, which brings another carrier. So here only a door that forgot the link can be meant: doubt and death, milliseconds.
+const NARROW_MS: (u64, u64) = (25_000, 60_000);
 /// A relay that could not be reached over a link is tried over others first for this time, milliseconds.
 const NO_WAY_MS: u64 = 60_000;
 /// A relay beside a slow one is tried after this time at the earliest, milliseconds (DESIGN D3).
@@ -37,6 +40,8 @@ pub(crate) struct Stamp {
 
 #[derive(Debug, Default)]
 struct Pace {
+    /// Through a web door.
+    narrow: bool,
     sent: u64,
     /// The last sent byte that something will answer.
     awaited: u64,
@@ -60,9 +65,18 @@ pub(crate) struct Paces {
 }
 
 impl Paces {
-    /// A link is up.
-    pub(crate) fn begin(&mut self, link: LinkId) {
-        self.links.insert(link, Pace::default());
+    /// A link is up; `narrow` if through a web door.
+    pub(crate) fn begin(&mut self, link: LinkId, narrow: bool) {
+        self.links.insert(link, Pace { narrow, ..Pace::default() });
+    }
+
+    fn is_narrow(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|pace| pace.narrow)
+    }
+
+    /// Whether everything comes through web doors: bytes are dear there.
+    pub(crate) fn all_narrow(&self) -> bool {
+        !self.links.is_empty() && self.links.values().all(|pace| pace.narrow)
     }
 
     /// A frame of `bytes` bytes is being sent.
@@ -152,12 +166,14 @@ impl Paces {
 
     /// How long an answer may be missing before the door is asked whether it is there, milliseconds.
     pub(crate) fn doubt_ms(&self, link: LinkId) -> u64 {
-        DOUBT_MS + 2 * self.rtt_ms(link).min(SILENCE_MAX_MS)
+        let doubt = DOUBT_MS + 2 * self.rtt_ms(link).min(SILENCE_MAX_MS);
+        if self.is_narrow(link) { doubt.max(NARROW_MS.0) } else { doubt }
     }
 
     /// How long a link may be silent, with an answer outstanding, before it is dead, milliseconds.
     pub(crate) fn death_ms(&self, link: LinkId) -> u64 {
-        (DEATH_MS + 2 * self.rtt_ms(link) + 2 * self.drain_ms(Some(link), 0)).min(SILENCE_MAX_MS)
+        let death = (DEATH_MS + 2 * self.rtt_ms(link) + 2 * self.drain_ms(Some(link), 0)).min(SILENCE_MAX_MS);
+        if self.is_narrow(link) { death.max(NARROW_MS.1) } else { death }
     }
 
     /// How long any link may take to answer, milliseconds.
@@ -182,7 +198,7 @@ mod tests {
     /// A link that answered `count` requests of `bytes` bytes, each after `ms` milliseconds.
     fn measured(count: u64, bytes: usize, ms: u64) -> (Paces, Mono) {
         let (mut paces, mut now) = (Paces::default(), Mono(0));
-        paces.begin(LINK);
+        paces.begin(LINK, false);
         for _ in 0..count {
             paces.sent(LINK, bytes);
             let stamp = paces.await_answer(LINK, now);
@@ -219,7 +235,7 @@ mod tests {
     #[test]
     fn what_is_answered_vouches_for_all_that_was_sent_before_it() {
         let (mut paces, now) = (Paces::default(), Mono(0));
-        paces.begin(LINK);
+        paces.begin(LINK, false);
         paces.sent(LINK, 16_480);
         let first = paces.await_answer(LINK, now);
         paces.sent(LINK, 64);

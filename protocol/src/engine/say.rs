@@ -1,13 +1,14 @@
 //! What a person says: new bodies for a contact, checked before they are queued.
 
-use super::api::{ContactId, Meeting, Reply};
+use super::api::{ContactId, Reply};
 use super::cx::Alarm;
 use super::message::Marks;
-use super::{Engine, outbox};
+use super::{Engine, expiry, outbox, safety};
 use crate::body::{Body, Content};
 use crate::error::ErrorKind;
 use crate::ids::MessageId;
-use crate::limits::TEXT_BYTES_MAX;
+use crate::invite::Invitation;
+use crate::limits::{FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, MEDIA_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
 
 impl Engine {
     /// Queues a text.
@@ -19,6 +20,44 @@ impl Engine {
     ) -> Result<Reply, ErrorKind> {
         fits(&text)?;
         self.say(contact, Content::Text(text), forwarded)
+    }
+
+    /// Queues a small file.
+    pub(crate) fn say_file(
+        &mut self,
+        contact: ContactId,
+        (name, media): (String, String),
+        data: &[u8],
+        forwarded: bool,
+    ) -> Result<Reply, ErrorKind> {
+        if data.is_empty() || name.is_empty() {
+            return Err(ErrorKind::Empty);
+        }
+        if data.len() > FILE_BYTES_MAX || name.len() > FILE_NAME_BYTES_MAX || media.len() > MEDIA_BYTES_MAX {
+            return Err(ErrorKind::TooLong);
+        }
+        self.say(contact, Content::File { name, media, data: data.to_vec() }, forwarded)
+    }
+
+    /// Queues an invitation of somebody else.
+    pub(crate) fn introduce(
+        &mut self,
+        contact: ContactId,
+        name: String,
+        invitation: &str,
+    ) -> Result<Reply, ErrorKind> {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(ErrorKind::TooLong);
+        }
+        let invitation = Invitation::from_text(invitation)?;
+        if invitation.who == self.setup.identity.fingerprint() {
+            return Err(ErrorKind::InviteOwn);
+        }
+        self.say(
+            contact,
+            Content::Introduction { name, invitation: invitation.to_text(true).to_string() },
+            false,
+        )
     }
 
     /// Queues a text that answers a message which is here.
@@ -37,11 +76,11 @@ impl Engine {
     fn say(&mut self, id: ContactId, content: Content, forwarded: bool) -> Result<Reply, ErrorKind> {
         let (contacts, mut cx) = self.with_contacts();
         let contact = contacts.get_mut(&id).ok_or(ErrorKind::NoSuchContact)?;
-        if let Meeting::Failed(why) = contact.card.meeting {
-            return Err(why);
-        }
-        let body = Body { forwarded, ..Body::new(cx.now.wall_ms, content) };
+        safety::may_send(contact)?;
+        let expires_s = contact.terms.timer_s;
+        let body = Body { forwarded, expires_s, ..Body::new(cx.now.wall_ms, content) };
         let seq = outbox::queue(contact, body, Marks::default(), &mut cx);
+        expiry::note(contact, (true, seq), expires_s, &mut cx);
         // Texts that come in the same turn leave together.
         cx.alarm_by(Alarm::Pump(id), 0);
         Ok(Reply::Queued { id: contact.card.message_id(true, seq), seq })

@@ -4,7 +4,7 @@ use super::api::{ContactId, Event, StoredMessage};
 use super::contact::{Card, Contact, Talk};
 use super::cx::Signal;
 use super::terms::Terms;
-use super::{Engine, changes, outbox};
+use super::{Engine, changes, expiry, gaps, outbox, receipts};
 use crate::core::{Key, LoadId, Range, Space, Value};
 use std::collections::BTreeMap;
 
@@ -53,6 +53,7 @@ impl Engine {
             Space::Terms,
             Space::Change,
             Space::Reset,
+            Space::Expiry,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -101,6 +102,10 @@ impl Engine {
                 if let Some(contact) = self.contacts.get_mut(&id) {
                     for (key, value) in rows {
                         let position = note_position(contact, value);
+                        if StoredMessage::decode(value).is_some_and(|row| row.marks.gap > 0) {
+                            // A line that stands for missing messages is none of them.
+                            continue;
+                        }
                         contact.early.insert(key.seq, position);
                     }
                 }
@@ -181,6 +186,14 @@ impl Engine {
                     _ => self.faults += 1,
                 }
             }
+            Space::Expiry => {
+                let id = outbox::contact_of(&key.group);
+                let (contacts, mut cx) = self.with_contacts();
+                match contacts.get_mut(&id) {
+                    Some(contact) => expiry::restore(contact, key.seq, value, &mut cx),
+                    None => cx.fault(),
+                }
+            }
             Space::Change => {
                 let id = outbox::contact_of(&key.group);
                 let (contacts, mut cx) = self.with_contacts();
@@ -219,7 +232,11 @@ impl Engine {
             let (contacts, mut cx) = self.with_contacts();
             if let Some(contact) = contacts.get_mut(&id) {
                 super::meeting::on_network(contact, &mut cx);
+                gaps::advance(contact);
                 changes::resume(contact, &mut cx);
+                gaps::look(contact, false, &mut cx);
+                expiry::resume(contact, &mut cx);
+                receipts::on_seen(contact, &mut cx);
                 if contact.talk.as_ref().is_some_and(|talk| talk.owes) {
                     cx.alarm_by(super::cx::Alarm::Ack(id), 20);
                 }

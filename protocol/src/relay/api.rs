@@ -1,7 +1,9 @@
 //! What the shell may ask of a relay's core, and what it is told.
 
+use super::limits::RelayLimits;
 use crate::descriptor::{Descriptor, Door, RelayAddr, SlotKey};
 use crate::ids::{RelayId, SlotId};
+use crate::rpc::Refusal;
 use zeroize::Zeroizing;
 
 /// What a relay starts from.
@@ -36,6 +38,21 @@ pub enum RelayCommand {
     Slots,
     /// [`RelayReply::Status`].
     Status,
+    /// Other bounds from now on; what is held beyond them stays until it is taken or expires.
+    SetLimits(RelayLimits),
+    /// What the machine can not give at the moment.
+    Pressure(Pressure),
+    /// Takes nothing new, hands out what is held, and says so in the descriptor; or ends that. Survives a restart.
+    Drain(bool),
+}
+
+/// What a relay can not give at the moment; it refuses instead of promising.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pressure {
+    /// The disk is nearly full: nothing new is stored.
+    pub storage: bool,
+    /// The byte budget is nearly used up: nothing is forwarded for others and nobody new gets a mailbox.
+    pub traffic: bool,
 }
 
 /// The answer to a relay command.
@@ -74,6 +91,18 @@ pub struct RelayStatus {
     pub forwarded: u64,
     /// Requests refused.
     pub refused: u64,
+    /// Requests refused, by the number of [`Refusal`].
+    pub refused_by: [u64; Refusal::COUNT],
+    /// Tunnels that were not opened or were closed because their slot's budget or the relay's was used up.
+    pub busy: u64,
+    /// Slots made here and guest slots.
+    pub slots: u32,
+    /// Bundle objects held.
+    pub objects: u32,
+    /// Nothing new is taken ([`RelayCommand::Drain`]).
+    pub draining: bool,
+    /// What it can not give at the moment.
+    pub pressure: Pressure,
     /// Input that broke the rules.
     pub faults: u64,
 }

@@ -125,8 +125,27 @@ impl Cx {
     }
 
     pub(super) fn refuse(&mut self, end: EndId, number: u32, refusal: Refusal) {
-        self.counts.refused += 1;
+        self.count_refused(refusal);
         self.answer(end, number, &Reply::Refused(refusal));
+    }
+
+    pub(super) fn count_refused(&mut self, refusal: Refusal) {
+        self.counts.refused += 1;
+        if let Some(count) = self.counts.refused_by.get_mut(refusal as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Whether nothing new is stored at the moment.
+    pub(super) const fn takes_nothing(&self) -> bool {
+        self.counts.draining || self.counts.pressure.storage
+    }
+
+    /// Whether so much is held that `percent` of what may be held is reached.
+    pub(super) const fn is_filled(&self, percent: u64) -> bool {
+        let (counts, limits) = (&self.counts, &self.limits);
+        counts.cells.saturating_mul(100) >= limits.cells.saturating_mul(percent)
+            || counts.cell_bytes.saturating_mul(100) >= limits.cell_bytes.saturating_mul(percent)
     }
 
     /// Sends what does not end a request.

@@ -41,6 +41,7 @@ impl RelayCore {
             Kind::Open => return self.on_leaf_open(link, slot, frame),
             Kind::Data | Kind::Close => {
                 if !self.slots.charge(slot, frame.payload.len() + HEADER_BYTES, &self.cx) {
+                    self.cx.counts.busy += 1;
                     self.cut(link, tunnel, CloseCode::Busy);
                 } else if let Some(end) = self.ends.at(link, tunnel) {
                     if frame.kind == Kind::Data {
@@ -83,7 +84,9 @@ impl RelayCore {
         let open = self.ends.on_link(link).len() + self.forward.of_leaf(link);
         let within = self.slots.charge_open(slot, &self.cx)
             && self.slots.charge(slot, frame.payload.len() + HEADER_BYTES, &self.cx);
-        if open >= TUNNELS_PER_LINK || !within {
+        let foreign_and_short = self.cx.counts.pressure.traffic && relay != self.onion.id;
+        if open >= TUNNELS_PER_LINK || !within || foreign_and_short {
+            self.cx.counts.busy += 1;
             self.cx.close(link, frame.tunnel, CloseCode::Busy);
         } else if relay == self.onion.id {
             self.terminate(link, frame.tunnel, noise);

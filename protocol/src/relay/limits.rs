@@ -21,6 +21,10 @@ pub struct RelayLimits {
     pub slot_bytes_per_day: u64,
     /// Tunnels one slot may open in a minute.
     pub slot_opens_per_minute: u32,
+    /// Links of all kinds at once; each costs about 300 bytes here and far more in the transport.
+    pub links: usize,
+    /// Percent of `cells` or `cell_bytes` from which new cells are kept for 14 days instead of 30; what was confirmed before stays.
+    pub soft_percent: u8,
     /// Links one slot may hold at once: a slot may be shared by several people. The oldest are ended first.
     pub slot_links: usize,
 }
@@ -37,6 +41,8 @@ impl Default for RelayLimits {
             tags_in_memory: 1_000_000,
             slot_bytes_per_day: 16 << 30,
             slot_opens_per_minute: 2_400,
+            links: 4_096,
+            soft_percent: 80,
             slot_links: 256,
         }
     }
@@ -50,8 +56,6 @@ pub(super) const SWEEP_MS: u64 = 60_000;
 pub(super) const LEAF_SILENT_MS: u64 = 30 * 60_000;
 /// A mesh link that is silent this long is gone: relays send a heartbeat each round of upkeep.
 pub(super) const MESH_SILENT_MS: u64 = 200_000;
-/// Links of all kinds at once.
-pub(super) const LINKS_MAX: usize = 4_096;
 /// Breaches of the protocol after which a link is ended.
 pub(super) const FAULTS_MAX: u32 = 32;
 /// Tunnels over one mesh link, both directions together.
@@ -102,5 +106,9 @@ pub(super) const REAPED_PER_SWEEP: usize = 16;
 pub(super) const OBJECT_BYTES_MAX: usize = 3_072;
 /// Owners of objects under one locator (DESIGN P4).
 pub(super) const OWNERS_PER_LOCATOR: usize = 4;
+/// Seconds a cell is kept by a relay that is nearly full: the least that senders count on (DESIGN D1).
+pub(super) const CELL_TTL_LEAST_S: u64 = 14 * 86_400;
+/// Percent of what may be held from which no new mailboxes are made.
+pub(super) const MAILBOX_PERCENT: u64 = 95;
 /// Longest life of objects and guest slots, seconds.
 pub(super) const GUEST_TTL_S: u64 = crate::limits::INVITE_TTL_S;

@@ -1,8 +1,7 @@
 //! Links: who is at the other end, how long they may take to say so, and how often they broke the rules.
 
 use super::limits::{
-    DEADLINE_MS, DESCRIPTORS_PER_SWEEP, DIRECTORY_ASK_MS, FAULTS_MAX, LEAF_SILENT_MS, LINKS_MAX,
-    MESH_SILENT_MS,
+    DEADLINE_MS, DESCRIPTORS_PER_SWEEP, DIRECTORY_ASK_MS, FAULTS_MAX, LEAF_SILENT_MS, MESH_SILENT_MS,
 };
 use crate::core::{LinkId, LinkInfo, Mono};
 use crate::ids::{RelayId, SlotId};
@@ -44,13 +43,13 @@ pub(super) struct Links {
 
 impl Links {
     /// A link came up; false if there are too many.
-    pub(super) fn up(&mut self, link: LinkId, info: LinkInfo, now: Mono) -> bool {
+    pub(super) fn up(&mut self, link: LinkId, info: LinkInfo, now: Mono, links_max: usize) -> bool {
         let role = match info {
             LinkInfo::Leaf { .. } => Role::NewLeaf,
             LinkInfo::Mesh { .. } => Role::NewMesh,
             LinkInfo::Door { .. } => return false,
         };
-        if self.links.len() >= LINKS_MAX || self.links.contains_key(&link) {
+        if self.links.len() >= links_max || self.links.contains_key(&link) {
             return false;
         }
         let fresh = Link { info, role, up: now, heard: now, faults: 0, descriptors: 0, asked: None };

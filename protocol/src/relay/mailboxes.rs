@@ -6,8 +6,8 @@
 use super::cx::{Cx, Purpose};
 use super::ends::EndId;
 use super::limits::{
-    ATTACHED_MAX, FETCH_BYTES_MAX, FETCHES_MAX, REQUESTS_WAITING_BYTES, REQUESTS_WAITING_MAX, SEQ_RESERVE,
-    TAGS_IDLE_MS,
+    ATTACHED_MAX, CELL_TTL_LEAST_S, FETCH_BYTES_MAX, FETCHES_MAX, REQUESTS_WAITING_BYTES,
+    REQUESTS_WAITING_MAX, SEQ_RESERVE, TAGS_IDLE_MS,
 };
 use super::tag_pages::{self, TagPages};
 use crate::cell::{Cell, Class};
@@ -408,7 +408,10 @@ fn deposit(
         mailbox.reserved = seq.saturating_add(SEQ_RESERVE);
         mailbox.write(id, cx);
     }
-    let expiry_s = cx.now_s().saturating_add(CELL_TTL_S);
+    // Nearly full, it grants less; what it has confirmed already is kept as long as was said.
+    let granted_s =
+        if cx.is_filled(u64::from(cx.limits.soft_percent)) { CELL_TTL_LEAST_S } else { CELL_TTL_S };
+    let expiry_s = cx.now_s().saturating_add(granted_s);
     mailbox.hold(seq, CellIndex { prefix: prefix.0, hash: hash.0, class: class as u8, expiry_s }, cx);
     by_prefix.insert(prefix, seq);
     cx.counts.deposits += 1;

@@ -182,19 +182,36 @@ impl RelayCore {
                 Ok(RelayReply::Done)
             }
             RelayCommand::Slots => Ok(RelayReply::Slots(self.slots.made_here())),
+            RelayCommand::SetLimits(limits) => {
+                self.cx.limits = limits;
+                Ok(RelayReply::Done)
+            }
+            RelayCommand::Pressure(pressure) => {
+                self.cx.counts.pressure = pressure;
+                Ok(RelayReply::Done)
+            }
+            RelayCommand::Drain(on) => {
+                if self.onion.set_draining(on, &mut self.cx) {
+                    self.cx.counts.draining = on;
+                    self.onion.announce(&mut self.cx);
+                }
+                Ok(RelayReply::Done)
+            }
             RelayCommand::Status => Ok(RelayReply::Status(RelayStatus {
                 leaves: self.links.leaves_len() as u32,
                 mesh_links: self.links.mesh().len() as u32,
                 relays_known: self.directory.len() as u32,
                 tunnels: (self.ends.len() + self.forward.len()) as u32,
                 mailboxes: self.mailboxes.boxes.len() as u64,
+                slots: self.slots.len() as u32,
+                objects: self.objects.len() as u32,
                 ..self.cx.counts
             })),
         }
     }
 
     fn on_link_up(&mut self, link: LinkId, info: LinkInfo) {
-        if !self.links.up(link, info, self.cx.now.mono) {
+        if !self.links.up(link, info, self.cx.now.mono, self.cx.limits.links) {
             self.cx.fx.at_once(Output::Disconnect(link, Reason::Idle));
         } else if let LinkInfo::Mesh { .. } = info {
             self.send_own(link, Kind::Welcome);

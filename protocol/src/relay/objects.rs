@@ -47,6 +47,10 @@ pub(super) const fn index_range(limit: usize) -> Range {
 }
 
 impl Objects {
+    pub(super) fn len(&self) -> usize {
+        self.by_expiry.len()
+    }
+
     /// Index record: `locator 32 | owner 32 | seq 8 | expiry 8 | hash 16`.
     fn encode(locator: &Locator, entry: &Entry) -> Vec<u8> {
         let mut out = locator.0.to_vec();

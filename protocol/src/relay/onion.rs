@@ -4,14 +4,16 @@ use super::api::{RelayEvent, RelaySetup};
 use super::cx::Cx;
 use super::limits::WEEK_S;
 use crate::cbor::Extra;
-use crate::core::{Key, Space, Value};
-use crate::descriptor::Descriptor;
+use crate::core::{Key, Op, Space, Value};
+use crate::descriptor::{Descriptor, flags};
 use crate::ids::RelayId;
 use crate::tunnel::onion_public;
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
 const RECORD: Key = Key::single(Space::RelayMeta, 1);
+/// Exists while the relay takes nothing new.
+const DRAINING: Key = Key::single(Space::RelayMeta, 2);
 const VERSION: u8 = 0;
 
 pub(super) struct Onion {
@@ -26,17 +28,42 @@ pub(super) struct Onion {
     signed: Vec<u8>,
     key: SigningKey,
     setup: RelaySetup,
+    draining: bool,
 }
 
 impl Onion {
     pub(super) fn new(setup: RelaySetup) -> Self {
         let key = SigningKey::from_bytes(&setup.static_seed);
         let id = RelayId::of(&key.verifying_key().to_bytes());
-        Self { id, secrets: Vec::new(), made_s: 0, seq: 0, signed: Vec::new(), key, setup }
+        Self { id, secrets: Vec::new(), made_s: 0, seq: 0, signed: Vec::new(), key, setup, draining: false }
     }
 
     pub(super) const fn setup(&self) -> &RelaySetup {
         &self.setup
+    }
+
+    /// What it says it is good for.
+    pub(super) const fn flags(&self) -> u64 {
+        let all = self.setup.flags;
+        if self.draining { all & !(flags::MAILBOX | flags::OPEN) } else { all }
+    }
+
+    pub(super) const fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Begins or ends to drain; false if nothing changes.
+    pub(super) fn set_draining(&mut self, on: bool, cx: &mut Cx) -> bool {
+        if self.draining == on {
+            return false;
+        }
+        self.draining = on;
+        if on {
+            cx.put(DRAINING, vec![VERSION]);
+        } else {
+            cx.fx.write(Op::Remove(DRAINING));
+        }
+        true
     }
 
     pub(super) fn secrets(&self) -> &[Zeroizing<[u8; 32]>] {
@@ -58,6 +85,7 @@ impl Onion {
 
     /// `version 1 | made 8 | descriptor seq 8 | secrets 32 each`.
     pub(super) fn restore(&mut self, rows: &[(Key, Value)]) {
+        self.draining = rows.iter().any(|(key, _)| *key == DRAINING);
         let Some((_, value)) = rows.iter().find(|(key, _)| *key == RECORD) else { return };
         let Some(([VERSION], rest)) = value.split_first_chunk() else { return };
         let Some((made, rest)) = rest.split_first_chunk() else { return };
@@ -90,7 +118,7 @@ impl Onion {
             onion_keys: self.secrets.iter().map(|secret| onion_public(secret)).collect(),
             door: self.setup.door.clone(),
             mesh: self.setup.mesh.clone(),
-            flags: self.setup.flags,
+            flags: self.flags(),
             seq: self.seq,
             family: self.setup.family,
             extra: Extra::new(),

@@ -4,6 +4,7 @@ use super::RelayCore;
 use super::cx::Purpose;
 use super::ends::EndId;
 use super::grants::Claim;
+use super::limits::MAILBOX_PERCENT;
 use super::links::Role;
 use super::mailboxes::Work;
 use super::objects::Objects;
@@ -50,12 +51,15 @@ impl RelayCore {
             _ => return self.breach(end, CloseCode::Protocol),
         };
         if !self.ends.begin(end) {
-            self.cx.counts.refused += 1;
+            self.cx.count_refused(Refusal::Busy);
             return self.cx.tell(end, number, &Reply::Refused(Refusal::Busy));
         }
         let attached = self.ends.get(end).and_then(|end| end.mailbox);
         let cx = &mut self.cx;
         match (request, attached) {
+            (Request::Deposit { .. } | Request::Register(_) | Request::Put(_), _) if cx.takes_nothing() => {
+                cx.refuse(end, number, Refusal::Full);
+            }
             (Request::Deposit { mailbox, cell }, _) => {
                 self.mailboxes.ask(mailbox, end, number, Work::Deposit(cell), cx);
             }
@@ -101,10 +105,12 @@ impl RelayCore {
     ) -> Result<Reply, Refusal> {
         let hash = self.ends.hash(end).ok_or(Refusal::NotAttached)?;
         RemoteSignKey(*key).verify(ATTACH_LABEL, &hash, signature).map_err(|_| Refusal::NotAttached)?;
-        let keeps = self.onion.setup().flags & flags::MAILBOX != 0;
+        let keeps = self.onion.flags() & flags::MAILBOX != 0;
+        let short = self.cx.counts.pressure.traffic || self.cx.is_filled(MAILBOX_PERCENT);
         let (origin, now) = (self.origin(end), self.cx.now.mono);
         let make = || match keeps {
             false => Err(Refusal::NoMailboxes),
+            true if short => Err(Refusal::Full),
             true if self.grants.claim(origin, Claim::Mailbox, now) => Ok(()),
             true => Err(Refusal::Busy),
         };

@@ -119,6 +119,10 @@ impl Slots {
         Some((id, secret))
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Slots made here.
     pub(super) fn made_here(&self) -> Vec<SlotId> {
         self.slots.iter().filter(|(_, slot)| slot.parent.is_none()).map(|(id, _)| *id).collect()

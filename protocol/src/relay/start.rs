@@ -32,7 +32,10 @@ impl RelayCore {
     /// A part of the stored state is there.
     pub(super) fn on_restored(&mut self, purpose: Purpose, rows: Vec<(Key, Value)>) {
         match purpose {
-            Purpose::Meta => self.onion.restore(&rows),
+            Purpose::Meta => {
+                self.onion.restore(&rows);
+                self.cx.counts.draining = self.onion.is_draining();
+            }
             Purpose::Slots => self.slots.restore(&rows),
             Purpose::Descriptors => self.directory.restore(rows, &mut self.cx),
             Purpose::Objects => self.objects.restore(&rows),

@@ -357,7 +357,11 @@ async fn on_event(shared: &Arc<Shared>, event: Event) {
                 check_promise(shared, contact, id).await;
             }
         }
-        Event::Network { .. } | Event::Contact(_) | Event::Changed { .. } | Event::Group(_) => {}
+        Event::Network { .. }
+        | Event::Contact(_)
+        | Event::Changed { .. }
+        | Event::Typing(_)
+        | Event::Group(_) => {}
     }
 }
 

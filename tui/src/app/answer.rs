@@ -283,6 +283,8 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             model.drafts.clear();
             model.overlays.clear();
         }
+        // Shown only by front ends that follow what happens this moment.
+        Event::Typing { .. } => {}
         Event::Changed { contact, id } => {
             if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
                 commands.push(Command::Call(Request::Message { id }, Purpose::Changed));

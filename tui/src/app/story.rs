@@ -34,6 +34,7 @@ pub(crate) fn contact(number: u32, name: &str, unread: u64, meeting: Meeting) ->
         fingerprint: "ab".repeat(16),
         verified: number == 1,
         unread,
+        ..Contact::default()
     }
 }
 

@@ -104,7 +104,10 @@ Returns at once. The two devices then meet by themselves; `karvon contacts` show
     #[command(after_help = "Examples:
   karvon contacts
   karvon contacts list --json
-  karvon contacts rename Ali 'Ali from work'")]
+  karvon contacts rename Ali 'Ali from work'
+  karvon contacts receipts Ali on           Ali may know what you read
+  karvon contacts timer Ali 7d              new messages of both disappear a week after they were seen
+  karvon contacts block Ali")]
     Contacts {
         /// What to do; nothing lists
         #[command(subcommand)]
@@ -113,6 +116,7 @@ Returns at once. The two devices then meet by themselves; `karvon contacts` show
     /// Sends a text
     #[command(after_help = "Examples:
   karvon send Ali 'Salom!'                            done as soon as it is safe on this device
+  karvon send Ali --file photo.jpg                    place, device and owner are removed from pictures
   karvon send Ali - < letter.txt                      the text comes from standard input
   karvon send Ali 'On my way' --wait delivered --timeout 2m
   seq 1 100 | karvon send Ali --batch --json          one message per line
@@ -125,6 +129,26 @@ A name may be shortened as long as it is unique. A time-out (exit code 10) loses
 
 The id is what `karvon read --json` calls \"id\".")]
     Reply(Reply),
+    /// Saves the file that came with a message
+    #[command(after_help = "Examples:
+  karvon save 0123456789abcdef0123456789abcdef
+  karvon save 0123456789abcdef0123456789abcdef --to Downloads
+
+Nothing is ever opened or run, and no file that is there is written over.")]
+    Save(Save),
+    /// Compares keys with a contact
+    #[command(after_help = "Examples:
+  karvon verify Ali                   shows the number: compare it face to face or by a call
+  karvon verify Ali --same            you compared it, and it was the same
+  karvon verify Ali --number '12345 67890 …'
+  karvon verify Ali --undo")]
+    Verify(Verify),
+    /// Passes on an invitation, so that two of your contacts can meet
+    #[command(after_help = "Examples:
+  karvon introduce Bob --name Vali --stdin < invitation-of-vali.txt
+
+Vali makes the invitation for this. Bob adds Vali with `karvon add --message ID`.")]
+    Introduce(Introduce),
     /// Puts a sign on a message
     #[command(after_help = "Examples:
   karvon react 0123456789abcdef0123456789abcdef 👍
@@ -296,6 +320,9 @@ pub struct Add {
     /// Reads the invitation from standard input
     #[arg(long)]
     pub stdin: bool,
+    /// Takes the invitation from a message that introduces somebody
+    #[arg(long, value_name = "ID", conflicts_with = "stdin")]
+    pub message: Option<String>,
     /// What you call this person; otherwise the name they gave
     #[arg(long)]
     pub name: Option<String>,
@@ -313,6 +340,52 @@ pub enum Contacts {
         /// New name
         name: String,
     },
+    /// Whether somebody may know what you read
+    Receipts {
+        /// Name, or its beginning
+        who: String,
+        /// on or off
+        what: OnOff,
+    },
+    /// Whether somebody may know when you type
+    Typing {
+        /// Name, or its beginning
+        who: String,
+        /// on or off
+        what: OnOff,
+    },
+    /// After what time new messages disappear on both devices
+    Timer {
+        /// Name, or its beginning
+        who: String,
+        /// For example 30s, 5m, 12h or 7d; off keeps messages
+        #[arg(value_parser = timer)]
+        time: u64,
+    },
+    /// Shows and sends nothing any more; the other person is not told
+    Block {
+        /// Name, or its beginning
+        who: String,
+    },
+    /// Takes a block back
+    Unblock {
+        /// Name, or its beginning
+        who: String,
+    },
+    /// Accepts the new keys of somebody whose keys changed
+    AcceptKeys {
+        /// Name, or its beginning
+        who: String,
+    },
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnOff {
+    /// Yes
+    On,
+    /// No
+    Off,
 }
 
 /// `group …`
@@ -405,8 +478,11 @@ pub struct Send {
     /// Name of the contact or group, or its beginning
     pub who: String,
     /// The text; - reads it from standard input
-    #[arg(required_unless_present = "batch", allow_hyphen_values = true)]
+    #[arg(required_unless_present_any = ["batch", "file"], allow_hyphen_values = true)]
     pub text: Option<String>,
+    /// Sends a small file; a text beside it follows as a message of its own
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub file: Option<PathBuf>,
     /// Sends each line of standard input as a message of its own
     #[arg(long)]
     pub batch: bool,
@@ -437,6 +513,45 @@ pub struct Reply {
     /// The text; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     pub text: String,
+}
+
+/// Arguments of `save`.
+#[derive(Debug, Args)]
+pub struct Save {
+    /// Id of the message, 32 hexadecimal digits
+    pub id: String,
+    /// Folder to save it in [default: this one]
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Name of the contact, or its beginning
+    pub who: String,
+    /// The number that the other person reads out, or the text of their QR code
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["same", "undo"])]
+    pub number: Option<String>,
+    /// You compared the numbers, and they were the same
+    #[arg(long, conflicts_with = "undo")]
+    pub same: bool,
+    /// Not verified any more
+    #[arg(long)]
+    pub undo: bool,
+}
+
+/// Arguments of `introduce`.
+#[derive(Debug, Args)]
+pub struct Introduce {
+    /// Who gets the invitation: name of the contact, or its beginning
+    pub who: String,
+    /// What you call the person whose invitation it is
+    #[arg(long)]
+    pub name: String,
+    /// Reads the invitation from standard input
+    #[arg(long)]
+    pub stdin: bool,
 }
 
 /// Arguments of `react`.
@@ -577,6 +692,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     ms.filter(|ms| *ms <= 365 * 86_400_000).map(Duration::from_millis).ok_or_else(wrong)
 }
 
+/// `off`, or a time in days as well, in seconds.
+fn timer(text: &str) -> Result<u64, String> {
+    if text == "off" {
+        return Ok(0);
+    }
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+    let seconds = match days {
+        Some(days) => days.checked_mul(86_400),
+        None => duration(text).ok().map(|time| time.as_secs()),
+    };
+    seconds
+        .filter(|seconds| (5..=365 * 86_400).contains(seconds))
+        .ok_or_else(|| "write off, or a time from 5s to 365d".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -637,6 +767,16 @@ mod tests {
         }
         assert!(Cli::try_parse_from(["karvon", "send", "Bob"]).is_err());
         assert!(Cli::try_parse_from(["karvon", "send", "Bob", "x", "--wait", "read"]).is_err());
+    }
+
+    #[test]
+    fn a_timer_may_be_days_and_is_never_too_short_to_read() {
+        for (text, seconds) in [("off", 0), ("5s", 5), ("2m", 120), ("7d", 604_800), ("365d", 31_536_000)] {
+            assert_eq!(timer(text), Ok(seconds), "{text}");
+        }
+        for text in ["", "0s", "4s", "d", "366d", "-1d", "99999999999999999999d", "900ms"] {
+            assert!(timer(text).is_err(), "{text}");
+        }
     }
 
     #[test]

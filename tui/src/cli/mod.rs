@@ -16,11 +16,13 @@ pub mod out;
 mod people;
 mod read;
 pub mod resolve;
+mod save;
 mod send;
 pub mod session;
 pub(crate) mod settings;
 mod show;
 mod talk;
+mod verify;
 
 use args::{Cli, Command};
 use clap::Parser as _;
@@ -101,6 +103,9 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Contacts { what }) => Box::pin(people::contacts(&session, what)).await,
         Some(Command::Send(send)) => Box::pin(send::send(&session, send)).await,
         Some(Command::Reply(reply)) => Box::pin(talk::reply(&session, reply)).await,
+        Some(Command::Save(save)) => Box::pin(save::save(&session, &save)).await,
+        Some(Command::Verify(verify)) => Box::pin(verify::verify(&session, &verify)).await,
+        Some(Command::Introduce(introduce)) => Box::pin(people::introduce(&session, &introduce)).await,
         Some(Command::React(react)) => Box::pin(talk::react(&session, react)).await,
         Some(Command::Edit(edit)) => Box::pin(talk::edit(&session, edit)).await,
         Some(Command::Delete { id }) => Box::pin(talk::delete(&session, &id)).await,

@@ -1,12 +1,13 @@
 //! `invite`, `add` and `contacts`: how people find one another.
 
-use super::args::{Add, Contacts, Invite};
+use super::args::{Add, Contacts, Introduce, Invite, OnOff};
 use super::ask;
 use super::failure::Failure;
 use super::resolve::{label, resolve};
 use super::session::{Session, contacts as all_contacts, unexpected};
+use super::talk::{message_id, queue};
 use crate::text::one_line;
-use karvon_node::api::{Contact, Meeting, Request, Response};
+use karvon_node::api::{Contact, Meeting, Request, Response, Setting};
 use serde::Serialize;
 use std::io::IsTerminal as _;
 use zeroize::Zeroizing;
@@ -59,6 +60,12 @@ fn qr(text: &str) -> Result<String, Failure> {
 /// # Errors
 /// The node's; `usage` if there is nobody to ask for the invitation.
 pub(super) async fn add(session: &Session<'_>, args: Add) -> Result<(), Failure> {
+    if let Some(id) = &args.message {
+        let id = message_id(id)?;
+        let name = args.name.unwrap_or_default();
+        return added(session, async || Ok(Request::AddIntroduced { id: id.clone(), name: name.clone() }))
+            .await;
+    }
     let invitation = if args.stdin {
         ask::stdin()?
     } else if ask::can_ask() {
@@ -71,10 +78,19 @@ pub(super) async fn add(session: &Session<'_>, args: Add) -> Result<(), Failure>
         return Err(Failure::usage("there is no invitation on standard input"));
     }
     let name = args.name.unwrap_or_default();
+    added(session, async || Ok(Request::Add { invitation: invitation.to_string(), name: name.clone() })).await
+}
+
+/// Adds somebody and shows how far the meeting is.
+async fn added(
+    session: &Session<'_>,
+    request: impl AsyncFn() -> Result<Request, Failure>,
+) -> Result<(), Failure> {
     let contact = session
         .with_node(async |client| {
-            let request = Request::Add { invitation: invitation.to_string(), name: name.clone() };
-            let Response::Added { contact } = client.call(request).await? else { return Err(unexpected()) };
+            let Response::Added { contact } = client.call(request().await?).await? else {
+                return Err(unexpected());
+            };
             all_contacts(&client)
                 .await?
                 .into_iter()
@@ -83,6 +99,42 @@ pub(super) async fn add(session: &Session<'_>, args: Add) -> Result<(), Failure>
         })
         .await?;
     session.out.result(&contact, || format!("added {}: {}", label(&contact), meeting(&contact.meeting)))
+}
+
+/// Passes an invitation on.
+///
+/// # Errors
+/// The node's; `usage` if there is no invitation.
+pub(super) async fn introduce(session: &Session<'_>, args: &Introduce) -> Result<(), Failure> {
+    let invitation = if args.stdin {
+        ask::stdin()?
+    } else if ask::can_ask() {
+        ask::line("Paste the invitation:")?
+    } else {
+        return Err(Failure::usage("give the invitation on standard input, with --stdin: it is a secret"));
+    };
+    let invitation = Zeroizing::new(invitation.trim().to_owned());
+    queue(session, async |client| {
+        let contact = resolve(&all_contacts(client).await?, &args.who)?.contact;
+        Ok(Request::Introduce { contact, name: args.name.clone(), invitation: invitation.to_string() })
+    })
+    .await
+}
+
+/// Changes what holds for one contact, and shows it.
+async fn set(session: &Session<'_>, who: &str, setting: Setting) -> Result<(), Failure> {
+    let contact = session
+        .with_node(async |client| {
+            let contact = resolve(&all_contacts(&client).await?, who)?.contact;
+            client.call(Request::Set { contact, setting }).await?;
+            all_contacts(&client)
+                .await?
+                .into_iter()
+                .find(|known| known.contact == contact)
+                .ok_or_else(unexpected)
+        })
+        .await?;
+    session.out.result(&contact, || for_people(&contact))
 }
 
 /// Lists or renames contacts.
@@ -98,6 +150,12 @@ pub(super) async fn contacts(session: &Session<'_>, what: Option<Contacts>) -> R
             }
             all.iter().try_for_each(|contact| session.out.result(contact, || for_people(contact)))
         }
+        Contacts::Receipts { who, what } => set(session, &who, Setting::Receipts(what == OnOff::On)).await,
+        Contacts::Typing { who, what } => set(session, &who, Setting::Typing(what == OnOff::On)).await,
+        Contacts::Timer { who, time } => set(session, &who, Setting::Timer(time)).await,
+        Contacts::Block { who } => set(session, &who, Setting::Blocked(true)).await,
+        Contacts::Unblock { who } => set(session, &who, Setting::Blocked(false)).await,
+        Contacts::AcceptKeys { who } => set(session, &who, Setting::KeysAccepted).await,
         Contacts::Rename { who, name } => {
             let name = name.trim().to_owned();
             if name.is_empty() {
@@ -125,7 +183,19 @@ pub(super) async fn contacts(session: &Session<'_>, what: Option<Contacts>) -> R
 fn for_people(contact: &Contact) -> String {
     let unread = if contact.unread > 0 { format!(", {} not seen", contact.unread) } else { String::new() };
     let verified = if contact.verified { ", verified" } else { "" };
-    format!("{}  {}{verified}{unread}", label(contact), meeting(&contact.meeting))
+    let timer =
+        if contact.timer_s > 0 { format!(", disappears after {} s", contact.timer_s) } else { String::new() };
+    let notes = [
+        (contact.receipts, ", may know what you read"),
+        (contact.typing, ", may know when you type"),
+        (contact.blocked, ", blocked"),
+        (
+            contact.keys_changed,
+            ", KEYS CHANGED: compare with `karvon verify`, then `karvon contacts accept-keys`",
+        ),
+    ];
+    let notes: String = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note).collect();
+    format!("{}  {}{verified}{unread}{timer}{notes}", label(contact), meeting(&contact.meeting))
 }
 
 fn meeting(meeting: &Meeting) -> String {

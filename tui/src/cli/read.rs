@@ -142,7 +142,12 @@ impl Shown {
         if self.contact.is_some_and(|wanted| wanted != contact) {
             return Ok(());
         }
-        match client.call(Request::Message { id: id.to_owned() }).await? {
+        let answer = match client.call(Request::Message { id: id.to_owned() }).await {
+            // It has disappeared.
+            Err(error) if error.code == "no_such_message" => return Ok(()),
+            answer => answer?,
+        };
+        match answer {
             Response::Message(message) => out.result(&*message, || for_people(&message)),
             _ => Err(unexpected()),
         }
@@ -234,7 +239,20 @@ async fn after(
 fn for_people(message: &Message) -> String {
     let time = message.sent_at.get(..16).unwrap_or(&message.sent_at).replace('T', " ");
     let mark = mark(message.state);
-    let text = match message.text.as_deref() {
+    let attachment = message.attachment.as_ref().map(|file| {
+        format!("(file {}, {} bytes: karvon save {})", one_line(&file.name), file.bytes, message.id)
+    });
+    let timer = message.timer_s.map(|seconds| match seconds {
+        0 => "(from here on messages are kept)".to_owned(),
+        seconds => format!("(from here on messages disappear after {seconds} s)"),
+    });
+    let introduced = message
+        .introduces
+        .as_ref()
+        .map(|name| format!("(introduces {}: karvon add --message {})", one_line(name), message.id));
+    let missing = (message.missing > 0).then(|| format!("({} messages are missing here)", message.missing));
+    let text = message.text.as_deref().or(attachment.as_deref()).or(timer.as_deref());
+    let text = match text.or(introduced.as_deref()).or(missing.as_deref()) {
         Some(text) => text,
         None if message.deleted => "(deleted)",
         None => "(a kind of message that this version does not know)",

@@ -65,8 +65,8 @@ mod tests {
             name: (*name).to_owned(),
             meeting: Meeting::Connected,
             fingerprint: String::new(),
-            verified: false,
             unread: 0,
+            ..Contact::default()
         };
         (1..).zip(names).map(contact).collect()
     }

@@ -4,6 +4,7 @@ use super::args::{Send, Wait};
 use super::failure::{Failure, NO_ANSWER, TIMEOUT};
 use super::lines::{bounded, stdin_lines, stdin_text};
 use super::resolve::resolve;
+use super::save::to_send;
 use super::session::{Session, contacts, unexpected};
 use karvon_node::api::error::CLOSED;
 use karvon_node::api::{ApiError, Event, Request, Response, State};
@@ -13,6 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 /// Most lines that are queued by one request; with the longest texts it stays below the bound of a request.
 const TEXTS_AT_ONCE: usize = 256;
@@ -37,6 +39,8 @@ struct Queued {
 struct Progress {
     contact: Option<u32>,
     text: Option<String>,
+    /// Name and contents of a file, the latter as base64.
+    file: Option<(String, Zeroizing<String>)>,
     lines: Option<Receiver<Result<String, Failure>>>,
     /// Queued, not yet reported.
     waiting: VecDeque<Queued>,
@@ -55,14 +59,17 @@ pub(super) async fn send(session: &Session<'_>, args: Send) -> Result<(), Failur
             return Err(Failure::usage("with --batch the texts come from standard input: leave TEXT out"));
         }
         None | Some("-") if args.batch => None,
+        None if args.file.is_some() => None,
         Some("-") => Some(stdin_text()?),
         Some(text) => Some(bounded(text)?.to_owned()),
         None => return Err(Failure::usage("write the text, or - to read it from standard input")),
     };
     let lines = args.batch.then(stdin_lines);
+    let file = args.file.as_deref().map(to_send).transpose()?;
     let mut progress = Progress {
         contact: None,
         text,
+        file,
         lines,
         waiting: VecDeque::new(),
         failed: None,
@@ -89,14 +96,21 @@ impl Progress {
             Wait::Queued => None,
             Wait::Stored | Wait::Delivered => Some(client.subscribe().await?),
         };
+        if let Some((name, data)) = self.file.take() {
+            let request = Request::SendFile { contact, name, data: data.to_string() };
+            match client.call(request).await.map_err(unclear)? {
+                Response::Queued { id, .. } => self.queued(id),
+                _ => return Err(unexpected()),
+            }
+        }
         if let Some(text) = self.text.take() {
             match client.call(Request::Send { contact, text }).await.map_err(unclear)? {
                 Response::Queued { id, .. } => self.queued(id),
                 _ => return Err(unexpected()),
             }
-            if args.wait != Wait::Queued && has_no_door(client).await {
-                return Err(self.give_up(session, client, args).await);
-            }
+        }
+        if !self.waiting.is_empty() && args.wait != Wait::Queued && has_no_door(client).await {
+            return Err(self.give_up(session, client, args).await);
         }
         loop {
             let reads = self.lines.is_some() && self.waiting.len() < WAITING_MAX;

@@ -88,7 +88,11 @@ fn text(argument: &str) -> Result<String, Failure> {
     if argument == "-" { stdin_text() } else { bounded(argument).map(str::to_owned) }
 }
 
-async fn queue(
+/// Carries out a request that queues a body, and tells its id.
+///
+/// # Errors
+/// The node's.
+pub(super) async fn queue(
     session: &Session<'_>,
     request: impl AsyncFn(&Client) -> Result<Request, Failure>,
 ) -> Result<(), Failure> {

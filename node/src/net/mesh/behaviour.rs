@@ -2,6 +2,7 @@
 
 use super::book::{Book, Guarded};
 use super::records::Records;
+use crate::net::admission::Admission;
 use crate::net::streams::Streams;
 use crate::net::table::Shared;
 use crate::net::{NetError, Transports, address};
@@ -50,6 +51,7 @@ pub(super) type Gossip = gossipsub::Behaviour<
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
+    admission: Admission,
     pub(super) streams: Streams,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -94,13 +96,14 @@ pub(super) fn build(
         .with_hide_listen_addrs(true);
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
+        admission: Admission::new(shared.bounds.clone()),
         streams: Streams::new(LINK_PROTOCOL, true),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING).with_timeout(PING_TIMEOUT)),
         kad: kademlia(local),
         gossip: gossip()?,
     };
-    let transport = Guarded { inner: (transports.mesh)(key)?, book }.boxed();
+    let transport = Guarded { inner: (transports.mesh)(key, &shared.bounds)?, book }.boxed();
     let spawner = shared.spawner.clone();
     let config = libp2p::swarm::Config::with_executor(move |task| spawner.spawn(task))
         .with_idle_connection_timeout(IDLE)

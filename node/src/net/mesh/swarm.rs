@@ -385,6 +385,9 @@ impl Mesh<'_> {
                     return;
                 }
                 entry.linked = true;
+                if !entry.dialled {
+                    self.shared.bounds.note_reached();
+                }
                 self.state.asked.retain(|_, asked| *asked != peer);
                 self.table.start(connection, peer, LinkInfo::Mesh { remote_key }, stream);
             }

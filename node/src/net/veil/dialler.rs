@@ -56,7 +56,9 @@ async fn next(
         }
         sleep(common.until(at)).await;
     }
+    let started = Instant::now();
     let dialled = timeout(DIAL_TIMEOUT, door.dial()).await.unwrap_or(Err(DialFault::Silent));
+    tracing::debug!(?purpose, fault = ?dialled.as_ref().err(), ms = started.elapsed().as_millis(), "dialled a carrier");
     let now = common.now();
     let mut pacer = locked(pacer);
     match &dialled {
@@ -77,6 +79,7 @@ async fn drive(
     loop {
         shared.lock().session.attach(Some(ALLOWANCE_BYTES), common.now());
         let ended = carrier.run(shared, common, false).await;
+        tracing::debug!(?ended, session = ?shared.lock().session, "a carrier has ended or is spent");
         let purpose = match ended {
             Ended::Over => return,
             Ended::Spent => {
@@ -128,10 +131,7 @@ async fn replace(
         match dialled {
             Ok(carrier) => return Some(carrier),
             Err(DialFault::NoDoor) => return None,
-            Err(fault) => {
-                tracing::debug!(%fault, "a carrier could not be brought");
-                purpose = Purpose::Reconnect;
-            }
+            Err(_) => purpose = Purpose::Reconnect,
         }
     }
 }

@@ -11,6 +11,7 @@ pub(super) use listener::Hall;
 pub(super) use stream::VeilStream;
 pub(super) use transport::{Entries, Veil, is_web, listening, way};
 
+use super::bounds::Bounds;
 use crate::clock::Clock;
 use crate::deps::{Deps, Spawner};
 use karvon_protocol::core::Mono;
@@ -29,6 +30,8 @@ const ALLOWANCE_BYTES: u32 = 10_240;
 pub(super) struct Common {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) spawner: Arc<dyn Spawner>,
+    /// What a relay's web door must keep to.
+    pub(super) bounds: Arc<Bounds>,
     rng: Arc<Mutex<rand_chacha::ChaCha20Rng>>,
     pacers: Arc<Mutex<HashMap<SocketAddr, Arc<Mutex<Pacer>>>>>,
 }
@@ -37,11 +40,12 @@ pub(super) struct Common {
 const PACERS_MAX: usize = 64;
 
 impl Common {
-    pub(super) fn new(deps: &Deps) -> Self {
+    pub(super) fn new(deps: &Deps, bounds: Arc<Bounds>) -> Self {
         let rng = rand_chacha::ChaCha20Rng::from_seed(*deps.seed("veil"));
         Self {
             clock: deps.clock.clone(),
             spawner: deps.spawner.clone(),
+            bounds,
             rng: Arc::new(Mutex::new(rng)),
             pacers: Arc::default(),
         }

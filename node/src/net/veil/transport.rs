@@ -2,6 +2,7 @@
 
 use super::stream::VeilStream;
 use super::{Common, Dial, dialler, locked};
+use crate::net::bounds::Bounds;
 use crate::net::web::{self, Web};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -35,6 +36,11 @@ pub(in crate::net) struct Veil {
 impl Veil {
     pub(in crate::net) fn new(common: Common, web: Arc<Web>) -> Self {
         Self { common, web, listeners: Vec::new(), events: VecDeque::new() }
+    }
+
+    /// What all connections of this network keep to.
+    pub(in crate::net) fn bounds(&self) -> Arc<Bounds> {
+        self.common.bounds.clone()
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod certificate;
 mod http;
+mod proxy;
 mod server;
 mod site;
 mod tls;
 mod visitor;
 
 pub use certificate::{WebIdentity, pem_certificates};
+pub use proxy::Proxy;
 pub(super) use server::listen;
 pub use site::Site;
 pub(super) use visitor::Visitor;
@@ -32,6 +34,8 @@ pub struct WebOptions {
     pub only: bool,
     /// Leaf: certificates (DER) that may vouch for doors with a name, besides the public ones.
     pub roots: Vec<Vec<u8>>,
+    /// Leaf: the proxy that every connection goes through.
+    pub proxy: Option<Proxy>,
 }
 
 /// A door to be dialled.
@@ -63,6 +67,11 @@ impl Web {
     /// Whether there is no other door.
     pub(super) const fn is_only(&self) -> bool {
         self.options.only && self.options.listen.is_some()
+    }
+
+    /// Whether connections that are not the web's would go around the user's proxy.
+    pub(super) const fn has_proxy(&self) -> bool {
+        self.options.proxy.is_some()
     }
 
     pub(super) fn remember(&self, door: Door) -> u64 {

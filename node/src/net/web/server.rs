@@ -2,6 +2,7 @@
 
 use super::http::{self, NoRequest};
 use super::{Web, tls};
+use crate::net::bounds::{Bounds, Refused};
 use crate::net::veil::{Carrier, Common, Hall, VeilStream, locked};
 use karvon_protocol::veil::path::day_of;
 use std::collections::HashMap;
@@ -74,7 +75,15 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let Some(place) = Place::take(&self.counts, from.ip()) else { continue };
+            if let Some(why) = self.common.bounds.closed_to_newcomers() {
+                self.common.bounds.count_refused(why);
+                continue;
+            }
+            let Some(place) = Place::take(&self.counts, from.ip()) else {
+                self.common.bounds.count_refused(Refused::Address);
+                continue;
+            };
+            self.common.bounds.count_handshake();
             let server = self.clone();
             self.common.spawner.spawn(Box::pin(async move {
                 // Small frames must not wait for one another.
@@ -87,7 +96,7 @@ impl Server {
 
     async fn serve(&self, stream: TcpStream, from: SocketAddr) {
         let sent = Arc::new(AtomicU64::new(0));
-        let counted = Counted { inner: stream, sent: sent.clone() };
+        let counted = Counted { inner: stream, sent: sent.clone(), bounds: self.common.bounds.clone() };
         // On failure rustls has sent its alert; the connection is closed as any other server would.
         let Ok(Ok(mut stream)) = timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(counted)).await else {
             return;
@@ -180,6 +189,14 @@ impl Drop for Place {
 struct Counted {
     inner: TcpStream,
     sent: Arc<AtomicU64>,
+    bounds: Arc<Bounds>,
+}
+
+impl Counted {
+    /// An error once the relay's byte budget is used up.
+    fn check(&self) -> io::Result<()> {
+        if self.bounds.room() == 0 { Err(io::ErrorKind::QuotaExceeded.into()) } else { Ok(()) }
+    }
 }
 
 impl AsyncRead for Counted {
@@ -188,14 +205,20 @@ impl AsyncRead for Counted {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        self.check()?;
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        self.bounds.count_read(buf.filled().len() - before);
+        read
     }
 }
 
 impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.check()?;
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
         if let Poll::Ready(Ok(count)) = &written {
+            self.bounds.count_written(*count);
             self.sent.fetch_add(*count as u64, Ordering::Relaxed);
         }
         written

@@ -33,7 +33,12 @@ impl Visitor {
     }
 
     async fn visit(&self) -> Result<Carrier, DialFault> {
-        let tcp = TcpStream::connect(self.door.addr.socket()).await.map_err(|_| DialFault::Refused)?;
+        let target = self.door.addr.socket();
+        let connected = match &self.web.options.proxy {
+            Some(proxy) => proxy.connect(target).await,
+            None => TcpStream::connect(target).await,
+        };
+        let tcp = connected.map_err(|_| DialFault::Refused)?;
         // Small frames must not wait for one another.
         let _ = tcp.set_nodelay(true);
         let mut stream = self.handshake(tcp).await?;

@@ -41,6 +41,25 @@ impl Slot {
         (HEAD + self.cell_bytes()) as u64
     }
 
+    /// Everything but the segment: prefix 8 ∥ hash 16 ∥ class and expiry 8 ∥ offset 4.
+    pub(super) fn pack(&self) -> [u8; 36] {
+        let mut out = [0; 36];
+        out[..8].copy_from_slice(&self.prefix);
+        out[8..24].copy_from_slice(&self.hash);
+        out[24..32].copy_from_slice(&self.expiry.to_be_bytes());
+        out[32..].copy_from_slice(&self.offset.to_be_bytes());
+        out
+    }
+
+    pub(super) fn unpack(bytes: &[u8; 36], segment: SegmentId) -> Self {
+        let (mut prefix, mut hash, mut expiry, mut offset) = ([0; 8], [0; 16], [0; 8], [0; 4]);
+        prefix.copy_from_slice(&bytes[..8]);
+        hash.copy_from_slice(&bytes[8..24]);
+        expiry.copy_from_slice(&bytes[24..32]);
+        offset.copy_from_slice(&bytes[32..]);
+        Self { prefix, hash, expiry: u64::from_be_bytes(expiry), segment, offset: u32::from_be_bytes(offset) }
+    }
+
     pub(super) fn info(&self) -> CellIndex {
         let class = (self.expiry >> 62) as u8;
         CellIndex { prefix: self.prefix, hash: self.hash, class, expiry_s: self.expiry_s() }

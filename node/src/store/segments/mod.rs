@@ -8,6 +8,7 @@
 mod frame;
 mod index;
 mod scan;
+mod snapshot;
 
 use super::WallClock;
 use super::disk::{self, Disk};
@@ -18,9 +19,12 @@ use karvon_protocol::cell::Cell;
 use karvon_protocol::core::{Key, Op, Space, StoreFault, Value};
 use karvon_protocol::ids::MailboxId;
 use scan::Scan;
+use snapshot::{Removal, Snapshot};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Length at which a file is closed before its hour is over.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -44,6 +48,22 @@ pub struct SegmentStats {
     pub cut_bytes: u64,
 }
 
+/// What is known of damage in the segment files; clones stay up to date while a store is open elsewhere.
+#[derive(Debug, Clone, Default)]
+pub struct SegmentHealth(Arc<AtomicU64>);
+
+impl SegmentHealth {
+    /// See [`SegmentStats::damaged`].
+    #[must_use]
+    pub fn damaged(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, places: u64) {
+        self.0.fetch_add(places, Ordering::Relaxed);
+    }
+}
+
 /// The file that is written to.
 struct Current {
     id: SegmentId,
@@ -51,6 +71,8 @@ struct Current {
     marker: Marker,
     /// Length of the file, without what waits in the buffer.
     bytes: u64,
+    /// What was removed by it, for its snapshot.
+    removals: Vec<Removal>,
 }
 
 /// A file that is being emptied.
@@ -69,7 +91,7 @@ pub(super) struct Segments {
     /// Whether `current` has bytes that were not synced.
     dirty: bool,
     emptying: Option<Emptying>,
-    damaged: u64,
+    damaged: SegmentHealth,
     cut_bytes: u64,
 }
 
@@ -89,7 +111,7 @@ impl Segments {
             buffer: Vec::new(),
             dirty: false,
             emptying: None,
-            damaged: 0,
+            damaged: SegmentHealth::default(),
             cut_bytes: 0,
         };
         let mut ids = Vec::new();
@@ -107,14 +129,25 @@ impl Segments {
     fn read_file(&mut self, id: SegmentId, newest: bool) -> io::Result<()> {
         let path = self.path(id);
         let bytes = std::fs::metadata(&path)?.len();
+        if !newest && let Some(snapshot) = Snapshot::read(&path, id, bytes) {
+            self.index.files.insert(id, FileInfo { marker: snapshot.marker, bytes, ..FileInfo::default() });
+            for (mailbox, seq, slot) in snapshot.cells {
+                self.index.insert(mailbox, seq, slot);
+            }
+            for removal in &snapshot.removals {
+                note_removal(&mut self.index, id, removal);
+            }
+            return Ok(());
+        }
         let Some(mut scan) = Scan::open(&path)? else {
             return self.set_aside(&path, bytes);
         };
         self.index.files.insert(id, FileInfo { marker: scan.marker(), bytes, ..FileInfo::default() });
+        let mut removals = Vec::new();
         while let Some((offset, frame)) = scan.next()? {
-            note(&mut self.index, id, offset, &frame);
+            removals.extend(note(&mut self.index, id, offset, &frame));
         }
-        self.damaged += scan.gaps();
+        self.damaged.count(scan.gaps());
         let end = scan.good_end();
         if newest {
             let mut file = disk::private_file().read(true).write(true).open(&path)?;
@@ -129,9 +162,15 @@ impl Segments {
             if let Some(info) = self.index.files.get_mut(&id) {
                 info.bytes = end;
             }
-            self.current = Some(Current { id, file, marker: scan.marker(), bytes: end });
+            self.current = Some(Current { id, file, marker: scan.marker(), bytes: end, removals });
         } else if end < bytes {
-            self.damaged += 1;
+            self.damaged.count(1);
+        } else if scan.gaps() == 0 {
+            // Closed by a kill, or by an older program: the next start need not read it again.
+            let snapshot = Snapshot::of(&self.index, id, scan.marker(), removals);
+            if let Err(error) = snapshot.write(&path, bytes, &self.disk) {
+                tracing::warn!(%error, "the snapshot of a segment could not be written");
+            }
         }
         Ok(())
     }
@@ -141,10 +180,11 @@ impl Segments {
         if bytes <= FILE_HEAD as u64 {
             std::fs::remove_file(path)?;
         } else {
-            self.damaged += 1;
+            self.damaged.count(1);
             tracing::warn!("a segment of cells is damaged from its first byte on and was set aside");
             std::fs::rename(path, path.with_extension("damaged"))?;
         }
+        snapshot::remove(path);
         self.disk.sync_dir(&self.dir)
     }
 
@@ -181,6 +221,9 @@ impl Segments {
         let (id, _) =
             self.push(&Frame { kind: Kind::Dropped, mailbox, seq, expiry_s: 0, payload: &payload })?;
         self.index.files.entry(id).or_default().drops += 1;
+        if let Some(current) = &mut self.current {
+            current.removals.push(Removal { mailbox, seq, held_in });
+        }
         Ok(())
     }
 
@@ -209,6 +252,13 @@ impl Segments {
     /// Closes the newest file and starts another one.
     fn roll(&mut self) -> Result<(), StoreFault> {
         self.sync()?;
+        if let Some(closed) = self.current.take() {
+            let snapshot = Snapshot::of(&self.index, closed.id, closed.marker, closed.removals);
+            // Without it the next start takes longer, and nothing else.
+            if let Err(error) = snapshot.write(&self.path(closed.id), closed.bytes, &self.disk) {
+                tracing::warn!(%error, "the snapshot of a segment could not be written");
+            }
+        }
         // A clock that was set back must not put new frames before old ones.
         let after = self.index.files.last_key_value().map_or(0, |(id, _)| id + 1);
         let id = after.max(self.hour() << 8);
@@ -220,7 +270,7 @@ impl Segments {
             file.write_all(&frame::file_head(&marker))?;
             self.disk.sync_data(&file)?;
             self.disk.sync_dir(&self.dir)?;
-            Ok::<_, io::Error>(Current { id, file, marker, bytes: FILE_HEAD as u64 })
+            Ok::<_, io::Error>(Current { id, file, marker, bytes: FILE_HEAD as u64, removals: Vec::new() })
         })();
         let current = made.map_err(|error| io_fault("a segment could not be created", &error))?;
         let info = FileInfo { marker: current.marker, bytes: current.bytes, ..FileInfo::default() };
@@ -286,7 +336,7 @@ impl Segments {
         }
         for seq in damaged {
             tracing::warn!("a stored cell was damaged on the medium");
-            self.damaged += 1;
+            self.damaged.count(1);
             self.index.remove(mailbox, seq);
         }
         Ok(out)
@@ -360,7 +410,7 @@ impl Segments {
         match scan.map_err(|error| io_fault("a segment could not be read", &error))? {
             Some(scan) => self.emptying = Some(Emptying { id, scan }),
             None => {
-                self.damaged += 1;
+                self.damaged.count(1);
                 self.unlink(id)?;
             }
         }
@@ -409,8 +459,13 @@ impl Segments {
     fn unlink(&mut self, id: SegmentId) -> Result<(), StoreFault> {
         let gone = std::fs::remove_file(self.path(id)).and_then(|()| self.disk.sync_dir(&self.dir));
         gone.map_err(|error| io_fault("a segment could not be removed", &error))?;
+        snapshot::remove(&self.path(id));
         self.index.remove_file(id);
         Ok(())
+    }
+
+    pub(super) fn health(&self) -> SegmentHealth {
+        self.damaged.clone()
     }
 
     pub(super) fn stats(&self) -> SegmentStats {
@@ -418,30 +473,38 @@ impl Segments {
             files: self.index.files.len() as u64,
             bytes: self.index.files.values().map(|info| info.bytes).sum(),
             cells: self.index.cells.len() as u64,
-            damaged: self.damaged,
+            damaged: self.damaged.damaged(),
             cut_bytes: self.cut_bytes,
         }
     }
 }
 
-/// Takes a frame that was read at start into the index.
-fn note(index: &mut Index, id: SegmentId, offset: u64, frame: &Frame<'_>) {
+/// Takes a frame that was read at start into the index; returns the removal it records.
+fn note(index: &mut Index, id: SegmentId, offset: u64, frame: &Frame<'_>) -> Option<Removal> {
     match frame.kind {
         Kind::Cell => {
             if let (Ok(cell), Ok(offset)) = (Cell::parse(frame.payload.to_vec()), u32::try_from(offset)) {
                 index.insert(frame.mailbox, frame.seq, Slot::new(&cell, frame.expiry_s, id, offset));
             }
+            None
         }
         Kind::Dropped => {
-            if let Some(info) = index.files.get_mut(&id) {
-                info.drops += 1;
-            }
-            // A cell that was stored under the same number later is another one.
-            let held = index.cells.get(&(frame.mailbox, frame.seq)).map(|slot| slot.segment);
-            if drop_target(frame).is_some_and(|target| held.is_some_and(|held| held <= target)) {
-                index.remove(frame.mailbox, frame.seq);
-            }
+            let held_in = drop_target(frame)?;
+            let removal = Removal { mailbox: frame.mailbox, seq: frame.seq, held_in };
+            note_removal(index, id, &removal);
+            Some(removal)
         }
+    }
+}
+
+fn note_removal(index: &mut Index, id: SegmentId, removal: &Removal) {
+    if let Some(info) = index.files.get_mut(&id) {
+        info.drops += 1;
+    }
+    // A cell that was stored under the same number later is another one.
+    let held = index.cells.get(&(removal.mailbox, removal.seq)).map(|slot| slot.segment);
+    if held.is_some_and(|held| held <= removal.held_in) {
+        index.remove(removal.mailbox, removal.seq);
     }
 }
 

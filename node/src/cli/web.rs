@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 const FILES_MAX: usize = 1_000;
 
 /// A door that looks like a web site.
-#[derive(Args)]
-pub(crate) struct Web {
+#[derive(Debug, Args)]
+pub(super) struct Web {
     /// Where the web door listens: a web site to everybody without a door of yours; port 443 looks best
     #[arg(long, value_name = "IP:PORT")]
     listen_web: Option<SocketAddr>,
@@ -36,7 +36,7 @@ impl Web {
     ///
     /// # Errors
     /// What is wrong with a file.
-    pub(crate) fn door(self, only: bool) -> Result<Option<WebDoor>, String> {
+    pub(super) fn door(self, only: bool) -> Result<Option<WebDoor>, String> {
         let Some(listen) = self.listen_web else { return Ok(None) };
         let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
         let identity = match (&self.web_cert, &self.web_key) {

@@ -1,0 +1,220 @@
+//! `relay selftest`: what an operator would otherwise learn from a fault.
+
+use super::operate::ask;
+use super::print_json;
+use clap::Args;
+use karvon_node::api::ApiError;
+use karvon_node::relay::config::RelayConfig;
+use karvon_node::relay::control::Ask;
+use karvon_node::relay::keys::size;
+use karvon_node::store::disk::free_space;
+use serde_json::json;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Descriptors beside those of connections: store, segments, sockets.
+const OTHER_DESCRIPTORS: u64 = 128;
+/// The clock is certainly wrong before this time (2026-01-01).
+const CLOCK_LEAST_S: u64 = 1_767_225_600;
+const SYNCS: u32 = 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Selftest {
+    /// The relay's data directory
+    #[arg(long, value_name = "DIR")]
+    data_dir: PathBuf,
+    /// One JSON array
+    #[arg(long)]
+    json: bool,
+}
+
+/// The outcome of one check: whether it is good, and what was seen or is to be done.
+struct Check {
+    name: &'static str,
+    good: bool,
+    text: String,
+}
+
+fn check(name: &'static str, outcome: Result<String, String>) -> Check {
+    let (good, text) = match outcome {
+        Ok(text) => (true, text),
+        Err(text) => (false, text),
+    };
+    Check { name, good, text }
+}
+
+pub(super) fn selftest(arguments: &Selftest) -> Result<ExitCode, ApiError> {
+    let dir = &arguments.data_dir;
+    let config = RelayConfig::load(dir);
+    let mut checks = vec![
+        check(
+            "configuration",
+            config.as_ref().map(|_| "can be read".to_owned()).map_err(ToString::to_string),
+        ),
+        check("files", private(dir)),
+        check("disk", disk(dir)),
+        check("clock", clock()),
+    ];
+    if let Ok(config) = &config {
+        let running = ask(dir, &Ask::Status).ok();
+        checks.push(check("descriptors", descriptors(config)));
+        checks.push(check("space", space(dir, config)));
+        match &running {
+            Some(status) => {
+                let state = status["state"].as_str().unwrap_or_default();
+                let good = matches!(state, "serving" | "draining" | "budget_low");
+                checks.push(check("relay", if good { Ok(state.into()) } else { Err(state.into()) }));
+                let door = status["listen"].as_str().and_then(|addr| addr.parse().ok());
+                checks.push(check("door", door.map_or_else(|| Err("listens nowhere".to_owned()), connects)));
+                checks.push(check("from outside", from_outside(&status["reachable"], config)));
+            }
+            None => {
+                checks.push(check("relay", Ok("does not run; ports are tried instead".to_owned())));
+                for addr in [config.listen(), config.mesh_listen()].into_iter().flatten() {
+                    checks.push(check("port", binds(addr)));
+                }
+            }
+        }
+    }
+    let good = checks.iter().all(|check| check.good);
+    if arguments.json {
+        let all =
+            checks.iter().map(|check| json!({"check": check.name, "good": check.good, "text": check.text}));
+        print_json(&all.collect());
+    } else {
+        for check in &checks {
+            println!("{} {:<14} {}", if check.good { "ok " } else { "BAD" }, check.name, check.text);
+        }
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The directory and the key file must be readable by their owner alone.
+fn private(dir: &Path) -> Result<String, String> {
+    if !dir.exists() {
+        return Err(format!("{} does not exist: run `karvon-node relay setup`", dir.display()));
+    }
+    for path in [dir.to_owned(), dir.join("key"), dir.join("door"), dir.join("peers")] {
+        let Ok(found) = fs::metadata(&path) else { continue };
+        if found.permissions().mode() & 0o077 != 0 {
+            return Err(format!("others can read {}: chmod go-rwx it", path.display()));
+        }
+    }
+    Ok("readable by their owner alone".to_owned())
+}
+
+/// Writes and syncs a little, as every confirmed cell does.
+fn disk(dir: &Path) -> Result<String, String> {
+    let path = dir.join("selftest.part");
+    let tried = || {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+        let start = Instant::now();
+        for _ in 0..SYNCS {
+            file.write_all(&[0; 2_048])?;
+            file.sync_data()?;
+        }
+        Ok::<_, std::io::Error>(start.elapsed() / SYNCS)
+    };
+    let outcome = tried();
+    let _ = fs::remove_file(&path);
+    match outcome {
+        Ok(each) => Ok(format!("2 KiB are synced in {:.1} ms", each.as_secs_f64() * 1e3)),
+        Err(error) => Err(format!("nothing can be written in {}: {error}", dir.display())),
+    }
+}
+
+fn clock() -> Result<String, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    if now < CLOCK_LEAST_S {
+        return Err(
+            "stands before 2026: set it, or switch time synchronisation on (timedatectl set-ntp true)".into(),
+        );
+    }
+    Ok("plausible".to_owned())
+}
+
+fn descriptors(config: &RelayConfig) -> Result<String, String> {
+    let needed = u64::from(config.net_limits().connections).saturating_add(OTHER_DESCRIPTORS);
+    match karvon_node::os::descriptors_max() {
+        Some(most) if most < needed => Err(format!(
+            "{most} files may be open, {needed} are needed for limits.connections: raise LimitNOFILE or lower the limit"
+        )),
+        _ => Ok(format!("enough for {} connections", config.net_limits().connections)),
+    }
+}
+
+fn space(dir: &Path, config: &RelayConfig) -> Result<String, String> {
+    let Some(free) = free_space(dir) else { return Ok("not known".to_owned()) };
+    let wanted = config.core_limits().cell_bytes.saturating_add(config.keep_free());
+    if free < config.keep_free() {
+        return Err(format!("{} free: nothing new is stored below store.keep_free", size(free)));
+    }
+    let note = if free < wanted { ", less than store.cap asks for: it will refuse earlier" } else { "" };
+    Ok(format!("{} free{note}", size(free)))
+}
+
+fn binds(addr: SocketAddr) -> Result<String, String> {
+    match TcpListener::bind(addr) {
+        Ok(_) => Ok(format!("{addr} can be listened on")),
+        Err(error) => Err(format!("{addr}: {error}; `ss -ltnp` shows who listens there")),
+    }
+}
+
+fn connects(addr: SocketAddr) -> Result<String, String> {
+    match TcpStream::connect_timeout(&addr, Duration::from_secs(5)) {
+        Ok(_) => Ok(format!("{addr} answers on this machine")),
+        Err(error) => Err(format!("{addr} does not answer on this machine: {error}")),
+    }
+}
+
+fn from_outside(reachable: &serde_json::Value, config: &RelayConfig) -> Result<String, String> {
+    match reachable.as_bool() {
+        Some(true) => Ok("another relay has connected".to_owned()),
+        None => Ok("not known yet: no other relay has tried".to_owned()),
+        Some(false) => {
+            let ports = [config.listen(), config.mesh_listen()].into_iter().flatten();
+            let lines: Vec<String> = ports.map(|addr| format!("ufw allow {}/tcp", addr.port())).collect();
+            Err(format!("no other relay can connect; open the firewall: {}", lines.join("; ")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_that_others_can_read_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(private(dir.path()).is_ok());
+        let path = dir.path().join("key");
+        fs::write(&path, "x").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(private(dir.path()).unwrap_err().contains("/key"));
+        assert!(private(&dir.path().join("gone")).is_err());
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_said_so() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = taken.local_addr().unwrap();
+        assert!(binds(addr).unwrap_err().contains("ss -ltnp"));
+        assert!(connects(addr).is_ok());
+        drop(taken);
+        assert!(binds(addr).is_ok() && connects(addr).is_err());
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(disk(dir.path()).is_ok());
+        assert!(disk(&dir.path().join("gone")).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

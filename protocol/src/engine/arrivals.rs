@@ -1,0 +1,168 @@
+//! A cell came from a mailbox: whose it is, and what it changes.
+
+use super::api::{ContactId, Meeting};
+use super::contact::{Card, Contact, Talk};
+use super::cx::{Alarm, Ask, Signal, Token, context};
+use super::inbox::{self, Expected};
+use super::routes::Lane;
+use super::{CONTACTS_MAX, Engine, safety};
+use crate::body::Payload;
+use crate::cell::Cell;
+use crate::error::PeerFault;
+use crate::ids::TagPrefix;
+use crate::limits::TAGS_QUIET;
+use crate::rpc::Request;
+
+impl Engine {
+    /// A cell came from a mailbox.
+    pub(crate) fn on_cell(&mut self, mailbox: u32, cell: &Cell) {
+        let tag = cell.tag();
+        if self.mailboxes.is_canary(mailbox, tag) {
+            return;
+        }
+        match self.inbox.whose(&tag) {
+            Some(Expected::Contact(id, index)) => {
+                if self.open_cell(id, index, cell).is_err() {
+                    // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
+                    self.faults += 1;
+                    self.remove_at(mailbox, tag.prefix());
+                    return;
+                }
+                self.inbox.forget(&tag);
+            }
+            Some(Expected::Invite(number)) if self.greeted(number, cell).is_err() => {
+                self.faults += 1;
+                self.remove_at(mailbox, tag.prefix());
+                return;
+            }
+            Some(Expected::Reset(id)) => {
+                // The prekeys have to be loaded first.
+                let (resets, mut cx) = self.with_resets();
+                resets.answer(id, cell, &mut cx);
+                return;
+            }
+            // A greeting that was taken; a copy of a cell that was opened already; or a tag that was given up.
+            Some(Expected::Invite(_)) | None => {}
+        }
+        let (mailboxes, mut cx) = self.with_mailboxes();
+        mailboxes.on_durable(tag.prefix(), &mut cx);
+    }
+
+    fn remove_at(&mut self, mailbox: u32, prefix: TagPrefix) {
+        if let Some(relay) = self.mailboxes.attached_relay(mailbox) {
+            let ask = Ask::Plain(Request::Remove(vec![prefix]));
+            self.signals.push_back(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Nobody));
+        }
+    }
+
+    fn open_cell(&mut self, id: ContactId, index: u64, cell: &Cell) -> Result<(), PeerFault> {
+        let (contacts, mut cx) = self.with_contacts();
+        let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
+        let talk = contact.talk.as_mut().ok_or(PeerFault::Mismatch)?;
+        let bytes = talk.session.open(cell)?;
+        // From here on the session has moved: what can not be read is lost for good, and only its author is to blame.
+        let payload = Payload::decode(&bytes).unwrap_or_else(|_| {
+            cx.fault();
+            Payload::default()
+        });
+        let met = contact.card.meeting == Meeting::Greeting;
+        inbox::on_payload(contact, &payload, Some(index), &mut cx);
+        if payload.gift.is_some() || payload.gift_seen.is_some() {
+            let Self { resets, contacts, .. } = self;
+            let mut cx = context!(self);
+            if let Some(contact) = contacts.get_mut(&id) {
+                resets.on_payload(contact, &payload, &mut cx);
+            }
+        }
+        let (contacts, mut cx) = self.with_contacts();
+        let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
+        if met {
+            inbox::connected(contact, &mut cx);
+        }
+        let spoke = !payload.numbered.is_empty();
+        let Self { inbox, contacts, .. } = self;
+        let mut cx = context!(self);
+        if let Some(contact) = contacts.get_mut(&id) {
+            inbox.widen(contact, spoke, &mut cx);
+        }
+        Ok(())
+    }
+
+    /// The first cell of somebody who used an invitation.
+    fn greeted(&mut self, number: u64, cell: &Cell) -> Result<(), PeerFault> {
+        let greeted = self.invites.open(number, &self.setup.identity, cell)?;
+        let payload = Payload::decode(&greeted.payload)?;
+        let their = payload.mailboxes.clone().ok_or(PeerFault::Malformed)?;
+        let fingerprint = greeted.identity.fingerprint();
+        let mut other_device = false;
+        let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
+        let id = match known.map(|contact| (contact.id, contact.card.meeting)) {
+            // Both invited each other at once: the greeting of the lower fingerprint counts.
+            Some((_, Meeting::Greeting | Meeting::LookingUp))
+                if self.setup.identity.fingerprint() < fingerprint =>
+            {
+                return Ok(());
+            }
+            Some((id, Meeting::Connected)) => {
+                let (contacts, mut cx) = self.with_contacts();
+                match contacts
+                    .get_mut(&id)
+                    .filter(|known| safety::is_other_device(&known.card, &greeted.identity))
+                {
+                    // Who greets knows the account key and has another device: nothing more is sent to either until the person decides.
+                    Some(known) => safety::alarm(known, &mut cx),
+                    None => return Err(PeerFault::Replay),
+                }
+                other_device = true;
+                self.new_contact(Card::new(fingerprint, &greeted.secret, false))
+            }
+            Some((id, _)) => {
+                let (contacts, mut cx) = self.with_contacts();
+                if let Some(contact) = contacts.get_mut(&id) {
+                    if let Some(cell) = contact.out.cells.remove(&0) {
+                        cell.retire(id, 0, None, &mut cx);
+                    }
+                    cx.timers.cancel(Alarm::Meet(id));
+                    let name = core::mem::take(&mut contact.card.name);
+                    contact.card = Card::new(fingerprint, &greeted.secret, false);
+                    contact.card.name = name;
+                }
+                id
+            }
+            None if self.contacts.len() >= CONTACTS_MAX => return Err(PeerFault::Bound),
+            None => self.new_contact(Card::new(fingerprint, &greeted.secret, false)),
+        };
+        for tag in self.invites.tags(number).to_vec() {
+            self.inbox.forget(&tag);
+            if tag != cell.tag() {
+                // The other first-contact tags are of no use any more.
+                self.signals.push_back(Signal::Durable(tag.prefix()));
+            }
+        }
+        let Self { invites, setup, .. } = self;
+        let mut cx = context!(self);
+        invites.use_up(number, &setup.identity, &mut cx);
+        let (contacts, mut cx) = self.with_contacts();
+        let Some(contact) = contacts.get_mut(&id) else { return Ok(()) };
+        contact.card.identity = Some(greeted.identity);
+        let mut talk = Talk::new(greeted.session, their);
+        // A greeting grants the first tags of its sender.
+        talk.credit = TAGS_QUIET;
+        contact.talk = Some(talk);
+        inbox::on_payload(contact, &payload, None, &mut cx);
+        inbox::connected(contact, &mut cx);
+        if other_device {
+            safety::alarm(contact, &mut cx);
+        }
+        cx.signal(Signal::TagsWanted(id));
+        self.inbox.expect_contact(contact_ref(&self.contacts, id)?, 0);
+        Ok(())
+    }
+}
+
+fn contact_ref(
+    contacts: &std::collections::BTreeMap<ContactId, Contact>,
+    id: ContactId,
+) -> Result<&Contact, PeerFault> {
+    contacts.get(&id).ok_or(PeerFault::Mismatch)
+}

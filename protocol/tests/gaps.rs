@@ -1,0 +1,102 @@
+//! Messages that were lost for good on their way: asked for, sent again or void, and a line in their place after a day.
+
+mod world;
+
+use karvon_protocol::core::{Key, Space};
+use karvon_protocol::engine::api::{Command, ContactId, Event, Reply};
+use world::people::text_of;
+use world::{Host, World};
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Ali's messages 2 and 3 are lost on their way and also in Ali's outbox, and message 4 has arrived; `history` says whether Ali still
+/// has them in the history.
+fn with_a_gap(seed: u64, history: bool) -> (World, ContactId, ContactId) {
+    let mut world = World::with(seed, 3, &[("Ali", &[0, 1, 2]), ("Bob", &[0, 1, 2])]);
+    let (bob, ali) = world.meet(0, 1);
+    world.send(0, bob, "one");
+    world.run_ms(1_000);
+    world.crash(Host::Person(1));
+    world.send(0, bob, "two");
+    world.send(0, bob, "three");
+    world.run_ms(3_000);
+    world.crash(Host::Person(0));
+    for relay in &mut world.relays {
+        relay.node.disk.cells.clear();
+    }
+    for relay in 0..3 {
+        world.crash(Host::Relay(relay));
+        world.start(Host::Relay(relay));
+    }
+    let disk = &mut world.people[0].node.disk.kv;
+    disk.retain(|key, _| !matches!(key.space, Space::OutCell | Space::OutState));
+    if !history {
+        for seq in [2, 3] {
+            disk.remove(&Key::of(Space::Sent, bob.group(), seq));
+        }
+    }
+    world.start(Host::Person(0));
+    world.run_ms(3_000);
+    world.send(0, bob, "four");
+    world.run_ms(3_000);
+    (world, bob, ali)
+}
+
+fn shown(world: &mut World, person: usize, with: ContactId) -> Vec<String> {
+    // A program that has just started answers only once it has loaded its state.
+    let Ok(Reply::Delivery(delivery)) = world.ask(person, Command::Delivery(with)) else { return Vec::new() };
+    let rows = world.rows(person, with, Space::Received).into_iter();
+    let rows = rows.filter(|(seq, row)| *seq < delivery.received_below && !row.marks.hidden);
+    rows.map(|(_, row)| {
+        if row.marks.gap > 0 {
+            format!("{} missing", row.marks.gap)
+        } else {
+            text_of(&row).unwrap_or_default()
+        }
+    })
+    .collect()
+}
+
+#[test]
+fn missing_messages_are_asked_for_and_sent_again_in_their_places() {
+    let (mut world, bob, ali) = with_a_gap(1, true);
+    world.start(Host::Person(1));
+    world.run_ms(5_000);
+    assert_eq!(shown(&mut world, 1, ali), ["one"], "what came later waits");
+    assert!(world.run_until(60_000, |world| shown(world, 1, ali).len() == 4));
+    assert_eq!(shown(&mut world, 1, ali), ["one", "two", "three", "four"]);
+    assert!(world.run_until(10_000, |world| world.delivered_below(0, bob) == 5));
+    assert!(world.told(1, &Event::Received { contact: ali, from: 2, to: 4 }));
+}
+
+#[test]
+fn what_its_author_has_no_more_is_declared_void_and_stops_nothing() {
+    let (mut world, bob, ali) = with_a_gap(2, false);
+    world.start(Host::Person(1));
+    assert!(world.run_until(60_000, |world| shown(world, 1, ali).len() == 2));
+    assert_eq!(shown(&mut world, 1, ali), ["one", "four"]);
+    assert!(world.run_until(10_000, |world| world.delivered_below(0, bob) == 5));
+    assert_eq!(world.contacts(1)[0].unread, 2);
+}
+
+#[test]
+fn after_a_day_a_line_stands_for_what_is_missing_until_it_comes() {
+    let (mut world, _, ali) = with_a_gap(3, true);
+    world.crash(Host::Person(0));
+    world.start(Host::Person(1));
+    world.run_ms(23 * HOUR_MS);
+    assert_eq!(shown(&mut world, 1, ali), ["one"]);
+    // The program is started anew meanwhile; the day goes on.
+    world.crash(Host::Person(1));
+    world.start(Host::Person(1));
+    world.run_ms(2 * HOUR_MS);
+    assert_eq!(shown(&mut world, 1, ali), ["one", "2 missing", "four"]);
+    assert_eq!(world.contacts(1)[0].unread, 2);
+    world.crash(Host::Person(1));
+    world.start(Host::Person(1));
+    world.run_ms(10_000);
+    assert_eq!(shown(&mut world, 1, ali), ["one", "2 missing", "four"], "also after a restart");
+    world.start(Host::Person(0));
+    assert!(world.run_until(3 * HOUR_MS, |world| shown(world, 1, ali).len() == 4));
+    assert_eq!(shown(&mut world, 1, ali), ["one", "two", "three", "four"], "late arrivals take their places");
+}

@@ -1,0 +1,47 @@
+//! Sets a relay under load and counts what it loses, doubles and costs; one JSON object on standard output.
+//!
+//! Times are printed and never judged; it fails only if something that was confirmed is lost, doubled or changed.
+#![forbid(unsafe_code)]
+
+#[cfg(unix)]
+mod idle;
+#[cfg(unix)]
+mod kill;
+#[cfg(unix)]
+mod relay;
+#[cfg(unix)]
+mod soak;
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("relays are started and asked over Unix sockets");
+    std::process::exit(1);
+}
+
+#[cfg(unix)]
+#[derive(clap::Parser)]
+#[command(name = "karvon-fire", about = "Sets a relay under load and counts what it loses and costs")]
+enum Fire {
+    /// Many cells from many senders through one relay, fetched and removed by their owners
+    Soak(soak::Options),
+    /// Many leaves that are connected and do nothing
+    Idle(idle::Options),
+    /// Kills the relay again and again while cells come in
+    Kill(kill::Options),
+}
+
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    use clap::Parser as _;
+    karvon_node::os::raise_descriptors();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let figures = runtime.block_on(async {
+        match Fire::parse() {
+            Fire::Soak(options) => soak::run(&options).await,
+            Fire::Idle(options) => idle::run(&options).await,
+            Fire::Kill(options) => kill::run(&options).await,
+        }
+    });
+    println!("{figures}");
+    if figures["clean"] == true { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
+}
