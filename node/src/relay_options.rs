@@ -48,6 +48,8 @@ impl RelayOptions {
 pub struct WebDoor {
     /// Where the site listens; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Where people's devices find it, if that is not where it listens.
+    pub announce: Option<SocketAddr>,
     /// Domain of the site; its certificate is then vouched for by others.
     pub name: Option<String>,
     /// Certificate and key; made by the relay itself without a name.

@@ -39,7 +39,10 @@ fn now_s() -> u64 {
 
 /// A relay with a web door alone, and one slot.
 async fn web_relay() -> (NetHandle, SocketAddr) {
-    let identity = WebIdentity::self_signed(relay_id(), now_s()).unwrap();
+    web_relay_with(WebIdentity::self_signed(relay_id(), now_s()).unwrap()).await
+}
+
+async fn web_relay_with(identity: WebIdentity) -> (NetHandle, SocketAddr) {
     let web = WebOptions {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         identity: Some(identity),
@@ -259,6 +262,47 @@ async fn a_leaf_goes_through_its_users_proxy_and_never_past_it() {
     let mut leaf = leaf_with(9, Some("socks5://127.0.0.1:1"));
     leaf.submit(NetCommand::Connect(target(addr, slot(1))));
     assert!(matches!(next(&mut leaf).await, NetEvent::ConnectFailed(_, Reason::Unreachable)), "a dead proxy");
+}
+
+/// A certificate for `name` and the authority that vouches for it (DER).
+fn vouched_for(name: &str) -> (WebIdentity, Vec<u8>) {
+    let pem = |kind: &str, der: &[u8]| {
+        format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", data_encoding::BASE64.encode(der))
+    };
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&authority_key).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority, &authority_key).unwrap();
+    let chain = pem("CERTIFICATE", certificate.der());
+    let key = pem("PRIVATE KEY", &key.serialize_der());
+    let identity = WebIdentity::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
+    (identity, authority.der().to_vec())
+}
+
+#[tokio::test]
+async fn a_door_with_a_name_is_believed_only_if_its_certificate_is_vouched_for() {
+    let (identity, authority) = vouched_for("door.example");
+    let (mut relay, addr) = web_relay_with(identity).await;
+    let SocketAddr::V4(v4) = addr else { panic!("{addr}") };
+    let dial = |name: &str, seed: u8, roots: Vec<Vec<u8>>| {
+        let mut deps = Deps::system(Zeroizing::new([seed; 32]));
+        deps.transports = Transports::tcp().with_web(WebOptions { roots, ..WebOptions::default() });
+        let mut leaf = start_leaf(&deps).unwrap();
+        let addr = RelayAddr::Site(*v4.ip(), v4.port(), name.to_owned());
+        let target = Target::Door { door: DoorId(1), relay: relay_id(), addr, key: slot(1) };
+        leaf.submit(NetCommand::Connect(target));
+        leaf
+    };
+    let mut leaf = dial("door.example", 10, vec![authority.clone()]);
+    assert!(matches!(next(&mut leaf).await, NetEvent::LinkUp(_, LinkInfo::Door { .. })));
+    assert!(matches!(next(&mut relay).await, NetEvent::LinkUp(_, LinkInfo::Leaf { .. })));
+    let mut unknown = dial("door.example", 11, Vec::new());
+    assert!(matches!(next(&mut unknown).await, NetEvent::ConnectFailed(_, Reason::Unreachable)));
+    let mut other = dial("other.example", 12, vec![authority]);
+    assert!(matches!(next(&mut other).await, NetEvent::ConnectFailed(_, Reason::Unreachable)));
 }
 
 #[derive(Debug)]

@@ -17,6 +17,9 @@ pub(super) struct Web {
     /// Where the web door listens: a web site to everybody without a door of yours; port 443 looks best
     #[arg(long, value_name = "IP:PORT")]
     listen_web: Option<SocketAddr>,
+    /// The address that doors name, if people reach the web door by another one: behind a router or another web server
+    #[arg(long, value_name = "IP:PORT", requires = "listen_web")]
+    web_announce: Option<SocketAddr>,
     /// The site's domain; needs its certificate. Without it the relay looks like a box at home with a certificate of its own
     #[arg(long, value_name = "DOMAIN", requires_all = ["listen_web", "web_cert", "web_key"])]
     web_name: Option<String>,
@@ -54,7 +57,7 @@ impl Web {
             None => None,
         };
         let name = self.web_name.map(|name| name.to_ascii_lowercase());
-        Ok(Some(WebDoor { listen, name, identity, site, only }))
+        Ok(Some(WebDoor { listen, announce: self.web_announce, name, identity, site, only }))
     }
 }
 

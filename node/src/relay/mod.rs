@@ -260,7 +260,7 @@ async fn life(
     let mut door_addr = RelayAddr::Ip(config.announce().unwrap_or(listening.door));
     if let (Some((door, web)), Some(addr)) = (&mut birth.web, listening.web) {
         web.listen = Some(addr);
-        door_addr = web_door::address(door, config.announce().unwrap_or(addr))?;
+        door_addr = web_door::address(door, door.announce.or(config.announce()).unwrap_or(addr))?;
     }
     live.set_listening(listening);
     live.set_health(store.cell_health());

@@ -433,7 +433,7 @@ impl Session {
             return None;
         }
         let mut flags = 0;
-        if unsent > part && room > part && part > 0 {
+        if unsent > part && (carrier.blocked || room > part && part > 0) {
             flags |= MORE;
         }
         if fin {
@@ -502,7 +502,7 @@ impl Session {
     }
 
     fn frozen_at(&self) -> Option<Mono> {
-        let carrier = self.carrier.as_ref()?;
+        let carrier = self.carrier.as_ref().filter(|_| !self.is_spent())?;
         let since = match carrier.waiting {
             Some(since) => since.max(carrier.heard),
             None if carrier.expecting => carrier.heard,
@@ -511,12 +511,22 @@ impl Session {
         Some(since.after_ms(self.patience_ms()))
     }
 
+    fn is_spent(&self) -> bool {
+        let spent =
+            |carrier: &Carrier| carrier.peer_spent || (carrier.bounded && carrier.bytes_out > UPLOAD_BYTES);
+        self.carrier.as_ref().is_some_and(spent)
+    }
+
+    /// Whether the carrier is spent while the other side has more to send: the next one is as urgent as after a dead one.
+    #[must_use]
+    pub fn is_starved(&self) -> bool {
+        self.carrier.as_ref().is_some_and(|carrier| carrier.peer_spent && carrier.expecting)
+    }
+
     /// How the carrier does.
     #[must_use]
     pub fn verdict(&self, now: Mono) -> Verdict {
-        let spent =
-            |carrier: &Carrier| carrier.peer_spent || (carrier.bounded && carrier.bytes_out > UPLOAD_BYTES);
-        if self.carrier.as_ref().is_some_and(spent) {
+        if self.is_spent() {
             Verdict::Spent
         } else if self.frozen_at().is_some_and(|at| at <= now) {
             Verdict::Frozen

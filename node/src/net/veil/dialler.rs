@@ -84,13 +84,15 @@ async fn drive(
             Ended::Over => return,
             Ended::Spent => {
                 // It may still carry a little to the door, until the next one may be dialled.
-                let at = locked(pacer).ready_at(Purpose::Rotate, common.now());
+                let starved = shared.lock().session.is_starved();
+                let purpose = if starved { Purpose::Reconnect } else { Purpose::Rotate };
+                let at = locked(pacer).ready_at(purpose, common.now());
                 tokio::select! {
                     biased;
                     () = sleep(common.until(at)) => {}
                     ended = carrier.run(shared, common, true) => if ended == Ended::Over { return },
                 }
-                Purpose::Rotate
+                purpose
             }
             Ended::Frozen => {
                 tracing::info!("a carrier fell silent; bringing another one");
