@@ -90,9 +90,6 @@ pub enum ErrorKind {
     /// Whoever is to be invited is in the group already.
     #[error("this person is in the group already")]
     AlreadyMember,
-    /// The keys with this contact are not made yet.
-    #[error("you and this contact have not met yet: wait until the contact is connected")]
-    NotConnected,
     /// No message has this id.
     #[error("no message has this id")]
     NoSuchMessage,
@@ -110,7 +107,7 @@ pub enum ErrorKind {
         "the keys of this contact have changed: compare the safety number with them, then accept the new keys"
     )]
     KeyChanged,
-    /// The safety number is not known before both sides have keys.
+    /// Neither a safety number nor a group is possible before both sides have keys.
     #[error("the two devices have not met yet: try again when the contact is connected")]
     NotConnected,
     /// Longer than a message may be.

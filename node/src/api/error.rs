@@ -59,7 +59,6 @@ pub const fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::NotMember => "not_member",
         ErrorKind::NotAllowed => "not_allowed",
         ErrorKind::AlreadyMember => "already_member",
-        ErrorKind::NotConnected => "not_connected",
         ErrorKind::NoSuchMessage => "no_such_message",
         ErrorKind::Blocked => "blocked",
         ErrorKind::KeyChanged => "key_changed",

@@ -62,7 +62,7 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
         ],
     ),
     (10, "time-out", &[TIMEOUT]),
-    (75, "try again later", &["busy", "not_connected", code::UNAVAILABLE]),
+    (75, "try again later", &["busy", code::UNAVAILABLE]),
     (130, "interrupted", &[INTERRUPTED]),
 ];
 
