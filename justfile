@@ -30,11 +30,28 @@ fire rounds="100":
 # 100,000 random interleavings of membership operations, and all of five on two devices.
 fire-groups rounds="100000":
     KARVON_FIRE={{rounds}} cargo test --release -p karvon-protocol --test group_fold -- --nocapture
+
+# A relay under load: `just fire-relay soak`, `just fire-relay idle --leaves 10000`, `just fire-relay kill --rounds 1000`.
+fire-relay *args:
+    cargo build --release -p karvon-node -p karvon-tests --bin karvon-node --bin karvon-fire
+    "${CARGO_TARGET_DIR:-target}/release/karvon-fire" {{args}}
+
+# The Debian package and what can be checked of it without installing.
+package:
+    cargo build --locked --profile dist -p karvon-node
+    packaging/check.sh "${CARGO_TARGET_DIR:-target}/dist"
+
 # Mixes of faults in virtual time, one process for each seed; `just swarm 1..1001` is the long form.
 swarm seeds="1..51":
     cargo build --release -p karvon-simulations
     target/release/karvon-sim swarm --lines simulations/regressions.txt
     target/release/karvon-sim swarm --seeds {{seeds}}
+
+# The standard set behind simulations/RESULTS.md: results and pictures under `dir`, a table on the output.
+results dir="target/simulation":
+    cargo build --release -p karvon-simulations
+    target/release/karvon-sim swarm --lines simulations/standard.txt --keep {{dir}}
+    target/release/karvon-sim report {{dir}}/*.jsonl --svg {{dir}}
 
 # Known faults of dependencies; asks the RustSec database over the network.
 advisories:

@@ -72,7 +72,7 @@ fn target(addr: SocketAddr, key: SlotKey) -> Target {
 }
 
 async fn next(net: &mut NetHandle) -> NetEvent {
-    tokio::time::timeout(Duration::from_secs(20), net.recv()).await.unwrap().unwrap()
+    tokio::time::timeout(Duration::from_secs(60), net.recv()).await.unwrap().unwrap()
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub const MAILBOX_TAGS_MAX: usize = 262_144;
 /// Tunnels a leaf keeps open at once (DESIGN §2).
 pub const TUNNELS_PER_LEAF: usize = 8;
 /// Tunnels a relay accepts over one link from a leaf.
-pub const TUNNELS_PER_LINK: usize = 16;
+pub const TUNNELS_PER_LINK: usize = 64;
 /// Requests without an answer, and pushes without a removal, per tunnel (DESIGN §2: credit).
 pub const TUNNEL_WINDOW: usize = 16;
 /// Bytes not yet durable beyond which a core takes no more input (DESIGN §3).

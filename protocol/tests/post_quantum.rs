@@ -155,7 +155,7 @@ fn one_way_talk_never_waits_for_a_piece() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
 
     /// Cells are dropped, doubled, and come in any order; sessions are stored and loaded in between. Whatever opens is what was said,
     /// nothing opens twice, and no message lacks a secret that its sender mixed in.

@@ -20,6 +20,7 @@ fn end(words: &[&str]) -> Value {
     for name in ["cpu_s", "cpu_ms_per_node_min", "times_real_time", "rss_mib"] {
         summary.remove(name).unwrap();
     }
+    summary.remove("cpu_s_per_simulated_min");
     end
 }
 
@@ -39,6 +40,17 @@ fn a_hundred_nodes_with_a_cut_and_power_cuts_are_equal_too() {
     let words = "run gossip --nodes 100 --seed 9 --quiet --set messages=2 --set dials=3 --set warm=5 --set cut=1 --set killed=0.2";
     let words: Vec<_> = words.split(' ').collect();
     assert_eq!(end(&words), end(&words));
+}
+
+#[test]
+fn a_hundred_real_nodes_in_two_processes_are_equal_while_some_are_killed() {
+    let words = "run crash --nodes 100 --seed 3 --quiet --set relays=4 --set doors=1 --set messages=1 --set every=10 \
+                 --set kills=600 --set faults=300";
+    let words: Vec<_> = words.split_whitespace().collect();
+    let first = end(&words);
+    assert_eq!(first, end(&words));
+    assert_eq!(first["summary"]["undelivered"], 0.0);
+    assert!(first["summary"]["messages_shown"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

@@ -254,7 +254,7 @@ impl Person {
         &self,
         contact: &str,
         deadline: Duration,
-        enough: impl Fn(&[String]) -> bool,
+        mut enough: impl FnMut(&[String]) -> bool,
     ) -> Vec<String> {
         until_within(deadline, &format!("{} receives what {contact} sent", self.name), || {
             Some(self.received(contact)).filter(|texts| enough(texts))

@@ -9,10 +9,12 @@ use karvon_tests::oracle::Ledger;
 use karvon_tests::person::Person;
 use karvon_tests::until::DEADLINE;
 use karvon_tests::world::World;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+/// What takes longer after the last kill is told with its way.
+const SOON: Duration = Duration::from_secs(3);
 /// Texts in each round.
 const STREAM: usize = 60;
 
@@ -38,12 +40,36 @@ fn contact(api: &mut Api, name: &str) -> u32 {
 }
 
 /// Waits until everything that must arrive has, and judges all that did.
-fn settle(ledger: &Ledger, recipient: &Person) {
+fn settle(ledger: &Ledger, sender: &Person, recipient: &Person) {
     let deadline = DEADLINE * 2 + Duration::from_millis(ledger.tried() as u64 * 5);
-    let received = recipient.receives("Ali", deadline, |received| ledger.complete(received));
+    let ended = Instant::now();
+    let mut told = false;
+    let received = recipient.receives("Ali", deadline, |received| {
+        if !told && ended.elapsed() > SOON {
+            told = true;
+            tell_ways(sender, &ledger.judge(received).lost);
+        }
+        ledger.complete(received)
+    });
     let verdict = ledger.judge(&received);
     assert!(verdict.clean(), "{verdict:?}");
-    eprintln!("{} texts, {} acknowledged, {} received", ledger.tried(), ledger.durable(), received.len());
+    eprintln!(
+        "{} texts, {} acknowledged, {} received, {} ms after the last kill",
+        ledger.tried(),
+        ledger.durable(),
+        received.len(),
+        ended.elapsed().as_millis()
+    );
+}
+
+/// Prints which way each of these texts has gone so far.
+fn tell_ways(sender: &Person, texts: &[String]) {
+    let mut api = sender.api();
+    eprintln!("{} texts are missing; the sender's status: {}", texts.len(), sender.status());
+    let missing = |message: &Value| texts.iter().any(|text| message["text"] == text.as_str());
+    for message in api.messages(None).unwrap_or_default().into_iter().filter(missing).take(3) {
+        eprintln!("missing: {:?}", api.call("info", &json!({ "id": message["id"] })));
+    }
 }
 
 #[test]
@@ -64,7 +90,7 @@ fn a_sender_killed_while_sending_loses_doubles_and_reorders_nothing() {
         });
         ali.up();
     }
-    settle(&ledger, &bob);
+    settle(&ledger, &ali, &bob);
 }
 
 #[test]
@@ -85,7 +111,7 @@ fn a_recipient_killed_while_receiving_loses_doubles_and_reorders_nothing() {
         });
         bob.up();
     }
-    settle(&ledger, &bob);
+    settle(&ledger, &ali, &bob);
 }
 
 fn relay_killed_at_random(number: usize) {
@@ -106,7 +132,7 @@ fn relay_killed_at_random(number: usize) {
         });
         world.relays[number].start_again();
     }
-    settle(&ledger, &bob);
+    settle(&ledger, &ali, &bob);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::config::RelayConfig;
 use super::control::{Answers, Ask};
+use super::source::ConfigSource;
 use super::status::{Sources, Status};
 use super::steady::SteadyClock;
 use crate::api::ApiError;
@@ -17,7 +18,7 @@ use karvon_protocol::ids::{RelayId, SlotId};
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{Pressure, RelayCommand, RelayReply};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -47,7 +48,7 @@ struct Inner {
 pub(super) struct Live(Arc<Shared>);
 
 struct Shared {
-    data_dir: PathBuf,
+    source: ConfigSource,
     relay: RelayId,
     started: Instant,
     pub(super) bounds: Arc<Bounds>,
@@ -78,7 +79,7 @@ impl Spending for Traffic {
 
 impl Live {
     pub(super) fn new(
-        data_dir: PathBuf,
+        source: ConfigSource,
         relay: RelayId,
         config: RelayConfig,
         bounds: Arc<Bounds>,
@@ -94,7 +95,7 @@ impl Live {
             pressure: Pressure::default(),
             health: SegmentHealth::default(),
         });
-        Self(Arc::new(Shared { data_dir, relay, started: Instant::now(), bounds, clock, books, inner }))
+        Self(Arc::new(Shared { source, relay, started: Instant::now(), bounds, clock, books, inner }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -146,7 +147,7 @@ impl Live {
             _ => None,
         };
         let (budget, spent) = self.0.books.spent();
-        let free = disk::free_space(&self.0.data_dir);
+        let free = disk::free_space(self.0.source.data_dir());
         let inner = self.lock();
         let listening = |of: fn(&Listening) -> String| inner.listening.as_ref().map(of).unwrap_or_default();
         let id = HEXLOWER.encode(&self.0.relay.0);
@@ -187,7 +188,7 @@ impl Live {
 
     /// Reads the configuration again; a wrong one changes nothing.
     pub(super) async fn reload(&self) -> Result<Value, ApiError> {
-        let new = match RelayConfig::load(&self.0.data_dir) {
+        let new = match self.0.source.load() {
             Ok(new) => new,
             Err(error) => {
                 tracing::error!(%error, "the configuration was not taken");
@@ -230,7 +231,7 @@ impl Live {
         let before = self.lock().pressure;
         let keep = config.keep_free();
         let enough = if before.storage { keep.saturating_add(keep / 10) } else { keep };
-        let storage = disk::free_space(&self.0.data_dir).is_some_and(|free| free < enough);
+        let storage = disk::free_space(self.0.source.data_dir()).is_some_and(|free| free < enough);
         let pressure = Pressure { storage, traffic };
         if pressure != before && self.command(RelayCommand::Pressure(pressure)).await.is_ok() {
             tracing::warn!(disk_full = storage, budget_low = traffic, "what the relay can give has changed");

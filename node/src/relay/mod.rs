@@ -8,6 +8,7 @@ mod home;
 pub mod keys;
 mod live;
 pub mod metrics;
+mod source;
 pub mod status;
 mod steady;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use karvon_protocol::ids::RelayId;
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayReply, RelaySetup};
 use live::{Live, Traffic};
+use source::ConfigSource;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -78,7 +80,8 @@ async fn run_on(
     let failed = |what: &str, error: &dyn std::fmt::Display| ApiError::new(IO, format!("{what}: {error}"));
     let data_dir = options.data_dir.clone();
     let _lock = home::take(&data_dir)?;
-    let config = configuration(&options)?;
+    let source = ConfigSource::new(&options);
+    let config = source.load().map_err(|error| ApiError::new(CONFIG, error.to_string()))?;
     let web = options.web.clone().map(|door| WebDoor { only: config.listen().is_none(), ..door });
     let listen = config.listen().or(web.as_ref().map(|web| web.listen)).ok_or_else(|| {
         ApiError::new(
@@ -112,7 +115,7 @@ async fn run_on(
     let traffic = Arc::new(Traffic { bounds: bounds.clone(), clock: clock.clone() });
     let books = Bookkeeper::start(ledger, config.budget(), traffic);
     let books = books.map_err(|error| failed("the record of bytes spent", &error))?;
-    let live = Live::new(data_dir.clone(), relay, config.clone(), bounds, clock.clone(), books);
+    let live = Live::new(source, relay, config.clone(), bounds, clock.clone(), books);
     let mesh_listen = config.mesh_listen().unwrap_or_else(|| SocketAddr::new(listen.ip(), 0));
     let web = match web {
         Some(door) => {
@@ -177,21 +180,6 @@ async fn run_on(
     tasks.shutdown().await;
     NodeFile::remove(&data_dir);
     ended
-}
-
-/// The file's configuration with what the command line says instead.
-fn configuration(options: &RelayOptions) -> Result<RelayConfig, ApiError> {
-    let wrong = |error: crate::config::ConfigError| ApiError::new(CONFIG, error.to_string());
-    let mut config = RelayConfig::load(&options.data_dir).map_err(wrong)?;
-    for (key, given) in [("relay.listen", options.listen), ("relay.mesh_listen", options.mesh_listen)] {
-        if let Some(addr) = given {
-            config.set(key, &addr.to_string()).map_err(wrong)?;
-        }
-    }
-    if options.allow_private {
-        config.set("relay.allow_private", "true").map_err(wrong)?;
-    }
-    Ok(config)
 }
 
 fn wall(clock: &SteadyClock) -> crate::store::WallClock {

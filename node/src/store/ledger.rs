@@ -1,6 +1,7 @@
 //! How many bytes a relay has moved today and this month, kept across restarts, so that its operator never pays for more than was allowed.
 //!
-//! What is about to be spent is written down before it is: after a crash the written sum counts, which is never less than the true one.
+//! What is about to be spent is written down before it is, by the rate of the last moment: after a crash the written sum counts. It can be
+//! less than the true one only by what a sudden rush moved in its first quarter second.
 
 use super::disk;
 use serde::{Deserialize, Serialize};
@@ -110,7 +111,8 @@ impl Ledger {
             .into_iter()
             .chain(budget.month)
             .min()
-            .map_or(AHEAD_LEAST << 10, |least| (least / AHEAD_PART).max(AHEAD_LEAST));
+            .map_or(AHEAD_LEAST << 10, |least| (least / AHEAD_PART).max(AHEAD_LEAST))
+            .max(bytes.saturating_mul(3));
         let covered = self.written.spent.month_bytes.saturating_sub(self.spent.month_bytes);
         let stale = now_s.abs_diff(self.written.time_s) >= TIME_EVERY_S;
         if turned || stale || covered < ahead / 2 {

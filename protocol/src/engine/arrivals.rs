@@ -9,6 +9,7 @@ use super::{CONTACTS_MAX, Engine, safety};
 use crate::body::Payload;
 use crate::cell::Cell;
 use crate::error::PeerFault;
+use crate::identity::RemoteIdentity;
 use crate::ids::TagPrefix;
 use crate::limits::TAGS_QUIET;
 use crate::rpc::Request;
@@ -103,17 +104,9 @@ impl Engine {
             {
                 return Ok(());
             }
-            Some((id, Meeting::Connected)) => {
-                let (contacts, mut cx) = self.with_contacts();
-                match contacts
-                    .get_mut(&id)
-                    .filter(|known| safety::is_other_device(&known.card, &greeted.identity))
-                {
-                    // Who greets knows the account key and has another device: nothing more is sent to either until the person decides.
-                    Some(known) => safety::alarm(known, &mut cx),
-                    None => return Err(PeerFault::Replay),
-                }
+            Some((_, Meeting::Connected)) => {
                 other_device = true;
+                self.alarm_all(&greeted.identity)?;
                 self.new_contact(Card::new(fingerprint, &greeted.secret, false))
             }
             Some((id, _)) => {
@@ -156,6 +149,28 @@ impl Engine {
         }
         cx.signal(Signal::TagsWanted(id));
         self.inbox.expect_contact(contact_ref(&self.contacts, id)?, 0);
+        Ok(())
+    }
+
+    /// A connected contact's account key greets by an invitation. From a device that is known it is a repetition. From another one it
+    /// is a person with a new device, or somebody who has only their account key: nothing more is sent to any of their devices until
+    /// this person decides. (A device restored from a backup comes by its gift and so shows that it goes on.)
+    fn alarm_all(&mut self, identity: &RemoteIdentity) -> Result<(), PeerFault> {
+        let fingerprint = identity.fingerprint();
+        let full = self.contacts.len() >= CONTACTS_MAX;
+        let (contacts, mut cx) = self.with_contacts();
+        let of_them = |contact: &Contact| contact.card.fingerprint == fingerprint;
+        let mut all = contacts.values().filter(|contact| of_them(contact));
+        if all.any(|known| !safety::is_other_device(&known.card, identity)) {
+            return Err(PeerFault::Replay);
+        }
+        if full {
+            return Err(PeerFault::Bound);
+        }
+        contacts
+            .values_mut()
+            .filter(|contact| of_them(contact))
+            .for_each(|known| safety::alarm(known, &mut cx));
         Ok(())
     }
 }

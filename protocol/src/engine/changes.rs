@@ -187,8 +187,8 @@ fn wait(contact: &mut Contact, id: MessageId, what: What, seq: u64, body: &Body,
 /// The message that body `seq` of the other side may change.
 fn target(contact: &Contact, id: MessageId, what: &What, seq: u64) -> Option<(bool, u64)> {
     let (mine, number) = contact.card.find(&id)?;
-    let sent = contact.talk.as_ref()?.next_pack;
-    let may = if mine { !what.is_authors() && number < sent } else { number < seq };
+    // Not only what was sent in this session: after a reset own messages are sent once more.
+    let may = if mine { !what.is_authors() && number < contact.next_seq } else { number < seq };
     (may && number > 0).then_some((mine, number))
 }
 

@@ -4,6 +4,7 @@ use super::api::Event;
 use super::changes;
 use super::contact::Contact;
 use super::cx::{Alarm, Cx};
+use super::inbox::ACK_MS;
 use super::message::{Marks, StoredMessage};
 use super::outbox;
 use super::terms::Ranges;
@@ -301,6 +302,7 @@ pub(crate) fn on_void(contact: &mut Contact, from: u64, to: u64, cx: &mut Cx<'_>
     let Some(talk) = contact.talk.as_mut() else { return };
     talk.skip_void(&mut contact.early, &mut contact.card.skipped.1);
     talk.owes = true;
+    cx.alarm_by(Alarm::Ack(contact.id), ACK_MS);
     cx.write(contact.save_card());
     advance(contact);
 }

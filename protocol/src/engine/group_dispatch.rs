@@ -3,7 +3,7 @@
 use super::Engine;
 use super::api::ContactId;
 use super::contact::Contact;
-use super::cx::{Alarm, Cx};
+use super::cx::{Alarm, Cx, context};
 use super::doors::Doors;
 use super::group_api::{GroupCommand, GroupNumber, GroupReply};
 use super::group_letters::RESENT_MAX;
@@ -30,16 +30,7 @@ impl Engine {
         act: impl FnOnce(&mut Groups, &BTreeMap<ContactId, Contact>, Me<'_>, &mut Cx<'_>) -> T,
     ) -> T {
         let me = Me { who: self.setup.identity.fingerprint(), name: &self.setup.name };
-        let mut cx = Cx {
-            fx: &mut self.fx,
-            now: self.now,
-            rng: &mut *self.rng,
-            timers: &mut self.timers,
-            signals: &mut self.signals,
-            next_load: &mut self.next_load,
-            faults: &mut self.faults,
-            paces: &mut self.paces,
-        };
+        let mut cx = context!(self);
         act(&mut self.groups, &self.contacts, me, &mut cx)
     }
 
@@ -164,16 +155,7 @@ impl Engine {
         number: GroupNumber,
         act: impl FnOnce(&mut Group, &BTreeMap<ContactId, Contact>, &Doors, &mut Cx<'_>),
     ) {
-        let mut cx = Cx {
-            fx: &mut self.fx,
-            now: self.now,
-            rng: &mut *self.rng,
-            timers: &mut self.timers,
-            signals: &mut self.signals,
-            next_load: &mut self.next_load,
-            faults: &mut self.faults,
-            paces: &mut self.paces,
-        };
+        let mut cx = context!(self);
         if let Ok(group) = self.groups.get(number) {
             act(group, &self.contacts, &self.doors, &mut cx);
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// An acknowledgement waits this long for texts to travel with, milliseconds.
-const ACK_MS: u64 = 20;
+pub(crate) const ACK_MS: u64 = 20;
 /// A grant of tags further ahead than this can not be honest.
 const CREDIT_AHEAD_MAX: u64 = 8_192;
 /// Messages of one report that are looked at.

@@ -12,7 +12,7 @@ use crate::ids::{MailboxId, RelayId, TagPrefix};
 use crate::limits::MAILBOXES;
 use crate::rpc::{Push, Reply, Request};
 use ed25519_dalek::SigningKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use zeroize::Zeroizing;
 
 /// Bytes asked for in one fetch.
@@ -29,6 +29,8 @@ const NEXT_FETCH_MS: u64 = 200;
 const REMOVALS_MAX: usize = 1_024;
 /// Announced cells remembered.
 const NOTICES_MAX: usize = 4_096;
+/// Cells remembered whose removal was sent.
+const REMOVED_MAX: usize = 512;
 /// First and longest pause before attaching again, milliseconds.
 const ATTACH_MS: (u64, u64) = (250, 60_000);
 /// Longest pause for a mailbox that is not announced any more, milliseconds.
@@ -149,6 +151,8 @@ pub(crate) struct Mailboxes {
     pub(super) boxes: BTreeMap<u32, Mailbox>,
     pub(super) moves: Moves,
     removals: Vec<TagPrefix>,
+    /// Those sent last, the oldest first: their announcements may still be under way.
+    removed: VecDeque<TagPrefix>,
     notices: BTreeMap<TagPrefix, (u32, Mono)>,
 }
 
@@ -340,6 +344,13 @@ impl Mailboxes {
         if self.boxes.get(&number).is_some_and(|held| held.canary.has(prefix)) {
             return;
         }
+        if self.removals.contains(&prefix) {
+            return;
+        }
+        if self.removed.contains(&prefix) {
+            // It is durable here; this relay got it after the removal, or has not read that yet.
+            return self.on_durable(prefix, cx);
+        }
         if self.notices.len() < NOTICES_MAX {
             let wait = if cx.paces.all_narrow() { NARROW_NOTICE_MS } else { NOTICE_MS };
             self.notices.insert(prefix, (number, cx.now.mono.after_ms(wait)));
@@ -361,6 +372,8 @@ impl Mailboxes {
         while !self.removals.is_empty() {
             let rest = self.removals.split_off(self.removals.len().min(REMOVALS_MAX));
             let batch = core::mem::replace(&mut self.removals, rest);
+            self.removed.extend(&batch);
+            self.removed.drain(..self.removed.len().saturating_sub(REMOVED_MAX));
             for (number, held) in &self.boxes {
                 if matches!(held.state, State::Attached { .. }) {
                     let ask = Ask::Plain(Request::Remove(batch.clone()));

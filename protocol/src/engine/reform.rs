@@ -321,7 +321,9 @@ impl Engine {
             let holds = self.resets.may_try(id);
             let (contacts, mut cx) = self.with_contacts();
             let Some(contact) = contacts.get_mut(&id) else { continue };
-            contact.next_seq = contact.next_seq.max(contact.card.floor);
+            // The newest of the history may be gone; a number that was sent is never given out again.
+            let packed = contact.talk.as_ref().map_or(1, |talk| talk.next_pack);
+            contact.next_seq = contact.next_seq.max(contact.card.floor).max(packed);
             if contact.talk.is_none() && contact.card.meeting == Meeting::Connected && holds {
                 contact.card.pending = Some(contact.pending());
                 contact.card.meeting = Meeting::Greeting;

@@ -6,7 +6,7 @@ pub(crate) use super::lane::{Lane, RouteError};
 use super::pace::Stamp;
 use crate::core::{LinkId, Mono};
 use crate::ids::RelayId;
-use crate::limits::{TUNNEL_WINDOW, TUNNELS_PER_LEAF};
+use crate::limits::{TUNNEL_WINDOW, TUNNELS_PER_LEAF, TUNNELS_PER_LINK};
 use crate::link::{CloseCode, Frame, Kind, open_payload};
 use crate::rpc::{Reply, Request};
 use crate::tunnel::{Initiator, Tunnel};
@@ -27,6 +27,8 @@ const QUEUE_MAX: usize = 256;
 /// owners, and never fills the link's own queue, which ends the link when it is full.
 const LINK_REQUESTS_MAX: usize = 128;
 const LINK_BYTES_MAX: u64 = 1 << 20;
+/// Tunnels less than a door takes: some that were closed here may still be open there.
+const TUNNELS_CROSSING: usize = 8;
 /// A tunnel that waits for room on its link looks again after this time at the latest, milliseconds.
 const HELD_MS: u64 = 1_000;
 /// Context that a mailbox signature covers besides the tunnel's hash.
@@ -151,6 +153,20 @@ impl Routes {
         }
     }
 
+    /// Whether one more tunnel may be opened on a link; an idle one makes place for it. A message to many people goes to some of them after
+    /// the others instead of being refused by the door.
+    fn make_place(&mut self, link: LinkId, cx: &mut Cx<'_>) -> bool {
+        let on_it = || self.routes.iter().filter(|(_, route)| route.link == Some(link));
+        if on_it().count() < TUNNELS_PER_LINK - TUNNELS_CROSSING {
+            return true;
+        }
+        let idle = on_it()
+            .filter(|(_, route)| !route.lane.listens() && route.asked.is_empty() && route.queue.is_empty());
+        let Some(id) = idle.min_by_key(|(_, route)| route.used).map(|(id, _)| *id) else { return false };
+        self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
+        true
+    }
+
     fn hold(&mut self, id: u32, cx: &mut Cx<'_>) {
         if !self.held.contains(&id) {
             self.held.push_back(id);
@@ -184,7 +200,7 @@ impl Routes {
                 }
                 return;
             };
-            if self.room(link, cx) == 0 {
+            if self.room(link, cx) == 0 || !self.make_place(link, cx) {
                 self.hold(id, cx);
                 return;
             }

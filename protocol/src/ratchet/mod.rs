@@ -20,8 +20,11 @@ use zeroize::Zeroizing;
 
 pub(crate) use message::OVERHEAD_BYTES;
 
-/// Header keys of finished receiving chains that are kept for late cells.
-const OLD_CHAINS_MAX: usize = 8;
+/// Finished receiving chains of which every message was opened: their header keys are kept to recognise repetitions.
+const WHOLE_CHAINS_MAX: usize = 8;
+/// Finished receiving chains in all. Where both sides talk at once each cell begins a chain, so that one which came late, by another
+/// relay, may belong to a chain a hundred turns ago: those that still miss a message stay.
+const OLD_CHAINS_MAX: usize = 250;
 
 /// Why a payload could not be sealed; nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -248,6 +251,13 @@ impl Ratchet {
 
     /// Gives up what lies beyond the bounds, oldest first.
     fn trim(&mut self) {
+        let whole = self.old.iter().filter(|chain| chain.skipped.is_empty()).count();
+        let mut surplus = whole.saturating_sub(WHOLE_CHAINS_MAX);
+        self.old.retain(|chain| {
+            let goes = surplus > 0 && chain.skipped.is_empty();
+            surplus -= usize::from(goes);
+            !goes
+        });
         while self.old.len() > OLD_CHAINS_MAX {
             self.old.pop_front();
         }

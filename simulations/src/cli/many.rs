@@ -5,11 +5,12 @@ use crate::det::Rng;
 use crate::report::Head;
 use crate::scenario::{self, Scenario};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A process that runs longer is counted as stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(600);
+/// A process that runs longer is counted as stuck: a busy machine may give it little of itself.
+const STUCK_AFTER: Duration = Duration::from_secs(7_200);
 /// How often the children are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -33,11 +34,19 @@ pub(super) fn run(args: &SwarmArgs) -> Result<bool, String> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let at_once = args.jobs.unwrap_or(cores).max(1);
     let program = std::env::current_exe().map_err(|error| format!("can not find this program: {error}"))?;
+    if let Some(dir) = &args.keep {
+        std::fs::create_dir_all(dir).map_err(|error| format!("can not make {}: {error}", dir.display()))?;
+    }
     let (mut running, mut passed, mut failed) = (Vec::<Running>::new(), BTreeMap::new(), 0_u64);
+    let mut started = 0_u64;
     loop {
         while running.len() < at_once && until.is_none_or(|until| Instant::now() < until) {
             let Some(job) = jobs.next().transpose()? else { break };
-            let child = start(&program, &job).map_err(|error| format!("can not start a run: {error}"))?;
+            started += 1;
+            let file = format!("{started:04}-{}.jsonl", job.scenario);
+            let out = args.keep.as_ref().map(|dir| dir.join(file));
+            let child = start(&program, &job, out.as_deref())
+                .map_err(|error| format!("can not start a run: {error}"))?;
             running.push(Running { job, child, since: Instant::now() });
         }
         if running.is_empty() {
@@ -123,10 +132,13 @@ fn mix(scenarios: &[Box<dyn Scenario>], seed: u64) -> Result<Head, String> {
     Ok(Head { scenario: scenario.name().to_owned(), seed, nodes: setup.nodes, set })
 }
 
-fn start(program: &std::path::Path, job: &Job) -> std::io::Result<Child> {
+fn start(program: &Path, job: &Job, out: Option<&Path>) -> std::io::Result<Child> {
     let mut command = Command::new(program);
     // The same words as in the replay line, so that it can not say anything else.
     command.args(job.line.split_whitespace().skip(1)).arg("--quiet");
+    if let Some(out) = out {
+        command.arg("--out").arg(out);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn()
 }
 
@@ -145,7 +157,8 @@ mod tests {
 
     fn parse(text: &str) -> Result<Vec<u64>, String> {
         let seeds_of = Some(text.to_owned());
-        let args = SwarmArgs { minutes: None, seeds: seeds_of, lines: None, only: None, jobs: None };
+        let args =
+            SwarmArgs { minutes: None, seeds: seeds_of, lines: None, keep: None, only: None, jobs: None };
         seeds(&args).map(Iterator::collect)
     }
 

@@ -76,6 +76,9 @@ struct SwarmArgs {
     /// The replay lines of this file instead of seeds; lines that begin with # are passed over.
     #[arg(long, conflicts_with_all = ["minutes", "seeds", "only"])]
     lines: Option<PathBuf>,
+    /// Keep the results of each run in this folder.
+    #[arg(long)]
+    keep: Option<PathBuf>,
     /// Only this scenario.
     #[arg(long)]
     only: Option<String>,

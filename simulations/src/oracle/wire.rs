@@ -23,11 +23,11 @@ struct Known {
     longest: usize,
 }
 
-/// Words of the table.
-const BITS_WORDS: usize = 1 << 10;
+/// Words of the table: enough that among some ten thousand secrets few places are looked at twice.
+const BITS_WORDS: usize = 1 << 14;
 
 fn slot(head: [u8; HEAD]) -> (usize, u64) {
-    let hash = u64::from_le_bytes(head).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
+    let hash = u64::from_le_bytes(head).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
     (hash as usize / 64 % BITS_WORDS, 1 << (hash % 64))
 }
 

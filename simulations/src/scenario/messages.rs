@@ -3,7 +3,7 @@
 use super::population::{Plan, Population};
 use super::script::{Step, schedule};
 use super::{Param, Scenario, Script, Setup, Values, rejoin};
-use crate::det::Rng;
+use crate::det::{Rng, cpu_ns};
 use crate::report::Figures;
 use crate::world::World;
 use futures::FutureExt;
@@ -240,7 +240,7 @@ async fn script(world: World, setup: Setup, figures: Figures) {
     all.arrive(0..early, Duration::from_secs(10), &figures).await;
     all.meet(0..early, &figures).await;
     figures.number("met_after_s", world.now() as f64 / 1e9);
-    let before = world.net.counts();
+    let (before, cpu) = (world.net.counts(), cpu_ns());
     let began = world.now();
     let spans = schedule(&world, &plan, values);
     let length = spans.length;
@@ -271,6 +271,8 @@ async fn script(world: World, setup: Setup, figures: Figures) {
     if written > 0 {
         figures.number("bytes_per_message", bytes / written as f64);
     }
+    // Of the machine that runs the world, like the others of this name: it differs from run to run.
+    figures.number("cpu_s_per_simulated_min", (cpu_ns() - cpu) as f64 / 1e9 / minutes);
     figures.number("connections_per_node", 2.0 * world.net.flows() as f64 / setup.nodes as f64);
     rejoin::reach(&all, &figures).await;
     figures.progress("all is being repaired");

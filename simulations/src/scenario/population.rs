@@ -172,6 +172,32 @@ impl Population {
         true
     }
 
+    /// Waits until `done` has said so of each of these people once, or `most` has passed; false then.
+    async fn until_each(
+        &self,
+        most: Duration,
+        who: Range<usize>,
+        done: impl AsyncFn(usize, &PersonHost) -> bool,
+    ) -> bool {
+        let end = tokio::time::Instant::now() + most;
+        let mut waiting: Vec<usize> = who.collect();
+        loop {
+            let mut ready = Vec::with_capacity(waiting.len());
+            for at in &waiting {
+                ready.push(match self.people.get(*at) {
+                    Some(person) => done(*at, person).await,
+                    None => true,
+                });
+            }
+            let mut ready = ready.into_iter();
+            waiting.retain(|_| !ready.next().unwrap_or_default());
+            if waiting.is_empty() || tokio::time::Instant::now() >= end {
+                return waiting.is_empty();
+            }
+            self.world.sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Lets people come within `span`, and gives them doors; returns when they have their mailboxes.
     pub(super) async fn arrive(&mut self, who: Range<usize>, span: Duration, figures: &Figures) {
         let pause = span / who.len().max(1) as u32;
@@ -194,10 +220,8 @@ impl Population {
         }
         let wanted = MAILBOXES.min(self.relays.len()) as u32;
         let ready = self
-            .until(FOUNDING, async || {
-                let people = self.people.get(who.clone()).unwrap_or_default();
-                let all = join_all(people.iter().map(PersonHost::status)).await;
-                all.iter().flatten().filter(|status| status.mailboxes_attached >= wanted).count() == all.len()
+            .until_each(FOUNDING, who.clone(), async |_, person| {
+                person.status().await.is_some_and(|status| status.mailboxes_attached >= wanted)
             })
             .await;
         let words = if ready { "have their mailboxes" } else { "do not all have their mailboxes" };
@@ -229,9 +253,8 @@ impl Population {
             }
         }
         let all_met = self
-            .until(MEETING, async || {
-                let met = join_all(self.people.iter().take(people).map(PersonHost::look_at_contacts)).await;
-                met.iter().zip(&self.wanted).all(|(met, wanted)| met >= wanted)
+            .until_each(MEETING, 0..people, async |at, person| {
+                person.look_at_contacts().await >= self.wanted.get(at).copied().unwrap_or_default()
             })
             .await;
         let words = if all_met { "have met" } else { "have not all met" };

@@ -1,8 +1,16 @@
 //! The command line as people and scripts write it, with help that teaches by examples.
 
-use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
+mod group;
+mod own;
+mod time;
+
+pub use group::{Group, GroupRole};
+pub use own::{Config, Door, Node, Passphrase, Profile, Wipe};
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+use time::{duration, timer};
 
 const OVERVIEW: &str = "Examples:
   karvon                                        open the screen; the first start asks four questions
@@ -388,90 +396,6 @@ pub enum OnOff {
     Off,
 }
 
-/// `group …`
-#[derive(Debug, Subcommand)]
-pub enum Group {
-    /// Lists all
-    List,
-    /// Founds a group
-    #[command(alias = "new")]
-    Create {
-        /// Its name
-        name: String,
-    },
-    /// Invites a contact
-    Invite {
-        /// Name of the group, or its beginning
-        group: String,
-        /// Name of the contact, or its beginning
-        who: String,
-    },
-    /// Accepts an invitation
-    Accept {
-        /// Name of the group, or its beginning
-        group: String,
-    },
-    /// Leaves a group, or declines its invitation
-    Leave {
-        /// Name of the group, or its beginning
-        group: String,
-    },
-    /// Lists the members
-    Members {
-        /// Name of the group, or its beginning
-        group: String,
-    },
-    /// Removes a member
-    Remove {
-        /// Name of the group, or its beginning
-        group: String,
-        /// Name of the member, or the beginning of it or of its id
-        who: String,
-    },
-    /// Gives a member a role
-    Role {
-        /// Name of the group, or its beginning
-        group: String,
-        /// Name of the member, or the beginning of it or of its id
-        who: String,
-        /// The role
-        role: GroupRole,
-    },
-    /// Renames a group
-    Rename {
-        /// Name of the group, or its beginning
-        group: String,
-        /// The new name
-        name: String,
-    },
-    /// Messages disappear some time after they were seen; `off` keeps them
-    Timer {
-        /// Name of the group, or its beginning
-        group: String,
-        /// For example 30m, 24h, or off
-        time: String,
-    },
-    /// Tells nothing of new messages on this device
-    Mute {
-        /// Name of the group, or its beginning
-        group: String,
-        /// Tells of them again
-        #[arg(long)]
-        off: bool,
-    },
-}
-
-/// What a member may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GroupRole {
-    /// Writes, and leaves
-    Member,
-    /// Invites and removes, renames
-    Admin,
-    /// Gives roles
-    Owner,
-}
-
 /// Arguments of `send`.
 #[derive(Debug, Args)]
 pub struct Send {
@@ -596,117 +520,6 @@ pub struct Read {
     pub mark: bool,
 }
 
-/// `door …`
-#[derive(Debug, Subcommand)]
-pub enum Door {
-    /// Adds a door
-    Add {
-        /// The line that begins with KARVON-DOOR:; - or nothing reads it from standard input
-        door: Option<String>,
-        /// Reads doors from a file, one a line
-        #[arg(long, value_name = "FILE", conflicts_with = "door")]
-        file: Option<PathBuf>,
-    },
-    /// Lists all
-    List,
-    /// Removes a door
-    Remove {
-        /// Its relay, as `karvon door list` shows it; the beginning is enough
-        relay: String,
-    },
-}
-
-/// `config …`
-#[derive(Debug, Subcommand)]
-pub enum Config {
-    /// Where the file is
-    Path,
-    /// Whether the file is right
-    Check,
-    /// A setting, or all of them with what they mean
-    Get {
-        /// For example ui.lang
-        key: Option<String>,
-    },
-    /// Changes a setting
-    Set {
-        /// For example ui.lang
-        key: String,
-        /// For example tg
-        value: String,
-    },
-}
-
-/// Arguments of `passphrase`.
-#[derive(Debug, Args)]
-pub struct Passphrase {
-    /// Leaves the profile open: whoever has this device reads everything
-    #[arg(long)]
-    pub remove: bool,
-}
-
-/// `profile …`
-#[derive(Debug, Subcommand)]
-pub enum Profile {
-    /// Makes one
-    New {
-        /// Your name in it, as its contacts will see it
-        #[arg(long)]
-        name: String,
-        /// Opening it destroys all others
-        #[arg(long)]
-        destroys_others: bool,
-    },
-}
-
-/// Arguments of `wipe`.
-#[derive(Debug, Args)]
-pub struct Wipe {
-    /// Asks nothing
-    #[arg(long)]
-    pub now: bool,
-}
-
-/// Arguments of `node`.
-#[derive(Debug, Args)]
-pub struct Node {
-    /// Leaves the terminal
-    #[arg(long, action = ArgAction::SetTrue)]
-    pub detached: bool,
-}
-
-/// `30s`, `500ms`, `2m`, `1h`, or a number of seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.len() - text.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let wrong = || "write a time as 30s, 500ms, 2m or 1h".to_owned();
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let ms = match unit {
-        "ms" => Some(number),
-        "s" | "" => number.checked_mul(1_000),
-        "m" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        _ => None,
-    };
-    // A year is for ever here, and the clock can count that far.
-    ms.filter(|ms| *ms <= 365 * 86_400_000).map(Duration::from_millis).ok_or_else(wrong)
-}
-
-/// `off`, or a time in days as well, in seconds.
-fn timer(text: &str) -> Result<u64, String> {
-    if text == "off" {
-        return Ok(0);
-    }
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
-    let seconds = match days {
-        Some(days) => days.checked_mul(86_400),
-        None => duration(text).ok().map(|time| time.as_secs()),
-    };
-    seconds
-        .filter(|seconds| (5..=365 * 86_400).contains(seconds))
-        .ok_or_else(|| "write off, or a time from 5s to 365d".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -767,27 +580,5 @@ mod tests {
         }
         assert!(Cli::try_parse_from(["karvon", "send", "Bob"]).is_err());
         assert!(Cli::try_parse_from(["karvon", "send", "Bob", "x", "--wait", "read"]).is_err());
-    }
-
-    #[test]
-    fn a_timer_may_be_days_and_is_never_too_short_to_read() {
-        for (text, seconds) in [("off", 0), ("5s", 5), ("2m", 120), ("7d", 604_800), ("365d", 31_536_000)] {
-            assert_eq!(timer(text), Ok(seconds), "{text}");
-        }
-        for text in ["", "0s", "4s", "d", "366d", "-1d", "99999999999999999999d", "900ms"] {
-            assert!(timer(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn times_are_written_as_people_write_them() {
-        for (text, ms) in
-            [("30s", 30_000), ("500ms", 500), ("2m", 120_000), ("1h", 3_600_000), ("7", 7_000), ("0s", 0)]
-        {
-            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
-        for text in ["", "s", "1d", "-1s", "99999999999999999999s", "18446744073709551615h", "1.5s"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
     }
 }

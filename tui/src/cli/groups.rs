@@ -1,6 +1,6 @@
 //! `group …` and `read GROUP`: who is in a group, and what is said there.
 
-use super::args::{Group as What, GroupRole, Read, duration};
+use super::args::{Group as What, GroupRole, Read};
 use super::failure::Failure;
 use super::out::Out;
 use super::read::mark;
@@ -190,11 +190,7 @@ async fn carry_out(client: &Client, what: &What, out: Out, done: &mut Option<u32
             change(client, group, Ask::Rename { group, name: name.trim().to_owned() }).await?
         }
         What::Timer { group, time } => {
-            let seconds = match time.as_str() {
-                "off" => 0,
-                time => duration(time).map_err(Failure::usage)?.as_secs(),
-            };
-            let seconds = u32::try_from(seconds).map_err(|_| Failure::usage("this time is too long"))?;
+            let seconds = u32::try_from(*time).map_err(|_| Failure::usage("this time is too long"))?;
             let group = the_group(client, group).await?.group;
             change(client, group, Ask::Timer { group, seconds }).await?
         }

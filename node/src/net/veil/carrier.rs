@@ -14,8 +14,9 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Frames are put together up to this many bytes before they are written: one TLS record.
-const COALESCE_BYTES: usize = 8 << 10;
+/// Small frames are put together until there are this many bytes, then written: one TLS record. A record that a freeze cuts is of no use
+/// at all, so a large frame has one of its own: each carrier must bring the stream on.
+const COALESCE_BYTES: usize = 512;
 /// Bytes read at once.
 const READ_BYTES: usize = 8 << 10;
 

@@ -2,7 +2,7 @@
 
 use super::carrier::{Carrier, Dial, DialFault, Ended};
 use super::stream::{Shared, VeilStream};
-use super::{ALLOWANCE_BYTES, Common, locked};
+use super::{ALLOWANCE_BYTES, ALLOWANCE_MIN_BYTES, ALLOWANCE_STEP_BYTES, Common, locked};
 use karvon_protocol::veil::pacer::{Pacer, Purpose};
 use karvon_protocol::veil::session::{Role, Session};
 use std::sync::{Arc, Mutex};
@@ -76,13 +76,15 @@ async fn drive(
     shared: &Shared,
     mut carrier: Carrier,
 ) {
+    let mut allowance = ALLOWANCE_BYTES;
     loop {
-        shared.lock().session.attach(Some(ALLOWANCE_BYTES), common.now());
+        shared.lock().session.attach(Some(allowance), common.now());
         let ended = carrier.run(shared, common, false).await;
         tracing::debug!(?ended, session = ?shared.lock().session, "a carrier has ended or is spent");
         let purpose = match ended {
             Ended::Over => return,
             Ended::Spent => {
+                allowance = (allowance + ALLOWANCE_STEP_BYTES).min(ALLOWANCE_BYTES);
                 // It may still carry a little to the door, until the next one may be dialled.
                 let starved = shared.lock().session.is_starved();
                 let purpose = if starved { Purpose::Reconnect } else { Purpose::Rotate };
@@ -97,6 +99,8 @@ async fn drive(
             Ended::Frozen => {
                 tracing::info!("a carrier fell silent; bringing another one");
                 locked(pacer).suspect(common.now());
+                // A path that freezes earlier than known ones gets less at a time.
+                allowance = (allowance / 4 * 3).max(ALLOWANCE_MIN_BYTES);
                 Purpose::Reconnect
             }
             Ended::Broken => Purpose::Reconnect,

@@ -24,6 +24,10 @@ use std::time::Duration;
 
 /// What the relay may send on one carrier until the path has shown that it carries more (DESIGN N3).
 const ALLOWANCE_BYTES: u32 = 10_240;
+/// Least that is asked for: a handshake and some frames must fit.
+const ALLOWANCE_MIN_BYTES: u32 = 5_120;
+/// What is asked for more after a carrier that did not freeze, up to [`ALLOWANCE_BYTES`].
+const ALLOWANCE_STEP_BYTES: u32 = 512;
 
 /// What all sessions of one network share.
 #[derive(Clone)]

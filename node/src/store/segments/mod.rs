@@ -131,11 +131,12 @@ impl Segments {
         let bytes = std::fs::metadata(&path)?.len();
         if !newest && let Some(snapshot) = Snapshot::read(&path, id, bytes) {
             self.index.files.insert(id, FileInfo { marker: snapshot.marker, bytes, ..FileInfo::default() });
-            for (mailbox, seq, slot) in snapshot.cells {
-                self.index.insert(mailbox, seq, slot);
-            }
+            // Removals first: a cell that was stored after one, under the same number, is among the cells.
             for removal in &snapshot.removals {
                 note_removal(&mut self.index, id, removal);
+            }
+            for (mailbox, seq, slot) in snapshot.cells {
+                self.index.insert(mailbox, seq, slot);
             }
             return Ok(());
         }

@@ -1,0 +1,83 @@
+//! Arguments of what concerns the own device: doors, settings, lock, profiles.
+
+use clap::{ArgAction, Args, Subcommand};
+use std::path::PathBuf;
+
+/// `door …`
+#[derive(Debug, Subcommand)]
+pub enum Door {
+    /// Adds a door
+    Add {
+        /// The line that begins with KARVON-DOOR:; - or nothing reads it from standard input
+        door: Option<String>,
+        /// Reads doors from a file, one a line
+        #[arg(long, value_name = "FILE", conflicts_with = "door")]
+        file: Option<PathBuf>,
+    },
+    /// Lists all
+    List,
+    /// Removes a door
+    Remove {
+        /// Its relay, as `karvon door list` shows it; the beginning is enough
+        relay: String,
+    },
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Where the file is
+    Path,
+    /// Whether the file is right
+    Check,
+    /// A setting, or all of them with what they mean
+    Get {
+        /// For example ui.lang
+        key: Option<String>,
+    },
+    /// Changes a setting
+    Set {
+        /// For example ui.lang
+        key: String,
+        /// For example tg
+        value: String,
+    },
+}
+
+/// Arguments of `passphrase`.
+#[derive(Debug, Args)]
+pub struct Passphrase {
+    /// Leaves the profile open: whoever has this device reads everything
+    #[arg(long)]
+    pub remove: bool,
+}
+
+/// `profile …`
+#[derive(Debug, Subcommand)]
+pub enum Profile {
+    /// Makes one
+    New {
+        /// Your name in it, as its contacts will see it
+        #[arg(long)]
+        name: String,
+        /// Opening it destroys all others
+        #[arg(long)]
+        destroys_others: bool,
+    },
+}
+
+/// Arguments of `wipe`.
+#[derive(Debug, Args)]
+pub struct Wipe {
+    /// Asks nothing
+    #[arg(long)]
+    pub now: bool,
+}
+
+/// Arguments of `node`.
+#[derive(Debug, Args)]
+pub struct Node {
+    /// Leaves the terminal
+    #[arg(long, action = ArgAction::SetTrue)]
+    pub detached: bool,
+}
