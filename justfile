@@ -23,6 +23,14 @@ demo:
 bench *args:
     cargo run --release -p karvon-tests --bin karvon-bench -- {{args}}
 
+# The screen on a conversation of 100,000 messages, measured in a pseudo-terminal, as one JSON object.
+bench-screen *args:
+    cargo run --release -p karvon-tests --bin karvon-tui-bench -- {{args}}
+
+# The pictures of the documents anew, from the real program.
+pictures:
+    cargo run -p karvon-tests --bin karvon-pictures
+
 # The kill tests with `rounds` kills of each role instead of the quick count.
 fire rounds="100":
     KARVON_FIRE={{rounds}} cargo test --release -p karvon-tests --test kill -- --nocapture --test-threads=1

@@ -1,6 +1,7 @@
 //! A person's node as a whole: profile on disk, door swarm, engine on its driver, and the backend of the local interface.
 
 mod backend;
+pub mod backup;
 mod files;
 mod groups;
 mod guard;
@@ -17,6 +18,7 @@ use crate::driver;
 use crate::host::{Host, NewProfile, Passphrase};
 use crate::net;
 use crate::port::{NoJobs, WriterPort, entropy, generator};
+use crate::store::DataKey;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use karvon_protocol::engine::{Engine, Setup};
@@ -58,14 +60,14 @@ pub async fn start(data_dir: &Path) -> Result<Arc<dyn Backend>, ApiError> {
     guard::start(data_dir, &Config::default(), None).await
 }
 
-/// Opens the profile that `passphrase` opens and starts its engine; `events` are told what it tells.
+/// Opens a profile's store and starts its engine; `events` are told what it tells.
 async fn open(
     data_dir: &Path,
-    passphrase: Option<&str>,
+    key: &DataKey,
     events: broadcast::Sender<Event>,
     network: &Network,
 ) -> Result<backend::LeafBackend, ApiError> {
-    let profile::Loaded { store, identity, name } = profile::load(data_dir, passphrase)?;
+    let profile::Loaded { store, identity, name } = profile::load(data_dir, key)?;
     let history = store.history();
     let mut deps = Deps::system(entropy()?);
     let web = network.web().map_err(|error| ApiError::new(IO, error))?;

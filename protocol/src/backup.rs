@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 const VERSION: u8 = 0;
 /// Longest record; a contact with both gifts has about 4,500 bytes.
 const RECORD_BYTES_MAX: usize = 65_536;
+/// Longest record of what is set for a conversation.
+const TERMS_BYTES_MAX: usize = 16_384;
 /// Doors in a backup at the most.
 const DOORS_MAX: usize = 64;
 /// Own mailboxes in a backup at the most.
@@ -69,6 +71,8 @@ pub struct BackupContact {
     pub theirs: Option<Gift>,
     /// What was given to the other side, encoded as [`OwnGift`].
     pub own: Option<Zeroizing<Vec<u8>>>,
+    /// What is set for the conversation (receipts, timer, blocked, changed keys), as the engine stores it.
+    pub terms: Zeroizing<Vec<u8>>,
 }
 
 /// Everything a new device needs to go on where the old one was.
@@ -200,6 +204,7 @@ impl BackupContact {
         if let Some(own) = &self.own {
             map.bytes(16, own);
         }
+        map.bytes(17, &self.terms);
         Zeroizing::new(map.finish())
     }
 
@@ -207,6 +212,7 @@ impl BackupContact {
         let (mut name, mut remote_name) = (String::new(), String::new());
         let (mut fingerprint, mut identity, mut conversation, mut pair) = (None, None, None, None);
         let (mut their, mut theirs, mut own) = (MailboxDescriptor::default(), None, None);
+        let mut terms = Zeroizing::default();
         let mut numbers = [0; 15];
         read_map(input, |key, field| {
             match key {
@@ -223,6 +229,7 @@ impl BackupContact {
                     OwnGift::decode(raw).ok_or(PeerFault::Malformed)?;
                     own = Some(Zeroizing::new(raw.to_vec()));
                 }
+                17 => terms = Zeroizing::new(field.bytes(TERMS_BYTES_MAX)?.to_vec()),
                 key => match numbers.get_mut(key as usize) {
                     Some(number) => *number = field.uint()?,
                     None => return Ok(false),
@@ -250,6 +257,7 @@ impl BackupContact {
             receive_next: receive.max(1),
             theirs,
             own,
+            terms,
         })
     }
 }
@@ -285,6 +293,7 @@ mod tests {
             receive_next: 12,
             theirs: Some(gift.public()),
             own: Some(gift.encode()),
+            terms: Zeroizing::new(vec![0xa0]),
         };
         BackupState {
             identity: me.encode(),
@@ -310,6 +319,7 @@ mod tests {
         assert_eq!(*back.encode(), *bytes);
         assert_eq!(back.contacts.len(), 2);
         assert_eq!(back.contacts[0].theirs.as_ref().unwrap().seq, 3);
+        assert_eq!(back.contacts[0].terms, state.contacts[0].terms);
         assert!(back.contacts[0].encode().len() <= RECORD_BYTES_MAX);
         assert!(back.contacts[0].theirs.as_ref().unwrap().encode().len() <= GIFT_BYTES_MAX);
     }

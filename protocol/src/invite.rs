@@ -19,6 +19,10 @@ const VERSION: u8 = 0;
 const TEXT_MAX: usize = 4_096;
 /// First-contact tags of an invitation.
 pub const FIRST_TAGS: usize = 4;
+/// Stands in place of the address kind in an invitation with several doors.
+const LONG: u8 = 8;
+/// Doors in one invitation at the most.
+pub const DOORS_MAX: usize = 5;
 
 /// What an invitation says.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub struct Invitation {
     pub relay: RelayId,
     /// The door's address.
     pub addr: RelayAddr,
+    /// Further doors of the long form, at most four; all have the same slot and key.
+    pub others: Vec<(RelayId, RelayAddr)>,
 }
 
 impl fmt::Debug for Invitation {
@@ -55,20 +61,44 @@ impl Invitation {
     /// An invitation to `who` with a fresh secret, through the door of `relay` at `addr`.
     #[must_use]
     pub fn new(who: Fingerprint, relay: RelayId, addr: RelayAddr, rng: &mut dyn CryptoRng) -> Self {
-        Self { who, secret: random(rng), relay, addr }
+        Self { who, secret: random(rng), relay, addr, others: Vec::new() }
+    }
+
+    /// The same with its first door alone, short enough to be read out or shown as a small picture.
+    #[must_use]
+    pub fn short(&self) -> Self {
+        Self { others: Vec::new(), ..self.clone() }
+    }
+
+    /// All doors: relay and address.
+    pub fn places(&self) -> impl Iterator<Item = (RelayId, &RelayAddr)> {
+        let others = self.others.iter().map(|(relay, addr)| (*relay, addr));
+        core::iter::once((self.relay, &self.addr)).chain(others)
     }
 
     /// Base32 (RFC 4648, no padding) of `version 4 bit, address kind 4 bit | fingerprint 20 | secret 16 | relay 16 | address |
-    /// BLAKE3(all before)[..2]`, after `KARVON:` if `prefix`. 105, 124 or at most 135 characters with the prefix.
+    /// BLAKE3(all before)[..2]`, after `KARVON:` if `prefix`: 105, 124 or at most 135 characters with the prefix. With several doors
+    /// the kind is 8, and after the secret come their number and `kind 1 | relay 16 | address` for each: at most 415 characters.
     #[must_use]
     pub fn to_text(&self, prefix: bool) -> Zeroizing<String> {
-        let head = [VERSION << 4 | self.addr.kind()];
-        let addr = self.addr.encode();
-        let content =
-            Zeroizing::new([&head[..], &self.who.0, &self.secret[..], &self.relay.0, &addr].concat());
+        let mut content = Zeroizing::new(Vec::with_capacity(256));
+        let kind = if self.others.is_empty() { self.addr.kind() } else { LONG };
+        content.push(VERSION << 4 | kind);
+        content.extend_from_slice(&self.who.0);
+        content.extend_from_slice(&self.secret[..]);
+        if !self.others.is_empty() {
+            content.push(self.places().take(DOORS_MAX).count() as u8);
+        }
+        for (relay, addr) in self.places().take(DOORS_MAX) {
+            if !self.others.is_empty() {
+                content.push(addr.kind());
+            }
+            content.extend_from_slice(&relay.0);
+            content.extend_from_slice(&addr.encode());
+        }
         let check: [u8; 2] = first(blake3::hash(&content).as_bytes());
         let raw = Zeroizing::new([&content[..], &check].concat());
-        let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + 128));
+        let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + content.len() * 2));
         if prefix {
             text.push_str(PREFIX);
         }
@@ -101,12 +131,36 @@ impl Invitation {
         }
         let who = Fingerprint(*reader.take().ok_or(damaged)?);
         let secret = Zeroizing::new(*reader.take().ok_or(damaged)?);
-        let relay = RelayId(*reader.take().ok_or(damaged)?);
-        match RelayAddr::decode(head & 0x0f, reader.0) {
-            Ok((addr, [])) => Ok(Self { who, secret, relay, addr }),
-            Err(PeerFault::Version) => Err(ErrorKind::InviteNewer),
-            _ => Err(damaged),
+        let long = head & 0x0f == LONG;
+        let count = if long { usize::from(reader.u8().ok_or(damaged)?) } else { 1 };
+        // One door alone has one form, the short one.
+        if count > DOORS_MAX || long && count < 2 {
+            return Err(damaged);
         }
+        let mut places = Vec::new();
+        for _ in 0..count {
+            let kind = if long { reader.u8().ok_or(damaged)? } else { head & 0x0f };
+            let relay = RelayId(*reader.take().ok_or(damaged)?);
+            let (addr, rest) = RelayAddr::decode(kind, reader.0).map_err(|fault| match fault {
+                PeerFault::Version => ErrorKind::InviteNewer,
+                _ => damaged,
+            })?;
+            reader = Reader(rest);
+            places.push((relay, addr));
+        }
+        if !reader.0.is_empty() {
+            return Err(damaged);
+        }
+        let others = places.split_off(1.min(places.len()));
+        let (relay, addr) = places.pop().ok_or(damaged)?;
+        Ok(Self { who, secret, relay, addr, others })
+    }
+
+    /// The guest's doors: one slot and key at each relay.
+    #[must_use]
+    pub fn doors(&self) -> Vec<Door> {
+        let door = self.keys().door;
+        self.places().map(|(relay, addr)| Door { relay, addr: addr.clone(), ..door.clone() }).collect()
     }
 
     /// The keys: HKDF-SHA256 of the secret, one label for each.

@@ -111,6 +111,38 @@ fn a_recovery_code_above_132_bits_is_refused() {
 }
 
 #[test]
+fn a_long_invitation_names_two_to_five_doors_with_one_slot_and_key() {
+    let mut long = invitation(addresses()[2].clone());
+    let short = long.to_text(true);
+    long.others = (1..5).map(|number| (RelayId([number; 16]), addresses()[2].clone())).collect();
+    let text = long.to_text(true);
+    assert!(text.len() <= 415, "{}", text.len());
+    assert_eq!(Invitation::from_text(&text), Ok(long.clone()));
+    assert_eq!(long.short().to_text(true), short);
+    let doors = long.doors();
+    assert_eq!(doors.len(), 5);
+    assert!(doors.iter().all(|door| door.slot == doors[0].slot && door.key == doors[0].key));
+    assert_eq!(doors[4].relay, RelayId([4; 16]));
+    // Letters at the end are missing, or one is another: damaged, never something else.
+    for at in 7..text.len() - 1 {
+        assert_eq!(Invitation::from_text(&text[..at]), Err(ErrorKind::InviteDamaged), "{at} letters");
+    }
+    // A number of doors that does not fit, behind a right check.
+    let forged = |count: u8| {
+        let mut raw = data_encoding::BASE32_NOPAD.decode(text["KARVON:".len()..].as_bytes()).unwrap();
+        raw.truncate(raw.len() - 2);
+        raw[37] = count;
+        let check = blake3::hash(&raw);
+        raw.extend_from_slice(&check.as_bytes()[..2]);
+        data_encoding::BASE32_NOPAD.encode(&raw)
+    };
+    for count in [0, 1, 4, 6, 255] {
+        assert_eq!(Invitation::from_text(&forged(count)), Err(ErrorKind::InviteDamaged), "{count} doors");
+    }
+    assert_eq!(Invitation::from_text(&forged(5)), Ok(long));
+}
+
+#[test]
 fn invitations_are_as_short_as_promised_and_forgive_small_hands() {
     for (addr, length) in addresses().into_iter().zip([105, 124, 135]) {
         let invitation = invitation(addr);
@@ -329,10 +361,12 @@ proptest! {
 
     #[test]
     fn whatever_text_is_accepted_as_an_invitation_is_written_the_same_way(
-        who: [u8; 20], relay: [u8; 16], seed: u64, kind in 0_usize..3,
+        who: [u8; 20], relay: [u8; 16], seed: u64, kind in 0_usize..3, others in 0_usize..5,
     ) {
         let addr = addresses()[kind].clone();
-        let invitation = Invitation::new(Fingerprint(who), RelayId(relay), addr, &mut rng(seed));
+        let mut invitation = Invitation::new(Fingerprint(who), RelayId(relay), addr, &mut rng(seed));
+        let further = addresses().into_iter().cycle().skip(kind).zip(1..);
+        invitation.others = further.take(others).map(|(addr, number)| (RelayId([number; 16]), addr)).collect();
         let text = invitation.to_text(true);
         let read = Invitation::from_text(&text).unwrap();
         prop_assert_eq!(&read, &invitation);

@@ -2,7 +2,8 @@
 
 mod world;
 
-use karvon_protocol::engine::api::{Command, Event, Meeting};
+use karvon_protocol::engine::api::{Command, Event, Meeting, Reply};
+use karvon_protocol::invite::Invitation;
 use world::{Host, World};
 
 fn two() -> World {
@@ -279,4 +280,28 @@ fn nobody_is_told_stored_before_two_relays_have_it_on_disk() {
     assert!(world.run_until(90_000, |world| state(world) == MessageState::Stored));
     let holding = world.relays.iter().filter(|relay| !relay.node.disk.cells.is_empty()).count();
     assert!(holding >= 2, "only {holding} relays hold it");
+}
+
+#[test]
+fn a_long_invitation_works_while_one_of_its_doors_is_there() {
+    let mut world = World::with(77, 3, &[("Ali", &[0, 1, 2]), ("Bob", &[])]);
+    world.run_ms(10_000);
+    let Ok(Reply::Invitation { text, long: Some(long), .. }) = world.ask(0, Command::Invite) else {
+        panic!("three doors are reached, so there is a long form")
+    };
+    let invitation = Invitation::from_text(&long).unwrap();
+    assert_eq!(invitation.places().count(), 3);
+    assert_eq!(invitation.short().to_text(true), text);
+    // All but the last of its doors are gone for good.
+    let (last, _) = invitation.places().last().unwrap();
+    for relay in 0..3 {
+        if world.relays[relay].id != last {
+            world.crash(Host::Relay(relay));
+        }
+    }
+    world.add(1, &long, "Ali");
+    assert!(world.run_until(120_000, |world| {
+        world.contacts(1).iter().all(|contact| contact.meeting == Meeting::Connected)
+            && world.contacts(0).iter().any(|contact| contact.meeting == Meeting::Connected)
+    }));
 }

@@ -4,7 +4,7 @@ mod world;
 
 use karvon_protocol::backup::BackupState;
 use karvon_protocol::core::{Key, Range, Space};
-use karvon_protocol::engine::api::{Command, ContactId, Meeting, Reply};
+use karvon_protocol::engine::api::{Command, ContactId, Meeting, Reply, Setting};
 use world::{Host, World};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -151,6 +151,37 @@ fn a_backup_on_a_new_device_talks_with_every_contact_again_and_uses_no_number_tw
     world.run_ms(5_000);
     assert_eq!(world.received(1, ali).last().unwrap(), "yes");
     assert_eq!(world.received(0, bob), ["to the lost device", "still there?"]);
+}
+
+#[test]
+fn what_was_set_for_a_conversation_comes_back_with_a_backup() {
+    let (mut world, bob, ali) = two();
+    for setting in [Setting::Timer(60), Setting::Receipts(true), Setting::Blocked(true)] {
+        assert!(world.ask(0, Command::Set(bob, setting)).is_ok(), "{setting:?}");
+    }
+    let state = backup(&mut world, 0);
+    world.crash(Host::Person(0));
+    world.people[0].node.disk = world::Disk::default();
+    world.start(Host::Person(0));
+    world.run_ms(100);
+    assert!(world.ask(0, Command::RestoreContacts(Box::new(state))).is_ok());
+    let Ok(Reply::Delivery(delivery)) = world.ask(0, Command::Delivery(bob)) else { panic!("no delivery") };
+    assert_eq!(
+        (delivery.delivered_below, delivery.received_below),
+        (2, 2),
+        "the history is there before the contact answers"
+    );
+    for restarts in 0..2 {
+        world.run_ms(10_000);
+        let contact = world.contacts(0).remove(0);
+        let found = (contact.timer_s, contact.receipts, contact.typing, contact.blocked);
+        assert_eq!(found, (60, true, false, true), "after {restarts} restarts");
+        world.crash(Host::Person(0));
+        world.start(Host::Person(0));
+    }
+    world.send(1, ali, "you do not see me");
+    world.run_ms(10_000);
+    assert!(world.received(0, bob).is_empty());
 }
 
 #[test]

@@ -3,11 +3,12 @@
 
 use karvon_tests::person::Person;
 use karvon_tests::process::Outcome;
-use karvon_tests::until::until;
+use karvon_tests::until::{DEADLINE, until, until_within};
 use karvon_tests::world::World;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 const RIGHT: &str = "як ду се чор";
 
@@ -62,7 +63,7 @@ fn a_locked_node_tells_nothing_and_an_unlocked_one_goes_on_where_it_was() {
     refused(&unlock(&ali, "something else"), "wrong_passphrase", 6);
     let _ = unlock(&ali, RIGHT).ok();
     assert_eq!(ali.pid(), pid, "the same process");
-    ali.receives("Bob", karvon_tests::until::DEADLINE, |texts| texts == ["before", "while locked"]);
+    ali.receives("Bob", DEADLINE, |texts| texts == ["before", "while locked"]);
     // A command with the passphrase at hand opens a locked node by the way.
     let _ = ali.cli(&["lock"], "").ok();
     let answer = ali.cli(&["read", "Bob", "--json", "--passphrase-stdin"], RIGHT).ok();
@@ -76,7 +77,7 @@ fn guessing_costs_a_growing_wait_and_erases_nothing() {
     let world = World::new(0);
     let ali = locked(&world, "Ali", &[]);
     // The wait doubles with each guess, so that some guess must come too early however slow this machine is.
-    let early = until("a guess comes too early", || {
+    let early = until_within(DEADLINE * 6, "a guess comes too early", || {
         let guess = ali.cli(&["up", "--json", "--passphrase-stdin"], "guess");
         (guess.error_code() != "wrong_passphrase").then_some(guess)
     });
@@ -171,6 +172,142 @@ fn another_passphrase_opens_another_profile_and_may_destroy_the_first() {
     refused(&unlock(&ali, RIGHT), "wrong_passphrase", 6);
     refused(&unlock(&ali, "second"), "wrong_passphrase", 6);
     assert_eq!(left(&ali.data_dir().join("store")).len(), 1);
+}
+
+/// Every file below `folder`.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of this test can be read");
+    let paths = entries.map(|entry| entry.expect("an entry can be read").path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// The forms in which something is usually written: as text, as hexadecimal digits, as the bytes that such digits stand for.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let mut out = vec![secret.as_bytes().to_vec(), hex.into_bytes()];
+    out.extend(data_encoding::HEXLOWER.decode(secret.as_bytes()));
+    out
+}
+
+fn shown(folder: &Path, secret: &[u8]) -> Vec<PathBuf> {
+    let holds = |path: &PathBuf| {
+        fs::read(path).is_ok_and(|bytes| bytes.windows(secret.len()).any(|part| part == secret))
+    };
+    files(folder).into_iter().filter(holds).collect()
+}
+
+#[test]
+fn a_thief_with_the_disk_finds_no_names_texts_ids_or_addresses() {
+    let world = World::new(2);
+    let ali = locked(&world, "Ali-Zarafshon", &[0, 1]);
+    let _ = unlock(&ali, RIGHT).ok();
+    let bob = world.person("Bob-Pomir", &[1, 0]);
+    bob.up();
+    bob.meet(&ali);
+    let texts = ["Фардо соати ҳафт, назди чойхона", "canary-in-a-short-text"];
+    let mut secrets: Vec<String> = vec!["Zarafshon".to_owned(), "Pomir".to_owned(), RIGHT.to_owned()];
+    for text in texts {
+        secrets.push(text.to_owned());
+        secrets.push(ali.send_wait("Bob-Pomir", text, "delivered"));
+        secrets.push(bob.send_wait("Ali-Zarafshon", &format!("answer to {text}"), "delivered"));
+    }
+    let mut api = ali.api();
+    let contacts = api.call("contacts", &Value::Null).expect("contacts");
+    let doors = api.call("doors", &Value::Null).expect("doors");
+    let mut raw: Vec<Vec<u8>> = Vec::new();
+    secrets.extend(contacts["contacts"][0]["fingerprint"].as_str().map(str::to_owned));
+    for door in doors["doors"].as_array().expect("a list") {
+        secrets.extend(["relay", "addr"].map(|field| door[field].as_str().expect("a text").to_owned()));
+        let addr: std::net::SocketAddrV4 =
+            door["addr"].as_str().expect("a text").parse().expect("an address");
+        raw.push([&addr.ip().octets()[..], &addr.port().to_be_bytes()].concat());
+    }
+    assert!(secrets.len() >= 12 && raw.len() == 2, "{secrets:?}");
+    drop(api);
+    // Also while it runs: a device is taken as it is.
+    for state in ["running", "stopped"] {
+        for secret in secrets.iter().flat_map(|secret| forms(secret)).chain(raw.clone()) {
+            let found = shown(ali.data_dir(), &secret);
+            assert!(found.is_empty(), "{state}: {:?} stands in {found:?}", String::from_utf8_lossy(&secret));
+        }
+        if state == "running" {
+            ali.down();
+        }
+    }
+    // The search can find.
+    assert!(!shown(ali.data_dir(), b"KARVKEY").is_empty());
+}
+
+#[test]
+fn a_backup_brings_everybody_back_on_a_new_device() {
+    let world = World::new(3);
+    let (ali, bob, eve) =
+        (world.person("Ali", &[0, 1]), world.person("Bob", &[2, 1]), world.person("Eve", &[1, 0]));
+    for person in [&ali, &bob, &eve] {
+        person.up();
+    }
+    bob.meet(&ali);
+    eve.meet(&ali);
+    for number in 0..5 {
+        for (person, name) in [(&bob, "Bob"), (&eve, "Eve")] {
+            ali.send_wait(name, &format!("a{number}"), "delivered");
+            person.send_wait("Ali", &format!("b{number}"), "delivered");
+        }
+    }
+    let code = ali.cli(&["recovery-code", "--json"], "").ok().json();
+    let code = code[0]["code"].as_str().expect("a code").to_owned();
+    assert_eq!(code.chars().filter(char::is_ascii_digit).count(), 40);
+    let file = world.place().path("ali.bak");
+    let path = file.to_str().expect("UTF-8");
+    let before = [ali.read("Bob"), ali.read("Eve")];
+    let told = until("both contacts have given Ali a way back", || {
+        let told = ali.cli(&["backup", path, "--json"], "").ok().json().remove(0);
+        (told["unready"] == 0).then_some(told)
+    });
+    assert_eq!((&told["contacts"], &told["messages"]), (&json!(2), &json!(20)));
+    ali.down();
+    let _ = ali.cli(&["wipe", "--now"], "").ok();
+    bob.send_wait("Ali", "while Ali has no device", "stored");
+    // Eve is away when Ali comes back, and Bob is there.
+    eve.down();
+
+    let again = Person::nobody(world.place(), "Ali");
+    let restore = |code: &str, path: &str| again.cli(&["restore", path, "--no-lock", "--json"], code);
+    refused(&restore(&code.replace(' ', "").chars().rev().collect::<String>(), path), "wrong_code", 6);
+    let mut bad = fs::read(&file).expect("a backup");
+    let middle = bad.len() / 2;
+    bad[middle] ^= 1;
+    let damaged = world.place().path("damaged.bak");
+    fs::write(&damaged, &bad).expect("a file can be written");
+    refused(&restore(&code, damaged.to_str().expect("UTF-8")), "backup_damaged", 8);
+    bad[7] = 200;
+    fs::write(&damaged, &bad).expect("a file can be written");
+    refused(&restore(&code, damaged.to_str().expect("UTF-8")), "backup_newer", 8);
+    refused(&again.cli(&["status", "--json"], ""), "no_profile", 5);
+    let told = restore(&code, path).ok().json();
+    assert_eq!((&told[0]["contacts"], &told[0]["messages"]), (&json!(2), &json!(20)));
+    refused(&restore(&code, path), "profile_exists", 1);
+
+    again.up();
+    let texts = |messages: &[karvon_tests::person::Message]| {
+        messages.iter().map(|message| (message.id.clone(), message.text.clone())).collect::<Vec<_>>()
+    };
+    for (name, before) in ["Bob", "Eve"].into_iter().zip(&before) {
+        let now = again.read(name);
+        assert_eq!(texts(&now[..before.len()]), texts(before), "the same messages under the same ids");
+    }
+    for (person, name) in [(&bob, "Bob"), (&eve, "Eve")] {
+        let up = Instant::now();
+        person.up();
+        let _ = again.send(name, "here I am again");
+        let _ = person.send("Ali", "good to hear");
+        again.receives(name, DEADLINE, |texts| texts.last().is_some_and(|text| text == "good to hear"));
+        person.receives("Ali", DEADLINE, |texts| texts.last().is_some_and(|text| text == "here I am again"));
+        println!("{name} and Ali talk again {:?} after both were up", up.elapsed());
+    }
+    let expected = ["b0", "b1", "b2", "b3", "b4", "while Ali has no device", "good to hear"];
+    assert_eq!(again.received("Bob"), expected);
+    again.send_wait("Eve", "and from now on", "delivered");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod answer;
 pub mod chat;
 mod chat_keys;
 pub mod details;
+pub mod file;
 pub mod hints;
 pub mod lock;
 pub mod menu;
@@ -103,6 +104,20 @@ pub enum Action {
     Settings,
     /// Why does it not connect?
     Doctor,
+    /// Send a file.
+    File,
+    /// Close everything now.
+    Lock,
+    /// Destroy everything, after a question.
+    Wipe,
+    /// Nobody has typed for a while: contact and the count of its typing.
+    Quiet(u32, u64),
+    /// A folder was read for the choice of a file.
+    Listed(String, Vec<file::Entry>),
+    /// A file was read and handed to the node, or why not.
+    FileSent(u32, Result<(), String>),
+    /// A file was saved at this path, or why not.
+    FileSaved(Result<String, String>),
     /// Write in the person's editor.
     Editor,
     /// A text comes back from the editor; `None` when it could not be used.
@@ -243,6 +258,8 @@ pub struct Model {
     pub focus: Focus,
     /// The open conversation.
     pub chat: Option<Chat>,
+    /// Who is typing, and a count that tells this typing from an earlier one.
+    pub typing: Option<(u32, u64)>,
     /// Unsent texts of conversations that are not open.
     pub drafts: BTreeMap<u32, Editor>,
     /// Windows over the panes; the last one takes keys.
@@ -281,6 +298,7 @@ impl Model {
             chosen: None,
             focus: Focus::List,
             chat: None,
+            typing: None,
             drafts: BTreeMap::new(),
             overlays: Vec::new(),
             notice: None,
@@ -324,7 +342,8 @@ impl Model {
     /// Whether messages to this contact are held for a stated reason.
     #[must_use]
     pub fn held(&self, number: u32) -> bool {
-        self.contact(number).is_some_and(|contact| matches!(contact.meeting, Meeting::Failed(_)))
+        self.contact(number)
+            .is_some_and(|contact| matches!(contact.meeting, Meeting::Failed(_)) || contact.keys_changed)
     }
 
     /// Whether both panes are on the screen.

@@ -20,6 +20,14 @@ pub enum Command {
     Alert(Alert),
     /// Let a text be written in the person's editor; it comes back as [`crate::app::Action::Edited`].
     Edit(Zeroizing<String>),
+    /// Read a folder, so that a file in it can be chosen.
+    ListFiles(String),
+    /// Read a file and hand it to the node for a contact.
+    SendFile(u32, String),
+    /// Write a file that came with a message: its name and contents in base64.
+    SaveFile(String, Zeroizing<String>),
+    /// Say after a few seconds that nobody types any more.
+    Later(u32, u64),
     /// Try a passphrase.
     Unlock(Zeroizing<String>),
     /// The wizard is done.
@@ -35,6 +43,8 @@ pub enum Purpose {
     Hello,
     /// Nothing is done with the answer; an error is shown.
     Plain,
+    /// Nothing is done with the answer, whatever it is.
+    Silent,
     /// State for the top line.
     Status,
     /// The list of people.
@@ -57,14 +67,24 @@ pub enum Purpose {
     Search,
     /// A message was passed on to this contact.
     Passed(u32),
-    /// A message as it is now.
+    /// A message as it is now, or what holds for a contact was changed.
     Changed,
+    /// A message as it is now, by its id.
+    Again(String),
     /// A name was changed.
     Rename,
     /// The doors, for the doctor.
     Doors,
     /// A passphrase was tried.
     Unlock,
+    /// Everything is to be closed.
+    Lock,
+    /// Everything is to be destroyed.
+    Wipe,
+    /// The safety number with a contact.
+    Safety(u32),
+    /// The file in a message.
+    File,
     /// A text was handed over.
     Sent,
     /// Messages were marked as seen.

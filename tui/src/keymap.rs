@@ -25,6 +25,7 @@ pub const EVERYWHERE: &[Binding] = &[
     ("^Y", "help-invite"),
     ("^R", "help-doctor"),
     ("^P", "help-settings"),
+    ("^L", "help-lock"),
     ("Esc", "help-back"),
     ("F1", "help-help"),
     ("^Q", "help-quit"),
@@ -40,6 +41,7 @@ pub const CHAT: &[Binding] = &[
     ("^U", "help-erase"),
     ("^X", "help-editor"),
     ("^D", "help-details"),
+    ("^T", "help-file"),
     ("↑", "help-select"),
 ];
 
@@ -49,7 +51,7 @@ pub const MESSAGE: &[Binding] = &[
     ("c", "help-copy"),
     ("f", "help-forward"),
     ("i", "help-info"),
-    ("r l e d", "help-reply"),
+    ("r l e d v a", "help-reply"),
 ];
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The one place where the command line opens the screen: joins a node's client to it and translates what both sides call things.
 
+use crate::app::file::Entry;
 use crate::app::settings::{Prefs, notify};
 use crate::cli::failure::Failure;
-use crate::cli::{editor, settings};
+use crate::cli::{editor, save, settings};
 pub use crate::command::Connect;
 use crate::command::{Lock, WizardResult};
-use crate::lang::Lang;
+use crate::lang::{Lang, Texts};
 use crate::session::{self, UiClient};
 use crate::theme::Theme;
 use futures::FutureExt as _;
@@ -29,9 +30,17 @@ pub struct Options {
     pub ui: Ui,
     /// Where settings are written; `None` where nothing is kept.
     pub data_dir: Option<PathBuf>,
+    /// Code of an error that is to be said first.
+    pub notice: Option<String>,
 }
 
 impl Options {
+    /// The sentences of the language that was asked for, or of the system's.
+    #[must_use]
+    pub fn texts(&self) -> Texts {
+        Texts::new(self.lang.as_deref().and_then(Lang::from_tag).unwrap_or_else(Lang::guess))
+    }
+
     fn of_session(&self) -> session::Options {
         let guessed = session::Options::default();
         let color = self.color && guessed.prefs.color_allowed;
@@ -54,6 +63,7 @@ impl Options {
             lang: self.lang.as_deref().and_then(Lang::from_tag).unwrap_or(guessed.lang),
             theme,
             prefs,
+            notice: self.notice.clone(),
             ..guessed
         }
     }
@@ -148,6 +158,24 @@ impl UiClient for Joined {
             }
         }
         .boxed()
+    }
+
+    fn list_files(&self, folder: String) -> BoxFuture<'static, Vec<Entry>> {
+        save::list(folder).boxed()
+    }
+
+    fn send_file(&self, contact: u32, path: String) -> BoxFuture<'static, Result<(), String>> {
+        let client = self.client.clone();
+        async move {
+            let (name, data) = save::read(path).await?;
+            let request = Request::SendFile { contact, name, data: data.to_string() };
+            client.call(request).await.map(|_| ()).map_err(|error| error.code)
+        }
+        .boxed()
+    }
+
+    fn save_file(&self, name: String, data: Zeroizing<String>) -> BoxFuture<'static, Result<String, String>> {
+        save::keep(name, data).boxed()
     }
 
     fn edit(&self, text: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>> {

@@ -5,6 +5,7 @@ mod terminal;
 mod tests;
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
 use futures::future::BoxFuture;
@@ -15,6 +16,7 @@ use ratatui::backend::Backend;
 use zeroize::Zeroizing;
 
 use crate::app::alert::Alert;
+use crate::app::file::Entry;
 use crate::app::settings::Prefs;
 use crate::app::{self, Action, Model};
 use crate::command::{Command, Purpose, WizardResult};
@@ -27,6 +29,10 @@ use terminal::{Guard, Screen};
 
 /// Ready actions taken before the screen is drawn again.
 const BATCH: usize = 256;
+/// How long somebody is shown as typing after the last sign of it.
+const TYPING_SHOWN: Duration = Duration::from_secs(6);
+/// The node is told that a person is here at most so often.
+const PRESENT_EACH: Duration = Duration::from_secs(20);
 
 /// A connection to a node, as the screen needs it, and what else lies outside the screen.
 pub trait UiClient: Send {
@@ -38,6 +44,15 @@ pub trait UiClient: Send {
 
     /// Writes a setting of the configuration file; whether that worked.
     fn set(&self, key: &'static str, value: &'static str) -> BoxFuture<'static, bool>;
+
+    /// What is in a folder: folders by name, then files, the newest first; nothing where it can not be read.
+    fn list_files(&self, folder: String) -> BoxFuture<'static, Vec<Entry>>;
+
+    /// Reads a file and hands it to the node; the error is a code.
+    fn send_file(&self, contact: u32, path: String) -> BoxFuture<'static, Result<(), String>>;
+
+    /// Writes a file (contents in base64) where people look for files, and says where; the error is a code.
+    fn save_file(&self, name: String, data: Zeroizing<String>) -> BoxFuture<'static, Result<String, String>>;
 
     /// Lets a text be written in the person's editor, which has the terminal meanwhile; `None` when it could not be used.
     fn edit(&self, text: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>>;
@@ -64,6 +79,8 @@ pub struct Options {
     pub prefs: Prefs,
     /// The calendar of this device.
     pub zone: Zone,
+    /// Code of an error that is to be said first.
+    pub notice: Option<String>,
 }
 
 impl Default for Options {
@@ -73,7 +90,8 @@ impl Default for Options {
         let zone = karvon_node::os::zone_file().and_then(|file| Zone::parse(&file)).unwrap_or_default();
         let color = !set("NO_COLOR");
         let theme = Theme { color, plain: set("KARVON_ASCII"), light: false };
-        Self { lang: Lang::guess(), theme, prefs: Prefs { color_allowed: color, ..Prefs::default() }, zone }
+        let prefs = Prefs { color_allowed: color, ..Prefs::default() };
+        Self { lang: Lang::guess(), theme, prefs, zone, notice: None }
     }
 }
 
@@ -86,6 +104,7 @@ pub async fn run(client: impl UiClient, options: Options) -> io::Result<()> {
     let size = terminal.size()?;
     let mut model = Model::new(options.lang, options.theme, options.zone, (size.width, size.height));
     model.prefs = options.prefs;
+    model.notice = options.notice.map(|code| model.texts.error(&code));
     let mut commands = app::begin(&mut model);
     let mut outside = Outside::new(client, Screen);
     loop {
@@ -169,6 +188,18 @@ impl UiClient for Alone {
     fn edit(&self, _: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>> {
         Box::pin(std::future::ready(None))
     }
+
+    fn list_files(&self, _: String) -> BoxFuture<'static, Vec<Entry>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn send_file(&self, _: u32, _: String) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(std::future::ready(Err("unavailable".to_owned())))
+    }
+
+    fn save_file(&self, _: String, _: Zeroizing<String>) -> BoxFuture<'static, Result<String, String>> {
+        Box::pin(std::future::ready(Err("unavailable".to_owned())))
+    }
 }
 
 /// What commands are carried out on, and what is under way there. It outlives a pause of the screen, so that no answer is lost.
@@ -176,11 +207,26 @@ struct Outside<C, D> {
     client: C,
     device: D,
     calls: FuturesUnordered<BoxFuture<'static, Option<Action>>>,
+    /// When the node was told the last time that a person is here.
+    present: Option<Instant>,
 }
 
 impl<C: UiClient, D: Device> Outside<C, D> {
     fn new(client: C, device: D) -> Self {
-        Self { client, device, calls: FuturesUnordered::new() }
+        Self { client, device, calls: FuturesUnordered::new(), present: None }
+    }
+
+    /// Tells the node that a person uses the screen, so that it does not lock itself; not at every key.
+    fn present(&mut self) {
+        if self.present.is_none_or(|told| told.elapsed() >= PRESENT_EACH) {
+            self.present = Some(Instant::now());
+            let told = self.client.call(Request::Present);
+            self.calls.push(Box::pin(async move {
+                // A locked node refuses it, which is as good.
+                let _ = told.await;
+                None
+            }));
+        }
     }
 
     /// Carries out a command; some end the turn.
@@ -194,6 +240,22 @@ impl<C: UiClient, D: Device> Outside<C, D> {
                 let saved = self.client.set(key, value);
                 self.calls.push(Box::pin(async move { (!saved.await).then_some(Action::Unsaved) }));
             }
+            Command::ListFiles(folder) => {
+                let listed = self.client.list_files(folder.clone());
+                self.calls.push(Box::pin(async move { Some(Action::Listed(folder, listed.await)) }));
+            }
+            Command::SendFile(contact, path) => {
+                let sent = self.client.send_file(contact, path);
+                self.calls.push(Box::pin(async move { Some(Action::FileSent(contact, sent.await)) }));
+            }
+            Command::SaveFile(name, data) => {
+                let saved = self.client.save_file(name, data);
+                self.calls.push(Box::pin(async move { Some(Action::FileSaved(saved.await)) }));
+            }
+            Command::Later(contact, count) => self.calls.push(Box::pin(async move {
+                tokio::time::sleep(TYPING_SHOWN).await;
+                Some(Action::Quiet(contact, count))
+            })),
             Command::Copy(text) => self.device.copy(&text)?,
             Command::Mouse(on) => self.device.mouse(on)?,
             Command::Alert(alert) => self.device.alert(&alert)?,
@@ -235,6 +297,7 @@ where
 {
     let mut stop = std::pin::pin!(stop);
     let mut commands = first;
+    let mut changed = true;
     loop {
         // One alert for all that came at once.
         let mut alerts: Vec<Command> =
@@ -245,14 +308,22 @@ where
                 return Ok(end);
             }
         }
-        terminal::on_screen(|| terminal.draw(|frame| draw::draw(model, frame)).map(|_| ()))
-            .map_err(io::Error::other)?;
+        if std::mem::take(&mut changed) {
+            terminal::on_screen(|| terminal.draw(|frame| draw::draw(model, frame)).map(|_| ()))
+                .map_err(io::Error::other)?;
+        }
         for taken in 0..BATCH {
             let action = tokio::select! {
                 biased;
                 () = &mut stop => return Ok(End::Quit),
                 key = keys.next() => match key {
-                    Some(key) => input::action(key?),
+                    Some(key) => {
+                        let key = key?;
+                        if matches!(key, Event::Key(_) | Event::Paste(_) | Event::Mouse(_)) {
+                            outside.present();
+                        }
+                        input::action(key)
+                    }
                     None => return Ok(End::Quit),
                 },
                 Some(action) = outside.calls.next(), if !outside.calls.is_empty() => action,
@@ -261,6 +332,7 @@ where
                 () = std::future::ready(()), if taken > 0 => break,
             };
             if let Some(action) = action {
+                changed = true;
                 commands.extend(terminal::on_screen(|| app::update(model, action)));
             }
             // Calls leave before more is taken, so that a person who types quickly waits for nothing.

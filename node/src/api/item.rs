@@ -203,7 +203,7 @@ pub struct Trail {
 /// Overall state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// `locked` (then all that follows but process and time is empty), `no_door`, `connecting`, `connected` (a link is up) or `online` (and a mailbox is attached).
+    /// `locked` or `store` (it failed and is being opened again), and then all that follows but process and time is empty; or `no_door`, `connecting`, `connected` (a link is up) or `online` (and a mailbox is attached).
     pub state: String,
     /// Own name.
     pub name: String,

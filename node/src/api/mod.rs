@@ -223,6 +223,15 @@ pub enum Request {
     },
     /// A person is at the front end, so the node does not lock itself now: [`Response::Done`]. What only reads does not count as that.
     Present,
+    /// The 40 digits that open backups and make the account again: [`Response::RecoveryCode`].
+    RecoveryCode,
+    /// Writes a backup that the recovery code opens: [`Response::BackedUp`].
+    Backup {
+        /// Absolute path of the file; one that is there is replaced.
+        path: String,
+        /// With all messages.
+        history: bool,
+    },
     /// Destroys the keys at once, then removes the profile and ends the node: [`Response::Done`]. Works on a locked node too.
     Wipe,
     /// From now on events come over this connection: [`Response::Done`].
@@ -255,8 +264,25 @@ pub enum Response {
     Invitation {
         /// One line, at most 135 characters.
         text: String,
+        /// One line of at most 415 characters that names several doors, if there are several.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        long: Option<String>,
         /// RFC 3339.
         expires: String,
+    },
+    /// The recovery code.
+    RecoveryCode {
+        /// Eight groups of five digits.
+        code: Secret,
+    },
+    /// A backup is on disk.
+    BackedUp {
+        /// Contacts in it.
+        contacts: u64,
+        /// Messages in it.
+        messages: u64,
+        /// Contacts of those who gave no way back yet: after a restore they have to be met anew.
+        unready: u64,
     },
     /// A contact was added.
     Added {

@@ -57,7 +57,9 @@ pub(super) fn run(arguments: Run) -> ExitCode {
 }
 
 fn serve(options: RelayOptions) -> Result<(), ApiError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // The store has a thread of its own.
+    let others = std::thread::available_parallelism().map_or(1, |all| all.get().saturating_sub(1).max(1));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(others).enable_all().build();
     let runtime =
         runtime.map_err(|error| ApiError::new(IO, format!("the runtime can not start: {error}")))?;
     runtime.block_on(async {
@@ -69,7 +71,9 @@ fn serve(options: RelayOptions) -> Result<(), ApiError> {
             os::service_end_signal().await;
             until.stop();
         });
-        karvon_node::relay::run(options, stop, announce).await
+        // On a worker, beside the links' tasks: on this thread each frame would have to wake another one.
+        let relay = tokio::spawn(karvon_node::relay::run(options, stop, announce));
+        relay.await.map_err(|error| ApiError::new(IO, format!("the relay ended: {error}")))?
     })
 }
 

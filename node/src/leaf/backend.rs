@@ -60,6 +60,11 @@ impl LeafBackend {
         async move { inner.answer(request).await }.boxed()
     }
 
+    /// The engine has ended though nobody asked it to: its store failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.inner.commands.is_closed()
+    }
+
     /// Lives as long as a request is under way, and with it the store's keys.
     pub(super) fn used(&self) -> Weak<Inner> {
         Arc::downgrade(&self.inner)
@@ -109,8 +114,9 @@ impl Inner {
             Request::Status => self.status().await,
             Request::Contacts => Ok(Response::Contacts { contacts: self.contacts().await? }),
             Request::Invite => match self.command(Command::Invite).await? {
-                Reply::Invitation(text, expiry_s) => Ok(Response::Invitation {
+                Reply::Invitation { text, long, expiry_s } => Ok(Response::Invitation {
                     text: text.to_string(),
+                    long: long.map(|long| long.to_string()),
                     expires: rfc3339(expiry_s.saturating_mul(1_000)),
                 }),
                 _ => Err(closed()),
@@ -184,6 +190,8 @@ impl Inner {
                 self.done(Command::RemoveDoor(relay)).await
             }
             Request::Group(ask) => groups::answer(self, ask).await.map(Response::Group),
+            Request::RecoveryCode => self.recovery_code().await,
+            Request::Backup { path, history } => self.back_up(&path, history).await,
             Request::Lock
             | Request::Unlock { .. }
             | Request::Present

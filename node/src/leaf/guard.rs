@@ -8,9 +8,10 @@ use crate::api::{API_VERSION, ApiError, Event, Request, Response, Secret, Status
 use crate::config::{Config, Network};
 use crate::host::Passphrase;
 use crate::os;
-use crate::store::wipe;
+use crate::store::{DataKey, wipe};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use karvon_protocol::core::StoreFault;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -21,6 +22,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 const EVENTS: usize = 1_024;
 /// A request under way when the node is locked ends at once, because nobody answers it any more; this is for a slow disk.
 const LAST_USE: Duration = Duration::from_secs(10);
+/// A store that failed is opened again after this time at first, and at last.
+const MEND_AFTER: Duration = Duration::from_secs(1);
+const MEND_WITHIN: Duration = Duration::from_secs(60);
 
 /// Opens a profile and serves it.
 ///
@@ -32,19 +36,20 @@ pub(super) async fn start(
     passphrase: Option<Passphrase>,
 ) -> Result<Arc<dyn Backend>, ApiError> {
     let (events, _) = broadcast::channel(EVENTS);
-    let passphrase = passphrase.as_ref().map(|text| text.as_str());
-    let open = super::open(data_dir, passphrase, events.clone(), &config.network).await?;
+    let key = profile::unseal(data_dir, passphrase.as_ref().map(|text| text.as_str()))?;
+    let open = super::open(data_dir, &key, events.clone(), &config.network).await?;
     let guard = Arc::new(Guard {
         data_dir: data_dir.to_owned(),
         events,
         network: config.network.clone(),
         turn: tokio::sync::Mutex::new(()),
-        state: Mutex::new(State { open: Some(Arc::new(open)), used: Instant::now() }),
+        state: Mutex::new(State { open: Some(Arc::new(open)), key: Some(key), used: Instant::now() }),
         started: Instant::now(),
     });
     if let Some(after) = config.lock.after() {
         tokio::spawn(lock_when_idle(Arc::downgrade(&guard), after));
     }
+    tokio::spawn(mend(Arc::downgrade(&guard)));
     Ok(Arc::new(Guarded(guard)))
 }
 
@@ -59,8 +64,10 @@ struct Guard {
 }
 
 struct State {
-    /// `None` while locked.
+    /// `None` while locked, or while a store that failed can not be opened again.
     open: Option<Arc<LeafBackend>>,
+    /// `None` while locked.
+    key: Option<DataKey>,
     /// When a person last did something.
     used: Instant,
 }
@@ -78,10 +85,14 @@ impl Backend for Guarded {
             Request::Lock => async move { guard.lock().await }.boxed(),
             Request::Unlock { passphrase } => async move { guard.unlock(passphrase).await }.boxed(),
             Request::Wipe => async move { guard.wipe().await }.boxed(),
-            request => match &guard.state().open {
-                Some(open) => open.call(request),
-                None => std::future::ready(guard.locked(&request)).boxed(),
-            },
+            request => {
+                // Cloned, so that the state is free again for the answer of a locked node.
+                let open = guard.state().open.clone();
+                match open {
+                    Some(open) => open.call(request),
+                    None => std::future::ready(guard.locked(&request)).boxed(),
+                }
+            }
         }
     }
 
@@ -109,13 +120,14 @@ impl Guard {
         match request {
             Request::Hello { .. } => Ok(Response::Hello { version: API_VERSION, name: String::new() }),
             Request::Status => Ok(Response::Status(Status {
-                state: LOCKED.to_owned(),
+                state: if self.state().key.is_some() { "store" } else { LOCKED }.to_owned(),
                 rss: os::rss_bytes(),
                 cpu_ms: os::cpu_ms(),
                 pid: std::process::id(),
                 uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
                 ..Status::default()
             })),
+            _ if self.state().key.is_some() => Err(profile::fault(StoreFault::Io)),
             _ => Err(ApiError::new(LOCKED, "the node is locked: open it with `karvon unlock`")),
         }
     }
@@ -134,9 +146,18 @@ impl Guard {
         Ok(Response::Done)
     }
 
-    /// Ends the engine, closes the store and waits until nothing holds the keys any more; false if the node was locked.
+    /// Forgets the keys, ends the engine, closes the store and waits until nothing holds it any more; false if the node was locked.
     async fn forget(&self) -> bool {
-        let Some(open) = self.state().open.take() else { return false };
+        let (key, open) = {
+            let mut state = self.state();
+            (state.key.take(), state.open.take())
+        };
+        Self::end(open).await;
+        key.is_some()
+    }
+
+    async fn end(open: Option<Arc<LeafBackend>>) {
+        let Some(open) = open else { return };
         open.close().await;
         let used = open.used();
         drop(open);
@@ -144,16 +165,41 @@ impl Guard {
         while used.strong_count() > 0 && Instant::now() < until {
             sleep(Duration::from_millis(5)).await;
         }
-        true
+    }
+
+    /// Whether the engine ended because its store failed.
+    fn has_failed(&self) -> bool {
+        let state = self.state();
+        state.key.is_some() && state.open.as_ref().is_none_or(|open| open.has_failed())
+    }
+
+    /// Builds the engine anew from what is on disk: what a failed write left is known only by reading.
+    async fn build_anew(&self) -> Result<(), ApiError> {
+        let _turn = self.turn.lock().await;
+        if !self.has_failed() {
+            return Ok(());
+        }
+        let (key, failed) = {
+            let mut state = self.state();
+            (state.key.clone(), state.open.take())
+        };
+        Self::end(failed).await;
+        let Some(key) = key else { return Ok(()) };
+        let anew = super::open(&self.data_dir, &key, self.events.clone(), &self.network).await?;
+        self.state().open = Some(Arc::new(anew));
+        // Nobody may be listening.
+        let _ = self.events.send(Event::Lagged);
+        Ok(())
     }
 
     async fn unlock(&self, Secret(passphrase): Secret) -> Result<Response, ApiError> {
         let _turn = self.turn.lock().await;
-        if self.state().open.is_some() {
+        if self.state().key.is_some() {
             return Ok(Response::Done);
         }
-        let open = super::open(&self.data_dir, Some(&passphrase), self.events.clone(), &self.network).await?;
-        *self.state() = State { open: Some(Arc::new(open)), used: Instant::now() };
+        let key = profile::unseal(&self.data_dir, Some(&passphrase))?;
+        let open = super::open(&self.data_dir, &key, self.events.clone(), &self.network).await?;
+        *self.state() = State { open: Some(Arc::new(open)), key: Some(key), used: Instant::now() };
         let _ = self.events.send(Event::Unlocked);
         Ok(Response::Done)
     }
@@ -165,6 +211,23 @@ impl Guard {
         self.forget().await;
         profile::finish(&self.data_dir)?;
         Ok(Response::Done)
+    }
+}
+
+/// Builds the engine anew each time that its store has failed, the longer apart the sooner it fails again.
+async fn mend(guard: Weak<Guard>) {
+    let mut wait = MEND_AFTER;
+    loop {
+        sleep(wait).await;
+        let Some(guard) = guard.upgrade() else { return };
+        if !guard.has_failed() {
+            wait = (wait / 2).max(MEND_AFTER);
+            continue;
+        }
+        wait = (wait * 2).min(MEND_WITHIN);
+        if let Err(error) = guard.build_anew().await {
+            tracing::warn!(%error, "the store is not to be used yet");
+        }
     }
 }
 
@@ -188,7 +251,7 @@ async fn lock_when_idle(guard: Weak<Guard>, after: Duration) {
         let Some(guard) = guard.upgrade() else { return };
         let (open, used) = {
             let state = guard.state();
-            (state.open.is_some(), state.used)
+            (state.key.is_some(), state.used)
         };
         let due = used + after;
         if open

@@ -3,7 +3,7 @@
 //! A data directory holds one key file and, for each profile that a passphrase opens, a store under the profile's random number.
 
 use super::backend::hex;
-use crate::api::error::{NO_PASSPHRASE, NO_PROFILE, NOT_RUNNING, PROFILE_EXISTS, UNAVAILABLE};
+use crate::api::error::{NO_PASSPHRASE, NO_PROFILE, NOT_RUNNING, UNAVAILABLE};
 use crate::api::{ApiError, Request};
 use crate::client::Client;
 use crate::host::{self, NewProfile, Passphrase};
@@ -62,22 +62,56 @@ pub fn create(data_dir: &Path, profile: &NewProfile) -> Result<(), ApiError> {
     Ok(keystore::create_with_key(data_dir, &lock, &key)?)
 }
 
+/// Makes a profile of an encoded identity, with what else `fill` writes. Nothing is there unless all of it is.
+pub(super) fn create_from(
+    data_dir: &Path,
+    passphrase: Option<&Passphrase>,
+    identity: &[u8],
+    name: &str,
+    fill: impl FnOnce(&mut SledStore) -> Result<(), ApiError>,
+) -> Result<(), ApiError> {
+    finish_wipe(data_dir)?;
+    if keystore::exists(data_dir) {
+        return Err(KeyError::Exists.into());
+    }
+    let key = DataKey::generate().map_err(KeyError::from)?;
+    let identity = Zeroizing::new(identity.to_vec());
+    let filled = make_store(data_dir, &key, identity, name).and_then(|mut store| fill(&mut store));
+    if filled.is_err() {
+        // Nobody can open it.
+        let _ = disk_wipe::remove_store(data_dir, &folder(&key));
+    }
+    filled?;
+    let lock = passphrase.map_or(Lock::None, |text| Lock::Passphrase(text));
+    Ok(keystore::create_with_key(data_dir, &lock, &key)?)
+}
+
 /// Makes the store of a profile whose recovery code holds `root`.
 fn fill(data_dir: &Path, key: &DataKey, root: &[u8; 16], name: &str) -> Result<(), ApiError> {
     let stretched = stretch_root(root)
         .ok_or_else(|| ApiError::new(UNAVAILABLE, "not enough memory to make an identity"))?;
     let identity = LocalIdentity::from_stretched(root, &stretched, &mut generator()?).encode();
+    make_store(data_dir, key, identity, name).map(drop)
+}
+
+fn make_store(
+    data_dir: &Path,
+    key: &DataKey,
+    identity: Zeroizing<Vec<u8>>,
+    name: &str,
+) -> Result<SledStore, ApiError> {
     let mut store = SledStore::create(&store_dir(data_dir, key), key, &Options::leaf())?;
     let name = Zeroizing::new(name.as_bytes().to_vec());
     let ops = vec![Op::Put(IDENTITY, identity), Op::Put(NAME, name)];
-    store.commit(&[Batch { id: BatchId(0), ops }]).map_err(fault)
+    store.commit(&[Batch { id: BatchId(0), ops }]).map_err(fault)?;
+    Ok(store)
 }
 
-/// Opens the profile that `passphrase` opens.
+/// The key of the profile that `passphrase` opens.
 ///
 /// # Errors
 /// `no_profile`, `locked`, `wrong_passphrase`, `wait` or `store`.
-pub(super) fn load(data_dir: &Path, passphrase: Option<&str>) -> Result<Loaded, ApiError> {
+pub(super) fn unseal(data_dir: &Path, passphrase: Option<&str>) -> Result<DataKey, ApiError> {
     let Opened { key, alone } = match keystore::open_profile(data_dir, passphrase) {
         Err(KeyError::Wiped) => {
             finish_wipe(data_dir)?;
@@ -88,7 +122,15 @@ pub(super) fn load(data_dir: &Path, passphrase: Option<&str>) -> Result<Loaded, 
     if alone && let Err(error) = disk_wipe::remove_other_stores(data_dir, &folder(&key)) {
         tracing::warn!(%error, "stores that belong to nobody could not be removed");
     }
-    let mut store = SledStore::open(&store_dir(data_dir, &key), &key, &Options::leaf())?;
+    Ok(key)
+}
+
+/// Opens the profile's store.
+///
+/// # Errors
+/// `no_profile` or `store`.
+pub(super) fn load(data_dir: &Path, key: &DataKey) -> Result<Loaded, ApiError> {
+    let mut store = SledStore::open(&store_dir(data_dir, key), key, &Options::leaf())?;
     let mut value = |key| {
         let rows = store.load(&Range::One(key)).map_err(fault)?;
         let row = rows.into_iter().next().map(|(_, value)| value);
@@ -197,15 +239,4 @@ pub(super) fn finish(data_dir: &Path) -> Result<(), ApiError> {
         );
         ApiError::new(crate::api::error::IO, text)
     })
-}
-
-/// The profile in `data_dir`, if any, would be replaced by another one.
-///
-/// # Errors
-/// `profile_exists`.
-pub fn must_not_exist(data_dir: &Path) -> Result<(), ApiError> {
-    if keystore::exists(data_dir) {
-        return Err(ApiError::new(PROFILE_EXISTS, "there is a profile in this directory already"));
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@
 //! decided here. [`SledStore`] is the store of shipped programs, [`MemoryStore`] the one of tests and simulations. [`writer`] runs either
 //! of them behind bounded queues; [`History`] reads conversations beside the writer; [`keystore`] keeps the key everything is sealed by.
 
+pub mod backup;
 pub mod disk;
 mod group_history;
 pub mod history;

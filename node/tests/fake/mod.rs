@@ -149,7 +149,9 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
             }
         }
         Request::Status => Response::Status(status(inner)),
-        Request::Invite => Response::Invitation { text: "KARVON:ABC234".into(), expires: time::rfc3339(0) },
+        Request::Invite => {
+            Response::Invitation { text: "KARVON:ABC234".into(), long: None, expires: time::rfc3339(0) }
+        }
         Request::Add { invitation, .. } if !invitation.starts_with("KARVON:") => {
             return Err(ApiError::new("invite_damaged", "the invitation is damaged"));
         }

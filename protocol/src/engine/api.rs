@@ -5,6 +5,7 @@ use crate::descriptor::Door;
 use crate::ids::{Fingerprint, MessageId, RelayId};
 use zeroize::Zeroizing;
 
+pub use super::expiry::expiry_key;
 pub use super::message::{Edited, Marks, Sign, StoredMessage};
 
 /// Local number of a contact; never leaves the device.
@@ -280,8 +281,15 @@ pub enum Reply {
     Done,
     /// Doors with whether each is connected.
     Doors(Vec<(Door, bool)>),
-    /// The text of an invitation, and when it expires (Unix seconds).
-    Invitation(Zeroizing<String>, u64),
+    /// An invitation.
+    Invitation {
+        /// The short form: one door.
+        text: Zeroizing<String>,
+        /// The long form, if several doors let its guest in.
+        long: Option<Zeroizing<String>>,
+        /// Unix seconds.
+        expiry_s: u64,
+    },
     /// The contact that was added (or was there already).
     Added(ContactId),
     /// The message is durable here.

@@ -194,7 +194,7 @@ fn target(contact: &Contact, id: MessageId, what: &What, seq: u64) -> Option<(bo
 
 /// Whether the message lies on the disk.
 fn is_here(contact: &Contact, (mine, number): (bool, u64)) -> bool {
-    let received = contact.talk.as_ref().map_or(1, |talk| talk.receive_next);
+    let received = contact.receive_next();
     mine || number < received || contact.early.contains_key(&number)
 }
 

@@ -187,9 +187,17 @@ impl Contact {
         self.card.pending.or(kept).unwrap_or(fresh)
     }
 
+    /// All of the other side's messages below this are on disk; also while a session is yet to be formed anew.
+    pub(crate) fn receive_next(&self) -> u64 {
+        match &self.talk {
+            Some(talk) => talk.receive_next,
+            None => self.pending().receive_next,
+        }
+    }
+
     /// Whether the other side's message with this number is on disk.
     pub(crate) fn has_received(&self, seq: u64) -> bool {
-        self.talk.as_ref().is_some_and(|talk| seq < talk.receive_next) || self.early.contains_key(&seq)
+        seq < self.receive_next() || self.early.contains_key(&seq)
     }
 
     pub(crate) fn take_position(&mut self) -> u64 {
@@ -200,7 +208,11 @@ impl Contact {
 
     /// How far the own messages are.
     pub(crate) fn delivery(&self) -> Delivery {
-        let Some(talk) = &self.talk else { return Delivery { delivered_below: 1, ..Delivery::default() } };
+        let Some(talk) = &self.talk else {
+            let delivered_below = self.pending().delivered_below;
+            let received_below = gaps::shown_below(self);
+            return Delivery { delivered_below, received_below, ..Delivery::default() };
+        };
         Delivery {
             delivered_below: talk.delivered.below,
             delivered: talk.delivered.ranges.clone(),

@@ -114,7 +114,7 @@ pub(crate) enum Signal {
     /// More relays or links are known than before.
     NetworkChanged,
     /// The door answered about a guest slot.
-    SlotAck(SlotId, bool),
+    SlotAck(RelayId, SlotId, bool),
     /// Tags of a contact have to be registered.
     TagsWanted(ContactId),
     /// More of a contact's tags are registered: its outbox may grant credit.

@@ -74,9 +74,9 @@ impl Engine {
         let Self { invites, setup, doors, .. } = self;
         let (me, doors) = (&setup.identity, &*doors);
         let mut cx = context!(self);
-        let (text, expiry_s, number) = invites.issue(me, doors, &descriptor, &mut cx)?;
-        self.inbox.expect_invite(number, self.invites.tags(number));
-        Ok(Reply::Invitation(text, expiry_s))
+        let issued = invites.issue(me, doors, &descriptor, &mut cx)?;
+        self.inbox.expect_invite(issued.number, self.invites.tags(issued.number));
+        Ok(Reply::Invitation { text: issued.text, long: issued.long, expiry_s: issued.expiry_s })
     }
 
     fn add(&mut self, text: &str, name: String) -> Result<Reply, ErrorKind> {
@@ -141,7 +141,10 @@ impl Engine {
         for contact in self.contacts.values() {
             let own = contact.next_seq - 1;
             let Some(talk) = &contact.talk else {
-                out.queued += own.saturating_sub(contact.card.skipped.0);
+                let delivered = contact.pending().delivered_below - 1;
+                out.delivered += delivered;
+                out.queued += own.saturating_sub(contact.card.skipped.0).saturating_sub(delivered);
+                out.received += (contact.receive_next() - 1).saturating_sub(contact.card.skipped.1);
                 continue;
             };
             let count = |ranges: &[(u64, u64)]| ranges.iter().map(|(from, to)| to - from + 1).sum::<u64>();
@@ -344,9 +347,9 @@ impl Engine {
                 routes.on_echo(link, probe, &mut cx);
             }
             Signal::NetworkChanged => self.network_changed(true),
-            Signal::SlotAck(slot, granted) => {
+            Signal::SlotAck(relay, slot, granted) => {
                 let (invites, mut cx) = self.with_invites();
-                invites.on_slot(slot, granted, &mut cx);
+                invites.on_slot(relay, slot, granted, &mut cx);
             }
             Signal::TagsWanted(id) => self.register_tags(id, None),
             Signal::TagsRegistered(id) => {

@@ -279,7 +279,9 @@ impl Doors {
             }
             Kind::SlotAck => {
                 if let Some((slot, [status])) = frame.payload.split_first_chunk::<8>() {
-                    cx.signal(Signal::SlotAck(SlotId(*slot), *status == 0));
+                    let relay = self.links.get(&link).map(|state| state.relay);
+                    let answer = relay.map(|relay| Signal::SlotAck(relay, SlotId(*slot), *status == 0));
+                    answer.into_iter().for_each(|answer| cx.signal(answer));
                 }
             }
             Kind::Heartbeat => self.on_echo(link, cx),
@@ -398,6 +400,21 @@ impl Doors {
             .iter()
             .filter(|(_, state)| state.welcomed)
             .find_map(|(link, state)| self.doors.get(&state.door).map(|door| (&door.door, *link)))
+    }
+
+    /// Linked doors, the one of [`Doors::host`] first.
+    pub(crate) fn hosts(&self) -> Vec<&Door> {
+        let first = self.host().map(|(door, _)| door.relay);
+        let mut all: Vec<&Door> = self
+            .doors
+            .values()
+            .filter(|state| {
+                state.link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.welcomed)
+            })
+            .map(|state| &state.door)
+            .collect();
+        all.sort_by_key(|door| Some(door.relay) != first);
+        all
     }
 
     /// Any door, linked or not: where an invitation can point to.

@@ -4,6 +4,7 @@
 //! The time that is left runs by the device's monotonic clock. Only what passed while the program was not running is taken from the
 //! wall clock, and never more is left than the whole time: a clock that is set back prolongs nothing beyond it.
 
+use super::api::ContactId;
 use super::changes;
 use super::contact::Contact;
 use super::cx::{Alarm, Cx};
@@ -23,9 +24,14 @@ pub(crate) struct Expiry {
     running: BTreeMap<(bool, u64), Mono>,
 }
 
-/// Own and received messages have numbers of their own; a record's key holds both.
+/// Where the record lies that says that a message disappears. Own and received messages have numbers of their own; the key holds both.
+#[must_use]
+pub fn expiry_key(contact: ContactId, mine: bool, seq: u64) -> Key {
+    Key::of(Space::Expiry, contact.group(), seq.saturating_mul(2) | u64::from(mine))
+}
+
 fn key(contact: &Contact, (mine, seq): (bool, u64)) -> Key {
-    Key::of(Space::Expiry, contact.id.group(), seq.saturating_mul(2) | u64::from(mine))
+    expiry_key(contact.id, mine, seq)
 }
 
 /// `seconds 8 | Unix milliseconds at which it goes 8`, the latter 0 while it waits.

@@ -49,7 +49,7 @@ pub(crate) struct Gaps {
 
 /// All of the other side's messages below this number are here or were passed over.
 pub(crate) fn shown_below(contact: &Contact) -> u64 {
-    let received = contact.talk.as_ref().map_or(1, |talk| talk.receive_next);
+    let received = contact.receive_next();
     contact.gaps.shown.max(received)
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn advance(contact: &mut Contact) {
 /// The missing ranges below the highest message that is here, inclusive, at most `max`.
 fn missing(contact: &Contact, max: usize) -> Vec<(u64, u64)> {
     let mut out = Vec::new();
-    let mut next = contact.talk.as_ref().map_or(1, |talk| talk.receive_next);
+    let mut next = contact.receive_next();
     for seq in contact.early.keys() {
         if *seq > next {
             out.push((next, *seq - 1));

@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, PeerFault};
 use crate::handshake;
 use crate::identity::{LocalIdentity, RemoteIdentity};
 use crate::ids::{RelayId, SlotId};
-use crate::invite::{Invitation, InviteKeys};
+use crate::invite::{DOORS_MAX, Invitation, InviteKeys};
 use crate::limits::{INVITE_TTL_S, INVITES_OPEN_MAX};
 use crate::link::{Frame, Kind};
 use crate::rpc::{Refusal, Reply, Request};
@@ -46,7 +46,8 @@ struct Invite {
     seq: u64,
     mailboxes_seq: u64,
     expiry_s: u64,
-    slot_ok: bool,
+    /// Relays of its doors that let the guest in.
+    slots_at: Vec<RelayId>,
     tags_at: Vec<u32>,
     object_at: Vec<RelayId>,
     /// The bytes to put at relays.
@@ -57,7 +58,7 @@ struct Invite {
 
 #[derive(Debug, Default)]
 struct Asked {
-    slot: bool,
+    slots: Vec<RelayId>,
     tags: Vec<u32>,
     objects: Vec<RelayId>,
 }
@@ -73,6 +74,14 @@ impl core::fmt::Debug for Invites {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Invites({})", self.invites.len())
     }
+}
+
+/// An invitation that is given out.
+pub(crate) struct Issued {
+    pub(crate) text: Zeroizing<String>,
+    pub(crate) long: Option<Zeroizing<String>>,
+    pub(crate) expiry_s: u64,
+    pub(crate) number: u64,
 }
 
 /// What opening a first cell gave.
@@ -139,7 +148,7 @@ impl Invites {
     pub(crate) fn on_alarm(&mut self) {
         self.patient = true;
         // A link that went down took the question with it.
-        self.invites.values_mut().for_each(|invite| invite.asked.slot = false);
+        self.invites.values_mut().for_each(|invite| invite.asked.slots.clear());
     }
 
     fn create(
@@ -167,7 +176,7 @@ impl Invites {
             seq: 0,
             mailboxes_seq: 0,
             expiry_s: expiry_s(doors, cx),
-            slot_ok: false,
+            slots_at: Vec::new(),
             tags_at: Vec::new(),
             object_at: Vec::new(),
             object: Vec::new(),
@@ -191,6 +200,9 @@ impl Invites {
     ) {
         let Some(invite) = self.invites.get_mut(&number) else { return };
         let open = invite.state != State::Used;
+        if invite.state == State::Ready && invite.widen(doors) {
+            invite.save(number, cx);
+        }
         // An invitation that no relay has yet may have been made by a clock that was wrong.
         let expiry_s = expiry_s(doors, cx);
         let clock_was_wrong = invite.is_unknown() && invite.expiry_s.abs_diff(expiry_s) > INVITE_TTL_S / 2;
@@ -202,9 +214,10 @@ impl Invites {
             invite.save(number, cx);
         }
         let mut waiting = false;
-        if open && !invite.slot_ok {
-            if let Some(link) = doors.link_of(invite.invitation.relay).filter(|_| !invite.asked.slot) {
-                invite.asked.slot = true;
+        let places: Vec<RelayId> = invite.invitation.places().map(|(relay, _)| relay).collect();
+        for place in places.iter().filter(|place| open && !invite.slots_at.contains(place)) {
+            if let Some(link) = doors.link_of(*place).filter(|_| !invite.asked.slots.contains(place)) {
+                invite.asked.slots.push(*place);
                 let door = &invite.keys.door;
                 let payload = [&door.slot.0[..], &*door.key, &invite.expiry_s.to_be_bytes()].concat();
                 send(link, Frame::new(Kind::SlotPut, 0, payload), cx);
@@ -231,14 +244,15 @@ impl Invites {
                 waiting = true;
             }
         }
-        // The door itself is where a guest without any other path looks first.
-        let door = invite.invitation.relay;
-        let elsewhere = !attached.iter().any(|(_, relay)| *relay == door);
-        if elsewhere && !invite.object_at.contains(&door) && !invite.asked.objects.contains(&door) {
-            invite.asked.objects.push(door);
-            let ask = Ask::Plain(Request::Put(invite.object.clone()));
-            cx.signal(Signal::Ask(Lane::Invite(0), door, ask, Token::Bundle(number)));
-            waiting = true;
+        // The doors themselves are where a guest without any other path looks first.
+        for door in places {
+            let elsewhere = !attached.iter().any(|(_, relay)| *relay == door);
+            if elsewhere && !invite.object_at.contains(&door) && !invite.asked.objects.contains(&door) {
+                invite.asked.objects.push(door);
+                let ask = Ask::Plain(Request::Put(invite.object.clone()));
+                cx.signal(Signal::Ask(Lane::Invite(0), door, ask, Token::Bundle(number)));
+                waiting = true;
+            }
         }
         if waiting {
             cx.alarm_by(Alarm::Invites, RETRY_MS);
@@ -252,9 +266,12 @@ impl Invites {
         doors: &Doors,
         mailboxes: &MailboxDescriptor,
         cx: &mut Cx<'_>,
-    ) -> Result<(Zeroizing<String>, u64, u64), ErrorKind> {
-        let complete =
-            |invite: &Invite| invite.slot_ok && !invite.tags_at.is_empty() && !invite.object_at.is_empty();
+    ) -> Result<Issued, ErrorKind> {
+        let complete = |invite: &Invite| {
+            invite.slots_at.contains(&invite.invitation.relay)
+                && !invite.tags_at.is_empty()
+                && !invite.object_at.is_empty()
+        };
         let ready = || self.invites.iter().filter(|(_, invite)| invite.state == State::Ready);
         let number = ready()
             .find(|(_, invite)| complete(invite))
@@ -272,15 +289,24 @@ impl Invites {
         invite.state = State::Issued;
         invite.save(number, cx);
         cx.signal(Signal::NetworkChanged);
-        Ok((invite.invitation.to_text(true), invite.expiry_s, number))
+        // Only doors that let the guest in, or will once they are reached: the first one is named in any case.
+        let mut long = invite.invitation.clone();
+        long.others.retain(|(relay, _)| invite.slots_at.contains(relay));
+        let text = long.short().to_text(true);
+        let long = (!long.others.is_empty()).then(|| long.to_text(true));
+        Ok(Issued { text, long, expiry_s: invite.expiry_s, number })
     }
 
     /// The door's answer about a guest slot.
-    pub(crate) fn on_slot(&mut self, slot: SlotId, granted: bool, cx: &mut Cx<'_>) {
+    pub(crate) fn on_slot(&mut self, relay: RelayId, slot: SlotId, granted: bool, cx: &mut Cx<'_>) {
         let found = self.invites.iter_mut().find(|(_, invite)| invite.keys.door.slot == slot);
         if let Some((number, invite)) = found.filter(|_| granted) {
-            invite.slot_ok = true;
-            invite.save(*number, cx);
+            if !invite.slots_at.contains(&relay)
+                && invite.invitation.places().any(|(place, _)| place == relay)
+            {
+                invite.slots_at.push(relay);
+                invite.save(*number, cx);
+            }
         }
     }
 
@@ -384,10 +410,23 @@ fn expiry_s(doors: &Doors, cx: &Cx<'_>) -> u64 {
 }
 
 impl Invite {
+    /// Takes in doors that were reached since it was made; returns whether there was one. Nobody knows of it yet.
+    fn widen(&mut self, doors: &Doors) -> bool {
+        let before = self.invitation.others.len();
+        for door in doors.hosts() {
+            let known = self.invitation.places().any(|(relay, _)| relay == door.relay);
+            if !known && self.invitation.others.len() + 1 < DOORS_MAX {
+                self.invitation.others.push((door.relay, door.addr.clone()));
+            }
+        }
+        self.invitation.others.len() > before
+    }
+
     /// Nothing of it is at any relay, and nothing is on its way there.
     fn is_unknown(&self) -> bool {
-        let asked = self.asked.slot || !self.asked.tags.is_empty() || !self.asked.objects.is_empty();
-        !asked && !self.slot_ok && self.tags_at.is_empty() && self.object_at.is_empty()
+        let asked =
+            !self.asked.slots.is_empty() || !self.asked.tags.is_empty() || !self.asked.objects.is_empty();
+        !asked && self.slots_at.is_empty() && self.tags_at.is_empty() && self.object_at.is_empty()
     }
 
     /// New prekeys and a bundle that names the present mailboxes.
@@ -418,6 +457,7 @@ impl Invite {
         };
         let prekeys: Vec<_> = self.prekeys.iter().map(|prekeys| bytes(&prekeys.encode())).collect();
         let relays: Vec<_> = self.object_at.iter().map(|relay| bytes(&relay.0)).collect();
+        let slots: Vec<_> = self.slots_at.iter().map(|relay| bytes(&relay.0)).collect();
         let tags: Vec<_> = self.tags_at.iter().map(|mailbox| uint(u64::from(*mailbox))).collect();
         let mut map = MapWriter::default();
         map.text(0, &self.invitation.to_text(false))
@@ -427,7 +467,7 @@ impl Invite {
             .uint(4, self.seq)
             .uint(5, self.mailboxes_seq)
             .uint(6, self.expiry_s)
-            .uint(7, u64::from(self.slot_ok))
+            .raw(7, array(&slots))
             .raw(8, array(&tags))
             .raw(9, array(&relays))
             .bytes(10, &self.object);
@@ -436,12 +476,13 @@ impl Invite {
 
     fn decode(value: &[u8]) -> Result<Self, PeerFault> {
         let (mut invitation, mut owner, mut prekeys, mut object) = (None, None, Vec::new(), Vec::new());
-        let (mut numbers, mut tags_at, mut object_at) = ([0; 8], Vec::new(), Vec::new());
+        let (mut numbers, mut slots_at) = ([0; 7], Vec::new());
+        let (mut tags_at, mut object_at) = (Vec::new(), Vec::new());
         read_map(value, |key, field| {
             match key {
                 0 => {
                     invitation =
-                        Some(Invitation::from_text(field.text(256)?).map_err(|_| PeerFault::Malformed)?)
+                        Some(Invitation::from_text(field.text(512)?).map_err(|_| PeerFault::Malformed)?)
                 }
                 1 => owner = Some(Zeroizing::new(field.fixed()?)),
                 2 => {
@@ -449,6 +490,7 @@ impl Invite {
                         Prekeys::decode(item.bytes(8_192)?).ok_or(PeerFault::Malformed)
                     })?;
                 }
+                7 => slots_at = field.array(DOORS_MAX, |item| Ok(RelayId(item.fixed()?)))?,
                 8 => tags_at = field.array(64, |item| Ok(item.uint()? as u32))?,
                 9 => object_at = field.array(64, |item| Ok(RelayId(item.fixed()?)))?,
                 10 => object = field.bytes(4_096)?.to_vec(),
@@ -460,7 +502,7 @@ impl Invite {
             Ok(true)
         })?;
         let invitation = invitation.ok_or(PeerFault::Malformed)?;
-        let [_, _, _, state, seq, mailboxes_seq, expiry_s, slot_ok] = numbers;
+        let [_, _, _, state, seq, mailboxes_seq, expiry_s] = numbers;
         Ok(Self {
             keys: invitation.keys(),
             invitation,
@@ -474,7 +516,7 @@ impl Invite {
             seq,
             mailboxes_seq,
             expiry_s,
-            slot_ok: slot_ok == 1,
+            slots_at,
             tags_at,
             object_at,
             object,

@@ -58,6 +58,8 @@ pub(super) enum Role {
 pub(super) struct Mailbox {
     pub(super) relay: RelayId,
     pub(super) seed: Zeroizing<[u8; 32]>,
+    /// What the relay calls it; follows from the seed.
+    id: MailboxId,
     pub(super) role: Role,
     pub(super) state: State,
     /// Attachments that failed in a row.
@@ -78,9 +80,11 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     pub(super) fn new(relay: RelayId, seed: Zeroizing<[u8; 32]>, role: Role) -> Self {
+        let id = MailboxId::of(&SigningKey::from_bytes(&seed).verifying_key().to_bytes());
         Self {
             relay,
             seed,
+            id,
             role,
             state: State::Away,
             failures: 0,
@@ -94,8 +98,8 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn id(&self) -> MailboxId {
-        MailboxId::of(&SigningKey::from_bytes(&self.seed).verifying_key().to_bytes())
+    pub(super) const fn id(&self) -> MailboxId {
+        self.id
     }
 
     pub(super) fn is_attached(&self) -> bool {

@@ -30,25 +30,31 @@ pub(crate) fn look_up(contact: &mut Contact, doors: &mut Doors, mailboxes: usize
         fail(contact, ErrorKind::InviteDamaged, cx);
         return;
     };
-    let keys = invitation.keys();
-    if doors.links_up() == 0 || doors.relay(invitation.relay).is_none() {
+    // Each door of the invitation in turn: any of their relays may be gone.
+    let places: Vec<_> = invitation.places().map(|(relay, _)| relay).collect();
+    let turn = contact.out.lookups as usize % places.len().max(1);
+    let known =
+        places.iter().cycle().skip(turn).take(places.len()).find(|relay| doors.relay(**relay).is_some());
+    let Some(relay) = known.filter(|_| doors.links_up() > 0).copied() else {
         // No door of this person leads there yet: the invitation brings its own.
-        if doors.links_up() > 0 {
-            doors.ask_directory(Some(invitation.relay), cx);
-        }
-        if contact.out.lookups > 0 && !doors.has(invitation.relay) || doors.list().is_empty() {
-            doors.add(&keys.door, cx);
+        for door in invitation.doors() {
+            if doors.links_up() > 0 {
+                doors.ask_directory(Some(door.relay), cx);
+            }
+            if contact.out.lookups > 0 && !doors.has(door.relay) || doors.list().is_empty() {
+                doors.add(&door, cx);
+            }
         }
         again(contact, cx);
         return;
-    }
+    };
     if mailboxes == 0 {
         // Without a mailbox no answer could come back.
         again(contact, cx);
         return;
     }
-    let ask = Ask::Plain(Request::Get(keys.locator));
-    cx.signal(Signal::Ask(Lane::Lookup(contact.id), invitation.relay, ask, Token::Lookup(contact.id)));
+    let ask = Ask::Plain(Request::Get(invitation.keys().locator));
+    cx.signal(Signal::Ask(Lane::Lookup(contact.id), relay, ask, Token::Lookup(contact.id)));
     again(contact, cx);
 }
 

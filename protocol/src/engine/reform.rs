@@ -5,6 +5,7 @@ use super::contact::{Card, Contact, Pending};
 use super::cx::{Alarm, context};
 use super::inbox;
 use super::resets::{Next, Purpose, RESTORE_JUMP, replace};
+use super::terms::Terms;
 use super::{CONTACTS_MAX, Engine};
 use crate::backup::{BackupContact, BackupMailbox, BackupState};
 use crate::body::{Payload, Resume};
@@ -237,6 +238,7 @@ impl Engine {
                 receive_next: pending.receive_next,
                 theirs: theirs.and_then(|value| Gift::decode(value.get(1..)?).ok()),
                 own: gifts.get(&(contact.id.group(), super::resets::OWN)).map(|value| (*value).clone()),
+                terms: contact.terms.encode(),
             })
         });
         BackupState {
@@ -303,6 +305,11 @@ impl Engine {
         };
         let mut contact = Contact::new(id, card);
         contact.next_seq = contact.card.floor;
+        match Terms::decode(&saved.terms) {
+            Ok(terms) => contact.terms = terms,
+            Err(_) => cx.fault(),
+        }
+        cx.write(contact.terms.save(id));
         let own: Option<Zeroizing<Vec<u8>>> = saved.own.clone();
         let tags = resets.restore(id, saved.theirs.as_ref(), own.as_ref(), &mut cx);
         inbox.expect_reset(id, &tags);

@@ -55,7 +55,7 @@ impl Engine {
         }
         self.say(
             contact,
-            Content::Introduction { name, invitation: invitation.to_text(true).to_string() },
+            Content::Introduction { name, invitation: invitation.short().to_text(true).to_string() },
             false,
         )
     }
@@ -65,7 +65,7 @@ impl Engine {
         fits(&text)?;
         let found = self.contacts.values().find_map(|contact| Some((contact, contact.card.find(&to)?)));
         let (contact, (mine, seq)) = found.ok_or(ErrorKind::NoSuchMessage)?;
-        let received = contact.talk.as_ref().map_or(1, |talk| talk.receive_next);
+        let received = contact.receive_next();
         let end = if mine { contact.next_seq } else { received };
         if seq == 0 || seq >= end {
             return Err(ErrorKind::NoSuchMessage);

@@ -207,11 +207,8 @@ impl Engine {
     }
 
     fn want_messages(&mut self) {
-        let all: Vec<_> = self
-            .contacts
-            .values()
-            .map(|contact| (contact.id, contact.talk.as_ref().map_or(1, |talk| talk.receive_next)))
-            .collect();
+        let all: Vec<_> =
+            self.contacts.values().map(|contact| (contact.id, contact.receive_next())).collect();
         for (id, next) in all {
             let group = id.group();
             let newest =

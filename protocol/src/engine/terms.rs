@@ -151,7 +151,8 @@ impl Terms {
         holds
     }
 
-    fn encode(&self) -> Value {
+    /// The record's bytes, also for a backup.
+    pub(crate) fn encode(&self) -> Value {
         let mut map = MapWriter::default();
         map.array(0, &self.hidden.encode()).array(9, &self.passed_over.encode());
         for (key, number) in [
@@ -169,6 +170,7 @@ impl Terms {
         Zeroizing::new(map.finish())
     }
 
+    /// Reads what [`Terms::encode`] wrote.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, PeerFault> {
         let mut out = Self::default();
         read_map(bytes, |key, field| {

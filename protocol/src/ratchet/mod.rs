@@ -48,8 +48,9 @@ pub(crate) struct Ratchet {
     /// Second transcript hash of the handshake: associated data of every message.
     bound: [u8; 32],
     root: Key,
-    /// Own current ratchet key.
+    /// Own current ratchet key, and its public half.
     own: Key,
+    own_public: RemoteDhKey,
     /// The other side's newest ratchet key.
     theirs: Option<RemoteDhKey>,
     send: Option<SendChain>,
@@ -90,6 +91,7 @@ impl Ratchet {
         Ok(Self {
             bound: *bound,
             root: step.root,
+            own_public: own.public(),
             own: own.to_bytes(),
             theirs: Some(*theirs),
             send: Some(SendChain { header: Zeroizing::new(*header), key: step.chain, mix: 0 }),
@@ -114,6 +116,7 @@ impl Ratchet {
         Self {
             bound: *bound,
             root: Zeroizing::new(*shared),
+            own_public: own.public(),
             own: own.to_bytes(),
             theirs: None,
             send: None,
@@ -146,7 +149,7 @@ impl Ratchet {
         let after = number.checked_add(1).ok_or(SealError::Exhausted)?;
         let piece = self.pq.piece(free_room(payload, room), rng).as_ref().map(Piece::encode);
         let header = Header {
-            key: LocalDhKey::from_bytes(&self.own).public(),
+            key: self.own_public,
             previous: self.previous,
             number,
             mix: chain.mix,
@@ -173,7 +176,7 @@ impl Ratchet {
         let step = root_step(&self.root, &shared, &secret);
         let header = core::mem::replace(&mut self.next_send_header, step.next_header);
         self.root = step.root;
-        self.own = own.to_bytes();
+        (self.own, self.own_public) = (own.to_bytes(), own.public());
         self.send = Some(SendChain { header, key: step.chain, mix });
         self.previous = self.sent;
         self.sent = 0;

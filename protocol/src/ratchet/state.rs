@@ -3,8 +3,8 @@
 use super::message::{Header, chain_step};
 use super::pq::Pq;
 use super::{OLD_CHAINS_MAX, Ratchet};
-use crate::crypto::RemoteDhKey;
 use crate::crypto::fixed::Reader;
+use crate::crypto::{LocalDhKey, RemoteDhKey};
 use crate::error::PeerFault;
 use crate::limits::SKIP_MAX;
 use std::collections::{BTreeMap, VecDeque};
@@ -184,6 +184,7 @@ impl Ratchet {
         Some(Self {
             bound,
             root,
+            own_public: LocalDhKey::from_bytes(&own).public(),
             own,
             theirs,
             send,

@@ -53,7 +53,7 @@ impl World {
 
     pub fn invite(&mut self, person: usize) -> String {
         match self.ask(person, Command::Invite) {
-            Ok(Reply::Invitation(text, _)) => text.to_string(),
+            Ok(Reply::Invitation { text, .. }) => text.to_string(),
             other => panic!("no invitation: {other:?}"),
         }
     }

@@ -199,7 +199,7 @@ impl PersonHost {
     /// Makes an invitation.
     pub async fn invite(&self) -> Option<Zeroizing<String>> {
         match self.ask(Command::Invite).await? {
-            Reply::Invitation(text, _) => Some(text),
+            Reply::Invitation { text, .. } => Some(text),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use karvon_node::api::{ApiError, Event, Request, Response};
 
 use super::chat::{self, TEXT_MAX};
-use super::{Model, Outgoing, Overlay, update};
+use super::{Model, Outgoing, Overlay, Screen, update};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 
@@ -14,6 +14,11 @@ pub(super) fn answer(
     result: Result<Response, ApiError>,
 ) -> Vec<Command> {
     let mut commands = Vec::new();
+    if matches!(model.screen, Screen::Lock(_)) && !matches!(purpose, Purpose::Unlock | Purpose::Lock) {
+        // What was asked before everything was closed is not shown any more.
+        let _ = landed(model, &purpose);
+        return commands;
+    }
     let (expected, again) = landed(model, &purpose);
     let repeated = again.then(|| purpose.clone());
     match (purpose, result) {
@@ -59,7 +64,12 @@ pub(super) fn answer(
                 Overlay::Search(search) => Some(search),
                 _ => None,
             });
-            commands.extend(search.and_then(|search| search.answered(found)));
+            if let Some(search) = search {
+                commands.extend(search.answered(found));
+                if let Some((contact, position)) = search.awaited() {
+                    commands.extend(update::open_at(model, contact, position));
+                }
+            }
         }
         (Purpose::Doors, Ok(Response::Doors { doors })) => {
             for overlay in &mut model.overlays {
@@ -69,19 +79,43 @@ pub(super) fn answer(
             }
         }
         (Purpose::Passed(contact), Ok(_)) => commands.extend(after(model, contact)),
-        (Purpose::Changed, Ok(Response::Message(message))) => {
+        (Purpose::Changed, Ok(_)) => update::refresh(model, &mut commands),
+        (Purpose::Again(_), Ok(Response::Message(message))) => {
             if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == message.contact) {
                 chat.changed(*message);
             }
         }
-        // What was changed may be gone by now.
-        (Purpose::Changed, Err(_)) => {}
+        (Purpose::Again(id), Err(error)) if error.code == "no_such_message" => {
+            if let Some(chat) = &mut model.chat {
+                chat.gone(&id);
+            }
+        }
+        (Purpose::Again(_) | Purpose::Silent, _) => {}
         (Purpose::Rename, Ok(_)) => {
             model.notice = Some(model.texts.get("renamed"));
             update::refresh(model, &mut commands);
         }
         (Purpose::Unlock, Err(error)) => super::lock::refused(model, &error.code),
-        (Purpose::Unlock, Ok(_)) => commands.push(Command::Quit),
+        // An event says it as well; whichever comes first opens the screen.
+        (Purpose::Unlock, Ok(_)) if matches!(model.screen, Screen::Lock(_)) => {
+            commands.extend(super::lock::opened(model));
+        }
+        (Purpose::Lock, Ok(_)) => super::lock::closed(model),
+        (Purpose::Wipe, Ok(_)) => commands.push(Command::Quit),
+        (Purpose::Safety(contact), Ok(Response::Safety { number, .. })) => {
+            for overlay in &mut model.overlays {
+                if let Overlay::Details(details) = overlay
+                    && details.contact == contact
+                {
+                    details.safety = Some(number.clone());
+                }
+            }
+        }
+        // Before the first answer of the other side there is no number.
+        (Purpose::Safety(_), Err(_)) => {}
+        (Purpose::File, Ok(Response::File { name, data, .. })) => {
+            commands.push(Command::SaveFile(name, data.into()));
+        }
         (Purpose::Marked(_), Ok(_)) => update::refresh(model, &mut commands),
         (Purpose::Invite, result) => invited(model, result),
         (Purpose::Add, Ok(Response::Added { contact })) => {
@@ -222,7 +256,7 @@ fn invited(model: &mut Model, result: Result<Response, ApiError>) {
         return;
     };
     invite.problem = problem;
-    if let Ok(Response::Invitation { text, expires }) = result {
+    if let Ok(Response::Invitation { text, expires, .. }) = result {
         invite.text = Some(crate::text::one_line(&text));
         invite.expires = expires;
     }
@@ -242,6 +276,31 @@ fn informed(model: &mut Model, id: &str, result: Result<Response, ApiError>) {
     }
 }
 
+/// A file was handed to the node, or could not be.
+pub(super) fn file_sent(model: &mut Model, contact: u32, result: Result<(), String>) -> Vec<Command> {
+    let problem = result.err().map(|code| match code.as_str() {
+        "too_long" => model.texts.get("file-too-long"),
+        "empty" => model.texts.get("file-empty"),
+        code => model.texts.error(code),
+    });
+    let open = model.overlays.iter_mut().find_map(|overlay| match overlay {
+        Overlay::Attach(attach) => Some(attach),
+        _ => None,
+    });
+    match (problem, open) {
+        (Some(problem), Some(attach)) => {
+            attach.busy = false;
+            attach.problem = Some(problem);
+        }
+        (Some(problem), None) => model.notice = Some(problem),
+        (None, _) => {
+            model.overlays.retain(|overlay| !matches!(overlay, Overlay::Attach(_)));
+            return after(model, contact).into_iter().collect();
+        }
+    }
+    Vec::new()
+}
+
 /// Takes an event into account.
 pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
     let mut commands: Vec<Command> = super::alert::alert(model, &event).into_iter().collect();
@@ -252,6 +311,7 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
         }
         Event::Contact { .. } => update::refresh(model, &mut commands),
         Event::Received { contact, .. } => {
+            model.typing = model.typing.filter(|(typing, _)| *typing != contact);
             commands.extend(after(model, contact));
             update::refresh(model, &mut commands);
         }
@@ -274,20 +334,18 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
         // Groups have no screen yet; the command line shows them.
         Event::Group(_) => {}
         // Nothing that was read stays on the screen of a locked node.
-        Event::Locked => {
-            model.state = "locked".to_owned();
-            model.status = None;
-            model.contacts.clear();
-            model.last.clear();
-            model.chat = None;
-            model.drafts.clear();
-            model.overlays.clear();
+        Event::Locked => super::lock::closed(model),
+        Event::Unlocked if matches!(model.screen, Screen::Lock(_)) => {
+            commands.extend(super::lock::opened(model));
         }
-        // Shown only by front ends that follow what happens this moment.
-        Event::Typing { .. } => {}
+        Event::Typing { contact } => {
+            let count = model.typing.map_or(0, |(_, count)| count) + 1;
+            model.typing = Some((contact, count));
+            commands.push(Command::Later(contact, count));
+        }
         Event::Changed { contact, id } => {
             if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
-                commands.push(Command::Call(Request::Message { id }, Purpose::Changed));
+                commands.push(Command::Call(Request::Message { id: id.clone() }, Purpose::Again(id)));
             }
         }
         Event::Lagged | Event::Unlocked => {

@@ -178,6 +178,12 @@ impl Chat {
         }
     }
 
+    /// A message is gone: it disappeared by its timer, or was removed.
+    pub(super) fn gone(&mut self, id: &str) {
+        self.messages.retain(|shown| shown.id != id);
+        self.selected = None;
+    }
+
     /// Moves the marks of own messages on. A message that is delivered stays delivered: the event leaves out those delivered
     /// beyond a gap.
     pub(super) fn delivery(&mut self, delivered_below: u64, stored: &[(u64, u64)], read_upto: u64) {

@@ -3,8 +3,9 @@
 use super::{
     About, Action, Chat, Focus, Model, Outgoing, Overlay, chat::View, menu, overlay::Find, scroll, update,
 };
-use crate::command::Command;
+use crate::command::{Command, Purpose};
 use crate::draw::areas;
+use karvon_node::api::Request;
 
 /// Applies a key to the pane that takes keys.
 pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
@@ -87,8 +88,14 @@ fn chat(model: &mut Model, action: &Action) -> Vec<Command> {
             }
         }
         key => {
+            let contact = chat.contact;
             if !update::edit(&mut chat.composer, key) {
                 model.notice = Some(model.texts.get("text-full"));
+            }
+            // Only where the person allowed it for this conversation.
+            let writes = matches!(key, Action::Char(_) | Action::Paste(_));
+            if writes && model.contact(contact).is_some_and(|known| known.typing) {
+                return vec![Command::Call(Request::Typing { contact }, Purpose::Silent)];
             }
         }
     }

@@ -82,7 +82,17 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
         Overlay::Details(details) if details.name.is_some() => {
             vec![hint("Enter", "key-save", Action::Enter), back]
         }
-        Overlay::Details(_) => vec![back, hint("r", "key-rename", Action::Char('r'))],
+        Overlay::Details(_) => vec![
+            hint("Enter", "key-change", Action::Enter),
+            back,
+            hint("↑↓", "key-choose", Action::Down),
+            hint("r", "key-rename", Action::Char('r')),
+        ],
+        Overlay::Attach(attach) => {
+            let word = if attach.sends() { "key-send" } else { "key-open" };
+            vec![hint("Enter", word, Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
+        }
+        Overlay::Wipe(_) => vec![back, hint("Enter", "key-wipe", Action::Enter)],
         Overlay::Settings(_) => {
             vec![hint("Enter", "key-change", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
@@ -117,8 +127,10 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
         (Focus::Chat, true) => vec![
             hint("Enter", "key-send", Action::Enter),
             hint("Esc", "key-back", Action::Back),
+            hint("^K", "key-find", Action::Find),
             hint("Alt-Enter", "key-newline", Action::NewLine),
             hint("↑", "key-message", Action::Up),
+            hint("^T", "key-file", Action::File),
         ],
         _ if model.contacts.is_empty() => vec![hint("^N", "key-add", Action::Add)],
         _ => vec![
@@ -127,7 +139,9 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
             hint("^N", "key-add", Action::Add),
         ],
     };
-    out.push(hint("^K", "key-find", Action::Find));
+    if !out.iter().any(|hint| hint.key == "^K") {
+        out.push(hint("^K", "key-find", Action::Find));
+    }
     out.push(hint("F1", "key-help", Action::Help));
     if model.contacts.is_empty() {
         out.push(invite());
@@ -175,12 +189,17 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         Some(Overlay::Search(search)) => (search.found.len(), search.chosen),
         Some(Overlay::Menu(chosen)) => (super::menu::acts(model).len(), *chosen),
         Some(Overlay::React(_, chosen)) => (super::menu::signs(model).len() + 1, *chosen),
+        Some(Overlay::Details(details)) if details.name.is_none() => {
+            let rows = model.contact(details.contact).map_or(0, |one| super::details::rows(one).len());
+            (rows, details.chosen)
+        }
         Some(Overlay::Settings(settings)) => (super::settings::Setting::ALL.len(), settings.chosen),
+        Some(Overlay::Attach(attach)) => (attach.rows().len(), attach.chosen),
         _ => return Vec::new(),
     };
     let above = crate::draw::list::rows_above(model);
     let Some(row) = row.checked_sub(above) else { return Vec::new() };
-    let height = usize::from(height).saturating_sub(above);
+    let height = usize::from(height).saturating_sub(above + crate::draw::list::rows_below(model));
     let index = crate::draw::list::first(chosen.min(len.saturating_sub(1)), height) + row;
     if index >= len || row >= height {
         return Vec::new();
@@ -191,6 +210,8 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         Some(Overlay::Search(search)) => search.chosen = index,
         Some(Overlay::Menu(chosen) | Overlay::React(_, chosen)) => *chosen = index,
         Some(Overlay::Settings(settings)) => settings.chosen = index,
+        Some(Overlay::Details(details)) => details.chosen = index,
+        Some(Overlay::Attach(attach)) => attach.chosen = index,
         _ => {}
     }
     let opens = again

@@ -18,6 +18,10 @@ pub enum Act {
     Edit,
     /// Take an own message back.
     Delete,
+    /// Write its file to disk.
+    Save,
+    /// Add the person whom it introduces.
+    Add,
     /// Show its way and state.
     Info,
     /// Copy its text.
@@ -35,6 +39,8 @@ impl Act {
             Self::React => ('l', "act-react"),
             Self::Edit => ('e', "act-edit"),
             Self::Delete => ('d', "act-delete"),
+            Self::Save => ('v', "act-save"),
+            Self::Add => ('a', "act-add"),
             Self::Info => ('i', "act-info"),
             Self::Copy => ('c', "act-copy"),
             Self::Forward => ('f', "act-forward"),
@@ -47,13 +53,23 @@ impl Act {
 pub fn acts(model: &Model) -> Vec<Act> {
     let Some(message) = model.chat.as_ref().and_then(Chat::selected_message) else { return Vec::new() };
     let mut out = Vec::new();
-    if message.text.is_some() {
+    if message.introduces.is_some() && !message.mine {
+        out.push(Act::Add);
+    }
+    if message.attachment.is_some() {
+        out.extend([Act::Save, Act::Reply, Act::React]);
+    } else if message.text.is_some() {
         out.extend([Act::Reply, Act::React, Act::Copy, Act::Forward]);
     }
-    if message.mine && message.text.is_some() {
-        out.extend([Act::Edit, Act::Delete]);
+    if message.mine && message.text.is_some() && message.attachment.is_none() {
+        out.push(Act::Edit);
     }
-    out.push(Act::Info);
+    if message.mine && !message.deleted && message.timer_s.is_none() {
+        out.push(Act::Delete);
+    }
+    if message.missing == 0 {
+        out.push(Act::Info);
+    }
     out
 }
 
@@ -96,6 +112,15 @@ pub(super) fn carry_out(model: &mut Model, act: Act) -> Vec<Command> {
             }
             Vec::new()
         }
+        Act::Save => selected(model)
+            .map(|message| Command::Call(Request::File { id: message.id.clone() }, Purpose::File))
+            .into_iter()
+            .collect(),
+        Act::Add => selected(model)
+            .map(|message| Request::AddIntroduced { id: message.id.clone(), name: String::new() })
+            .map(|request| Command::Call(request, Purpose::Add))
+            .into_iter()
+            .collect(),
         Act::Reply | Act::Edit => {
             write(model, act);
             Vec::new()

@@ -4,6 +4,8 @@ use karvon_node::api::fold::{Query, score};
 use karvon_node::api::{DoorInfo, Message, State, Trail};
 
 use super::details::Details;
+use super::file::Attach;
+use super::lock::Wipe;
 use super::search::Search;
 use super::settings::Settings;
 use super::{Action, Model};
@@ -32,6 +34,10 @@ pub enum Overlay {
     Delete(String),
     /// The way of a message.
     Info(Box<Info>),
+    /// Which file to send.
+    Attach(Box<Attach>),
+    /// Whether to destroy everything.
+    Wipe(Wipe),
     /// About a contact.
     Details(Box<Details>),
     /// Settings.
@@ -64,17 +70,20 @@ pub enum Found {
 }
 
 /// Commands of the menu and what they do.
-pub const COMMANDS: [(&str, Action); 13] = [
+pub const COMMANDS: [(&str, Action); 16] = [
     ("command-add", Action::Add),
     ("command-invite", Action::Invite),
     ("command-search", Action::Search),
     ("command-unread", Action::NextUnread),
     ("command-details", Action::Details),
+    ("command-file", Action::File),
     ("command-editor", Action::Editor),
     ("command-start", Action::First),
     ("command-newest", Action::Newest),
     ("command-doctor", Action::Doctor),
     ("command-settings", Action::Settings),
+    ("command-lock", Action::Lock),
+    ("command-wipe", Action::Wipe),
     ("command-help", Action::Help),
     ("command-back", Action::Back),
     ("command-quit", Action::Quit),
@@ -83,7 +92,7 @@ pub const COMMANDS: [(&str, Action); 13] = [
 /// Whether a command can do anything now.
 fn makes_sense(action: &Action, model: &Model) -> bool {
     match action {
-        Action::Editor | Action::First | Action::Newest => model.chat.is_some(),
+        Action::Editor | Action::File | Action::First | Action::Newest => model.chat.is_some(),
         Action::Details => model.chat.is_some() || model.chosen.is_some(),
         _ => true,
     }

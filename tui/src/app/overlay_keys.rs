@@ -4,7 +4,7 @@ use karvon_node::api::Request;
 
 use super::overlay::{Add, COMMANDS, Found};
 use super::settings::Setting;
-use super::{Action, Model, Overlay, details, menu, search, update};
+use super::{Action, Model, Overlay, details, file, lock, menu, search, update};
 use crate::command::{Command, Connect, Purpose};
 use crate::keymap;
 
@@ -30,6 +30,8 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             return vec![Command::Call(Request::Delete { id }, Purpose::Plain)];
         }
         Some(Overlay::Details(_)) => return details::key(model, action),
+        Some(Overlay::Attach(_)) => return file::key(model, action),
+        Some(Overlay::Wipe(_)) => return lock::wipe_key(model, action),
         Some(Overlay::Settings(_)) => return settings(model, action),
         _ => {}
     }

@@ -21,6 +21,8 @@ pub struct Search {
     pub answered: Option<String>,
     /// Chosen row.
     pub chosen: usize,
+    /// Enter was pressed before the answer came: the first message found is opened then.
+    enter: bool,
     asked: String,
     call: Once,
 }
@@ -37,6 +39,7 @@ impl Search {
             more: false,
             answered: None,
             chosen: 0,
+            enter: false,
             asked: String::new(),
             call: Once::default(),
         }
@@ -72,6 +75,14 @@ impl Search {
         self.call.done();
         if self.busy() { self.ask() } else { None }
     }
+
+    /// The message to be opened, if Enter was pressed while the search was under way.
+    pub(super) fn awaited(&mut self) -> Option<(u32, u64)> {
+        if self.busy() || !std::mem::take(&mut self.enter) {
+            return None;
+        }
+        self.found.first().map(|found| (found.contact, found.position))
+    }
 }
 
 /// Opens the search.
@@ -86,7 +97,9 @@ pub(super) fn open(model: &mut Model, words: &str) -> Vec<Command> {
 pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
     let Some(Overlay::Search(search)) = model.overlays.last_mut() else { return Vec::new() };
     let last = search.found.len().saturating_sub(1);
+    search.enter = matches!(action, Action::Enter) && search.busy();
     match action {
+        Action::Enter if search.enter => {}
         Action::Enter => {
             let found = search.found.get(search.chosen).map(|found| (found.contact, found.position));
             return match found {

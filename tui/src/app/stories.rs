@@ -3,7 +3,7 @@
 use karvon_node::api::{Event, Request, State};
 
 use super::story::{INVITATION, World, open, typed};
-use super::{Action, Model, update};
+use super::{Action, Model, Overlay, update};
 use crate::command::{Command, Purpose};
 use crate::lang::Lang;
 use crate::theme::Theme;
@@ -146,7 +146,7 @@ fn escape_always_goes_back_and_from_the_top_opens_the_menu() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     world.play(&mut model, [Action::Down, Action::Enter, Action::Up, Action::Enter]);
-    assert!(matches!(model.overlays.last(), Some(super::Overlay::Menu(0))));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Menu(0))));
     world.play(&mut model, [Action::Back]);
     assert!(model.overlays.is_empty() && model.chat.as_ref().unwrap().selected.is_some());
     world.play(&mut model, [Action::Back]);
@@ -154,7 +154,7 @@ fn escape_always_goes_back_and_from_the_top_opens_the_menu() {
     world.play(&mut model, [Action::Back]);
     assert_eq!(model.focus, super::Focus::List);
     world.play(&mut model, [Action::Back]);
-    assert!(matches!(model.overlays.last(), Some(super::Overlay::Find(_))));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Find(_))));
     world.play(&mut model, [Action::Back]);
     assert!(model.overlays.is_empty());
 }
@@ -165,7 +165,7 @@ fn an_invitation_is_pasted_and_a_used_one_is_explained() {
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     world.play(&mut model, [Action::Add, Action::Paste("hello".to_owned()), Action::Enter]);
     let problem = |model: &Model| match model.overlays.last() {
-        Some(super::Overlay::Add(form)) => form.problem.clone(),
+        Some(Overlay::Add(form)) => form.problem.clone(),
         _ => None,
     };
     assert!(problem(&model).unwrap().contains("neither"));
@@ -279,15 +279,26 @@ fn the_first_start_goes_back_and_allows_no_lock_and_a_demo() {
 }
 
 #[test]
+fn whoever_presses_enter_before_the_search_has_answered_still_gets_there() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Search]);
+    let asked = update(&mut model, Action::Paste("pul".to_owned()));
+    world.play(&mut model, [Action::Enter]);
+    assert!(matches!(model.overlays.last(), Some(Overlay::Search(_))));
+    world.carry_out(&mut model, asked);
+    assert!(model.overlays.is_empty());
+    assert_eq!(model.chat.as_ref().map(|chat| chat.contact), Some(1));
+}
+
+#[test]
 fn a_search_finds_in_either_script_and_goes_to_the_message() {
     let mut world = World::long(3_000);
     world.messages[41].text = Some("Пулро гирифтам".to_owned());
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     world.play(&mut model, [Action::Search].into_iter().chain(typed("pul")));
     let found = |model: &Model| match model.overlays.last() {
-        Some(super::Overlay::Search(search)) => {
-            search.found.iter().map(|one| one.position).collect::<Vec<_>>()
-        }
+        Some(Overlay::Search(search)) => search.found.iter().map(|one| one.position).collect::<Vec<_>>(),
         _ => Vec::new(),
     };
     assert_eq!(found(&model), [42]);
@@ -336,7 +347,7 @@ fn a_message_is_forwarded_from_the_menu_and_by_its_letter() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     world.play(&mut model, [Action::Down, Action::Enter, Action::Up, Action::Up, Action::Enter]);
-    assert!(matches!(model.overlays.last(), Some(super::Overlay::Menu(0))));
+    assert!(matches!(model.overlays.last(), Some(Overlay::Menu(0))));
     world.play(&mut model, [Action::Char('а')]);
     world.play(&mut model, typed("рустам").chain([Action::Enter]));
     let last = world.messages.last().unwrap();
@@ -434,10 +445,19 @@ fn a_tap_chooses_a_row_of_a_window() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     world.play(&mut model, [Action::Settings, Action::Click(5, 5)]);
-    assert!(
-        matches!(model.overlays.last(), Some(super::Overlay::Settings(settings)) if settings.chosen == 2)
-    );
+    assert!(matches!(model.overlays.last(), Some(Overlay::Settings(settings)) if settings.chosen == 2));
     assert!(!model.theme.plain, "the first tap only chooses");
     world.play(&mut model, [Action::Click(5, 5)]);
     assert!(model.theme.plain);
+}
+
+#[test]
+fn a_damaged_door_is_said_in_the_wizard_where_it_can_be_pasted_again() {
+    let mut world = World::new();
+    let mut model = Model::wizard(Lang::En, Theme { color: true, plain: false, light: false }, (40, 20));
+    world.play(&mut model, [Action::Enter, Action::Char('A'), Action::Enter, Action::Down, Action::Enter]);
+    world.play(&mut model, [Action::Paste("KARVON-DOOR:ABCD2345".to_owned()), Action::Enter]);
+    assert!(world.finished.is_none());
+    let super::Screen::Wizard(wizard) = &model.screen else { panic!("the wizard is gone") };
+    assert_eq!(wizard.problem, Some("error-door-damaged"));
 }

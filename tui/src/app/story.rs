@@ -1,9 +1,11 @@
 //! A model with a small world in it, for stories and snapshots.
 
 use karvon_node::api::{
-    ApiError, Contact, DoorInfo, Event, Meeting, Message, Reaction, Request, Response, State, Status, Trail,
+    ApiError, Contact, DoorInfo, Event, Meeting, Message, Reaction, Request, Response, Setting, State,
+    Status, Trail,
 };
 
+use super::file::Entry;
 use super::{Action, Model, update};
 use crate::command::Command;
 use crate::lang::Lang;
@@ -102,6 +104,7 @@ impl World {
             Request::Contacts => Response::Contacts { contacts: self.contacts.clone() },
             Request::Invite => Response::Invitation {
                 text: INVITATION.to_owned(),
+                long: None,
                 expires: "2026-12-22T09:00:00Z".to_owned(),
             },
             Request::Add { invitation, name } => {
@@ -175,6 +178,27 @@ impl World {
                         .push(Reaction { emoji: emoji.clone(), mine: true, from: "Али".to_owned() });
                 }
             }),
+            Request::Safety { .. } => Response::Safety { number: "0123456789".repeat(6), qr: String::new() },
+            Request::Set { contact, setting } => {
+                let known = self.contacts.iter_mut().find(|known| known.contact == contact).unwrap();
+                match setting {
+                    Setting::Receipts(on) => known.receipts = on,
+                    Setting::Typing(on) => known.typing = on,
+                    Setting::Timer(seconds) => known.timer_s = seconds,
+                    Setting::Blocked(on) => known.blocked = on,
+                    Setting::Verified(on) => known.verified = on,
+                    Setting::KeysAccepted => known.keys_changed = false,
+                }
+                Response::Done
+            }
+            Request::File { .. } => Response::File {
+                name: "patent.jpg".to_owned(),
+                media_type: "image/jpeg".to_owned(),
+                data: "AAAA".to_owned(),
+            },
+            Request::Unlock { passphrase } if passphrase.0.as_str() != "right" => {
+                return Err(ApiError { code: "wrong_passphrase".to_owned(), message: String::new() });
+            }
             Request::Doors => Response::Doors { doors: doors() },
             Request::MarkRead { contact, .. } => {
                 self.contacts.iter_mut().filter(|c| c.contact == contact).for_each(|c| c.unread = 0);
@@ -249,7 +273,19 @@ impl World {
                 Command::Copy(text) => self.copied.push(text),
                 Command::Alert(alert) => self.alerts.push(alert),
                 Command::Set(key, value) => self.asked.push(format!("set {key} {value}")),
-                Command::Mouse(_) | Command::Unlock(_) => {}
+                Command::Mouse(_) | Command::Unlock(_) | Command::Later(..) => {}
+                Command::ListFiles(folder) => {
+                    let entries = files(&folder);
+                    queue.extend(update(model, Action::Listed(folder, entries)));
+                }
+                Command::SendFile(contact, path) => {
+                    self.asked.push(format!("file {path}"));
+                    let result = if path.contains("none") { Err("io".to_owned()) } else { Ok(()) };
+                    queue.extend(update(model, Action::FileSent(contact, result)));
+                }
+                Command::SaveFile(name, _) => {
+                    queue.extend(update(model, Action::FileSaved(Ok(format!("~/Downloads/{name}")))));
+                }
                 Command::Edit(text) => {
                     let text = zeroize::Zeroizing::new(format!("{}\nаз муҳаррир\n", *text));
                     queue.extend(update(model, Action::Edited(Some(text))));
@@ -291,6 +327,22 @@ fn status(messages: &[Message]) -> Status {
         faults: 0,
         pid: 1,
         uptime_ms: 1,
+    }
+}
+
+/// What is in a folder of this world.
+fn files(folder: &str) -> Vec<Entry> {
+    let entry = |name: &str, folder, bytes| Entry { name: name.to_owned(), folder, bytes };
+    match folder {
+        "~/" => vec![
+            entry("Downloads", true, 0),
+            entry("Суратҳо", true, 0),
+            entry("patent.jpg", false, 41_000),
+            entry("шартнома.pdf", false, 3_400_000),
+            entry(".bashrc", false, 200),
+        ],
+        "~/Суратҳо/" => vec![entry("модар.jpg", false, 30_000)],
+        _ => Vec::new(),
     }
 }
 

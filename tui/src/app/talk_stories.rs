@@ -97,3 +97,152 @@ fn a_refused_answer_comes_back_as_an_answer() {
     assert_eq!(chat.composer.text(), "x");
     assert!(matches!(chat.about, About::Reply(..)));
 }
+
+#[test]
+fn the_number_is_compared_and_marked_and_a_conversation_is_set_up() {
+    let mut world = World::new();
+    world.contacts[0].verified = false;
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Details, Action::Enter]);
+    assert!(world.contacts[0].verified);
+    let down = |steps: usize| std::iter::repeat_n(Action::Down, steps).chain([Action::Enter]);
+    world.play(&mut model, down(2));
+    assert_eq!(world.contacts[0].timer_s, 300);
+    world.play(&mut model, down(1));
+    assert!(world.contacts[0].receipts);
+    world.play(&mut model, down(2));
+    assert!(world.contacts[0].blocked);
+    assert!(model.contact(1).unwrap().blocked, "the screen shows what holds now");
+}
+
+#[test]
+fn a_number_that_was_never_shown_can_not_be_marked_as_compared() {
+    let mut world = World::new();
+    world.contacts[0].verified = false;
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter]);
+    let unanswered = super::update(&mut model, Action::Details);
+    world.play(&mut model, [Action::Enter]);
+    assert!(!world.contacts[0].verified);
+    world.carry_out(&mut model, unanswered);
+    world.play(&mut model, [Action::Enter]);
+    assert!(world.contacts[0].verified);
+}
+
+#[test]
+fn new_keys_of_a_contact_are_an_alarm_until_they_are_accepted() {
+    let mut world = World::new();
+    world.contacts[0].keys_changed = true;
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter]);
+    assert!(crate::draw::areas::held_reason(&model, 1).unwrap().contains("pretends"));
+    assert!(model.held(1));
+    world.play(&mut model, [Action::Details, Action::Enter, Action::Back]);
+    assert!(!model.held(1));
+}
+
+#[test]
+fn a_locked_node_leaves_nothing_on_the_screen_and_opens_again() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Char('x')]);
+    let late = super::update(&mut model, Action::Details);
+    world.play(&mut model, [Action::Lock]);
+    assert!(matches!(model.screen, super::Screen::Lock(_)));
+    world.carry_out(&mut model, late);
+    assert!(model.contacts.is_empty() && model.chat.is_none() && model.name.is_empty());
+    world.play(&mut model, typed("wrong").chain([Action::Enter]));
+    let super::Screen::Lock(lock) = &model.screen else { panic!("it opened") };
+    assert!(lock.problem.as_deref().unwrap().contains("wrong"));
+    world.play(&mut model, typed("right").chain([Action::Enter]));
+    assert!(matches!(model.screen, super::Screen::Main));
+    assert_eq!(model.contacts.len(), 3);
+}
+
+#[test]
+fn everything_is_destroyed_only_after_a_word_was_written() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Wipe, Action::Enter, Action::Char('y'), Action::Enter]);
+    assert!(!world.quit && !world.asked.iter().any(|asked| asked.contains("wipe")));
+    world.play(&mut model, [Action::EraseLine].into_iter().chain(typed("WIPE")).chain([Action::Enter]));
+    assert!(world.quit && world.asked.iter().any(|asked| asked.contains("wipe")));
+}
+
+#[test]
+fn a_file_is_sent_from_a_pasted_path_and_a_received_one_is_saved() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::File]);
+    world.play(&mut model, [Action::Paste("/none".to_owned()), Action::Enter]);
+    let Some(Overlay::Attach(attach)) = model.overlays.last() else { panic!("the window is gone") };
+    assert!(attach.problem.is_some() && !attach.busy);
+    world.play(&mut model, [Action::EraseLine, Action::Paste("'/tmp/a b.jpg'".to_owned()), Action::Enter]);
+    assert!(model.overlays.is_empty() && world.asked.iter().any(|asked| asked == "file /tmp/a b.jpg"));
+    let file = karvon_node::api::Attachment { name: "patent.jpg".to_owned(), ..Default::default() };
+    world.messages[6].attachment = Some(file);
+    world.messages[6].text = None;
+    let mut model = selected(&mut world, 1);
+    world.play(&mut model, [Action::Char('v')]);
+    assert!(model.notice.as_deref().unwrap().contains("~/Downloads/patent.jpg"));
+}
+
+#[test]
+fn a_file_is_found_folder_by_folder_and_sent_only_when_its_whole_path_is_written() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::File]);
+    let path = |model: &Model| match model.overlays.last() {
+        Some(Overlay::Attach(attach)) => attach.path.text().to_owned(),
+        _ => "sent".to_owned(),
+    };
+    // Letters without marks and of the other alphabet find it too.
+    world.play(&mut model, typed("surat").chain([Action::Enter]));
+    assert_eq!(path(&model), "~/Суратҳо/");
+    world.play(&mut model, [Action::Enter]);
+    assert_eq!(path(&model), "~/Суратҳо/модар.jpg", "the first Enter shows what the second sends");
+    assert!(!world.asked.iter().any(|asked| asked.starts_with("file")));
+    world.play(&mut model, [Action::Enter]);
+    assert_eq!(path(&model), "sent");
+    assert!(world.asked.iter().any(|asked| asked == "file ~/Суратҳо/модар.jpg"));
+    world.play(&mut model, [Action::File].into_iter().chain(typed("zzz")).chain([Action::Next]));
+    assert_eq!(path(&model), "~/zzz", "nothing is chosen where nothing fits");
+}
+
+#[test]
+fn typing_is_shown_until_it_ends_or_the_message_is_there() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    let typing = || Action::Event(karvon_node::api::Event::Typing { contact: 1 });
+    world.play(&mut model, [typing(), typing(), Action::Quiet(1, 1)]);
+    assert!(model.typing.is_some(), "an earlier sign does not end a later one");
+    world.play(&mut model, [Action::Quiet(1, 2)]);
+    assert!(model.typing.is_none());
+    world.play(&mut model, [typing()]);
+    world.receive(&mut model, 1, "ана");
+    assert!(model.typing.is_none());
+}
+
+#[test]
+fn a_message_that_disappears_leaves_the_screen() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter]);
+    let id = world.messages[3].id.clone();
+    let gone = karvon_node::api::ApiError { code: "no_such_message".to_owned(), message: String::new() };
+    world.play(&mut model, [Action::Answer(crate::command::Purpose::Again(id.clone()), Err(gone))]);
+    assert!(model.chat.as_ref().unwrap().messages.iter().all(|message| message.id != id));
+}
+
+#[test]
+fn the_other_side_learns_of_typing_only_where_that_was_allowed() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Down, Action::Enter, Action::Char('x')]);
+    let told = |world: &World| world.asked.iter().filter(|asked| asked.contains("\"typing\"")).count();
+    assert_eq!(told(&world), 0);
+    world.contacts[0].typing = true;
+    let event = karvon_node::api::Event::Contact { contact: 1 };
+    world.play(&mut model, [Action::Event(event), Action::Char('y'), Action::Backspace]);
+    assert_eq!(told(&world), 1);
+}

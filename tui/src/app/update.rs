@@ -9,7 +9,7 @@ use super::{
     About, Action, Focus, Model, Outgoing, Overlay, Screen, answer, chat_keys, overlay_keys, scroll,
     wizard_keys,
 };
-use super::{details, lock, search};
+use super::{details, file, lock, search};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 use zeroize::Zeroizing;
@@ -45,6 +45,28 @@ pub fn update(model: &mut Model, action: Action) -> Vec<Command> {
             Vec::new()
         }
         Action::Edited(text) => edited(model, text),
+        Action::Quiet(contact, count) => {
+            if model.typing == Some((contact, count)) {
+                model.typing = None;
+            }
+            Vec::new()
+        }
+        Action::Listed(folder, entries) => {
+            for overlay in &mut model.overlays {
+                if let Overlay::Attach(attach) = overlay {
+                    attach.listed(folder.clone(), entries.clone());
+                }
+            }
+            Vec::new()
+        }
+        Action::FileSent(contact, result) => answer::file_sent(model, contact, result),
+        Action::FileSaved(result) => {
+            model.notice = Some(match result {
+                Ok(path) => model.texts.with("saved", &[("path", crate::text::one_line(&path).into())]),
+                Err(code) => model.texts.error(&code),
+            });
+            Vec::new()
+        }
         Action::Gone => {
             model.gone = true;
             model.notice = Some(model.texts.get("node-gone"));
@@ -86,7 +108,10 @@ fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
         Action::NextUnread => return next_unread(model),
         Action::Search => return search::open(model, ""),
         Action::Settings => open_overlay(model, Overlay::Settings(Settings::default())),
-        Action::Details => details::open(model),
+        Action::Details => return details::open(model),
+        Action::File => return file::open(model),
+        Action::Lock => return vec![Command::Call(Request::Lock, Purpose::Lock)],
+        Action::Wipe => open_overlay(model, Overlay::Wipe(lock::Wipe::default())),
         Action::Doctor => return doctor(model),
         key if !model.overlays.is_empty() => return overlay_keys::key(model, &key),
         key => return chat_keys::key(model, &key),

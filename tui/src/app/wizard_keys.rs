@@ -4,6 +4,7 @@ use super::wizard::{PASSPHRASE_MIN, Step, Way};
 use super::{Action, Model, Screen, Wizard};
 use crate::command::{Command, Connect, Lock, WizardResult};
 use crate::lang::{Lang, Texts};
+use karvon_node::client::check_door;
 use zeroize::Zeroizing;
 
 /// Applies a key to the wizard.
@@ -95,6 +96,14 @@ fn enter(wizard: &mut Wizard, plain: bool) -> Vec<Command> {
                 Way::Paste => Connect::recognise(wizard.line.text()),
             };
             match connect {
+                Some(Connect::Door(door))
+                    if check_door(&door).is_err_and(|error| error.code == "invite_newer") =>
+                {
+                    wizard.problem = Some("error-invite-newer");
+                }
+                Some(Connect::Door(door)) if check_door(&door).is_err() => {
+                    wizard.problem = Some("error-door-damaged");
+                }
                 Some(connect) => return vec![finish(wizard, plain, connect)],
                 None => wizard.problem = Some("not-recognised"),
             }

@@ -2,10 +2,12 @@
 
 mod group;
 mod own;
+mod talk;
 mod time;
 
 pub use group::{Group, GroupRole};
-pub use own::{Config, Door, Node, Passphrase, Profile, Wipe};
+pub use own::{Backup, Config, Door, Node, Passphrase, Profile, Restore, Wipe};
+pub use talk::{Edit, Introduce, React, Read, Reply, Save, Send, Verify, Wait};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -261,6 +263,27 @@ other profiles are destroyed when it is used. Somebody who looks into the folder
         #[command(subcommand)]
         what: Profile,
     },
+    /// Shows the 40 digits that open backups
+    #[command(after_help = "Examples:
+  karvon recovery-code
+
+Write it on paper and keep it away from the device. Whoever has it and a backup is you.")]
+    RecoveryCode,
+    /// Writes an encrypted backup into a file
+    #[command(after_help = "Examples:
+  karvon backup karvon.bak
+  karvon backup karvon.bak --no-history
+
+Only the recovery code opens it (`karvon recovery-code`). It holds contacts, doors and messages, and no keys of running conversations:
+after a restore each conversation forms new ones by itself.")]
+    Backup(Backup),
+    /// Makes a profile from a backup
+    #[command(after_help = "Examples:
+  karvon restore karvon.bak                       asks for the recovery code and a new passphrase
+  karvon restore karvon.bak --no-lock --code-file code.txt
+
+There must be no profile yet. Do not use the old device any more: the two would not know of one another.")]
+    Restore(Restore),
     /// Destroys the keys at once, then removes the profile
     #[command(after_help = "Examples:
   karvon wipe          asks first
@@ -317,6 +340,9 @@ pub struct Invite {
     /// As a QR code
     #[arg(long, group = "form")]
     pub qr: bool,
+    /// As one longer line that names all doors that are reached (up to five): it works while one of them is there
+    #[arg(long, group = "form")]
+    pub long: bool,
     /// Leaves out the leading KARVON:
     #[arg(long)]
     pub plain: bool,
@@ -396,130 +422,6 @@ pub enum OnOff {
     Off,
 }
 
-/// Arguments of `send`.
-#[derive(Debug, Args)]
-pub struct Send {
-    /// Name of the contact or group, or its beginning
-    pub who: String,
-    /// The text; - reads it from standard input
-    #[arg(required_unless_present_any = ["batch", "file"], allow_hyphen_values = true)]
-    pub text: Option<String>,
-    /// Sends a small file; a text beside it follows as a message of its own
-    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
-    pub file: Option<PathBuf>,
-    /// Sends each line of standard input as a message of its own
-    #[arg(long)]
-    pub batch: bool,
-    /// Returns once the message is this far
-    #[arg(long, value_name = "STATE", default_value = "queued")]
-    pub wait: Wait,
-    /// Gives up waiting after this time; the message stays queued
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub timeout: Duration,
-}
-
-/// How far a message must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Wait {
-    /// Safe on this device
-    Queued,
-    /// The recipient's relays say they have it on disk
-    Stored,
-    /// The recipient's device has it on disk
-    Delivered,
-}
-
-/// Arguments of `reply`.
-#[derive(Debug, Args)]
-pub struct Reply {
-    /// Id of the message to answer, 32 hexadecimal digits
-    pub id: String,
-    /// The text; - reads it from standard input
-    #[arg(allow_hyphen_values = true)]
-    pub text: String,
-}
-
-/// Arguments of `save`.
-#[derive(Debug, Args)]
-pub struct Save {
-    /// Id of the message, 32 hexadecimal digits
-    pub id: String,
-    /// Folder to save it in [default: this one]
-    #[arg(long, value_name = "DIR")]
-    pub to: Option<PathBuf>,
-}
-
-/// Arguments of `verify`.
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// Name of the contact, or its beginning
-    pub who: String,
-    /// The number that the other person reads out, or the text of their QR code
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["same", "undo"])]
-    pub number: Option<String>,
-    /// You compared the numbers, and they were the same
-    #[arg(long, conflicts_with = "undo")]
-    pub same: bool,
-    /// Not verified any more
-    #[arg(long)]
-    pub undo: bool,
-}
-
-/// Arguments of `introduce`.
-#[derive(Debug, Args)]
-pub struct Introduce {
-    /// Who gets the invitation: name of the contact, or its beginning
-    pub who: String,
-    /// What you call the person whose invitation it is
-    #[arg(long)]
-    pub name: String,
-    /// Reads the invitation from standard input
-    #[arg(long)]
-    pub stdin: bool,
-}
-
-/// Arguments of `react`.
-#[derive(Debug, Args)]
-pub struct React {
-    /// Id of the message, 32 hexadecimal digits
-    pub id: String,
-    /// The sign, for example an emoji
-    #[arg(required_unless_present = "remove")]
-    pub emoji: Option<String>,
-    /// Takes your sign back
-    #[arg(long, conflicts_with = "emoji")]
-    pub remove: bool,
-}
-
-/// Arguments of `edit`.
-#[derive(Debug, Args)]
-pub struct Edit {
-    /// Id of the message, 32 hexadecimal digits
-    pub id: String,
-    /// The new text; - reads it from standard input
-    #[arg(allow_hyphen_values = true)]
-    pub text: String,
-}
-
-/// Arguments of `read`.
-#[derive(Debug, Args)]
-pub struct Read {
-    /// Only with this contact, or in this group
-    pub who: Option<String>,
-    /// Goes on showing what comes, until interrupted
-    #[arg(long, short)]
-    pub follow: bool,
-    /// Only messages after the one with this id
-    #[arg(long, value_name = "ID")]
-    pub since: Option<String>,
-    /// At most this many, the newest ones (with --since the next ones)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: Option<u32>,
-    /// Marks what is shown as seen
-    #[arg(long)]
-    pub mark: bool,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -574,6 +476,9 @@ mod tests {
             "karvon --data-dir A lock",
             "karvon --data-dir A unlock --passphrase-stdin",
             "karvon --data-dir A wipe --now",
+            "karvon --data-dir A recovery-code",
+            "karvon --data-dir A backup F --no-history",
+            "karvon --data-dir A restore F --no-lock --code-file C",
             "karvon demo",
         ] {
             parse(line);

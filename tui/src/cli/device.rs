@@ -1,15 +1,16 @@
-//! The device in somebody else's hands: `lock`, `unlock`, `passphrase`, `profile` and `wipe`.
+//! The device in somebody else's hands, or lost: `lock`, `unlock`, `passphrase`, `profile`, `wipe`; `recovery-code`, `backup`, `restore`.
 
-use super::args::{Passphrase as Change, Profile, Wipe};
+use super::args::{Backup, Passphrase as Change, Profile, Restore, Wipe};
 use super::ask;
 use super::background::up;
 use super::failure::Failure;
-use super::init::{check_name, choose_passphrase};
-use super::session::{Secret, Session, unlock as unlock_running};
-use karvon_node::api::Request;
+use super::init::{check_name, choose_passphrase, new_lock};
+use super::session::{Secret, Session, unexpected, unlock as unlock_running};
 use karvon_node::api::error::NO_PASSPHRASE;
+use karvon_node::api::{Request, Response};
 use karvon_node::client::Client;
 use karvon_node::host::{NewProfile, Passphrase};
+use karvon_node::leaf::backup as saved;
 use karvon_node::leaf::profile as on_disk;
 use serde_json::json;
 
@@ -111,4 +112,65 @@ pub(super) async fn wipe(session: &Session<'_>, args: &Wipe) -> Result<(), Failu
     }
     on_disk::wipe(&session.data_dir).await?;
     session.out.result(&json!({ "state": "wiped" }), || "wiped".to_owned())
+}
+
+/// Carries out `recovery-code`.
+///
+/// # Errors
+/// The node's.
+pub(super) async fn recovery_code(session: &Session<'_>) -> Result<(), Failure> {
+    let answer = session.with_node(async |client| Ok(client.call(Request::RecoveryCode).await?)).await?;
+    let Response::RecoveryCode { code } = answer else { return Err(unexpected()) };
+    session.out.result(&json!({ "code": code }), || code.0.to_string())?;
+    session.out.note("Write it on paper. Whoever has it and a backup is you.");
+    Ok(())
+}
+
+/// Carries out `backup`.
+///
+/// # Errors
+/// The node's; what the disk says.
+pub(super) async fn backup(session: &Session<'_>, args: &Backup) -> Result<(), Failure> {
+    // The node may have another working directory.
+    let path = std::path::absolute(&args.file).map_err(|error| Failure::usage(error.to_string()))?;
+    let text = path.to_str().ok_or_else(|| Failure::usage("the name of the file is not UTF-8"))?.to_owned();
+    let answer = session
+        .with_node(async |client| {
+            let request = Request::Backup { path: text.clone(), history: !args.no_history };
+            Ok(client.call(request).await?)
+        })
+        .await?;
+    let Response::BackedUp { contacts, messages, unready } = answer else { return Err(unexpected()) };
+    let told = json!({ "file": text, "contacts": contacts, "messages": messages, "unready": unready });
+    session
+        .out
+        .result(&told, || format!("{contacts} contacts and {messages} messages in {}", path.display()))?;
+    if unready > 0 {
+        session.out.note(&format!(
+            "{unready} of these contacts would have to be met anew after a restore: write with them while both are online, and make another backup"
+        ));
+    }
+    session.out.note("Only the recovery code opens it: `karvon recovery-code`.");
+    Ok(())
+}
+
+/// Carries out `restore`.
+///
+/// # Errors
+/// `wrong_code`, `backup_damaged`, `backup_newer`, `profile_exists`; `usage` if something is missing and nobody can be asked.
+pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Result<(), Failure> {
+    let passphrase = new_lock(session, args.no_lock)?;
+    let code = match &args.code_file {
+        Some(file) => ask::first_line(file)?,
+        None if ask::can_ask() => ask::line("Recovery code (40 digits):")?,
+        None => ask::stdin_line()?,
+    };
+    let done = saved::restore(&session.data_dir, &args.file, &code, passphrase.as_ref())?;
+    let told = json!({ "contacts": done.contacts, "messages": done.messages });
+    session.out.result(&told, || {
+        format!(
+            "{} contacts and {} messages are back: `karvon up` greets each contact anew",
+            done.contacts, done.messages
+        )
+    })
 }

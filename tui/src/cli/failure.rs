@@ -41,9 +41,13 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
             code::NO_PROFILE,
         ],
     ),
-    (6, "locked, or the wrong passphrase", &[code::LOCKED, code::WRONG_PASSPHRASE, code::WAIT]),
+    (6, "locked, or the wrong passphrase", &[code::LOCKED, code::WRONG_PASSPHRASE, code::WAIT, "wrong_code"]),
     (7, "a key or signature does not match", &["key_changed", "signature", "mismatch"]),
-    (8, "the store is damaged or full", &["store", "store_damaged", "disk_full"]),
+    (
+        8,
+        "the store or a backup is damaged or of another version, or the disk is full",
+        &["store", "store_damaged", "disk_full", "backup_damaged", "backup_newer"],
+    ),
     (
         9,
         "refused by a limit",

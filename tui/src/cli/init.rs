@@ -31,19 +31,7 @@ pub(super) async fn init(session: &Session<'_>, args: Init, lang: Option<&str>) 
         None => return Err(Failure::usage("give a name with --name")),
     };
     let name = check_name(&name)?;
-    let passphrase = match session.passphrase()? {
-        Some(_) if args.no_lock => {
-            return Err(Failure::usage("--no-lock and a passphrase are given: choose one"));
-        }
-        Some(passphrase) => Some(passphrase),
-        None if args.no_lock => None,
-        None if ask::can_ask() => choose_passphrase()?,
-        None => {
-            return Err(Failure::usage(
-                "say --no-lock, or give a passphrase with --passphrase-stdin or --passphrase-file",
-            ));
-        }
-    };
+    let passphrase = new_lock(session, args.no_lock)?;
     make(session, &name, passphrase, &doors, lang).await?;
     let dir = session.data_dir.display().to_string();
     session
@@ -92,6 +80,22 @@ pub(super) fn check_name(name: &str) -> Result<String, Failure> {
         return Err(Failure::new("too_long", format!("the name is longer than {NAME_BYTES_MAX} bytes")));
     }
     Ok(name.to_owned())
+}
+
+/// How a new profile is to be locked: as was given, or as a person says.
+///
+/// # Errors
+/// `usage` if nothing was given and nobody can be asked.
+pub(super) fn new_lock(session: &Session<'_>, no_lock: bool) -> Result<Option<Passphrase>, Failure> {
+    match session.passphrase()? {
+        Some(_) if no_lock => Err(Failure::usage("--no-lock and a passphrase are given: choose one")),
+        Some(passphrase) => Ok(Some(passphrase)),
+        None if no_lock => Ok(None),
+        None if ask::can_ask() => choose_passphrase(),
+        None => Err(Failure::usage(
+            "say --no-lock, or give a passphrase with --passphrase-stdin or --passphrase-file",
+        )),
+    }
 }
 
 pub(super) fn choose_passphrase() -> Result<Option<Passphrase>, Failure> {

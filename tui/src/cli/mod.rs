@@ -16,7 +16,7 @@ pub mod out;
 mod people;
 mod read;
 pub mod resolve;
-mod save;
+pub(crate) mod save;
 mod send;
 pub mod session;
 pub(crate) mod settings;
@@ -49,8 +49,7 @@ pub fn main(host: &dyn Host) -> ExitCode {
         Some(Command::Node(_)) => karvon_node::os::log_to_stderr(Some("info")),
         Some(_) => karvon_node::os::log_to_stderr(None),
     }
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new("io", format!("the program can not start: {error}")))
@@ -117,6 +116,9 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Unlock) => Box::pin(device::unlock(&session)).await,
         Some(Command::Passphrase(args)) => device::passphrase(&session, &args),
         Some(Command::Profile { what }) => device::profile(&session, what),
+        Some(Command::RecoveryCode) => Box::pin(device::recovery_code(&session)).await,
+        Some(Command::Backup(args)) => Box::pin(device::backup(&session, &args)).await,
+        Some(Command::Restore(args)) => device::restore(&session, &args),
         Some(Command::Wipe(wipe)) => Box::pin(device::wipe(&session, &wipe)).await,
         Some(Command::Config { what }) => settings::config(&session, what),
     }

@@ -25,7 +25,8 @@ impl Look {
         let configured = (config.ui.lang != "auto").then(|| config.ui.lang.clone());
         let without = self.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let lang = self.lang.clone().or(configured);
-        Options { lang, color: !without, ui: config.ui.clone(), data_dir: data_dir.map(Path::to_owned) }
+        let data_dir = data_dir.map(Path::to_owned);
+        Options { lang, color: !without, ui: config.ui.clone(), data_dir, notice: None }
     }
 }
 
@@ -37,12 +38,19 @@ pub(super) async fn screen(session: &Session<'_>, look: &Look) -> Result<(), Fai
     needs_terminal()?;
     let config = session.config()?;
     let options = look.options(&config, Some(&session.data_dir));
+    say_starting(&options);
     let attach = |passphrase| open(session, &config, passphrase);
     let attached = match attach(session.passphrase()?).await {
         Err(error) if error.code == NO_PROFILE => {
             let Some(newcomer) = screen::wizard(&options).await? else { return Ok(()) };
             if matches!(newcomer.connect, Connect::Demo) {
-                return demo(session, look).await;
+                // What was chosen on the way here holds in the demo, although nothing of it is kept.
+                let mut chosen = options;
+                chosen.lang = Some(newcomer.lang);
+                if newcomer.plain {
+                    "plain".clone_into(&mut chosen.ui.glyphs);
+                }
+                return demo_as(session, Options { data_dir: None, ..chosen }).await;
             }
             return first(session, look, newcomer).await;
         }
@@ -84,6 +92,8 @@ async fn first(session: &Session<'_>, look: &Look, newcomer: Newcomer) -> Result
         _ => Vec::new(),
     };
     super::door::check_all(&doors)?;
+    let chosen = Options { lang: Some(newcomer.lang.clone()), ..look.options(&session.config()?, None) };
+    say_starting(&chosen);
     make(session, &newcomer.name, newcomer.passphrase.clone(), &doors, Some(&newcomer.lang)).await?;
     if newcomer.plain {
         set(&session.data_dir, "ui.glyphs", "plain")?;
@@ -96,15 +106,15 @@ async fn first(session: &Session<'_>, look: &Look, newcomer: Newcomer) -> Result
         Connect::Invitation(text) => add(&client, text.to_string()).await,
         _ => Ok(()),
     };
-    let outcome = match added {
-        Ok(()) => screen::run(client, &look.options(&config, Some(&session.data_dir))).await,
-        failed => failed,
-    };
+    let mut options = look.options(&config, Some(&session.data_dir));
+    // A used or damaged invitation is said on the screen, where another one can be pasted.
+    options.notice = added.err().map(|error| error.code);
+    let outcome = screen::run(client, &options).await;
     attached.leave().await;
     outcome
 }
 
-async fn add(client: &Client, invitation: String) -> Result<(), Failure> {
+async fn add(client: &Client, invitation: String) -> Result<(), ApiError> {
     client.call(Request::Add { invitation, name: String::new() }).await?;
     Ok(())
 }
@@ -115,10 +125,20 @@ async fn add(client: &Client, invitation: String) -> Result<(), Failure> {
 /// `usage` without a terminal; the host's.
 pub(super) async fn demo(session: &Session<'_>, look: &Look) -> Result<(), Failure> {
     needs_terminal()?;
+    demo_as(session, look.options(&Config::default(), None)).await
+}
+
+async fn demo_as(session: &Session<'_>, options: Options) -> Result<(), Failure> {
+    say_starting(&options);
     let backend = session.host.demo().await?;
-    let outcome = screen::run(Client::local(backend.clone()), &look.options(&Config::default(), None)).await;
+    let outcome = screen::run(Client::local(backend.clone()), &options).await;
     backend.close().await;
     outcome
+}
+
+/// Says that something happens before there is a screen: on a slow device this takes seconds.
+fn say_starting(options: &Options) {
+    println!("{}", options.texts().get("starting"));
 }
 
 fn needs_terminal() -> Result<(), Failure> {

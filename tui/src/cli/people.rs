@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 #[derive(Serialize)]
 struct Invitation<'a> {
     text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    long: Option<&'a str>,
     expires: &'a str,
 }
 
@@ -24,15 +26,34 @@ struct Invitation<'a> {
 /// # Errors
 /// The node's.
 pub(super) async fn invite(session: &Session<'_>, args: &Invite) -> Result<(), Failure> {
-    let (text, expires) = session
+    let (text, long, expires) = session
         .with_node(async |client| match client.call(Request::Invite).await? {
-            Response::Invitation { text, expires } => Ok((Zeroizing::new(text), expires)),
+            Response::Invitation { text, long, expires } => {
+                Ok((Zeroizing::new(text), long.map(Zeroizing::new), expires))
+            }
             _ => Err(unexpected()),
         })
         .await?;
-    let shown = if args.plain { text.strip_prefix("KARVON:").unwrap_or(&text) } else { &text };
+    let plain = |text: &'_ str| -> String {
+        let short = if args.plain { text.strip_prefix("KARVON:") } else { None };
+        short.unwrap_or(text).to_owned()
+    };
+    let (shown, long) = (Zeroizing::new(plain(&text)), long.map(|long| Zeroizing::new(plain(&long))));
     if session.out.json {
-        return session.out.object(&Invitation { text: shown, expires: &expires });
+        let long = long.as_ref().map(|long| long.as_str());
+        return session.out.object(&Invitation { text: &shown, long, expires: &expires });
+    }
+    if args.long {
+        let Some(long) = long else {
+            session.out.line(&shown)?;
+            session.out.note("only one door is reached, so this is the short form");
+            return Ok(());
+        };
+        session.out.line(&long)?;
+        session
+            .out
+            .note("for one person, by a file or a message: it works while one of these doors is there");
+        return Ok(());
     }
     let (as_qr, as_text) = match (args.qr, args.text) {
         (false, false) => (std::io::stdout().is_terminal(), true),
@@ -42,7 +63,7 @@ pub(super) async fn invite(session: &Session<'_>, args: &Invite) -> Result<(), F
         session.out.line(&qr(&text)?)?;
     }
     if as_text {
-        session.out.line(shown)?;
+        session.out.line(&shown)?;
     }
     session.out.note("for one person; the safest way is face to face, then a file, then SMS");
     Ok(())

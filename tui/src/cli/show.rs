@@ -30,6 +30,7 @@ pub(super) async fn status(session: &Session<'_>) -> Result<(), Failure> {
 fn for_people(status: &Status) -> String {
     let meaning = match status.state.as_str() {
         "locked" => "locked: open it with `karvon unlock`",
+        "store" => "the disk failed or is full: it is tried again by itself",
         "no_door" => "no way into the network yet: add one with `karvon door add`",
         "connecting" => "looking for a way out; messages wait safely",
         "connected" => "a door answers; your mailbox is not reached yet",

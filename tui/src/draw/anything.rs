@@ -2,6 +2,7 @@
 //!
 //! `KARVON_CASES` sets the number of cases.
 
+use karvon_node::api::{Attachment, Reaction};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -56,7 +57,7 @@ impl Dice {
 
     fn action(&mut self) -> Action {
         let (column, row) = (self.below(200) as u16, self.below(60) as u16);
-        match self.below(40) {
+        match self.below(42) {
             0 => Action::Up,
             1 => Action::Down,
             2 => Action::Left,
@@ -86,6 +87,8 @@ impl Dice {
             31 => Action::Help,
             32 => Action::NextUnread,
             33 => Action::Click(column, row),
+            36 => Action::File,
+            37 => Action::Wipe,
             34 => Action::Wheel(if row % 2 == 0 { -3 } else { 3 }),
             35 => Action::Char(self.letter()),
             _ => Action::Paste(self.text(60)),
@@ -143,8 +146,28 @@ fn any_text_in_any_field_at_any_size_stays_inside_its_cells() {
             world = World::new();
             for contact in &mut world.contacts {
                 contact.name = dice.text(30);
+                contact.keys_changed = dice.below(4) == 0;
+                contact.timer_s = dice.below(3) * 90_000;
             }
             for message in &mut world.messages {
+                match dice.below(8) {
+                    0 => {
+                        let name = dice.text(40);
+                        message.attachment =
+                            Some(Attachment { name, bytes: dice.next(), ..Attachment::default() });
+                    }
+                    1 => message.introduces = Some(dice.text(40)),
+                    2 => message.timer_s = Some(dice.below(10_000_000)),
+                    3 => message.missing = dice.next(),
+                    4 => message.deleted = true,
+                    5 => {
+                        let (emoji, from) = (dice.text(10), dice.text(10));
+                        message.reactions = vec![Reaction { emoji, from, mine: false }; 20];
+                        message.edited = true;
+                    }
+                    6 => message.reply_to = Some("00000000000000010000000000000001".to_owned()),
+                    _ => message.forwarded = true,
+                }
                 message.text = Some(dice.text(200));
                 message.from = dice.text(30);
                 message.sent_at = if dice.below(5) == 0 { dice.text(20) } else { message.sent_at.clone() };

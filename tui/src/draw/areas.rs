@@ -79,7 +79,7 @@ pub fn within(model: &Model, whole: Rect) -> Areas {
     };
     out.header = take_top(&mut chat, 1);
     if let Some(reason) = held_reason(model, open.contact) {
-        let rows = rows_of(&reason, chat.width, 3);
+        let rows = rows_of(&reason, chat.width, 6);
         out.banner = take_top(&mut chat, rows);
     }
     let written = open.composer.rows(composer_cells(Rect { width: chat.width, ..Rect::default() })).len();
@@ -99,7 +99,13 @@ pub fn composer_cells(composer: Rect) -> usize {
 /// Why messages to this contact are held, as a sentence.
 #[must_use]
 pub fn held_reason(model: &Model, contact: u32) -> Option<String> {
-    match &model.contact(contact)?.meeting {
+    let known = model.contact(contact)?;
+    if known.keys_changed {
+        let name = model.contact_name(contact);
+        let sentence = model.texts.with("keys-changed", &[("name", name.into())]);
+        return Some(format!("! {}", crate::text::one_line(&sentence)));
+    }
+    match &known.meeting {
         karvon_node::api::Meeting::Failed(code) => {
             Some(format!("! {}", crate::text::one_line(&model.texts.error(code))))
         }

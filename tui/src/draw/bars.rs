@@ -42,6 +42,8 @@ fn title(model: &Model) -> String {
         (_, Some(Overlay::Menu(_))) => "menu-title",
         (_, Some(Overlay::React(..))) => "react-title",
         (_, Some(Overlay::Delete(_))) => "delete-title",
+        (_, Some(Overlay::Attach(_))) => "file-title",
+        (_, Some(Overlay::Wipe(_))) => "wipe-title",
         (_, Some(Overlay::Details(_))) => "details-title",
         (_, Some(Overlay::Settings(_))) => "settings-title",
         (_, Some(Overlay::Doctor(_))) => "doctor-title",

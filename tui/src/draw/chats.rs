@@ -1,6 +1,6 @@
 //! The list of people: name, mark or count, time.
 
-use karvon_node::api::{Contact, Meeting, State};
+use karvon_node::api::{Contact, State};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -40,13 +40,15 @@ fn row(model: &Model, frame: &mut Frame<'_>, area: Rect, contact: &Contact, focu
     let chosen = model.chosen == Some(contact.contact);
     let open = model.chat.as_ref().is_some_and(|chat| chat.contact == contact.contact);
     let last = model.last.get(&contact.contact);
-    let mut sign = match (&contact.meeting, last) {
-        (Meeting::Failed(_), _) => "!".to_owned(),
-        (_, Some(last)) if last.state != State::Received => theme.mark(last.state, false).to_owned(),
+    let held = model.held(contact.contact);
+    let mut sign = match last {
+        _ if held => "!".to_owned(),
+        Some(last) if last.state != State::Received => theme.mark(last.state, false).to_owned(),
         _ => String::new(),
     };
     if contact.unread > 0 {
-        sign = if contact.unread > 999 { "999+".to_owned() } else { contact.unread.to_string() };
+        let count = if contact.unread > 99 { "99+".to_owned() } else { contact.unread.to_string() };
+        sign = format!("{}{count}", if held { "!" } else { "" });
     }
     let time = last.map(|last| model.zone.clock(&last.at).into_owned()).unwrap_or_default();
     let right = format!(" {time} {}", width::pad(&sign, 4, theme.plain));
@@ -55,7 +57,11 @@ fn row(model: &Model, frame: &mut Frame<'_>, area: Rect, contact: &Contact, focu
     let pointer = if chosen || open { "> " } else { "  " };
     let text =
         format!("{pointer}{}{right}", width::pad(&name(&contact.name, contact.contact), room, theme.plain));
-    let mut style = if contact.unread > 0 { theme.strong() } else { Style::new() };
+    let mut style = match () {
+        () if contact.blocked => theme.faint(),
+        () if contact.unread > 0 => theme.strong(),
+        () => Style::new(),
+    };
     if chosen && focused {
         style = style.patch(theme.chosen());
     }

@@ -39,14 +39,21 @@ fn header(model: &Model, chat: &Chat, frame: &mut Frame<'_>, area: Rect) {
     let mut line = Line::from(vec![Span::styled(model.contact_name(chat.contact), theme.strong())]);
     if let Some(contact) = model.contact(chat.contact) {
         let state = match contact.meeting {
+            _ if model.typing.is_some_and(|(typing, _)| typing == chat.contact) => Some("typing"),
+            _ if contact.blocked => Some("blocked"),
             Meeting::LookingUp => Some("meeting-looking-up"),
             Meeting::Greeting => Some("meeting-greeting"),
             Meeting::Failed(_) => Some("meeting-failed"),
             Meeting::Connected if contact.verified => Some("verified"),
             Meeting::Connected => None,
         };
-        if let Some(key) = state {
-            line.push_span(Span::styled(theme.glyphs(&format!(" · {}", texts.get(key))), theme.faint()));
+        let mut words: Vec<String> = state.map(|key| texts.get(key)).into_iter().collect();
+        if contact.timer_s > 0 {
+            let time = super::details::span(model, contact.timer_s);
+            words.push(texts.with("disappears", &[("time", time.into())]));
+        }
+        for word in words {
+            line.push_span(Span::styled(theme.glyphs(&format!(" · {word}")), theme.faint()));
         }
     }
     paint::line(frame, area, &line);

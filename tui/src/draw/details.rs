@@ -1,32 +1,82 @@
-//! What is known about a contact: beside the conversation where there is room, else as a window.
+//! What is known about a contact: beside the conversation where there is room; as a window also what may be changed.
 
-use karvon_node::api::Meeting;
+use karvon_node::api::{Contact, Meeting};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-use super::paint;
+use super::{list, paint};
 use crate::app::Model;
-use crate::app::details::Details;
+use crate::app::details::{Details, Row, rows};
 use crate::text::wrap;
 
-/// Draws the window.
+/// Draws the window: what may be changed, then what is known.
 pub(super) fn draw(model: &Model, details: &Details, frame: &mut Frame<'_>, area: Rect) {
+    let Some(known) = model.contact(details.contact) else { return };
     let mut area = area;
     if let Some(name) = &details.name {
         let row = paint::paragraph(frame, area, 0, &model.texts.get("details-name"), Style::new());
         paint::text(frame, paint::row(area, row), 0, "> ", model.theme.accent());
         let field = paint::indent(paint::row(area, row), 2);
         paint::field(frame, field, name, true, false, model.theme);
-        let used = u16::try_from(row + 2).unwrap_or(area.height).min(area.height);
-        area = Rect { y: area.y + used, height: area.height - used, ..area };
+        area = below(area, row + 2);
+    } else {
+        let all = rows(known);
+        let lines: Vec<(String, Style)> = all
+            .iter()
+            .map(|row| (line(model, *row, known, details.safety.is_some()), Style::new()))
+            .collect();
+        let height = u16::try_from(lines.len()).unwrap_or(0).min(area.height);
+        list::draw(frame, Rect { height, ..area }, &lines, details.chosen, true, model.theme);
+        area = below(area, usize::from(height) + 1);
     }
-    about(model, details.contact, details.scrolled, frame, area);
+    about(model, details.contact, details.safety.as_deref(), frame, area);
+}
+
+fn below(area: Rect, rows: usize) -> Rect {
+    let used = u16::try_from(rows).unwrap_or(area.height).min(area.height);
+    Rect { y: area.y + used, height: area.height - used, ..area }
+}
+
+fn line(model: &Model, row: Row, known: &Contact, number_shown: bool) -> String {
+    let texts = &model.texts;
+    let (on, key) = match row {
+        Row::Accept => (None, "details-accept"),
+        Row::Name => (None, "details-rename"),
+        Row::Same => (Some(known.verified), "details-same"),
+        Row::Receipts => (Some(known.receipts), "details-receipts"),
+        Row::Typing => (Some(known.typing), "details-typing"),
+        Row::Timer => (None, "details-timer"),
+        Row::Block => (Some(known.blocked), "details-block"),
+    };
+    let sign = match on {
+        _ if matches!(row, Row::Same | Row::Accept) && !number_shown => "    ",
+        Some(true) => "[x] ",
+        Some(false) => "[ ] ",
+        None => "    ",
+    };
+    let words = match row {
+        Row::Timer => format!("{}: {}", texts.get(key), span(model, known.timer_s)),
+        _ => texts.get(key),
+    };
+    model.theme.glyphs(&crate::text::one_line(&format!("{sign}{words}")))
+}
+
+/// A span of time for people.
+#[must_use]
+pub(super) fn span(model: &Model, seconds: u64) -> String {
+    let (key, count) = match seconds {
+        0 => return model.texts.get("details-never"),
+        1..3_600 => ("time-minutes", seconds.div_ceil(60)),
+        3_600..86_400 => ("time-hours", seconds / 3_600),
+        _ => ("time-days", seconds / 86_400),
+    };
+    model.texts.with(key, &[("n", count.into())])
 }
 
 /// Draws what is known.
-pub(super) fn about(model: &Model, contact: u32, scrolled: usize, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn about(model: &Model, contact: u32, number: Option<&str>, frame: &mut Frame<'_>, area: Rect) {
     let (theme, texts) = (model.theme, &model.texts);
     let Some(known) = model.contact(contact) else { return };
     let mut out: Vec<Line<'static>> = Vec::new();
@@ -37,10 +87,14 @@ pub(super) fn about(model: &Model, contact: u32, scrolled: usize, frame: &mut Fr
     };
     say(&model.contact_name(contact), theme.strong());
     match &known.meeting {
+        _ if known.blocked => say(&texts.get("details-block"), theme.warn()),
         Meeting::LookingUp => say(&texts.get("details-looking-up"), Style::new()),
         Meeting::Greeting => say(&texts.get("details-greeting"), Style::new()),
         Meeting::Failed(code) => say(&format!("! {}", texts.error(code)), theme.warn()),
         Meeting::Connected => say(&texts.get("details-connected"), theme.good()),
+    }
+    if known.timer_s > 0 {
+        say(&texts.with("disappears", &[("time", span(model, known.timer_s).into())]), Style::new());
     }
     say("", Style::new());
     if known.verified {
@@ -49,10 +103,19 @@ pub(super) fn about(model: &Model, contact: u32, scrolled: usize, frame: &mut Fr
         say(&texts.get("details-unverified"), theme.warn());
     }
     say("", Style::new());
-    say(&texts.get("details-key"), theme.faint());
-    let fingerprint = crate::text::one_line(&known.fingerprint);
-    let letters: Vec<char> = fingerprint.chars().take(64).collect();
-    let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
-    say(&groups.join(" "), Style::new());
-    paint::lines(frame, area, &out, scrolled);
+    match number {
+        Some(number) => {
+            say(&texts.get("details-number"), theme.faint());
+            let digits: Vec<char> = crate::text::one_line(number).chars().take(120).collect();
+            let groups: Vec<String> = digits.chunks(5).map(|group| group.iter().collect()).collect();
+            say(&groups.join(" "), theme.strong());
+        }
+        None => {
+            say(&texts.get("details-key"), theme.faint());
+            let letters: Vec<char> = crate::text::one_line(&known.fingerprint).chars().take(64).collect();
+            let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
+            say(&groups.join(" "), Style::new());
+        }
+    }
+    paint::lines(frame, area, &out, 0);
 }

@@ -21,6 +21,7 @@ pub(super) fn draw(model: &Model, doctor: &Doctor, frame: &mut Frame<'_>, area: 
     };
     let (key, style) = match model.state.as_str() {
         _ if model.gone => ("node-gone", theme.warn()),
+        "store" => ("error-store", theme.warn()),
         "no_door" => ("doctor-no-door", theme.warn()),
         "connected" => ("doctor-connected", theme.warn()),
         "online" => ("doctor-online", theme.good()),
@@ -58,7 +59,7 @@ pub(super) fn draw(model: &Model, doctor: &Doctor, frame: &mut Frame<'_>, area: 
 }
 
 /// A number of bytes for people.
-fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     match count {
         0..=9_999 => format!("{count} B"),
         10_000..=9_999_999 => format!("{} kB", count / 1_000),

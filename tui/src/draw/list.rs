@@ -6,7 +6,7 @@ use ratatui::style::Style;
 
 use super::paint;
 use crate::app::{Model, Overlay};
-use crate::text::width;
+use crate::text::{width, wrap};
 use crate::theme::Theme;
 
 /// Index of the row at the top, so that the chosen one is seen.
@@ -19,7 +19,19 @@ pub fn first(chosen: usize, height: usize) -> usize {
 #[must_use]
 pub fn rows_above(model: &Model) -> usize {
     match model.overlays.last() {
-        Some(Overlay::Find(_) | Overlay::Search(_) | Overlay::Settings(_)) => 2,
+        Some(Overlay::Find(_) | Overlay::Search(_) | Overlay::Settings(_) | Overlay::Attach(_)) => 2,
+        _ => 0,
+    }
+}
+
+/// Rows between the list of the open window and the bottom lines.
+#[must_use]
+pub fn rows_below(model: &Model) -> usize {
+    match model.overlays.last() {
+        Some(Overlay::Search(search)) => usize::from(search.more),
+        Some(Overlay::Attach(attach)) => {
+            wrap::wrapped(&super::ask::note(model, attach), usize::from(model.size.0)).len()
+        }
         _ => 0,
     }
 }

@@ -118,14 +118,10 @@ fn parts(model: &Model, chat: &Chat, message: &Message, cells: usize) -> Vec<Row
     if message.forwarded {
         aside(texts.get("message-forwarded"), &mut out);
     }
-    let lines = match &message.text {
-        _ if message.deleted => vec![texts.get("message-deleted")],
-        Some(text) => text::lines(text),
-        None => vec![texts.get("unknown-kind")],
-    };
+    let (lines, about) = said(model, message);
     for line in &lines {
         let rows = wrap::wrapped(line, cells).into_iter();
-        out.extend(rows.map(|row| Row { text: row.to_owned(), aside: message.deleted }));
+        out.extend(rows.map(|row| Row { text: row.to_owned(), aside: about }));
     }
     let mut became: Vec<String> = Vec::new();
     if message.edited && !message.deleted {
@@ -139,6 +135,41 @@ fn parts(model: &Model, chat: &Chat, message: &Message, cells: usize) -> Vec<Row
         aside(became.join(" · "), &mut out);
     }
     out
+}
+
+/// What a message says as lines, and whether that is only about it: a file, a gap, a change of the timer.
+fn said(model: &Model, message: &Message) -> (Vec<String>, bool) {
+    let texts = &model.texts;
+    let one = |words: String| (vec![model.theme.glyphs(&words)], true);
+    if message.missing > 0 {
+        return one(texts.with("message-missing", &[("n", message.missing.into())]));
+    }
+    if message.deleted {
+        return one(texts.get("message-deleted"));
+    }
+    match message.timer_s {
+        Some(0) => return one(texts.get("message-timer-off")),
+        Some(seconds) => {
+            let time = super::details::span(model, seconds);
+            return one(texts.with("message-timer", &[("time", time.into())]));
+        }
+        None => {}
+    }
+    if let Some(name) = &message.introduces {
+        return one(texts.with("message-introduces", &[("name", text::one_line(name).into())]));
+    }
+    let mut lines = Vec::new();
+    if let Some(file) = &message.attachment {
+        let size = super::doctor::bytes(file.bytes);
+        let values = [("name", text::one_line(&file.name).into()), ("size", size.into())];
+        lines.push(texts.with("message-file", &values));
+    }
+    match &message.text {
+        Some(text) => lines.extend(text::lines(text)),
+        None if lines.is_empty() => return one(texts.get("unknown-kind")),
+        None => {}
+    }
+    (lines, false)
 }
 
 fn mark_style(model: &Model, message: &Message) -> Style {

@@ -4,6 +4,7 @@ mod add;
 #[cfg(test)]
 mod anything;
 pub mod areas;
+mod ask;
 pub mod bars;
 pub mod chats;
 mod conversation;
@@ -47,6 +48,8 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
         (Screen::Main, Some(Overlay::Menu(chosen))) => menu::draw(model, *chosen, frame, areas.body),
         (Screen::Main, Some(Overlay::React(_, chosen))) => menu::signs(model, *chosen, frame, areas.body),
         (Screen::Main, Some(Overlay::Delete(_))) => menu::sure(model, frame, areas.body),
+        (Screen::Main, Some(Overlay::Attach(open))) => ask::file(model, open, frame, areas.body),
+        (Screen::Main, Some(Overlay::Wipe(open))) => ask::wipe(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Details(about))) => details::draw(model, about, frame, areas.body),
         (Screen::Main, Some(Overlay::Settings(open))) => settings::draw(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Doctor(open))) => doctor::draw(model, open, frame, areas.body),
@@ -61,7 +64,7 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
                 paint::text(frame, row, 0, model.theme.divider(), model.theme.faint());
             }
             if let Some(chat) = &model.chat {
-                details::about(model, chat.contact, 0, frame, paint::indent(areas.details, 1));
+                details::about(model, chat.contact, None, frame, paint::indent(areas.details, 1));
             }
             conversation::draw(model, frame, &areas);
         }

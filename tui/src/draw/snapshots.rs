@@ -1,6 +1,6 @@
 //! Every screen in every language and size as text, and what must hold for all of them.
 
-use karvon_node::api::{ApiError, Message, Reaction};
+use karvon_node::api::{ApiError, Attachment, Message, Reaction};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -109,6 +109,27 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             world.messages[1].reactions = vec![sign("❤️", false), sign("👍", true)];
             vec![Action::Down, Action::Enter, Action::Up, Action::Char('r')]
         }
+        "attach" => vec![Action::Down, Action::Enter, Action::File, Action::Paste("~/patent.jpg".to_owned())],
+        "wipe" => vec![Action::Wipe],
+        "keys" => {
+            world.contacts[0].keys_changed = true;
+            world.contacts[0].verified = false;
+            world.contacts[0].timer_s = 604_800;
+            let event = karvon_node::api::Event::Contact { contact: 1 };
+            vec![Action::Event(event), Action::Down, Action::Enter]
+        }
+        "files" => {
+            let file =
+                |name: &str, bytes| Attachment { name: name.to_owned(), bytes, ..Attachment::default() };
+            world.messages[1].attachment = Some(file("\u{202e}gpj.exe", 40_000));
+            world.messages[1].text = None;
+            world.messages[5].timer_s = Some(604_800);
+            world.messages[5].text = None;
+            world.messages[6].introduces = Some("Зарина".to_owned());
+            world.messages[6].text = None;
+            world.messages[4].missing = 3;
+            vec![Action::Down, Action::Enter, Action::Up]
+        }
         "settings" => vec![Action::Settings, Action::Down],
         "doctor" => vec![Action::Doctor],
         _ => Vec::new(),
@@ -117,7 +138,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
     model
 }
 
-const SCREENS: [&str; 23] = [
+const SCREENS: [&str; 27] = [
     "wizard-language",
     "wizard-name",
     "wizard-lock",
@@ -137,6 +158,10 @@ const SCREENS: [&str; 23] = [
     "react",
     "delete",
     "talk",
+    "attach",
+    "wipe",
+    "keys",
+    "files",
     "details",
     "settings",
     "doctor",
@@ -182,6 +207,22 @@ fn every_screen_names_its_keys_and_how_to_leave_in_every_language_and_size() {
                     || keys.contains("Enter");
                 assert!(leaves, "{name} {lang:?} {size:?}: {keys}");
             }
+        }
+    }
+}
+
+#[test]
+fn what_holds_for_a_conversation_can_be_read_whole_on_the_narrowest_terminal() {
+    for lang in Lang::ALL {
+        let mut world = World::new();
+        world.contacts[0].keys_changed = true;
+        for timer in [0, 300, 3_600, 86_400, 2_592_000] {
+            world.contacts[0].timer_s = timer;
+            let mut model = open(&mut world, lang, false, (40, 20));
+            world.play(&mut model, [Action::Down, Action::Enter, Action::Details]);
+            let rows = text_rows(&drawn(&model, (40, 20)));
+            let cut = rows.iter().skip(1).find(|row| row.contains('…'));
+            assert_eq!(cut, None, "{lang:?}");
         }
     }
 }

@@ -7,6 +7,8 @@ state-connecting = connecting
 state-connected = connected
 state-online = online
 state-gone = node stopped
+state-locked = locked
+state-store = disk failed
 status-queued = { $n } queued
 status-one-operator = one operator sees address and times
 status-one-operator-short = one operator
@@ -38,11 +40,13 @@ key-actions = actions
 key-forward = forward
 key-reply = answer
 key-delete = take back
+key-wipe = wipe
 key-change = change
 key-again = test again
 key-unlock = unlock
 key-details = about contact
 key-rename = rename
+key-file = file
 key-save = save
 
 # Commands of the menu
@@ -53,6 +57,9 @@ command-search = Search in all messages
 command-start = To the beginning of the conversation
 command-newest = To the newest message
 command-details = About this contact: keys, name
+command-file = Send a file (up to 45 kB)
+command-lock = Lock now
+command-wipe = Wipe everything from this device
 command-editor = Write in an editor ($EDITOR)
 command-settings = Settings: language, look, notifications
 command-doctor = Doctor: why does it not connect?
@@ -62,6 +69,7 @@ command-quit = Quit Karvon
 
 # Notices
 node-gone = The node stopped. Messages on this device are safe. Start Karvon again.
+starting = Karvon is starting…
 quit-unsent = There is text that was not sent. Press ^Q again to quit without it.
 no-unread = Nothing unread.
 text-full = The text is as long as one message may be. Send it, then go on.
@@ -71,6 +79,8 @@ door-added = Door added. Connecting.
 not-recognised = This is neither a door nor an invitation. Copy the whole line again.
 forwarded = Forwarded to { $name }.
 renamed = The name is changed on this device.
+changed = Done.
+saved = Saved as { $path }. Open only what you expected to get.
 editor-failed =
     The editor could not be used. Set $EDITOR to one that you have, for
     example nano.
@@ -152,6 +162,8 @@ act-reply = Answer it
 act-react = Put a sign on it
 act-edit = Change its text
 act-delete = Take it back, on both devices
+act-save = Save the file
+act-add = Add this person
 react-title = Which sign?
 react-none = Take my sign back
 delete-title = Take this message back?
@@ -164,6 +176,20 @@ message-deleted = [taken back]
 message-edited = changed
 message-forwarded = forwarded
 message-earlier = an earlier message
+message-file = [file] { $name }, { $size }
+message-introduces = [introduces { $name }: Enter, then a, adds this person]
+message-timer = from here on messages disappear after { $time }
+message-timer-off = from here on messages are kept
+message-missing = { $n } of their messages never came
+typing = is typing…
+disappears = disappears after { $time }
+blocked = blocked
+keys-changed =
+    { $name } uses a new device, or somebody pretends to be them. Call them
+    and compare the number (^D). Until then nothing is sent.
+time-minutes = { $n } min
+time-hours = { $n } h
+time-days = { $n } d
 
 # Message
 info-title = Message
@@ -188,6 +214,29 @@ details-greeting = The first message is under way; it waits for their device.
 details-verified = You compared the keys: it is this person.
 details-unverified = Keys are not compared yet. Before you write what is dangerous, compare them.
 details-key = Fingerprint of their key:
+details-number =
+    Safety number: the same on both devices. Compare it face to face or in a
+    call.
+details-rename = Name on this device
+details-same = Compared: the number is the same
+details-receipts = They may see what I have read
+details-typing = They may see that I type
+details-timer = Messages disappear after
+details-never = never
+details-block = Blocked: nothing of theirs shown
+details-accept = Accept their new, compared keys
+file-too-long = This file is too large: one message carries 45 kB. Choose a smaller one.
+file-empty = The file is empty.
+file-none = Nothing here has these letters.
+file-title = Send a file
+file-path =
+    Where the file lies (at most 45 kB). What a picture tells about place
+    and device is removed.
+wipe-title = Wipe everything
+wipe-sure =
+    Keys, messages and contacts on this device are destroyed at once.
+    Without a backup nothing can be brought back. To do it, write: { $word }
+wipe-word = wipe
 details-name = New name, on this device only:
 settings-title = Settings
 settings-note = A change is saved at once.
@@ -246,6 +295,7 @@ help-unread = next unread conversation
 help-find-all = search in all messages
 help-settings = settings
 help-doctor = doctor: why does it not connect?
+help-lock = lock now
 help-add = add a person or a door
 help-invite = show my invitation
 help-back = back; from the top, the menu
@@ -258,6 +308,7 @@ help-scroll = older and newer messages
 help-ends = first and newest message
 help-editor = write in $EDITOR
 help-details = about this contact
+help-file = send a file
 help-erase = erase the line
 help-select = choose a message
 help-info = its way and state
@@ -330,6 +381,22 @@ error-busy = Busy. Try again in a moment.
 error-store = The disk of this device failed. Free space or check it, then start again.
 error-locked = The profile is locked. Open it with its passphrase.
 error-wrong-passphrase = The passphrase is wrong. Check the keyboard layout and type it again.
+error-wait =
+    Too many wrong passphrases. Wait a while, then try again. Nothing is
+    erased.
+error-no-passphrase =
+    This profile has no passphrase, so it cannot be locked. Set one with:
+    karvon passphrase
+error-blocked = This contact is blocked. Unblock them first (^D).
+error-key-changed =
+    Their keys changed. Compare the safety number, then accept the new keys
+    (^D).
+error-not-connected = Their first answer has not come yet. Wait for it.
+error-io = The file cannot be read or written. Check its name and place.
+error-picture =
+    This picture cannot be cleaned of hidden data, so it is not sent. Save
+    it anew as JPEG.
+error-closed = The node stopped before it answered. Start Karvon again.
 error-unavailable = This cannot be done now. Try again later.
 error-version = The running node is of another version. Stop it with: karvon down
 error-bad-request = The node did not understand. Update Karvon, then try again.

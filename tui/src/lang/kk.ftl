@@ -7,6 +7,8 @@ state-connecting = қосылуда
 state-connected = қосылды
 state-online = желіде
 state-gone = түйін тоқтады
+state-locked = құлыпталған
+state-store = диск істемей тұр
 status-queued = кезекте: { $n }
 status-one-operator = бір оператор мекенжай мен уақытты көреді
 status-one-operator-short = бір оператор
@@ -38,11 +40,13 @@ key-actions = әрекеттер
 key-forward = қайта жіберу
 key-reply = жауап
 key-delete = қайтарып алу
+key-wipe = өшіру
 key-change = өзгерту
 key-again = қайта тексеру
 key-unlock = ашу
 key-details = контакт туралы
 key-rename = атын өзгерту
+key-file = файл
 key-save = сақтау
 
 # Мәзір бұйрықтары
@@ -53,6 +57,9 @@ command-search = Барлық хаттардан іздеу
 command-start = Әңгіменің басына
 command-newest = Ең жаңа хатқа
 command-details = Бұл контакт туралы: кілттер, аты
+command-file = Файл жіберу (45 кБ дейін)
+command-lock = Қазір құлыптау
+command-wipe = Бәрін осы құрылғыдан өшіріп тастау
 command-editor = Өңдегіште жазу ($EDITOR)
 command-settings = Баптаулар: тіл, көрініс, хабарламалар
 command-doctor = Дәрігер: неге қосылмайды?
@@ -62,6 +69,7 @@ command-quit = Karvon-нан шығу
 
 # Хабарламалар
 node-gone = Түйін тоқтады. Құрылғыдағы хаттар аман. Karvon-ды қайта іске қосыңыз.
+starting = Karvon іске қосылуда…
 quit-unsent = Жіберілмеген мәтін бар. Онсыз шығу үшін ^Q тағы басыңыз.
 no-unread = Оқылмаған хат жоқ.
 text-full = Бір хат бұдан ұзын болмайды. Оны жіберіп, содан кейін жалғастырыңыз.
@@ -71,6 +79,8 @@ door-added = Есік қосылды. Қосылуда.
 not-recognised = Бұл есік те, шақыру да емес. Бүкіл жолды қайта көшіріңіз.
 forwarded = Қайта жіберілді: { $name }.
 renamed = Ат осы құрылғыда өзгерді.
+changed = Орындалды.
+saved = Сақталды: { $path }. Тек күткеніңізді ашыңыз.
 editor-failed = Өңдегіш іске қосылмады. $EDITOR ішінде өзіңіздегіні көрсетіңіз, мысалы nano.
 alert-from = { $name }: { $new }
 
@@ -150,6 +160,8 @@ act-reply = Оған жауап беру
 act-react = Оған белгі қою
 act-edit = Мәтінін өзгерту
 act-delete = Оны екі құрылғыда да қайтарып алу
+act-save = Файлды сақтау
+act-add = Бұл адамды қосу
 react-title = Қай белгі?
 react-none = Белгімді алып тастау
 delete-title = Бұл хат қайтарып алынсын ба?
@@ -162,6 +174,20 @@ message-deleted = [қайтарып алынды]
 message-edited = өзгертілген
 message-forwarded = қайта жіберілген
 message-earlier = бұрынғы хат
+message-file = [файл] { $name }, { $size }
+message-introduces = [{ $name } таныстырады: Enter, сосын a, қосады]
+message-timer = осы жерден хаттар { $time } өткенде жоғалады
+message-timer-off = осы жерден хаттар сақталады
+message-missing = келмеген хаттар: { $n }
+typing = жазуда…
+disappears = { $time } өткенде жоғалады
+blocked = бұғатталған
+keys-changed =
+    { $name } жаңа құрылғыда немесе біреу өзін сол деп көрсетеді. Қоңырау
+    шалып, санды салыстырыңыз (^D). Оған дейін ештеңе кетпейді.
+time-minutes = { $n } минут
+time-hours = { $n } сағат
+time-days = { $n } күн
 
 # Хат
 info-title = Хат
@@ -184,6 +210,27 @@ details-greeting = Бірінші хат жолда: ол екінші құры�
 details-verified = Кілттерді салыстырғансыз: бұл дәл сол адам.
 details-unverified = Кілттер әлі салыстырылмаған. Қауіпті нәрсе жазбас бұрын салыстырыңыз.
 details-key = Кілтінің ізі:
+details-number =
+    Қауіпсіздік саны: екі құрылғыда бірдей. Бетпе-бет не телефонмен
+    салыстырыңыз.
+details-rename = Осы құрылғыдағы ат
+details-same = Салыстырылды: сан бірдей
+details-receipts = Нені оқығанымды көреді
+details-typing = Жазып жатқанымды көреді
+details-timer = Хаттар жоғалады
+details-never = ешқашан
+details-block = Бұғатталған: ештеңе келмейді
+details-accept = Салыстырылған кілттерді қабылдау
+file-too-long = Файл тым үлкен: бір хабарға 45 кБ сыяды. Кішірегін таңдаңыз.
+file-empty = Файл бос.
+file-none = Мұнда мұндай әріптері бар ештеңе жоқ.
+file-title = Файл жіберу
+file-path = Файл қайда (45 кБ дейін). Суреттегі орын мен құрылғы дерегі өшіріледі.
+wipe-title = Бәрін өшіру
+wipe-sure =
+    Бұл құрылғыдағы кілттер, хаттар мен контактілер бірден жойылады. Сақтық
+    көшірмесіз ештеңе қайтпайды. Ол үшін жазыңыз: { $word }
+wipe-word = өшір
 details-name = Жаңа ат, тек осы құрылғыда:
 settings-title = Баптаулар
 settings-note = Өзгеріс бірден сақталады.
@@ -239,6 +286,7 @@ help-unread = келесі оқылмаған әңгіме
 help-find-all = барлық хаттардан іздеу
 help-settings = баптаулар
 help-doctor = дәрігер: неге қосылмайды?
+help-lock = қазір құлыптау
 help-add = адам немесе есік қосу
 help-invite = шақыруымды көрсету
 help-back = артқа; ең жоғарыдан мәзірге
@@ -251,6 +299,7 @@ help-scroll = ескі және жаңа хаттар
 help-ends = бірінші және ең жаңа хат
 help-editor = $EDITOR ішінде жазу
 help-details = бұл контакт туралы
+help-file = файл жіберу
 help-erase = жолды өшіру
 help-select = хат таңдау
 help-info = жолы мен күйі
@@ -323,6 +372,16 @@ error-busy = Бос емес. Сәлден кейін қайталаңыз.
 error-store = Құрылғының дискісі істемеді. Орын босатып не дискіні тексеріп, қайта бастаңыз.
 error-locked = Профиль құлыпталған. Оны құпия сөйлеммен ашыңыз.
 error-wrong-passphrase = Сөйлем қате. Пернетақта тілін тексеріп, қайта жазыңыз.
+error-wait = Қате тым көп. Біраз күтіп, қайта байқап көріңіз. Ештеңе өшпейді.
+error-no-passphrase =
+    Профильдің сөйлемі жоқ, құлыптауға болмайды. Оны қойыңыз: karvon
+    passphrase
+error-blocked = Бұл контакт бұғатталған. Алдымен ашыңыз (^D).
+error-key-changed = Кілттері өзгерді. Қауіпсіздік санын салыстырып, қабылдаңыз (^D).
+error-not-connected = Бірінші жауабы әлі келмеді. Күтіңіз.
+error-io = Файлды оқу не жазу мүмкін емес. Аты мен орнын тексеріңіз.
+error-picture = Суретті жасырын деректен тазалау мүмкін емес. Оны JPEG етіп сақтаңыз.
+error-closed = Түйін жауап бермей тоқтады. Karvon-ды қайта іске қосыңыз.
 error-unavailable = Қазір мүмкін емес. Кейінірек байқап көріңіз.
 error-version = Басқа нұсқадағы түйін жұмыс істеп тұр. Оны тоқтатыңыз: karvon down
 error-bad-request = Түйін түсінбеді. Karvon-ды жаңартып, тағы байқап көріңіз.

@@ -7,6 +7,8 @@ state-connecting = туташууда
 state-connected = туташты
 state-online = тармакта
 state-gone = түйүн токтоду
+state-locked = кулпуланган
+state-store = диск иштебей жатат
 status-queued = кезекте: { $n }
 status-one-operator = бир оператор даректи жана убакытты көрөт
 status-one-operator-short = бир оператор
@@ -38,11 +40,13 @@ key-actions = аракеттер
 key-forward = узатуу
 key-reply = жооп
 key-delete = кайтарып алуу
+key-wipe = өчүрүү
 key-change = өзгөртүү
 key-again = кайра текшерүү
 key-unlock = ачуу
 key-details = байланыш тууралуу
 key-rename = атын өзгөртүү
+key-file = файл
 key-save = сактоо
 
 # Менюнун буйруктары
@@ -53,6 +57,9 @@ command-search = Бардык каттардан издөө
 command-start = Баарлашуунун башына
 command-newest = Эң жаңы катка
 command-details = Бул байланыш тууралуу: ачкычтар, аты
+command-file = Файл жөнөтүү (45 кБ чейин)
+command-lock = Азыр кулпулоо
+command-wipe = Баарын бул түзмөктөн өчүрүп салуу
 command-editor = Түзөткүчтө жазуу ($EDITOR)
 command-settings = Жөндөөлөр: тил, көрүнүш, билдирүүлөр
 command-doctor = Доктор: эмне үчүн туташпайт?
@@ -62,6 +69,7 @@ command-quit = Karvon'дон чыгуу
 
 # Билдирүүлөр
 node-gone = Түйүн токтоду. Түзмөктөгү каттар аман. Karvon'ду кайра баштаңыз.
+starting = Karvon башталууда…
 quit-unsent = Жөнөтүлбөгөн текст бар. Ансыз чыгуу үчүн ^Q'ну дагы басыңыз.
 no-unread = Окулбаган кат жок.
 text-full = Бир кат мындан узун болбойт. Аны жөнөтүп, анан улантыңыз.
@@ -71,6 +79,8 @@ door-added = Эшик кошулду. Туташууда.
 not-recognised = Бул эшик да, чакыруу да эмес. Бүт сапты кайра көчүрүңүз.
 forwarded = Узатылды: { $name }.
 renamed = Ат бул түзмөктө өзгөрдү.
+changed = Аткарылды.
+saved = Сакталды: { $path }. Күткөнүңүздү гана ачыңыз.
 editor-failed = Түзөткүч иштебеди. $EDITOR ичинде өзүңүздөгүнү көрсөтүңүз, мисалы nano.
 alert-from = { $name }: { $new }
 
@@ -150,6 +160,8 @@ act-reply = Ага жооп берүү
 act-react = Ага белги коюу
 act-edit = Текстин өзгөртүү
 act-delete = Аны эки түзмөктө тең кайтарып алуу
+act-save = Файлды сактоо
+act-add = Бул адамды кошуу
 react-title = Кайсы белги?
 react-none = Белгимди алып салуу
 delete-title = Бул кат кайтарып алынсынбы?
@@ -162,6 +174,20 @@ message-deleted = [кайтарылып алынды]
 message-edited = өзгөртүлгөн
 message-forwarded = узатылган
 message-earlier = мурунку кат
+message-file = [файл] { $name }, { $size }
+message-introduces = [{ $name } менен тааныштырат: Enter, анан a, кошот]
+message-timer = ушул жерден каттар { $time } өткөндө жоголот
+message-timer-off = ушул жерден каттар сакталат
+message-missing = келбеген каттар: { $n }
+typing = жазууда…
+disappears = { $time } өткөндө жоголот
+blocked = бөгөттөлгөн
+keys-changed =
+    { $name } жаңы түзмөктө же бирөө өзүн ал деп көрсөтүүдө. Чалып, санды
+    салыштырыңыз (^D). Ага чейин эч нерсе кетпейт.
+time-minutes = { $n } мүнөт
+time-hours = { $n } саат
+time-days = { $n } күн
 
 # Кат
 info-title = Кат
@@ -184,6 +210,27 @@ details-greeting = Биринчи кат жолдо: ал тиги түзмөк�
 details-verified = Ачкычтарды салыштыргансыз: бул дал ошол киши.
 details-unverified = Ачкычтар салыштырыла элек. Коркунучтуу нерсе жазардан мурун салыштырыңыз.
 details-key = Ачкычынын изи:
+details-number =
+    Коопсуздук саны: эки түзмөктө бирдей. Бетме-бет же телефондон
+    салыштырыңыз.
+details-rename = Бул түзмөктөгү ат
+details-same = Салыштырылды: сан бирдей
+details-receipts = Эмнени окуганымды көрөт
+details-typing = Жазып жатканымды көрөт
+details-timer = Каттар жоголот
+details-never = эч качан
+details-block = Бөгөттөлгөн: эч нерсе келбейт
+details-accept = Салыштырылган ачкычты кабылдоо
+file-too-long = Файл өтө чоң: бир билдирүүгө 45 кБ батат. Кичирээгин тандаңыз.
+file-empty = Файл бош.
+file-none = Бул жерде мындай тамгалуу эч нерсе жок.
+file-title = Файл жөнөтүү
+file-path = Файл кайда (45 кБ чейин). Сүрөттөгү жер жана түзмөк маалыматы өчүрүлөт.
+wipe-title = Баарын өчүрүү
+wipe-sure =
+    Бул түзмөктөгү ачкычтар, каттар жана байланыштар дароо жок кылынат.
+    Камсыз көчүрмөсүз эч нерсе кайтпайт. Ал үчүн жазыңыз: { $word }
+wipe-word = өчүр
 details-name = Жаңы ат, бул түзмөктө гана:
 settings-title = Жөндөөлөр
 settings-note = Өзгөртүү дароо сакталат.
@@ -238,6 +285,7 @@ help-unread = кийинки окулбаган баарлашуу
 help-find-all = бардык каттардан издөө
 help-settings = жөндөөлөр
 help-doctor = доктор: эмне үчүн туташпайт?
+help-lock = азыр кулпулоо
 help-add = адам же эшик кошуу
 help-invite = чакыруумду көрсөтүү
 help-back = артка; эң жогорудан менюга
@@ -250,6 +298,7 @@ help-scroll = эски жана жаңы каттар
 help-ends = биринчи жана эң жаңы кат
 help-editor = $EDITOR ичинде жазуу
 help-details = бул байланыш тууралуу
+help-file = файл жөнөтүү
 help-erase = сапты өчүрүү
 help-select = кат тандоо
 help-info = жолу жана абалы
@@ -320,6 +369,16 @@ error-busy = Бош эмес. Бир аздан кийин кайталаңыз.
 error-store = Түзмөктүн диски иштебеди. Орун бошотуп же дискти текшерип, кайра баштаңыз.
 error-locked = Профиль кулпуланган. Аны купуя сөйлөм менен ачыңыз.
 error-wrong-passphrase = Сөйлөм туура эмес. Тергичтин тилин текшерип, кайра жазыңыз.
+error-wait = Ката өтө көп. Бир аз күтүп, кайра аракет кылыңыз. Эч нерсе өчпөйт.
+error-no-passphrase = Профилдин сөйлөмү жок, кулпулоого болбойт. Аны коюңуз: karvon passphrase
+error-blocked = Бул байланыш бөгөттөлгөн. Адегенде ачыңыз (^D).
+error-key-changed = Ачкычтары өзгөрдү. Коопсуздук санын салыштырып, кабыл алыңыз (^D).
+error-not-connected = Биринчи жообу келе элек. Күтүңүз.
+error-io = Файлды окуу же жазуу мүмкүн эмес. Атын жана ордун текшериңиз.
+error-picture =
+    Сүрөттү жашыруун маалыматтан тазалоо мүмкүн эмес. Аны JPEG кылып
+    сактаңыз.
+error-closed = Түйүн жооп бербей токтоду. Karvon'ду кайра баштаңыз.
 error-unavailable = Азыр мүмкүн эмес. Кийинчерээк аракет кылыңыз.
 error-version = Башка версиядагы түйүн иштеп жатат. Аны токтотуңуз: karvon down
 error-bad-request = Түйүн түшүнгөн жок. Karvon'ду жаңыртып, дагы аракет кылыңыз.

@@ -7,6 +7,8 @@ state-connecting = ulanmoqda
 state-connected = ulandi
 state-online = tarmoqda
 state-gone = tugun to‘xtadi
+state-locked = qulflangan
+state-store = disk ishlamayapti
 status-queued = navbatda: { $n }
 status-one-operator = bitta operator manzil va vaqtni ko‘radi
 status-one-operator-short = bitta operator
@@ -38,11 +40,13 @@ key-actions = amallar
 key-forward = uzatish
 key-reply = javob
 key-delete = qaytarib olish
+key-wipe = o‘chirish
 key-change = o‘zgartirish
 key-again = yana tekshirish
 key-unlock = ochish
 key-details = kontakt haqida
 key-rename = nomini o‘zgartirish
+key-file = fayl
 key-save = saqlash
 
 # Menyu buyruqlari
@@ -53,6 +57,9 @@ command-search = Hamma xabarlardan qidirish
 command-start = Suhbat boshiga
 command-newest = Eng yangi xabarga
 command-details = Bu kontakt haqida: kalitlar, ism
+command-file = Fayl yuborish (45 kB gacha)
+command-lock = Hozir qulflash
+command-wipe = Hammasini bu qurilmadan o‘chirib tashlash
 command-editor = Muharrirda yozish ($EDITOR)
 command-settings = Sozlamalar: til, ko‘rinish, bildirishlar
 command-doctor = Tabib: nega ulanmayapti?
@@ -62,6 +69,7 @@ command-quit = Karvondan chiqish
 
 # Bildirishlar
 node-gone = Tugun to‘xtadi. Qurilmadagi xabarlar omon. Karvonni qayta ishga tushiring.
+starting = Karvon ishga tushmoqda…
 quit-unsent = Yuborilmagan matn bor. Usiz chiqish uchun ^Q ni yana bosing.
 no-unread = O‘qilmagan xabar yo‘q.
 text-full = Bitta xabar bundan uzun bo‘lmaydi. Uni yuboring, keyin davom eting.
@@ -71,6 +79,8 @@ door-added = Eshik qo‘shildi. Ulanmoqda.
 not-recognised = Bu na eshik, na taklifnoma. Butun satrdan qayta nusxa oling.
 forwarded = Uzatildi: { $name }.
 renamed = Ism shu qurilmada o‘zgardi.
+changed = Bajarildi.
+saved = Saqlandi: { $path }. Faqat kutganingizni oching.
 editor-failed =
     Muharrir ishlamadi. $EDITOR da o‘zingizdagi muharrirni ko‘rsating,
     masalan nano.
@@ -152,6 +162,8 @@ act-reply = Unga javob berish
 act-react = Unga belgi qo‘yish
 act-edit = Matnini o‘zgartirish
 act-delete = Uni ikkala qurilmada qaytarib olish
+act-save = Faylni saqlash
+act-add = Bu odamni qo‘shish
 react-title = Qaysi belgi?
 react-none = Belgimni olib tashlash
 delete-title = Bu xabar qaytarib olinsinmi?
@@ -164,6 +176,21 @@ message-deleted = [qaytarib olindi]
 message-edited = o‘zgartirilgan
 message-forwarded = uzatilgan
 message-earlier = oldingi xabar
+message-file = [fayl] { $name }, { $size }
+message-introduces = [{ $name } bilan tanishtiradi: Enter, keyin a, qo‘shadi]
+message-timer = shu yerdan xabarlar { $time } dan keyin yo‘qoladi
+message-timer-off = shu yerdan xabarlar saqlanadi
+message-missing = kelmagan xabarlar: { $n }
+typing = yozmoqda…
+disappears = { $time } dan keyin yo‘qoladi
+blocked = to‘silgan
+keys-changed =
+    { $name } yangi qurilmada yoki kimdir o‘zini u deb ko‘rsatmoqda.
+    Qo‘ng‘iroq qilib, raqamni solishtiring (^D). Ungacha hech narsa
+    ketmaydi.
+time-minutes = { $n } daqiqa
+time-hours = { $n } soat
+time-days = { $n } kun
 
 # Xabar
 info-title = Xabar
@@ -188,6 +215,29 @@ details-greeting = Birinchi xabar yo‘lda: u narigi qurilmani kutmoqda.
 details-verified = Kalitlarni solishtirgansiz: bu aynan shu kishi.
 details-unverified = Kalitlar hali solishtirilmagan. Xavfli narsa yozishdan oldin solishtiring.
 details-key = Kalitining izi:
+details-number =
+    Xavfsizlik raqami: ikkala qurilmada bir xil. Yuzma-yuz yoki telefonda
+    solishtiring.
+details-rename = Shu qurilmadagi ism
+details-same = Solishtirildi: raqam bir xil
+details-receipts = Nimani o‘qiganimni ko‘radi
+details-typing = Yozayotganimni ko‘radi
+details-timer = Xabarlar yo‘qoladi
+details-never = hech qachon
+details-block = To‘silgan: hech narsa kelmaydi
+details-accept = Solishtirilgan kalitlarni qabul
+file-too-long = Fayl juda katta: bitta xabarga 45 kB sig‘adi. Kichikrog‘ini tanlang.
+file-empty = Fayl bo‘sh.
+file-none = Bu yerda bunday harfli narsa yo‘q.
+file-title = Fayl yuborish
+file-path =
+    Fayl qayerda (45 kB gacha). Suratdagi joy va qurilma ma’lumoti
+    o‘chiriladi.
+wipe-title = Hammasini o‘chirish
+wipe-sure =
+    Bu qurilmadagi kalitlar, xabarlar va kontaktlar darhol yo‘q qilinadi.
+    Zaxirasiz hech narsa qaytmaydi. Buning uchun yozing: { $word }
+wipe-word = o‘chir
 details-name = Yangi ism, faqat shu qurilmada:
 settings-title = Sozlamalar
 settings-note = O‘zgarish darhol saqlanadi.
@@ -243,6 +293,7 @@ help-unread = keyingi o‘qilmagan suhbat
 help-find-all = hamma xabarlardan qidirish
 help-settings = sozlamalar
 help-doctor = tabib: nega ulanmayapti?
+help-lock = hozir qulflash
 help-add = odam yoki eshik qo‘shish
 help-invite = taklifnomamni ko‘rsatish
 help-back = orqaga; eng yuqoridan menyuga
@@ -255,6 +306,7 @@ help-scroll = eski va yangi xabarlar
 help-ends = birinchi va eng yangi xabar
 help-editor = $EDITOR da yozish
 help-details = bu kontakt haqida
+help-file = fayl yuborish
 help-erase = satrni o‘chirish
 help-select = xabar tanlash
 help-info = yo‘li va holati
@@ -327,6 +379,20 @@ error-busy = Band. Birozdan keyin qaytaring.
 error-store = Qurilma diski ishlamadi. Joy bo‘shating yoki diskni tekshirib, qayta boshlang.
 error-locked = Profil qulflangan. Uni maxfiy ibora bilan oching.
 error-wrong-passphrase = Ibora noto‘g‘ri. Klaviatura tilini tekshirib, qayta yozing.
+error-wait =
+    Xatolar ko‘payib ketdi. Biroz kutib, yana urinib ko‘ring. Hech narsa
+    o‘chmaydi.
+error-no-passphrase =
+    Profilning iborasi yo‘q, qulflab bo‘lmaydi. Uni belgilang: karvon
+    passphrase
+error-blocked = Bu kontakt to‘silgan. Avval to‘siqni oling (^D).
+error-key-changed = Kalitlari o‘zgardi. Xavfsizlik raqamini solishtirib, qabul qiling (^D).
+error-not-connected = Birinchi javobi hali kelmadi. Kuting.
+error-io = Faylni o‘qib yoki yozib bo‘lmadi. Nomi va joyini tekshiring.
+error-picture =
+    Suratni yashirin ma’lumotdan tozalab bo‘lmadi. Uni JPEG qilib qayta
+    saqlang.
+error-closed = Tugun javob bermasdan to‘xtadi. Karvonni qayta ishga tushiring.
 error-unavailable = Hozir buning iloji yo‘q. Keyinroq urinib ko‘ring.
 error-version = Boshqa nusxadagi tugun ishlab turibdi. Uni to‘xtating: karvon down
 error-bad-request = Tugun tushunmadi. Karvonni yangilab, yana urinib ko‘ring.

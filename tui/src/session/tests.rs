@@ -36,6 +36,18 @@ impl UiClient for Fake {
     fn edit(&self, _: Zeroizing<String>) -> BoxFuture<'static, Option<Zeroizing<String>>> {
         Box::pin(std::future::ready(None))
     }
+
+    fn list_files(&self, _: String) -> BoxFuture<'static, Vec<Entry>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn send_file(&self, _: u32, _: String) -> BoxFuture<'static, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn save_file(&self, name: String, _: Zeroizing<String>) -> BoxFuture<'static, Result<String, String>> {
+        Box::pin(std::future::ready(Ok(name)))
+    }
 }
 
 /// A terminal that notes what it was told.

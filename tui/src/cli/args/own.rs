@@ -52,6 +52,29 @@ pub struct Passphrase {
     pub remove: bool,
 }
 
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The file; one that is there is replaced
+    pub file: PathBuf,
+    /// Leaves the messages out
+    #[arg(long)]
+    pub no_history: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    pub file: PathBuf,
+    /// File whose first line is the recovery code
+    #[arg(long, value_name = "FILE")]
+    pub code_file: Option<PathBuf>,
+    /// Leaves the profile open: whoever has this device reads everything
+    #[arg(long)]
+    pub no_lock: bool,
+}
+
 /// `profile …`
 #[derive(Debug, Subcommand)]
 pub enum Profile {

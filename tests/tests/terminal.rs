@@ -1,0 +1,186 @@
+//! The screen as people use it: the real program in a pseudo-terminal, with real relays and a friend's real node.
+#![cfg(unix)]
+
+use karvon_tests::person::Person;
+use karvon_tests::terminal::Terminal;
+use karvon_tests::until::until;
+use karvon_tests::world::World;
+use std::process::Command;
+
+/// `karvon` for somebody who has no profile yet.
+fn newcomer(world: &World) -> (Command, std::path::PathBuf) {
+    let dir = world.place().path("newcomer");
+    let mut command = world.place().command(&karvon_tests::binaries::binaries().karvon);
+    command.arg("--data-dir").arg(&dir);
+    (command, dir)
+}
+
+fn screen_of(person: &Person, columns: u16, rows: u16) -> Terminal {
+    Terminal::open(&person.command(), columns, rows)
+}
+
+#[test]
+fn from_the_first_start_to_a_delivered_message_takes_at_most_twelve_key_presses() {
+    let world = World::new(2);
+    let friend = world.person("Модар", &[0, 1]);
+    friend.up();
+    friend.online();
+    let invitation = friend.invite();
+    let (mut command, dir) = newcomer(&world);
+    command.args(["--lang", "tg"]);
+    let mut screen = Terminal::open(&command, 45, 24);
+    screen.shows("Тоҷикӣ");
+    screen.press("Enter");
+    screen.shows("Номе, ки");
+    screen.type_text("Али");
+    screen.press("Enter");
+    screen.shows("қулф");
+    screen.press("Down");
+    screen.press("Enter");
+    screen.shows("Чӣ тавр пайваст");
+    screen.paste(&invitation);
+    screen.press("Enter");
+    screen.shows_that("the friend is in the list", |text| text.contains("кушодан"));
+    screen.press("Enter");
+    screen.shows("Esc бозгашт");
+    screen.type_text("Салом, модарҷон!");
+    screen.press("Enter");
+    screen.shows_that("the message is delivered", |text| {
+        text.contains("Салом, модарҷон!") && text.contains('✓')
+    });
+    assert!(screen.presses <= 12, "{} presses", screen.presses);
+    friend.receives("Али", std::time::Duration::from_secs(60), |texts| texts == ["Салом, модарҷон!"]);
+    screen.press("^Q");
+    assert_eq!(screen.ends(), 0);
+    assert!(dir.join("config.toml").exists());
+}
+
+#[test]
+fn what_people_do_every_day_works_in_a_terminal_of_80_columns() {
+    let world = World::new(2);
+    let (ali, modar) = (world.person("Али", &[0, 1]), world.person("Модар", &[1, 0]));
+    ali.up();
+    modar.up();
+    ali.meet(&modar);
+    modar.send_wait("Али", "Писарам, пулро гирифтам", "delivered");
+    modar.send_wait("Али", "Кай меоӣ?", "delivered");
+    let mut command = ali.command();
+    command.args(["--lang", "en"]);
+    let mut screen = Terminal::open(&command, 80, 24);
+    // The list shows two unread messages; the next unread conversation is one key away, also on a Cyrillic layout.
+    screen.shows("Модар");
+    screen.press("^G");
+    screen.shows("2 new");
+    screen.shows("Кай меоӣ?");
+    // Reply on two lines.
+    screen.type_text("Пагоҳ");
+    screen.press("Alt-Enter");
+    screen.type_text("меоям");
+    screen.press("Enter");
+    screen.shows_that("the reply is delivered", |text| {
+        text.lines().any(|row| row.contains("меоям") && row.contains('✓'))
+    });
+    modar.receives("Али", std::time::Duration::from_secs(60), |texts| texts == ["Пагоҳ\nмеоям"]);
+    // What arrives is shown.
+    modar.send("Али", "Мунтазирам");
+    screen.shows("Мунтазирам");
+    // Its way.
+    screen.press_each(&["Up", "Up", "Enter", "i"]);
+    screen.shows("on the disk of the other side's device");
+    screen.press_each(&["Esc", "Esc"]);
+    // Search in the other alphabet, and go there.
+    screen.press("^F");
+    screen.shows("Search in all messages");
+    screen.type_text("pul");
+    screen.press("Enter");
+    screen.shows_that("the conversation is back", |text| text.contains("Enter actions"));
+    screen.press_each(&["Esc", "Esc"]);
+    // The doctor.
+    screen.press("^R");
+    screen.shows("Everything works");
+    screen.press_each(&["Esc"]);
+    // An invitation, as a square and as a line.
+    screen.press("^Y");
+    screen.shows("KARVON:");
+    screen.shows("▀");
+    screen.press_each(&["Esc"]);
+    // A setting is kept for the next start.
+    screen.press("^P");
+    screen.shows("Language");
+    screen.press("Right");
+    screen.shows("Тоҷикӣ");
+    until("the setting is saved", || {
+        let config = std::fs::read_to_string(ali.data_dir().join("config.toml")).ok()?;
+        config.contains("lang = \"tg\"").then_some(())
+    });
+    screen.press_each(&["Esc"]);
+    screen.settle();
+    screen.press("^Q");
+    assert_eq!(screen.ends(), 0);
+    assert!(ali.pid().is_some(), "the node in the background goes on");
+}
+
+#[test]
+fn a_terminal_that_is_closed_loses_nothing_and_a_second_start_attaches() {
+    let world = World::new(2);
+    let (ali, modar) = (world.person("Али", &[0, 1]), world.person("Модар", &[1, 0]));
+    ali.up();
+    modar.up();
+    ali.meet(&modar);
+    let mut first = screen_of(&ali, 80, 24);
+    let mut second = screen_of(&ali, 45, 24);
+    first.shows("Модар");
+    second.shows("Модар");
+    first.press("Enter");
+    first.shows("Esc");
+    first.type_text("before the end");
+    first.press("Enter");
+    first.shows("before the end");
+    drop(first);
+    modar.receives("Али", std::time::Duration::from_secs(60), |texts| texts == ["before the end"]);
+    second.press("Enter");
+    second.shows("before the end");
+    // Sizes down to what can not be used, and back.
+    for (columns, rows) in [(10, 3), (200, 60), (1, 1), (40, 20), (100, 30), (45, 24)] {
+        second.resize(columns, rows);
+        second.settle();
+    }
+    second.shows("before the end");
+    second.press("^Q");
+    assert_eq!(second.ends(), 0);
+}
+
+#[test]
+fn a_locked_profile_opens_with_its_passphrase_only() {
+    let world = World::new(1);
+    let (mut command, dir) = newcomer(&world);
+    command.args(["--lang", "en"]);
+    let mut screen = Terminal::open(&command, 80, 24);
+    screen.shows("English");
+    screen.press("Enter");
+    screen.shows("The name your contacts see");
+    screen.type_text("Ali");
+    screen.press("Enter");
+    screen.shows("locked?");
+    screen.type_text("six little words");
+    screen.press("Enter");
+    screen.type_text("six little words");
+    screen.press("Enter");
+    screen.shows("How do you get connected?");
+    screen.press_each(&["Up", "Enter"]);
+    screen.shows("Nobody here yet");
+    screen.press("^Q");
+    assert_eq!(screen.ends(), 0);
+    let mut screen = Terminal::open(&command, 80, 24);
+    screen.shows("Passphrase");
+    assert!(!screen.text().contains("Ali"), "a locked screen shows no name");
+    screen.type_text("five little words");
+    screen.press("Enter");
+    screen.shows("The passphrase is wrong");
+    screen.type_text("six little words");
+    screen.press("Enter");
+    screen.shows("Nobody here yet");
+    screen.press("^Q");
+    assert_eq!(screen.ends(), 0);
+    assert!(dir.join("config.toml").exists());
+}
