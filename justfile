@@ -31,8 +31,8 @@ bench-screen *args:
 pictures:
     cargo run -p karvon-tests --bin karvon-pictures
 
-# The kill tests with `rounds` kills of each role instead of the quick count.
-fire rounds="100":
+# The power cuts, and the kill tests with `rounds` kills of each role, instead of the quick counts.
+fire rounds="100": powercuts
     KARVON_FIRE={{rounds}} cargo test --release -p karvon-tests --test kill -- --nocapture --test-threads=1
 
 # 100,000 random interleavings of membership operations, and all of five on two devices.
@@ -54,6 +54,10 @@ swarm seeds="1..51":
     cargo build --release -p karvon-simulations
     target/release/karvon-sim swarm --lines simulations/regressions.txt
     target/release/karvon-sim swarm --seeds {{seeds}}
+
+# Power-cut images of the store: so many in each of four modes, and as many failing calls of each kind.
+powercuts count="300":
+    KARVON_POWERCUTS={{count}} cargo test --release --workspace --test store_powercut -- --nocapture --test-threads=1
 
 # The standard set behind simulations/RESULTS.md: results and pictures under `dir`, a table on the output.
 results dir="target/simulation":

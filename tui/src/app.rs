@@ -252,7 +252,7 @@ pub struct Model {
     pub contacts: Vec<Contact>,
     /// Newest messages.
     pub last: BTreeMap<u32, Last>,
-    /// Chosen row of the list.
+    /// Chosen row of the list; before anybody chose, the first row is as good as chosen.
     pub chosen: Option<u32>,
     /// Which pane takes keys.
     pub focus: Focus,
@@ -331,6 +331,13 @@ impl Model {
     #[must_use]
     pub fn contact(&self, number: u32) -> Option<&Contact> {
         self.contacts.iter().find(|contact| contact.contact == number)
+    }
+
+    /// The person whom Enter opens in the list.
+    #[must_use]
+    pub fn chosen_contact(&self) -> Option<u32> {
+        let chosen = self.chosen.filter(|chosen| self.contact(*chosen).is_some());
+        chosen.or_else(|| self.contacts.first().map(|first| first.contact))
     }
 
     /// The contact's name, fit to be drawn.

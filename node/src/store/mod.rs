@@ -16,6 +16,7 @@ mod sealed;
 pub mod search;
 pub mod segments;
 pub mod sled;
+mod watch;
 pub mod wipe;
 pub mod writer;
 

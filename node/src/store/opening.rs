@@ -140,9 +140,25 @@ pub(super) fn is_overgrown(bytes: u64, settled: u64, small: u64) -> bool {
     bytes > small.max(settled.saturating_mul(GROWTH))
 }
 
+/// Removes snapshots whose writing was cut off: sled takes the newest of them for a whole one and does not open again. The whole one before
+/// it is still there, and a snapshot only saves reading the log.
+fn remove_unfinished_snapshots(kv: &Path) -> io::Result<()> {
+    let Ok(entries) = std::fs::read_dir(kv) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Opens sled in a directory whose lock this process holds: if sled says that it is locked, a store that was just closed is still letting
 /// go of it in sled's threads.
 pub(super) fn open_sled(kv: &Path, cache_bytes: u64) -> ::sled::Result<(Db, Tree)> {
+    remove_unfinished_snapshots(kv)?;
     let mut tries = 0;
     loop {
         let config = ::sled::Config::new().path(kv).cache_capacity(cache_bytes).flush_every_ms(None);
@@ -199,6 +215,16 @@ mod tests {
         files.clean_up(&disk).unwrap();
         assert_eq!(open_sled(&files.kv, 1 << 20).unwrap().1.len(), 1_000);
         assert!(!files.replaced.exists());
+    }
+
+    #[test]
+    fn a_snapshot_that_was_cut_off_does_not_keep_the_store_shut() {
+        let dir = tempfile::tempdir().unwrap();
+        let (files, disk) = (Files::of(dir.path()), Disk::default());
+        let insert = |tree: &Tree| tree.insert(b"k", b"v").map(drop).map_err(OpenError::from);
+        files.make(1 << 20, &disk, insert).unwrap();
+        std::fs::write(files.kv.join("snap.FFFFFFFFFFFFFFFF.generating"), "half of").unwrap();
+        assert_eq!(open_sled(&files.kv, 1 << 20).unwrap().1.get(b"k").unwrap().unwrap(), b"v");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::keystore::DataKey;
 use super::opening::{Files, is_overgrown, open_sled};
 use super::sealed::{FORMAT, RawKey, Sealer, at, seq_and_chunk};
 use super::segments::{SegmentHealth, SegmentStats, Segments};
+use super::watch::Watch;
 use super::{History, OpenError, Store, WallClock, system_clock};
 use ::sled::IVec;
 use karvon_protocol::core::{Batch, Key, Op, Range, Space, StoreFault, Value};
@@ -66,12 +67,13 @@ pub struct SledStore {
     segments: Option<Segments>,
     dir: PathBuf,
     disk: Disk,
+    watch: Arc<Watch>,
     /// Once something failed nothing more is written: what a failed sync left behind is unknown.
     fault: Option<StoreFault>,
 }
 
 /// What the writer and the readers of history share.
-struct Shared {
+pub(super) struct Shared {
     /// Present until dropped.
     open: Option<(::sled::Db, ::sled::Tree)>,
     sealer: Sealer,
@@ -103,8 +105,10 @@ impl SledStore {
         }
         files.clean_up(&options.disk)?;
         let sealer = Sealer::new(key);
-        files.make(options.cache_bytes, &options.disk, |tree| {
-            Ok(write_note(tree, &sealer, &SCHEMA, &FORMAT.to_be_bytes())?)
+        contained(|| {
+            files.make(options.cache_bytes, &options.disk, |tree| {
+                Ok(write_note(tree, &sealer, &SCHEMA, &FORMAT.to_be_bytes())?)
+            })
         })?;
         // Two directories may be new.
         for parent in dir.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty()) {
@@ -147,7 +151,7 @@ impl SledStore {
                 return Err(files.quarantine(disk, "its content is gone".to_owned()));
             }
         }
-        let open = shrink(&files, (db, tree), &sealer, options)?;
+        let open = contained(|| shrink(&files, (db, tree), &sealer, options))?;
         let log = OpenOptions::new().read(true).write(true).open(files.kv.join("db"))?;
         // Recovery may have written a snapshot and truncated the log.
         disk.sync_data(&log)?;
@@ -157,7 +161,8 @@ impl SledStore {
             false => None,
         };
         let shared = Arc::new(Shared { open: Some(open), sealer, pending: Pending::default(), _lock: lock });
-        Ok(Self { shared, log, segments, dir: dir.to_owned(), disk: disk.clone(), fault: None })
+        let watch = Arc::new(Watch::start(&shared)?);
+        Ok(Self { shared, log, segments, dir: dir.to_owned(), disk: disk.clone(), watch, fault: None })
     }
 
     /// A reader of conversations beside the writer. The store counts as open until the last one is dropped.
@@ -183,7 +188,9 @@ impl SledStore {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let done = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or(Err(StoreFault::Io));
+        let watch = self.watch.clone();
+        let done = watch.during(|| catch_unwind(AssertUnwindSafe(|| work(self))));
+        let done = done.unwrap_or(Err(StoreFault::Io));
         self.fault = done.as_ref().err().copied();
         done
     }
@@ -286,7 +293,7 @@ impl Store for SledStore {
 }
 
 impl Shared {
-    fn open(&self) -> Result<&(::sled::Db, ::sled::Tree), StoreFault> {
+    pub(super) fn open(&self) -> Result<&(::sled::Db, ::sled::Tree), StoreFault> {
         self.open.as_ref().ok_or(StoreFault::Io)
     }
 
@@ -403,6 +410,12 @@ impl Rows for Shared {
 fn seq_of(row: Option<::sled::Result<IVec>>) -> Result<Option<u64>, StoreFault> {
     let disk_key = row.transpose().map_err(|error| fault(&error))?;
     Ok(disk_key.and_then(|disk_key| seq_and_chunk(&disk_key)).map(|(seq, _)| seq))
+}
+
+/// sled panics where the system refuses it something, also while it is closed.
+fn contained<T>(work: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(std::io::Error::other("the system refused a write or a sync").into()))
 }
 
 /// Checks key and format; `Err(None)` if there is no format record.

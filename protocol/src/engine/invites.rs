@@ -300,13 +300,12 @@ impl Invites {
     /// The door's answer about a guest slot.
     pub(crate) fn on_slot(&mut self, relay: RelayId, slot: SlotId, granted: bool, cx: &mut Cx<'_>) {
         let found = self.invites.iter_mut().find(|(_, invite)| invite.keys.door.slot == slot);
-        if let Some((number, invite)) = found.filter(|_| granted) {
-            if !invite.slots_at.contains(&relay)
-                && invite.invitation.places().any(|(place, _)| place == relay)
-            {
-                invite.slots_at.push(relay);
-                invite.save(*number, cx);
-            }
+        if let Some((number, invite)) = found.filter(|_| granted)
+            && !invite.slots_at.contains(&relay)
+            && invite.invitation.places().any(|(place, _)| place == relay)
+        {
+            invite.slots_at.push(relay);
+            invite.save(*number, cx);
         }
     }
 

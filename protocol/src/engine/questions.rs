@@ -78,7 +78,9 @@ impl Engine {
             trail.push(TrailStep { at_ms: message.at_ms, what: TrailEvent::Queued });
             state = contact.delivery().state(seq);
             let carries = |first: u64, count: u64| (first..first.saturating_add(count)).contains(&seq);
-            let under_way = contact.out.cells.values().find(|cell| carries(cell.first_seq, cell.count));
+            // What was sent again lies in two cells: the one that got furthest tells.
+            let carriers = contact.out.cells.values().filter(|cell| carries(cell.first_seq, cell.count));
+            let under_way = carriers.max_by_key(|cell| (cell.settled.is_some(), cell.confirmed()));
             match under_way {
                 Some(cell) => trail.extend_from_slice(cell.trail()),
                 None => {

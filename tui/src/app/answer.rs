@@ -79,7 +79,11 @@ pub(super) fn answer(
             }
         }
         (Purpose::Passed(contact), Ok(_)) => commands.extend(after(model, contact)),
-        (Purpose::Changed, Ok(_)) => update::refresh(model, &mut commands),
+        (Purpose::Changed, Ok(_)) => {
+            update::refresh(model, &mut commands);
+            // A new time for messages stands in the conversation itself.
+            commands.extend(model.chat.as_mut().filter(|chat| !chat.newer).and_then(update::newer));
+        }
         (Purpose::Again(_), Ok(Response::Message(message))) => {
             if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == message.contact) {
                 chat.changed(*message);

@@ -25,7 +25,7 @@ fn list(model: &mut Model, action: &Action) -> Vec<Command> {
         Action::Home => model.chosen = model.contacts.first().map(|contact| contact.contact),
         Action::End => model.chosen = model.contacts.last().map(|contact| contact.contact),
         Action::Enter | Action::Right => {
-            return match model.chosen.or_else(|| model.contacts.first().map(|contact| contact.contact)) {
+            return match model.chosen_contact() {
                 Some(contact) => update::open_chat(model, contact),
                 None => Vec::new(),
             };
@@ -45,10 +45,10 @@ fn list(model: &mut Model, action: &Action) -> Vec<Command> {
 
 /// Moves the chosen row.
 fn choose(model: &mut Model, by: isize) {
-    let at =
-        model.chosen.and_then(|chosen| model.contacts.iter().position(|contact| contact.contact == chosen));
+    let chosen = model.chosen_contact();
+    let at = model.contacts.iter().position(|contact| Some(contact.contact) == chosen).unwrap_or(0);
     let last = model.contacts.len().saturating_sub(1);
-    let next = at.map_or(0, |at| at.saturating_add_signed(by).min(last));
+    let next = at.saturating_add_signed(by).min(last);
     model.chosen = model.contacts.get(next).map(|contact| contact.contact);
 }
 

@@ -9,7 +9,7 @@ use crate::keymap;
 use crate::text::edit::Editor;
 
 /// Times after which messages disappear, seconds, in the order in which they are offered.
-const TIMERS: [u64; 6] = [0, 300, 3_600, 86_400, 604_800, 2_592_000];
+pub const TIMERS: [u64; 6] = [0, 300, 3_600, 86_400, 604_800, 2_592_000];
 
 /// The window about a contact.
 pub struct Details {
@@ -17,10 +17,22 @@ pub struct Details {
     pub contact: u32,
     /// Chosen row.
     pub chosen: usize,
-    /// A new name, while it is being written.
-    pub name: Option<Editor>,
+    /// What is being changed.
+    pub step: Step,
     /// The safety number, once the node answered.
     pub safety: Option<String>,
+}
+
+/// What the window is at.
+pub enum Step {
+    /// Nothing is being changed.
+    Rows,
+    /// A new name is being written.
+    Name(Editor),
+    /// A time is being chosen, after which messages disappear; the chosen row of [`TIMERS`].
+    Timer(usize),
+    /// The number is being compared; the answer marks it as the same, or accepts new keys.
+    Compare(Row),
 }
 
 /// A row of the window.
@@ -53,8 +65,8 @@ pub fn rows(contact: &Contact) -> Vec<Row> {
 /// Opens it for the open conversation, or for the chosen person of the list.
 pub(super) fn open(model: &mut Model) -> Vec<Command> {
     let open = model.chat.as_ref().map(|chat| chat.contact);
-    let Some(contact) = open.or(model.chosen) else { return Vec::new() };
-    let details = Details { contact, chosen: 0, name: None, safety: None };
+    let Some(contact) = open.or(model.chosen_contact()) else { return Vec::new() };
+    let details = Details { contact, chosen: 0, step: Step::Rows, safety: None };
     update::open_overlay(model, Overlay::Details(Box::new(details)));
     vec![Command::Call(Request::Safety { contact }, Purpose::Safety(contact))]
 }
@@ -66,60 +78,79 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
     let Some(Overlay::Details(details)) = model.overlays.last_mut() else { return Vec::new() };
     let rows = rows(&contact);
     let last = rows.len().saturating_sub(1);
-    let Some(editor) = &mut details.name else {
-        return match action {
-            Action::Up | Action::Wheel(i16::MIN..0) => {
-                details.chosen = details.chosen.saturating_sub(1);
-                Vec::new()
-            }
-            Action::Down | Action::Wheel(_) => {
-                details.chosen = (details.chosen + 1).min(last);
-                Vec::new()
-            }
-            Action::Enter | Action::Right => {
-                let row = rows.get(details.chosen.min(last)).copied();
-                row.map_or_else(Vec::new, |row| change(details, row, &contact))
-            }
-            Action::Char(letter) if keymap::latin(*letter) == 'r' => change(details, Row::Name, &contact),
-            _ => Vec::new(),
-        };
-    };
-    match action {
-        Action::Back => details.name = None,
-        Action::Enter if editor.is_blank() => {}
-        Action::Enter => {
-            let name = editor.text().trim().to_owned();
-            details.name = None;
-            let request = Request::Rename { contact: contact.contact, name };
-            return vec![Command::Call(request, Purpose::Rename)];
+    let set =
+        |setting| vec![Command::Call(Request::Set { contact: contact.contact, setting }, Purpose::Changed)];
+    match (&mut details.step, action) {
+        (Step::Rows, Action::Back) => {
+            model.overlays.pop();
         }
-        key => {
+        (_, Action::Back) => details.step = Step::Rows,
+        (Step::Rows, Action::Up | Action::Wheel(i16::MIN..0)) => {
+            details.chosen = details.chosen.saturating_sub(1);
+        }
+        (Step::Rows, Action::Down | Action::Wheel(_)) => details.chosen = (details.chosen + 1).min(last),
+        (Step::Rows, Action::Enter | Action::Right) => {
+            let row = rows.get(details.chosen.min(last)).copied();
+            return row.and_then(|row| change(details, row, &contact)).map_or_else(Vec::new, set);
+        }
+        (Step::Rows, Action::Char(letter)) if keymap::latin(*letter) == 'r' => {
+            return change(details, Row::Name, &contact).map_or_else(Vec::new, set);
+        }
+        (Step::Rows, _) => {}
+        (Step::Name(editor), Action::Enter) => {
+            if !editor.is_blank() {
+                let name = editor.text().trim().to_owned();
+                details.step = Step::Rows;
+                let request = Request::Rename { contact: contact.contact, name };
+                return vec![Command::Call(request, Purpose::Rename)];
+            }
+        }
+        (Step::Name(editor), key) => {
             update::edit(editor, key);
         }
+        (Step::Timer(chosen), Action::Up | Action::Wheel(i16::MIN..0)) => *chosen = chosen.saturating_sub(1),
+        (Step::Timer(chosen), Action::Down | Action::Wheel(_)) => {
+            *chosen = (*chosen + 1).min(TIMERS.len() - 1);
+        }
+        (Step::Timer(chosen), Action::Enter) => {
+            let seconds = TIMERS.get(*chosen).copied().unwrap_or(0);
+            details.step = Step::Rows;
+            // The other side is told of each change, so what stays as it is tells nothing.
+            return if seconds == contact.timer_s { Vec::new() } else { set(Setting::Timer(seconds)) };
+        }
+        (Step::Compare(row), Action::Enter) => {
+            let accept = *row == Row::Accept;
+            details.step = Step::Rows;
+            return set(if accept { Setting::KeysAccepted } else { Setting::Verified(true) });
+        }
+        (Step::Timer(_) | Step::Compare(_), _) => {}
     }
     Vec::new()
 }
 
-fn change(details: &mut Details, row: Row, contact: &Contact) -> Vec<Command> {
-    let setting = match row {
+/// Begins a change, or names what is changed at once.
+fn change(details: &mut Details, row: Row, contact: &Contact) -> Option<Setting> {
+    match row {
         Row::Name => {
             let mut editor = Editor::line(NAME_MAX);
             editor.insert(&contact.name);
-            details.name = Some(editor);
-            return Vec::new();
+            details.step = Step::Name(editor);
+            None
         }
         // A number that is not on the screen can not have been compared.
-        Row::Same | Row::Accept if details.safety.is_none() => return Vec::new(),
-        Row::Same => Setting::Verified(!contact.verified),
-        Row::Accept => Setting::KeysAccepted,
-        Row::Receipts => Setting::Receipts(!contact.receipts),
-        Row::Typing => Setting::Typing(!contact.typing),
+        Row::Same | Row::Accept if details.safety.is_none() => None,
+        Row::Same if contact.verified => Some(Setting::Verified(false)),
+        Row::Same | Row::Accept => {
+            details.step = Step::Compare(row);
+            None
+        }
         Row::Timer => {
             let at = TIMERS.iter().position(|timer| *timer == contact.timer_s);
-            let next = at.map_or(0, |at| at + 1) % TIMERS.len();
-            Setting::Timer(TIMERS.get(next).copied().unwrap_or(0))
+            details.step = Step::Timer(at.unwrap_or(0));
+            None
         }
-        Row::Block => Setting::Blocked(!contact.blocked),
-    };
-    vec![Command::Call(Request::Set { contact: contact.contact, setting }, Purpose::Changed)]
+        Row::Receipts => Some(Setting::Receipts(!contact.receipts)),
+        Row::Typing => Some(Setting::Typing(!contact.typing)),
+        Row::Block => Some(Setting::Blocked(!contact.blocked)),
+    }
 }

@@ -1,8 +1,10 @@
 //! The line of keys: what can be done on this screen, the most useful first, each also by a tap.
 
-use super::{Action, Focus, Model, Overlay, Screen, update, wizard::Step};
+use super::details::Step;
+use super::{Action, Focus, Model, Overlay, Screen, update, wizard};
 use crate::command::Command;
 use crate::draw::areas;
+use crate::draw::invite::Place;
 
 /// One entry of the line of keys.
 pub struct Hint {
@@ -25,7 +27,7 @@ pub fn hints(model: &Model) -> Vec<Hint> {
         Screen::Wizard(wizard) => wizard_hints(wizard.step),
         Screen::Lock(_) => vec![hint("Enter", "key-unlock", Action::Enter)],
         Screen::Main => match model.overlays.last() {
-            Some(overlay) => overlay_hints(overlay),
+            Some(overlay) => overlay_hints(model, overlay),
             None => pane_hints(model),
         },
     };
@@ -33,15 +35,15 @@ pub fn hints(model: &Model) -> Vec<Hint> {
     out
 }
 
-fn wizard_hints(step: Step) -> Vec<Hint> {
+fn wizard_hints(step: wizard::Step) -> Vec<Hint> {
     let mut out = vec![hint("Enter", "key-next", Action::Enter)];
     match step {
-        Step::Language => {
+        wizard::Step::Language => {
             out.push(hint("↑↓", "key-language", Action::Down));
             out.push(hint("Tab", "key-glyphs", Action::Next));
         }
-        Step::Name => out.push(hint("Esc", "key-back", Action::Back)),
-        Step::Lock | Step::Connect => {
+        wizard::Step::Name => out.push(hint("Esc", "key-back", Action::Back)),
+        wizard::Step::Lock | wizard::Step::Connect => {
             out.push(hint("Esc", "key-back", Action::Back));
             out.push(hint("↑↓", "key-choose", Action::Down));
         }
@@ -49,7 +51,7 @@ fn wizard_hints(step: Step) -> Vec<Hint> {
     out
 }
 
-fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
+fn overlay_hints(model: &Model, overlay: &Overlay) -> Vec<Hint> {
     let back = hint("Esc", "key-back", Action::Back);
     match overlay {
         Overlay::Find(_) => {
@@ -63,12 +65,19 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
                 invite(),
             ]
         }
-        Overlay::Invite(_) => vec![
-            hint("c", "key-copy", Action::Char('c')),
-            back,
-            hint("Tab", "key-theirs", Action::Next),
-            hint("i", "key-invert", Action::Char('i')),
-        ],
+        Overlay::Invite(invite) => {
+            let (turns, inverts) = invite_hints(model, invite);
+            let mut out = vec![hint("c", "key-copy", Action::Char('c')), back];
+            if turns {
+                let word = if invite.line { "key-square" } else { "key-line" };
+                out.insert(0, hint("Enter", word, Action::Enter));
+            }
+            if inverts {
+                out.push(hint("i", "key-invert", Action::Char('i')));
+            }
+            out.push(hint("Tab", "key-theirs", Action::Next));
+            out
+        }
         Overlay::Search(_) => {
             vec![hint("Enter", "key-open", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
@@ -79,15 +88,19 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
             vec![hint("Enter", "key-choose", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
         Overlay::Delete(_) => vec![hint("Enter", "key-delete", Action::Enter), back],
-        Overlay::Details(details) if details.name.is_some() => {
-            vec![hint("Enter", "key-save", Action::Enter), back]
-        }
-        Overlay::Details(_) => vec![
-            hint("Enter", "key-change", Action::Enter),
-            back,
-            hint("↑↓", "key-choose", Action::Down),
-            hint("r", "key-rename", Action::Char('r')),
-        ],
+        Overlay::Details(details) => match details.step {
+            Step::Rows => vec![
+                hint("Enter", "key-change", Action::Enter),
+                back,
+                hint("↑↓", "key-choose", Action::Down),
+                hint("r", "key-rename", Action::Char('r')),
+            ],
+            Step::Name(_) => vec![hint("Enter", "key-save", Action::Enter), back],
+            Step::Timer(_) => {
+                vec![hint("Enter", "key-save", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
+            }
+            Step::Compare(_) => vec![hint("Enter", "key-same", Action::Enter), back],
+        },
         Overlay::Attach(attach) => {
             let word = if attach.sends() { "key-send" } else { "key-open" };
             vec![hint("Enter", word, Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
@@ -107,6 +120,12 @@ fn overlay_hints(overlay: &Overlay) -> Vec<Hint> {
         }
         Overlay::Help(_) => vec![back, hint("↑↓", "key-scroll", Action::Down)],
     }
+}
+
+/// Whether the square and the line take turns on the screen, and whether a square is there that can be inverted.
+fn invite_hints(model: &Model, invite: &super::overlay::Invite) -> (bool, bool) {
+    let place = crate::draw::invite::place(model, invite, areas::areas(model).body);
+    (place == Place::Alone || place == Place::Hidden, place == Place::Alone || place == Place::Beside)
 }
 
 fn invite() -> Hint {
@@ -189,10 +208,14 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         Some(Overlay::Search(search)) => (search.found.len(), search.chosen),
         Some(Overlay::Menu(chosen)) => (super::menu::acts(model).len(), *chosen),
         Some(Overlay::React(_, chosen)) => (super::menu::signs(model).len() + 1, *chosen),
-        Some(Overlay::Details(details)) if details.name.is_none() => {
-            let rows = model.contact(details.contact).map_or(0, |one| super::details::rows(one).len());
-            (rows, details.chosen)
-        }
+        Some(Overlay::Details(details)) => match details.step {
+            Step::Rows => {
+                let rows = model.contact(details.contact).map_or(0, |one| super::details::rows(one).len());
+                (rows, details.chosen)
+            }
+            Step::Timer(chosen) => (super::details::TIMERS.len(), chosen),
+            Step::Name(_) | Step::Compare(_) => return Vec::new(),
+        },
         Some(Overlay::Settings(settings)) => (super::settings::Setting::ALL.len(), settings.chosen),
         Some(Overlay::Attach(attach)) => (attach.rows().len(), attach.chosen),
         _ => return Vec::new(),
@@ -210,7 +233,10 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         Some(Overlay::Search(search)) => search.chosen = index,
         Some(Overlay::Menu(chosen) | Overlay::React(_, chosen)) => *chosen = index,
         Some(Overlay::Settings(settings)) => settings.chosen = index,
-        Some(Overlay::Details(details)) => details.chosen = index,
+        Some(Overlay::Details(details)) => match &mut details.step {
+            Step::Timer(chosen) => *chosen = index,
+            _ => details.chosen = index,
+        },
         Some(Overlay::Attach(attach)) => attach.chosen = index,
         _ => {}
     }

@@ -93,7 +93,7 @@ pub const COMMANDS: [(&str, Action); 16] = [
 fn makes_sense(action: &Action, model: &Model) -> bool {
     match action {
         Action::Editor | Action::File | Action::First | Action::Newest => model.chat.is_some(),
-        Action::Details => model.chat.is_some() || model.chosen.is_some(),
+        Action::Details => !model.contacts.is_empty(),
         _ => true,
     }
 }
@@ -169,6 +169,8 @@ pub struct Invite {
     pub text: Option<String>,
     /// RFC 3339.
     pub expires: String,
+    /// The line is shown where there is no room for both it and the square.
+    pub line: bool,
     /// Dark and light are swapped, for light terminals.
     pub inverted: bool,
     /// Why there is none.

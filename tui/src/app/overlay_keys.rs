@@ -12,7 +12,7 @@ use crate::keymap;
 pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
     let page = usize::from(model.size.1.saturating_sub(3).max(1));
     match model.overlays.last() {
-        Some(Overlay::Details(details)) if details.name.is_some() => return details::key(model, action),
+        Some(Overlay::Details(_)) => return details::key(model, action),
         _ if matches!(action, Action::Back) => {
             model.overlays.pop();
             return Vec::new();
@@ -29,7 +29,6 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             model.overlays.pop();
             return vec![Command::Call(Request::Delete { id }, Purpose::Plain)];
         }
-        Some(Overlay::Details(_)) => return details::key(model, action),
         Some(Overlay::Attach(_)) => return file::key(model, action),
         Some(Overlay::Wipe(_)) => return lock::wipe_key(model, action),
         Some(Overlay::Settings(_)) => return settings(model, action),
@@ -59,6 +58,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
         }
         Some(Overlay::Invite(invite)) => match action {
             Action::Next | Action::Previous => update::open_overlay(model, Overlay::Add(Add::default())),
+            Action::Enter => invite.line = !invite.line,
             Action::Char(letter) => match keymap::latin(*letter) {
                 'i' => invite.inverted = !invite.inverted,
                 'c' => {

@@ -13,7 +13,7 @@ fn opening_a_conversation_shows_its_messages_and_says_that_they_were_seen() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     assert_eq!(model.contacts.first().map(|contact| contact.unread), Some(2));
-    world.play(&mut model, [Action::Down, Action::Enter]);
+    world.play(&mut model, [Action::Enter]);
     let chat = model.chat.as_ref().unwrap();
     assert_eq!((chat.contact, chat.messages.len(), chat.new_from), (1, 7, Some(6)));
     assert!(world.asked.iter().any(|asked| asked.contains("mark_read") && asked.contains("\"seq\":7")));
@@ -24,7 +24,7 @@ fn opening_a_conversation_shows_its_messages_and_says_that_they_were_seen() {
 fn what_arrives_behind_the_list_on_a_phone_is_not_marked_as_seen() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (40, 20));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::Back]);
+    world.play(&mut model, [Action::Enter, Action::Back]);
     world.asked.clear();
     world.receive(&mut model, 1, "ту куҷо?");
     assert!(!world.asked.iter().any(|asked| asked.contains("mark_read")), "{:?}", world.asked);
@@ -36,10 +36,7 @@ fn what_arrives_behind_the_list_on_a_phone_is_not_marked_as_seen() {
 fn a_sent_text_appears_with_the_mark_it_has_earned_and_then_moves_on() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(
-        &mut model,
-        [Action::Down, Action::Enter].into_iter().chain(typed("Пагоҳ меоям")).chain([Action::Enter]),
-    );
+    world.play(&mut model, [Action::Enter].into_iter().chain(typed("Пагоҳ меоям")).chain([Action::Enter]));
     let mark = |model: &Model| {
         model
             .chat
@@ -66,7 +63,7 @@ fn a_sent_text_appears_with_the_mark_it_has_earned_and_then_moves_on() {
 fn a_text_is_not_shown_as_queued_before_the_node_says_that_it_is_on_disk() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter].into_iter().chain(typed("a")));
+    world.play(&mut model, [Action::Enter].into_iter().chain(typed("a")));
     let first = update(&mut model, Action::Enter);
     assert!(matches!(first.as_slice(), [Command::Call(Request::Send { .. }, Purpose::Sent)]));
     assert_eq!(model.chat.as_ref().unwrap().messages.len(), 7);
@@ -84,10 +81,7 @@ fn a_refused_text_goes_back_to_the_composer() {
     let mut world = World::new();
     world.refuse = Some("store");
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(
-        &mut model,
-        [Action::Down, Action::Enter].into_iter().chain(typed("муҳим")).chain([Action::Enter]),
-    );
+    world.play(&mut model, [Action::Enter].into_iter().chain(typed("муҳим")).chain([Action::Enter]));
     assert_eq!(model.chat.as_ref().unwrap().composer.text(), "муҳим");
     assert!(model.notice.as_deref().unwrap().contains("disk"));
     assert!(model.outgoing.is_empty());
@@ -107,7 +101,7 @@ fn a_failed_meeting_holds_its_messages_with_a_reason() {
 fn a_hundred_thousand_messages_are_never_held_at_once() {
     let mut world = World::long(100_000);
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter]);
+    world.play(&mut model, [Action::Enter]);
     for _ in 0..120 {
         world.play(&mut model, [Action::PageUp]);
         assert!(model.chat.as_ref().unwrap().messages.len() <= super::chat::WINDOW);
@@ -130,7 +124,6 @@ fn a_hundred_thousand_messages_are_never_held_at_once() {
 fn a_message_that_arrives_while_the_page_is_read_is_not_missed() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down]);
     let asked = update(&mut model, Action::Enter);
     let [Command::Call(request, purpose)] = asked.as_slice() else { panic!("one call") };
     let page = world.answer(request.clone());
@@ -145,7 +138,7 @@ fn a_message_that_arrives_while_the_page_is_read_is_not_missed() {
 fn escape_always_goes_back_and_from_the_top_opens_the_menu() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::Up, Action::Enter]);
+    world.play(&mut model, [Action::Enter, Action::Up, Action::Enter]);
     assert!(matches!(model.overlays.last(), Some(Overlay::Menu(0))));
     world.play(&mut model, [Action::Back]);
     assert!(model.overlays.is_empty() && model.chat.as_ref().unwrap().selected.is_some());
@@ -186,7 +179,7 @@ fn an_invitation_is_pasted_and_a_used_one_is_explained() {
 fn quitting_asks_once_when_something_was_not_sent() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::Char('x'), Action::Quit]);
+    world.play(&mut model, [Action::Enter, Action::Char('x'), Action::Quit]);
     assert!(!world.quit && model.notice.is_some());
     world.play(&mut model, [Action::Quit]);
     assert!(world.quit);
@@ -196,10 +189,7 @@ fn quitting_asks_once_when_something_was_not_sent() {
 fn a_draft_waits_in_its_conversation() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(
-        &mut model,
-        [Action::Down, Action::Enter, Action::Char('x'), Action::Back, Action::Down, Action::Enter],
-    );
+    world.play(&mut model, [Action::Enter, Action::Char('x'), Action::Back, Action::Down, Action::Enter]);
     assert_eq!(model.chat.as_ref().unwrap().composer.text(), "");
     world.play(&mut model, [Action::Back, Action::Up, Action::Enter]);
     assert_eq!(model.chat.as_ref().unwrap().composer.text(), "x");
@@ -222,7 +212,7 @@ fn a_tap_on_a_person_opens_and_a_tap_on_a_key_is_the_key() {
 fn the_selected_message_is_copied_on_a_cyrillic_layout_too() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::Up, Action::Up, Action::Char('с')]);
+    world.play(&mut model, [Action::Enter, Action::Up, Action::Up, Action::Char('с')]);
     assert_eq!(world.copied, ["Пулро гирифтам, раҳмат"]);
 }
 
@@ -317,7 +307,7 @@ fn a_search_finds_in_either_script_and_goes_to_the_message() {
 fn the_first_message_and_the_newest_are_one_key_away() {
     let mut world = World::long(3_000);
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::First]);
+    world.play(&mut model, [Action::Enter, Action::First]);
     let chat = model.chat.as_ref().unwrap();
     assert_eq!((chat.messages[0].position, chat.selected), (1, Some(1)));
     assert!(!chat.older && chat.newer);
@@ -331,7 +321,7 @@ fn the_first_message_and_the_newest_are_one_key_away() {
 fn a_page_for_a_window_that_was_left_is_dropped() {
     let mut world = World::long(3_000);
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::First]);
+    world.play(&mut model, [Action::Enter, Action::First]);
     // A page for the window at the start is under way when the person goes to the end.
     let late: Vec<_> = (0..8).flat_map(|_| update(&mut model, Action::PageDown)).collect();
     assert!(late.iter().any(|command| matches!(command, Command::Call(_, Purpose::Newer(..)))));
@@ -346,7 +336,7 @@ fn a_page_for_a_window_that_was_left_is_dropped() {
 fn a_message_is_forwarded_from_the_menu_and_by_its_letter() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::Up, Action::Up, Action::Enter]);
+    world.play(&mut model, [Action::Enter, Action::Up, Action::Up, Action::Enter]);
     assert!(matches!(model.overlays.last(), Some(Overlay::Menu(0))));
     world.play(&mut model, [Action::Char('а')]);
     world.play(&mut model, typed("рустам").chain([Action::Enter]));
@@ -360,10 +350,7 @@ fn a_message_is_forwarded_from_the_menu_and_by_its_letter() {
 fn a_contact_gets_another_name_on_this_device() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(
-        &mut model,
-        [Action::Down, Action::Enter, Action::Details, Action::Char('к'), Action::EraseLine],
-    );
+    world.play(&mut model, [Action::Enter, Action::Details, Action::Char('к'), Action::EraseLine]);
     world.play(&mut model, typed("Оча").chain([Action::Enter]));
     assert_eq!(model.contact_name(1), "Оча");
 }
@@ -397,7 +384,7 @@ fn colours_that_the_system_forbids_are_not_brought_back_by_a_setting() {
 fn a_message_that_is_not_seen_rings_and_says_no_more_than_it_may() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter]);
+    world.play(&mut model, [Action::Enter]);
     world.receive(&mut model, 1, "seen at once");
     assert!(world.alerts.is_empty());
     world.receive(&mut model, 3, "a secret");
@@ -417,7 +404,7 @@ fn a_message_that_is_not_seen_rings_and_says_no_more_than_it_may() {
 fn a_text_comes_back_from_the_editor_without_the_line_break_at_its_end() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::Char('x'), Action::Editor]);
+    world.play(&mut model, [Action::Enter, Action::Char('x'), Action::Editor]);
     assert_eq!(model.chat.as_ref().unwrap().composer.text(), "x\nаз муҳаррир");
     world.play(&mut model, [Action::Edited(None)]);
     assert!(model.notice.as_deref().unwrap().contains("$EDITOR"));

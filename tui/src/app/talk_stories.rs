@@ -7,10 +7,7 @@ use crate::lang::Lang;
 /// A screen with the conversation open and the message at this many steps above the composer selected.
 fn selected(world: &mut World, up: usize) -> Model {
     let mut model = open(world, Lang::En, false, (80, 24));
-    world.play(
-        &mut model,
-        [Action::Down, Action::Enter].into_iter().chain(std::iter::repeat_n(Action::Up, up)),
-    );
+    world.play(&mut model, [Action::Enter].into_iter().chain(std::iter::repeat_n(Action::Up, up)));
     model
 }
 
@@ -78,7 +75,7 @@ fn a_sign_is_put_on_a_message_and_taken_back() {
     let mut model = selected(&mut world, 2);
     world.play(&mut model, [Action::Char('l'), Action::Down, Action::Enter]);
     assert_eq!(world.messages[5].reactions.len(), 1);
-    assert_eq!(world.messages[5].reactions[0].emoji, "❤️");
+    assert_eq!(world.messages[5].reactions[0].emoji, "💗");
     world.play(&mut model, [Action::Char('д')]);
     world.play(&mut model, std::iter::repeat_n(Action::Down, 9).chain([Action::Enter]));
     assert!(world.messages[5].reactions.is_empty());
@@ -103,11 +100,17 @@ fn the_number_is_compared_and_marked_and_a_conversation_is_set_up() {
     let mut world = World::new();
     world.contacts[0].verified = false;
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::Details, Action::Enter]);
+    world.play(&mut model, [Action::Enter, Action::Details, Action::Enter, Action::Back]);
+    assert!(!world.contacts[0].verified, "one key too many marks nobody as compared");
+    world.play(&mut model, [Action::Enter, Action::Enter]);
     assert!(world.contacts[0].verified);
     let down = |steps: usize| std::iter::repeat_n(Action::Down, steps).chain([Action::Enter]);
-    world.play(&mut model, down(2));
-    assert_eq!(world.contacts[0].timer_s, 300);
+    world.play(&mut model, down(2).chain(down(2)));
+    assert_eq!(
+        world.contacts[0].timer_s, 3_600,
+        "the other side is told of one time, not of those passed by"
+    );
+    assert_eq!(world.asked.iter().filter(|asked| asked.contains("\"timer\"")).count(), 1);
     world.play(&mut model, down(1));
     assert!(world.contacts[0].receipts);
     world.play(&mut model, down(2));
@@ -120,12 +123,12 @@ fn a_number_that_was_never_shown_can_not_be_marked_as_compared() {
     let mut world = World::new();
     world.contacts[0].verified = false;
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter]);
+    world.play(&mut model, [Action::Enter]);
     let unanswered = super::update(&mut model, Action::Details);
     world.play(&mut model, [Action::Enter]);
     assert!(!world.contacts[0].verified);
     world.carry_out(&mut model, unanswered);
-    world.play(&mut model, [Action::Enter]);
+    world.play(&mut model, [Action::Enter, Action::Enter]);
     assert!(world.contacts[0].verified);
 }
 
@@ -134,10 +137,10 @@ fn new_keys_of_a_contact_are_an_alarm_until_they_are_accepted() {
     let mut world = World::new();
     world.contacts[0].keys_changed = true;
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter]);
+    world.play(&mut model, [Action::Enter]);
     assert!(crate::draw::areas::held_reason(&model, 1).unwrap().contains("pretends"));
     assert!(model.held(1));
-    world.play(&mut model, [Action::Details, Action::Enter, Action::Back]);
+    world.play(&mut model, [Action::Details, Action::Enter, Action::Enter, Action::Back]);
     assert!(!model.held(1));
 }
 
@@ -145,7 +148,7 @@ fn new_keys_of_a_contact_are_an_alarm_until_they_are_accepted() {
 fn a_locked_node_leaves_nothing_on_the_screen_and_opens_again() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::Char('x')]);
+    world.play(&mut model, [Action::Enter, Action::Char('x')]);
     let late = super::update(&mut model, Action::Details);
     world.play(&mut model, [Action::Lock]);
     assert!(matches!(model.screen, super::Screen::Lock(_)));
@@ -173,7 +176,7 @@ fn everything_is_destroyed_only_after_a_word_was_written() {
 fn a_file_is_sent_from_a_pasted_path_and_a_received_one_is_saved() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::File]);
+    world.play(&mut model, [Action::Enter, Action::File]);
     world.play(&mut model, [Action::Paste("/none".to_owned()), Action::Enter]);
     let Some(Overlay::Attach(attach)) = model.overlays.last() else { panic!("the window is gone") };
     assert!(attach.problem.is_some() && !attach.busy);
@@ -191,7 +194,7 @@ fn a_file_is_sent_from_a_pasted_path_and_a_received_one_is_saved() {
 fn a_file_is_found_folder_by_folder_and_sent_only_when_its_whole_path_is_written() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::File]);
+    world.play(&mut model, [Action::Enter, Action::File]);
     let path = |model: &Model| match model.overlays.last() {
         Some(Overlay::Attach(attach)) => attach.path.text().to_owned(),
         _ => "sent".to_owned(),
@@ -227,7 +230,7 @@ fn typing_is_shown_until_it_ends_or_the_message_is_there() {
 fn a_message_that_disappears_leaves_the_screen() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter]);
+    world.play(&mut model, [Action::Enter]);
     let id = world.messages[3].id.clone();
     let gone = karvon_node::api::ApiError { code: "no_such_message".to_owned(), message: String::new() };
     world.play(&mut model, [Action::Answer(crate::command::Purpose::Again(id.clone()), Err(gone))]);
@@ -238,7 +241,7 @@ fn a_message_that_disappears_leaves_the_screen() {
 fn the_other_side_learns_of_typing_only_where_that_was_allowed() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter, Action::Char('x')]);
+    world.play(&mut model, [Action::Enter, Action::Char('x')]);
     let told = |world: &World| world.asked.iter().filter(|asked| asked.contains("\"typing\"")).count();
     assert_eq!(told(&world), 0);
     world.contacts[0].typing = true;

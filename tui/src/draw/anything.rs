@@ -174,7 +174,7 @@ fn any_text_in_any_field_at_any_size_stays_inside_its_cells() {
             }
             let lang = Lang::ALL[usize::try_from(dice.below(7)).unwrap()];
             let mut new = open(&mut world, lang, dice.below(2) == 0, size);
-            world.play(&mut new, [Action::Down, Action::Enter]);
+            world.play(&mut new, [Action::Enter]);
             model = Some(new);
         }
         let model = model.as_mut().unwrap();

@@ -12,8 +12,8 @@ use crate::text::{name, width};
 /// Index of the contact in the list's first row, so that the chosen one is seen.
 #[must_use]
 pub fn first_row(model: &Model, height: u16) -> usize {
-    let chosen =
-        model.chosen.and_then(|chosen| model.contacts.iter().position(|contact| contact.contact == chosen));
+    let chosen = model.chosen_contact();
+    let chosen = model.contacts.iter().position(|contact| Some(contact.contact) == chosen);
     let height = usize::from(height).max(1);
     chosen.map_or(0, |at| (at + 1).saturating_sub(height))
 }
@@ -37,7 +37,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, focused: bo
 
 fn row(model: &Model, frame: &mut Frame<'_>, area: Rect, contact: &Contact, focused: bool) {
     let theme = model.theme;
-    let chosen = model.chosen == Some(contact.contact);
+    let chosen = model.chosen_contact() == Some(contact.contact);
     let open = model.chat.as_ref().is_some_and(|chat| chat.contact == contact.contact);
     let last = model.last.get(&contact.contact);
     let held = model.held(contact.contact);

@@ -8,30 +8,73 @@ use ratatui::text::Line;
 
 use super::{list, paint};
 use crate::app::Model;
-use crate::app::details::{Details, Row, rows};
+use crate::app::details::{Details, Row, Step, TIMERS, rows};
 use crate::text::wrap;
 
-/// Draws the window: what may be changed, then what is known.
+/// Draws the window: what may be changed, then what is known; or what is being changed.
 pub(super) fn draw(model: &Model, details: &Details, frame: &mut Frame<'_>, area: Rect) {
     let Some(known) = model.contact(details.contact) else { return };
     let mut area = area;
-    if let Some(name) = &details.name {
-        let row = paint::paragraph(frame, area, 0, &model.texts.get("details-name"), Style::new());
-        paint::text(frame, paint::row(area, row), 0, "> ", model.theme.accent());
-        let field = paint::indent(paint::row(area, row), 2);
-        paint::field(frame, field, name, true, false, model.theme);
-        area = below(area, row + 2);
-    } else {
-        let all = rows(known);
-        let lines: Vec<(String, Style)> = all
-            .iter()
-            .map(|row| (line(model, *row, known, details.safety.is_some()), Style::new()))
-            .collect();
-        let height = u16::try_from(lines.len()).unwrap_or(0).min(area.height);
-        list::draw(frame, Rect { height, ..area }, &lines, details.chosen, true, model.theme);
-        area = below(area, usize::from(height) + 1);
+    match &details.step {
+        Step::Name(name) => {
+            let row = paint::paragraph(frame, area, 0, &model.texts.get("details-name"), Style::new());
+            paint::text(frame, paint::row(area, row), 0, "> ", model.theme.accent());
+            let field = paint::indent(paint::row(area, row), 2);
+            paint::field(frame, field, name, true, false, model.theme);
+            area = below(area, row + 2);
+        }
+        Step::Timer(chosen) => {
+            let times = TIMERS.iter().map(|seconds| (span(model, *seconds), Style::new()));
+            let times: Vec<(String, Style)> = times.collect();
+            let used = list_of(model, &times, *chosen, frame, area);
+            let note = model.theme.glyphs(&model.texts.get("details-timer-note"));
+            paint::paragraph(frame, below(area, used), 0, &note, model.theme.faint());
+            return;
+        }
+        Step::Compare(_) => return compare(model, details, frame, area),
+        Step::Rows => {
+            let all = rows(known);
+            let lines: Vec<(String, Style)> = all
+                .iter()
+                .map(|row| (line(model, *row, known, details.safety.is_some()), Style::new()))
+                .collect();
+            let used = list_of(model, &lines, details.chosen, frame, area);
+            area = below(area, used);
+        }
     }
     about(model, details.contact, details.safety.as_deref(), frame, area);
+}
+
+/// Draws a list at the top and returns the rows it takes, with one below it.
+fn list_of(
+    model: &Model,
+    rows: &[(String, Style)],
+    chosen: usize,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) -> usize {
+    let height = u16::try_from(rows.len()).unwrap_or(0).min(area.height);
+    list::draw(frame, Rect { height, ..area }, rows, chosen, true, model.theme);
+    usize::from(height) + 1
+}
+
+/// Draws the number to be compared, in rows that can be read out.
+fn compare(model: &Model, details: &Details, frame: &mut Frame<'_>, area: Rect) {
+    let (theme, texts) = (model.theme, &model.texts);
+    let name = model.contact_name(details.contact);
+    let ask = texts.with("compare-how", &[("name", name.into())]);
+    let mut row = paint::paragraph(frame, area, 0, &theme.glyphs(&ask), Style::new()) + 1;
+    for part in groups(details.safety.as_deref().unwrap_or_default(), 5).chunks(4) {
+        paint::text(frame, paint::indent(paint::row(area, row), 2), 0, &part.join("  "), theme.strong());
+        row += 1;
+    }
+    paint::paragraph(frame, area, row + 1, &theme.glyphs(&texts.get("compare-then")), theme.warn());
+}
+
+/// Foreign letters in groups of so many.
+fn groups(text: &str, many: usize) -> Vec<String> {
+    let letters: Vec<char> = crate::text::one_line(text).chars().take(120).collect();
+    letters.chunks(many).map(|group| group.iter().collect()).collect()
 }
 
 fn below(area: Rect, rows: usize) -> Rect {
@@ -106,15 +149,11 @@ pub(super) fn about(model: &Model, contact: u32, number: Option<&str>, frame: &m
     match number {
         Some(number) => {
             say(&texts.get("details-number"), theme.faint());
-            let digits: Vec<char> = crate::text::one_line(number).chars().take(120).collect();
-            let groups: Vec<String> = digits.chunks(5).map(|group| group.iter().collect()).collect();
-            say(&groups.join(" "), theme.strong());
+            say(&groups(number, 5).join(" "), theme.strong());
         }
         None => {
             say(&texts.get("details-key"), theme.faint());
-            let letters: Vec<char> = crate::text::one_line(&known.fingerprint).chars().take(64).collect();
-            let groups: Vec<String> = letters.chunks(4).map(|group| group.iter().collect()).collect();
-            say(&groups.join(" "), Style::new());
+            say(&groups(&known.fingerprint, 4).join(" "), Style::new());
         }
     }
     paint::lines(frame, area, &out, 0);

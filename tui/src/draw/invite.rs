@@ -10,6 +10,34 @@ use crate::app::{Model, TWO_PANES};
 use crate::qr;
 use crate::text::{width, wrap};
 
+/// Where the square stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// There is no room for it.
+    Nowhere,
+    /// Beside the line.
+    Beside,
+    /// Alone: line and square take turns.
+    Alone,
+    /// The line has its turn.
+    Hidden,
+}
+
+/// Where the square of this invitation stands in an area.
+#[must_use]
+pub fn place(model: &Model, invite: &Invite, area: Rect) -> Place {
+    let rows = invite.text.as_deref().filter(|_| !model.theme.plain).and_then(|text| qr::rows(text, false));
+    let columns = rows.as_ref().and_then(|rows| rows.first()).map_or(0, |row| width::width(row));
+    let fits =
+        |rows: Vec<String>| rows.len() <= usize::from(area.height) && columns <= usize::from(area.width);
+    match rows.is_some_and(fits) {
+        false => Place::Nowhere,
+        true if area.width >= TWO_PANES => Place::Beside,
+        true if invite.line => Place::Hidden,
+        true => Place::Alone,
+    }
+}
+
 /// Draws the invitation.
 pub(super) fn draw(model: &Model, invite: &Invite, frame: &mut Frame<'_>, area: Rect) {
     let (theme, texts) = (model.theme, &model.texts);
@@ -21,7 +49,9 @@ pub(super) fn draw(model: &Model, invite: &Invite, frame: &mut Frame<'_>, area: 
         paint::paragraph(frame, area, 1, &theme.glyphs(&texts.get("invite-making")), theme.faint());
         return;
     };
-    let square = square(model, text, invite.inverted, area);
+    let place = place(model, invite, area);
+    let shown = matches!(place, Place::Beside | Place::Alone);
+    let square = qr::rows(text, invite.inverted).filter(|_| shown);
     let mut side = area;
     if let Some(rows) = &square {
         let style = if theme.color { Style::new().fg(Color::White).bg(Color::Black) } else { Style::new() };
@@ -29,6 +59,9 @@ pub(super) fn draw(model: &Model, invite: &Invite, frame: &mut Frame<'_>, area: 
             paint::text(frame, paint::row(area, number), 0, row, style);
         }
         let columns = rows.first().map_or(0, |row| width::width(row));
+        if place == Place::Alone {
+            return;
+        }
         side = paint::indent(area, u16::try_from(columns + 2).unwrap_or(area.width));
     }
     let say = if square.is_some() { "invite-say" } else { "invite-say-line" };
@@ -51,12 +84,4 @@ pub(super) fn draw(model: &Model, invite: &Invite, frame: &mut Frame<'_>, area: 
         );
     }
     paint::paragraph(frame, side, row + 1, &texts.get("invite-unverified"), theme.faint());
-}
-
-/// The square, where it fits beside the text and the terminal shows half blocks.
-fn square(model: &Model, text: &str, inverted: bool, area: Rect) -> Option<Vec<String>> {
-    if model.theme.plain || area.width < TWO_PANES {
-        return None;
-    }
-    qr::rows(text, inverted).filter(|rows| rows.len() <= usize::from(area.height))
 }

@@ -13,7 +13,7 @@ mod doctor;
 mod find;
 mod help;
 mod info;
-mod invite;
+pub mod invite;
 pub mod list;
 mod lock;
 mod menu;

@@ -67,7 +67,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
         world.messages.clear();
     }
     let mut model = open(&mut world, lang, plain, size);
-    let chat = [Action::Down, Action::Enter]
+    let chat = [Action::Enter]
         .into_iter()
         .chain(typed("Моҳи оянда,"))
         .chain([Action::NewLine])
@@ -80,24 +80,22 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
         "add" => vec![Action::Add, Action::Paste(story::INVITATION.to_owned()), Action::Enter],
         "invite" => vec![Action::Invite],
         "info" => {
-            vec![
-                Action::Down,
-                Action::Enter,
-                Action::Up,
-                Action::Up,
-                Action::Up,
-                Action::Up,
-                Action::Char('i'),
-            ]
+            vec![Action::Enter, Action::Up, Action::Up, Action::Up, Action::Up, Action::Char('i')]
         }
         "help" => vec![Action::Help],
         "search" => [Action::Search].into_iter().chain(typed("pul")).collect(),
-        "menu" => vec![Action::Down, Action::Enter, Action::Up, Action::Enter],
-        "forward" => vec![Action::Down, Action::Enter, Action::Up, Action::Char('f')],
-        "details" => vec![Action::Down, Action::Enter, Action::Details],
-        "react" => vec![Action::Down, Action::Enter, Action::Up, Action::Char('l')],
+        "menu" => vec![Action::Enter, Action::Up, Action::Enter],
+        "forward" => vec![Action::Enter, Action::Up, Action::Char('f')],
+        "details" => vec![Action::Enter, Action::Details],
+        "compare" => {
+            world.contacts[0].verified = false;
+            let event = karvon_node::api::Event::Contact { contact: 1 };
+            vec![Action::Event(event), Action::Enter, Action::Details, Action::Enter]
+        }
+        "timer" => vec![Action::Enter, Action::Details, Action::Down, Action::Down, Action::Enter],
+        "react" => vec![Action::Enter, Action::Up, Action::Char('l')],
         "delete" => {
-            vec![Action::Down, Action::Enter, Action::Up, Action::Up, Action::Up, Action::Char('d')]
+            vec![Action::Enter, Action::Up, Action::Up, Action::Up, Action::Char('d')]
         }
         "talk" => {
             world.messages[2].edited = true;
@@ -107,16 +105,16 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             let sign =
                 |emoji: &str, mine| Reaction { emoji: emoji.to_owned(), mine, from: "Модар".to_owned() };
             world.messages[1].reactions = vec![sign("❤️", false), sign("👍", true)];
-            vec![Action::Down, Action::Enter, Action::Up, Action::Char('r')]
+            vec![Action::Enter, Action::Up, Action::Char('r')]
         }
-        "attach" => vec![Action::Down, Action::Enter, Action::File, Action::Paste("~/patent.jpg".to_owned())],
+        "attach" => vec![Action::Enter, Action::File, Action::Paste("~/patent.jpg".to_owned())],
         "wipe" => vec![Action::Wipe],
         "keys" => {
             world.contacts[0].keys_changed = true;
             world.contacts[0].verified = false;
             world.contacts[0].timer_s = 604_800;
             let event = karvon_node::api::Event::Contact { contact: 1 };
-            vec![Action::Event(event), Action::Down, Action::Enter]
+            vec![Action::Event(event), Action::Enter]
         }
         "files" => {
             let file =
@@ -128,7 +126,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             world.messages[6].introduces = Some("Зарина".to_owned());
             world.messages[6].text = None;
             world.messages[4].missing = 3;
-            vec![Action::Down, Action::Enter, Action::Up]
+            vec![Action::Enter, Action::Up]
         }
         "settings" => vec![Action::Settings, Action::Down],
         "doctor" => vec![Action::Doctor],
@@ -138,7 +136,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
     model
 }
 
-const SCREENS: [&str; 27] = [
+const SCREENS: [&str; 29] = [
     "wizard-language",
     "wizard-name",
     "wizard-lock",
@@ -155,6 +153,8 @@ const SCREENS: [&str; 27] = [
     "search",
     "menu",
     "forward",
+    "compare",
+    "timer",
     "react",
     "delete",
     "talk",
@@ -219,7 +219,7 @@ fn what_holds_for_a_conversation_can_be_read_whole_on_the_narrowest_terminal() {
         for timer in [0, 300, 3_600, 86_400, 2_592_000] {
             world.contacts[0].timer_s = timer;
             let mut model = open(&mut world, lang, false, (40, 20));
-            world.play(&mut model, [Action::Down, Action::Enter, Action::Details]);
+            world.play(&mut model, [Action::Enter, Action::Details]);
             let rows = text_rows(&drawn(&model, (40, 20)));
             let cut = rows.iter().skip(1).find(|row| row.contains('…'));
             assert_eq!(cut, None, "{lang:?}");
@@ -241,14 +241,18 @@ fn plain_glyphs_are_only_those_every_terminal_has() {
 }
 
 #[test]
-fn the_own_invitation_is_a_square_at_80_columns_and_text_at_45() {
+fn the_own_invitation_is_a_square_beside_its_line_at_80_columns_and_in_turn_with_it_at_45() {
     let square = |size| {
         let rows = text_rows(&drawn(&screen("invite", Lang::En, false, size), size));
         rows.iter().filter(|row| row.contains('▀')).count()
     };
     assert!(square((80, 24)) >= 15);
-    assert_eq!(square((45, 24)), 0);
-    let phone = text_rows(&drawn(&screen("invite", Lang::En, false, (45, 24)), (45, 24))).concat();
+    // On a phone the square has the whole screen, and the line comes with Enter.
+    assert!(square((45, 24)) >= 15);
+    assert_eq!(square((40, 20)), 0);
+    let mut phone = screen("invite", Lang::En, false, (45, 24));
+    World::new().play(&mut phone, [Action::Enter]);
+    let phone = text_rows(&drawn(&phone, (45, 24))).concat();
     assert!(phone.replace(' ', "").contains(story::INVITATION));
 }
 
@@ -267,7 +271,7 @@ fn without_colour_no_cell_has_one() {
 fn nothing_of_a_hostile_message_but_its_letters_reaches_the_screen() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(&mut model, [Action::Down, Action::Enter]);
+    world.play(&mut model, [Action::Enter]);
     world.receive(&mut model, 1, "a\u{1b}[31mred\u{1b}]52;c;ZXZpbA==\u{7}\tb\u{202e}txt\u{9b}2J\r\nend");
     let rows = text_rows(&drawn(&model, (80, 24))).join("\n");
     assert!(rows.contains("ared    btxt") && rows.contains("end"), "{rows}");
@@ -278,10 +282,7 @@ fn nothing_of_a_hostile_message_but_its_letters_reaches_the_screen() {
 fn right_to_left_text_has_nothing_to_its_right() {
     let mut world = World::new();
     let mut model = open(&mut world, Lang::En, false, (80, 24));
-    world.play(
-        &mut model,
-        [Action::Down, Action::Enter].into_iter().chain(typed("سلام دوست من")).chain([Action::Enter]),
-    );
+    world.play(&mut model, [Action::Enter].into_iter().chain(typed("سلام دوست من")).chain([Action::Enter]));
     let rows = text_rows(&drawn(&model, (80, 24)));
     let row = rows.iter().find(|row| row.contains("سلام")).unwrap();
     assert!(row.ends_with("سلام دوست من"), "{row}");

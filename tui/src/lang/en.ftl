@@ -46,6 +46,9 @@ key-again = test again
 key-unlock = unlock
 key-details = about contact
 key-rename = rename
+key-square = square
+key-line = as a line
+key-same = it is the same
 key-file = file
 key-save = save
 
@@ -224,6 +227,13 @@ details-typing = They may see that I type
 details-timer = Messages disappear after
 details-never = never
 details-block = Blocked: nothing of theirs shown
+details-timer-note =
+    From now on, for both. They are told. What was seen or delivered before
+    the time is over is not brought back.
+compare-how = Meet { $name } or call them: their screen must show this same number.
+compare-then =
+    Is every digit the same? Then press Enter. Otherwise Esc: somebody may
+    be reading along.
 details-accept = Accept their new, compared keys
 file-too-long = This file is too large: one message carries 45 kB. Choose a smaller one.
 file-empty = The file is empty.

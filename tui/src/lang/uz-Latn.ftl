@@ -46,6 +46,9 @@ key-again = yana tekshirish
 key-unlock = ochish
 key-details = kontakt haqida
 key-rename = nomini o‘zgartirish
+key-square = kvadrat
+key-line = satr qilib
+key-same = bir xil
 key-file = fayl
 key-save = saqlash
 
@@ -225,6 +228,15 @@ details-typing = Yozayotganimni ko‘radi
 details-timer = Xabarlar yo‘qoladi
 details-never = hech qachon
 details-block = To‘silgan: hech narsa kelmaydi
+details-timer-note =
+    Shu paytdan, ikkalangiz uchun; unga xabar beriladi. U saqlab olgani
+    yo‘qolmaydi.
+compare-how =
+    { $name } bilan uchrashing yoki qo‘ng‘iroq qiling: uning ekranida shu
+    raqam turishi kerak.
+compare-then =
+    Har bir raqam bir xilmi? Unda Enter. Aks holda Esc: kimdir o‘qiyotgan
+    bo‘lishi mumkin.
 details-accept = Solishtirilgan kalitlarni qabul
 file-too-long = Fayl juda katta: bitta xabarga 45 kB sig‘adi. Kichikrog‘ini tanlang.
 file-empty = Fayl bo‘sh.

@@ -104,8 +104,7 @@ async fn keys_answers_and_events_meet_on_the_screen_until_the_person_leaves() {
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     let person = async {
         settle().await;
-        for code in [KeyCode::Down, KeyCode::Enter, KeyCode::Char('р'), KeyCode::Char('о'), KeyCode::Enter]
-        {
+        for code in [KeyCode::Enter, KeyCode::Char('р'), KeyCode::Char('о'), KeyCode::Enter] {
             press.unbounded_send(key(code)).unwrap();
             settle().await;
         }
