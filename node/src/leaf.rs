@@ -2,6 +2,7 @@
 
 mod backend;
 pub mod backup;
+mod channels;
 mod files;
 mod groups;
 mod guard;

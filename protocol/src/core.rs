@@ -116,6 +116,16 @@ pub enum Space {
     RelayMeta = 36,
     /// Relay: stored cells; they live in segment files, not in the key-value store. `group` is the mailbox.
     RelayCell = 37,
+    /// Channels: links and counters, one record each.
+    Channel = 40,
+    /// Entries of a channel by number; `group` is the channel.
+    ChannelEntry = 41,
+    /// Names of a channel's entries and of those before them, by number; `group` is the channel.
+    ChannelMark = 42,
+    /// An entry that contradicts another one of a channel; `group` is the channel.
+    ChannelFork = 43,
+    /// Own entries, as cells, that no two relays have confirmed yet; `group` is the channel.
+    ChannelCell = 44,
     /// Relay: what is known of the cells of a shard; `group` is the shard.
     RelayShard = 38,
 }

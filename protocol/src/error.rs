@@ -78,6 +78,15 @@ pub enum ErrorKind {
     /// No group has this name.
     #[error("you are in no group with this name")]
     NoSuchGroup,
+    /// No channel has this name.
+    #[error("you follow no channel with this name")]
+    NoSuchChannel,
+    /// The link of a channel is damaged.
+    #[error("the link is damaged: copy it again, from KARVON-CHANNEL: to its end")]
+    LinkDamaged,
+    /// The link is of a newer format.
+    #[error("the link was made by a newer Karvon: update this one first")]
+    LinkNewer,
     /// No member of the group has this name.
     #[error("nobody in this group has this name")]
     NoSuchMember,

@@ -78,6 +78,15 @@ id!(
     OpId, 32
 );
 
+id!(
+    /// A channel: first half of BLAKE3 over its link.
+    ChannelId, 16
+);
+id!(
+    /// An entry of a channel: BLAKE3 over its content.
+    EntryId, 32
+);
+
 impl MemberId {
     /// The id of the member with this key (Ed25519, 32 bytes).
     #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`core`] (the contract with the outside), [`cell`] and [`body`] (what travels), [`invite`], [`bundle`], [`handshake`] and
 //! [`ratchet`] (how two people meet and talk), [`tags`] and [`tunnel`] (how cells find their mailbox), [`engine`] (a person's messenger),
-//! [`group`] (many people), [`relay`] (a volunteer's relay). The wire formats are specified in `SPEC.md` beside this crate.
+//! [`group`] and [`channel`] (many people), [`relay`] (a volunteer's relay). The wire formats are specified in `SPEC.md` beside this crate.
 #![forbid(unsafe_code)]
 
 pub mod backup;
@@ -10,6 +10,7 @@ pub mod body;
 pub mod bundle;
 pub mod cbor;
 pub mod cell;
+pub mod channel;
 pub mod content;
 pub mod core;
 pub mod crypto;

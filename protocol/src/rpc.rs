@@ -58,6 +58,16 @@ pub enum Request {
         /// First number.
         from: u64,
     },
+    /// Sends the newest cells of a shard before number `before` of this relay whose hints one of these keys detects, then
+    /// [`Reply::Fetched`] with the number before which to go on.
+    Recent {
+        /// The shard.
+        shard: u16,
+        /// Keys that detect hints, at most 16.
+        keys: Vec<[u8; 32]>,
+        /// Only cells with lower numbers.
+        before: u64,
+    },
 }
 
 /// Keys in one [`Request::Follow`].
@@ -279,10 +289,11 @@ impl Request {
                 out.extend_from_slice(cell.bytes());
                 out
             }
-            Self::Follow { shard, keys, from } => {
-                let mut out = head(10, number, 10 + keys.len() * 32);
+            Self::Follow { shard, keys, from: at } | Self::Recent { shard, keys, before: at } => {
+                let kind = if matches!(self, Self::Follow { .. }) { 10 } else { 11 };
+                let mut out = head(kind, number, 10 + keys.len() * 32);
                 out.extend_from_slice(&shard.to_be_bytes());
-                out.extend_from_slice(&from.to_be_bytes());
+                out.extend_from_slice(&at.to_be_bytes());
                 keys.iter().for_each(|key| out.extend_from_slice(key));
                 out
             }
@@ -335,8 +346,8 @@ impl Request {
                 shard: u16::from_be_bytes(reader.take()?),
                 cell: Cell::parse(reader.rest().to_vec())?,
             },
-            10 => {
-                let (shard, from) = (u16::from_be_bytes(reader.take()?), reader.u64()?);
+            kind @ (10 | 11) => {
+                let (shard, at) = (u16::from_be_bytes(reader.take()?), reader.u64()?);
                 let (keys, tail) = reader.rest().as_chunks::<32>();
                 if !tail.is_empty() {
                     return Err(PeerFault::Length);
@@ -344,7 +355,11 @@ impl Request {
                 if keys.len() > FOLLOW_KEYS_MAX || shard >= crate::limits::SHARDS {
                     return Err(PeerFault::Bound);
                 }
-                Self::Follow { shard, keys: keys.to_vec(), from }
+                let keys = keys.to_vec();
+                match kind {
+                    10 => Self::Follow { shard, keys, from: at },
+                    _ => Self::Recent { shard, keys, before: at },
+                }
             }
             _ => return Err(PeerFault::Malformed),
         };
@@ -455,6 +470,7 @@ mod tests {
             Request::Get(Locator([9; 32])),
             Request::Inject { shard: 3, cell: cell() },
             Request::Follow { shard: 3, keys: vec![[1; 32], [2; 32]], from: 7 },
+            Request::Recent { shard: 3, keys: vec![[1; 32]], before: u64::MAX },
         ];
         for request in requests {
             assert_eq!(Request::decode(&request.encode(5)), Ok((5, request)));

@@ -167,7 +167,7 @@ fn what_a_removed_admin_does_at_the_same_time_counts_for_nothing() {
     merge(&there.clone(), &mut here);
     merge(&here.clone(), &mut there);
     assert_eq!(here.roster(), there.roster());
-    assert!(!is_in(&here, &people[2]) && here.roster().seats.get(&newcomer.member.id()).is_none());
+    assert!(!is_in(&here, &people[2]) && !here.roster().seats.contains_key(&newcomer.member.id()));
     assert_eq!(here.roster().name, "group");
 }
 

@@ -4,6 +4,7 @@
 //! `{"id":1,"error":{"code":"…","message":"…"}}`; after `subscribe` events come as `{"event":"received",…}`.
 
 pub mod backend;
+pub mod channels;
 pub mod error;
 pub mod fold;
 pub mod groups;
@@ -214,6 +215,8 @@ pub enum Request {
     },
     /// About groups: [`Response::Group`].
     Group(groups::Ask),
+    /// About channels: [`Response::Channel`].
+    Channel(channels::Ask),
     /// Forgets the keys and everything read by them, until [`Request::Unlock`]: [`Response::Done`].
     Lock,
     /// Opens a locked node: [`Response::Done`]. Refused with `wrong_passphrase`, or with `wait` after too many of those.
@@ -353,6 +356,8 @@ pub enum Response {
     },
     /// About groups.
     Group(groups::Told),
+    /// About channels.
+    Channel(channels::Told),
 }
 
 /// What the node tells by itself; each is true on disk before it is told.
@@ -406,6 +411,8 @@ pub enum Event {
     },
     /// Something about a group.
     Group(groups::GroupEvent),
+    /// Something about a channel.
+    Channel(channels::ChannelEvent),
     /// The node forgot its keys: every request but [`Request::Unlock`], [`Request::Status`] and [`Request::Wipe`] is refused with `locked`.
     Locked,
     /// The node was opened, maybe on another profile: ask for everything again.

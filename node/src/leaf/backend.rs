@@ -1,6 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
-use super::{files, groups, messages};
+use super::{channels, files, groups, messages};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -190,6 +190,7 @@ impl Inner {
                 self.done(Command::RemoveDoor(relay)).await
             }
             Request::Group(ask) => groups::answer(self, ask).await.map(Response::Group),
+            Request::Channel(ask) => channels::answer(self, ask).await.map(Response::Channel),
             Request::RecoveryCode => self.recovery_code().await,
             Request::Backup { path, history } => self.back_up(&path, history).await,
             Request::Lock
@@ -363,6 +364,7 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
             api::Event::Network { state: state_word(1, links, mailboxes_attached).to_owned(), links }
         }
         Event::Group(event) => api::Event::Group(groups::event(event)),
+        Event::Channel(event) => api::Event::Channel(channels::event(event)),
         Event::Contact(id) => api::Event::Contact { contact: id.0 },
         Event::Received { contact, from, to } => api::Event::Received { contact: contact.0, from, to },
         Event::Typing(id) => api::Event::Typing { contact: id.0 },

@@ -70,6 +70,10 @@ pub const GROUP_MSG: &str = "karvon/1 group msg";
 pub const GROUP_SLOT: &str = "karvon/1 group slot";
 /// Signature of what a member has received.
 pub const SIGN_GROUP_RECEIPT: &str = "karvon/1 group receipt";
+/// Signature of an entry of a channel by its owner's key.
+pub const SIGN_CHANNEL: &str = "karvon/1 channel entry";
+/// What detects and seals the cells of a channel.
+pub const CHANNEL: &str = "karvon/1 channel";
 /// HKDF salt of everything that comes from a gift's secret.
 pub const RESET_SALT: &str = "karvon/1 reset";
 /// The four tags by which a reset is recognised.

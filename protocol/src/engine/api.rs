@@ -1,5 +1,6 @@
 //! What a front end may ask of the engine, what it is answered, and what it is told.
 
+use super::channel_api::{ChannelCommand, ChannelEvent, ChannelReply};
 use super::group_api::{GroupCommand, GroupEvent, GroupReply};
 use crate::descriptor::Door;
 use crate::ids::{Fingerprint, MessageId, RelayId};
@@ -112,6 +113,8 @@ pub enum Command {
     Status,
     /// About groups: [`Reply::Group`].
     Group(GroupCommand),
+    /// About channels: [`Reply::Channel`].
+    Channel(ChannelCommand),
     /// Everything a backup holds: [`Reply::Backup`].
     Backup,
     /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
@@ -322,6 +325,8 @@ pub enum Reply {
     Status(StatusInfo),
     /// About groups.
     Group(GroupReply),
+    /// About channels.
+    Channel(ChannelReply),
     /// Everything a backup holds; all of it is secret.
     Backup(Box<crate::backup::BackupState>),
 }
@@ -362,4 +367,6 @@ pub enum Event {
     Delivery(ContactId, Delivery),
     /// Something about a group.
     Group(GroupEvent),
+    /// Something about a channel.
+    Channel(ChannelEvent),
 }

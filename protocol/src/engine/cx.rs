@@ -1,6 +1,7 @@
 //! What the machines of the engine share while one input is handled: effects, time, randomness, timers and signals to one another.
 
 use super::api::{ContactId, Event, Reply};
+use super::channel_api::ChannelNumber;
 use super::group_api::GroupNumber;
 use super::pace::{Paces, Stamp};
 use super::routes::{Lane, RouteError};
@@ -46,6 +47,8 @@ pub(crate) enum Alarm {
     Invites,
     /// Look after a group: what is missing, what is owed.
     Group(GroupNumber),
+    /// Look after a channel: what is not stored, who is followed.
+    Channel(ChannelNumber),
     /// Look after the own mailboxes: which relay is gone, which loses cells.
     Moves,
     /// Deposit the canary of a mailbox.
@@ -77,6 +80,12 @@ pub(crate) enum Token {
     Follow(GroupNumber),
     /// A cell of a group for its shard.
     Inject(GroupNumber, u64),
+    /// Cells of a channel's shard, what comes from now on.
+    FollowChannel(ChannelNumber),
+    /// Older cells of a channel.
+    PageChannel(ChannelNumber),
+    /// An own entry for its shard.
+    Post(ChannelNumber, u64),
     /// The tag of a mailbox's canary.
     CanaryTag(u32),
     /// The canary of a mailbox.
@@ -131,6 +140,10 @@ pub(crate) enum Signal {
     Moved(ContactId),
     /// A cell of a group's shard came from a relay, with its number there.
     ShardItem(GroupNumber, RelayId, u64, Cell),
+    /// A cell of a channel's shard came from a relay, with its number there: from the followed one, or (`true`) from another.
+    ChannelItem(ChannelNumber, RelayId, u64, Cell, bool),
+    /// The tunnel to the relay at which a channel is followed ended.
+    ChannelLost(ChannelNumber),
     /// The tunnel to the relay at which a group's shard is followed ended.
     FollowLost(GroupNumber),
     /// A mailbox is given up for good.

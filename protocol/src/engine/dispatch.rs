@@ -59,6 +59,7 @@ impl Engine {
             Command::MarkRead(contact, seq) => self.mark_read(contact, seq),
             Command::Status => Ok(Reply::Status(self.status())),
             Command::Group(command) => self.on_group_command(command).map(Reply::Group),
+            Command::Channel(command) => self.on_channel_command(command).map(Reply::Channel),
             Command::Backup => {
                 self.back_up(id);
                 return;
@@ -300,6 +301,7 @@ impl Engine {
                 self.tend_invites();
             }
             Alarm::Group(number) => self.tend_group(number),
+            Alarm::Channel(number) => self.on_channel(number, |channel, doors, cx| channel.tend(doors, cx)),
         }
     }
 
@@ -372,6 +374,10 @@ impl Engine {
                     group.lost_follow(&mut cx);
                 }
             }
+            Signal::ChannelItem(number, relay, seq, cell, elsewhere) => {
+                self.on_channel(number, |channel, _, cx| channel.on_cell(relay, seq, &cell, elsewhere, cx));
+            }
+            Signal::ChannelLost(number) => self.on_channel(number, |channel, _, cx| channel.lost(cx)),
             Signal::Moved(id) => self.on_contact_moved(id),
             Signal::MailboxDropped(number) => {
                 let (routes, mut cx) = self.with_routes();
@@ -417,6 +423,9 @@ impl Engine {
             }
             for number in self.groups.numbers() {
                 cx.alarm_by(Alarm::Group(number), 0);
+            }
+            for number in self.channels.numbers() {
+                cx.alarm_by(Alarm::Channel(number), 0);
             }
         }
         self.tend_invites();
@@ -511,6 +520,15 @@ impl Engine {
             }
             Token::Follow(number) => self.on_group_followed(number, relay, answer),
             Token::Inject(number, cell) => self.on_group_injected(number, cell, relay, answer),
+            Token::FollowChannel(number) => {
+                self.on_channel(number, |channel, _, cx| channel.on_followed(relay, answer, cx));
+            }
+            Token::PageChannel(number) => {
+                self.on_channel(number, |channel, _, cx| channel.on_page(relay, answer, cx));
+            }
+            Token::Post(number, cell) => self.on_channel(number, |channel, doors, cx| {
+                channel.on_posted(cell, relay, answer, doors, cx);
+            }),
             Token::Nobody => {}
         }
     }

@@ -5,9 +5,10 @@ use super::contact::Contact;
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::Doors;
 use super::group_api::{GroupEvent, Standing};
-use super::group_state::{Group, ShardCell};
+use super::group_state::Group;
 use super::groups::RECEIPTS_MAX;
 use super::routes::{Lane, RouteError};
+use super::shard_out::Way;
 use crate::cbor::{MapWriter, bytes, read_map};
 use crate::cell::Cell;
 use crate::core::{Key, Op, Space};
@@ -15,10 +16,8 @@ use crate::error::PeerFault;
 use crate::group::post::{Post, Receipt};
 use crate::group::seed::{Announced, Call, Seed, detects};
 use crate::ids::{MemberId, RelayId};
-use crate::limits::STORED_AT;
 use crate::rpc::{Reply, Request};
 use std::collections::BTreeMap;
-use zeroize::Zeroizing;
 
 /// Up to this many members whose sessions all reach one another, messages go over sessions (DESIGN P7).
 const PAIRWISE_MAX: usize = 8;
@@ -58,32 +57,18 @@ impl Group {
 
     /// Follows the shard at a relay, from where it was left there.
     pub(crate) fn follow(&mut self, doors: &Doors, cx: &mut Cx<'_>) {
-        if self.log.is_none() || self.standing != Standing::In || self.following || !self.uses_shard() {
+        let wanted = self.log.is_some() && self.standing == Standing::In && self.uses_shard();
+        if !wanted || self.following.is_live() {
             return;
         }
-        let relays = doors.carriers();
-        let fits = |relay: &RelayId| relays.contains(relay) && !self.shunned.contains(relay);
-        let held = self.followed.filter(|(relay, _)| fits(relay));
-        let (relay, from) = match held {
-            Some(held) => held,
-            None => {
-                if relays.iter().all(|relay| self.shunned.contains(relay)) {
-                    self.shunned.clear();
-                }
-                let free: Vec<_> = relays.iter().filter(|relay| !self.shunned.contains(relay)).collect();
-                let Some(relay) = free.get(cx.rng.next_u64() as usize % free.len().max(1)) else {
-                    cx.alarm_by(Alarm::Group(self.number), RETRY_MS);
-                    return;
-                };
-                (**relay, 0)
-            }
-        };
-        self.followed = Some((relay, from));
-        self.following = true;
-        self.ask_follow(relay, from, cx);
+        match self.following.begin(doors, cx.rng) {
+            Some((relay, from)) => self.ask_follow(relay, from, cx),
+            None => cx.alarm_by(Alarm::Group(self.number), RETRY_MS),
+        }
     }
 
-    fn ask_follow(&self, relay: RelayId, from: u64, cx: &mut Cx<'_>) {
+    fn ask_follow(&mut self, relay: RelayId, from: u64, cx: &mut Cx<'_>) {
+        self.following.ask(from);
         let request = Request::Follow { shard: self.shard(), keys: self.keys(), from };
         let lane = Lane::Group(self.number);
         cx.signal(Signal::Ask(lane, relay, Ask::Plain(request), Token::Follow(self.number)));
@@ -100,17 +85,19 @@ impl Group {
         answer: &Result<Reply, RouteError>,
         cx: &mut Cx<'_>,
     ) {
-        let Some((at, cursor)) = self.followed.filter(|(at, _)| *at == relay) else { return };
+        if self.following.relay() != Some(relay) {
+            return;
+        }
         match answer {
             Ok(Reply::Fetched { next, more }) => {
-                self.followed = Some((at, cursor.max(*next)));
+                let onward = self.following.answered(relay, *next, *more);
                 cx.write(self.save());
-                if *more {
-                    self.ask_follow(relay, *next, cx);
+                if let Some(from) = onward {
+                    self.ask_follow(relay, from, cx);
                 }
             }
             _ => {
-                self.shunned.insert(relay);
+                self.following.shun(relay);
                 self.lost_follow(cx);
             }
         }
@@ -118,17 +105,16 @@ impl Group {
 
     /// The tunnel to the followed relay ended.
     pub(crate) fn lost_follow(&mut self, cx: &mut Cx<'_>) {
-        self.following = false;
+        self.following.lost();
         let pause = cx.jitter(RETRY_MS);
         cx.alarm_by(Alarm::Group(self.number), pause);
     }
 
     /// The keys changed: the followed relay is told, from the beginning of what the new one may have brought.
     fn follow_again(&mut self, cx: &mut Cx<'_>) {
-        if let Some((relay, _)) = self.followed.filter(|_| self.following) {
+        if let Some((relay, from)) = self.following.at().filter(|_| self.following.is_live()) {
             // A cell may overtake the announcement of its seed, but not by much.
-            let from = self.followed.map_or(0, |(_, from)| from.saturating_sub(OVERTAKES));
-            self.ask_follow(relay, from, cx);
+            self.ask_follow(relay, from.saturating_sub(OVERTAKES), cx);
         }
     }
 
@@ -214,53 +200,14 @@ impl Group {
 
     /// Keeps a cell and sends it to relays until two have confirmed.
     fn inject(&mut self, cell: Cell, carried: Vec<u64>, doors: &Doors, cx: &mut Cx<'_>) {
-        let number = self.cells.last_key_value().map_or(1, |(last, _)| last + 1).max(self.next_cell);
-        self.next_cell = number + 1;
-        self.cells.insert(number, ShardCell { cell, carried, asked: BTreeMap::new(), stored: Vec::new() });
-        self.save_cell(number, cx);
+        let number = self.cells.put(cell, carried, cx);
         self.drive(number, doors, cx);
     }
 
-    fn save_cell(&self, number: u64, cx: &mut Cx<'_>) {
-        let key = Key::of(Space::GroupCell, self.number.records(), number);
-        match self.cells.get(&number) {
-            Some(held) => {
-                let mut out = Zeroizing::new((held.carried.len() as u32).to_be_bytes().to_vec());
-                held.carried.iter().for_each(|seq| out.extend_from_slice(&seq.to_be_bytes()));
-                out.extend_from_slice(held.cell.bytes());
-                cx.write(Op::Put(key, out));
-            }
-            None => cx.write(Op::Remove(key)),
-        }
-    }
-
-    /// Asks relays until two have it or are asked.
+    /// Asks relays until two have the cell or are asked.
     fn drive(&mut self, number: u64, doors: &Doors, cx: &mut Cx<'_>) {
-        let relays = doors.carriers();
-        let needed = STORED_AT.min(relays.len());
-        let followed = self.followed.map(|(relay, _)| relay);
-        let shard = self.shard();
-        let now = cx.now.mono;
-        let Some(held) = self.cells.get_mut(&number) else { return };
-        held.asked.retain(|_, since| now < since.after_ms(10_000));
-        let mut counted = held.stored.len() + held.asked.len();
-        // The relay that is followed sees who listens; it had better not see who speaks.
-        let mut order: Vec<_> =
-            relays.iter().map(|relay| (Some(*relay) == followed, cx.rng.next_u32(), *relay)).collect();
-        order.sort_unstable();
-        for (_, _, relay) in order {
-            if counted >= needed {
-                break;
-            }
-            if held.stored.contains(&relay) || held.asked.contains_key(&relay) {
-                continue;
-            }
-            held.asked.insert(relay, now);
-            let request = Request::Inject { shard, cell: held.cell.clone() };
-            let token = Token::Inject(self.number, number);
-            cx.signal(Signal::Ask(Lane::Inject(self.number), relay, Ask::Plain(request), token));
-            counted += 1;
-        }
+        let way = Way { shard: self.shard(), lane: Lane::Inject(self.number), avoid: self.following.relay() };
+        self.cells.drive(number, way, Token::Inject(self.number, number), doors, cx);
         cx.alarm_by(Alarm::Group(self.number), RETRY_MS);
     }
 
@@ -272,28 +219,17 @@ impl Group {
         doors: &Doors,
         cx: &mut Cx<'_>,
     ) {
-        let needed = STORED_AT.min(doors.carriers().len()).max(1);
-        let Some(held) = self.cells.get_mut(&number) else { return };
-        if let Ok(Reply::Stored { .. }) = answer {
-            held.asked.remove(&relay);
-            if !held.stored.contains(&relay) {
-                held.stored.push(relay);
-            }
-            if held.stored.len() >= needed {
-                for seq in core::mem::take(&mut held.carried) {
-                    if let Some(post) = self.out.get_mut(&seq) {
-                        post.stored = true;
-                        cx.write(self.save_out(seq));
-                    }
-                }
-                self.cells.remove(&number);
-                self.save_cell(number, cx);
-                cx.notify(Event::Group(GroupEvent::Delivery(self.number)));
-            }
-        } else {
+        let Some(carried) = self.cells.answered(number, relay, answer, doors, cx) else {
             // Asked again after a while, or another one.
-            cx.alarm_by(Alarm::Group(self.number), RETRY_MS);
+            return cx.alarm_by(Alarm::Group(self.number), RETRY_MS);
+        };
+        for seq in carried {
+            if let Some(post) = self.out.get_mut(&seq) {
+                post.stored = true;
+                cx.write(self.save_out(seq));
+            }
         }
+        cx.notify(Event::Group(GroupEvent::Delivery(self.number)));
     }
 
     /// A cell came from the followed relay.
@@ -305,9 +241,7 @@ impl Group {
         contacts: &BTreeMap<ContactId, Contact>,
         cx: &mut Cx<'_>,
     ) {
-        if let Some((at, cursor)) = self.followed.filter(|(at, _)| *at == relay) {
-            self.followed = Some((at, cursor.max(seq + 1)));
-        }
+        self.following.came(relay, seq);
         if self.take_cell(cell, contacts, cx).is_err() {
             cx.fault();
         }
@@ -427,7 +361,6 @@ impl Group {
         }
         self.follow(doors, cx);
         self.flush(doors, cx);
-        let numbers: Vec<_> = self.cells.keys().copied().collect();
-        numbers.into_iter().for_each(|number| self.drive(number, doors, cx));
+        self.cells.numbers().into_iter().for_each(|number| self.drive(number, doors, cx));
     }
 }

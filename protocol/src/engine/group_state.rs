@@ -2,6 +2,8 @@
 
 use super::api::ContactId;
 use super::group_api::{GroupInfo, GroupNumber, Standing};
+use super::shard_in::ShardIn;
+use super::shard_out::ShardOut;
 use crate::cbor::{Field, MapWriter, bytes, read_map, uint};
 use crate::cell::Cell;
 use crate::core::{Key, Mono, Op, Range, Space, Value};
@@ -10,7 +12,7 @@ use crate::error::PeerFault;
 use crate::group::log::Log;
 use crate::group::op::Member;
 use crate::group::seed::Seed;
-use crate::ids::{Fingerprint, GroupId, MemberId, RelayId, first};
+use crate::ids::{Fingerprint, GroupId, MemberId, first};
 use crate::limits::NAME_BYTES_MAX;
 use rand_core::CryptoRng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -67,16 +69,6 @@ pub(crate) struct OutPost {
     pub(crate) others: Vec<MemberId>,
 }
 
-/// A cell on its way to the shard.
-#[derive(Debug)]
-pub(crate) struct ShardCell {
-    pub(crate) cell: Cell,
-    /// Own messages in it.
-    pub(crate) carried: Vec<u64>,
-    pub(crate) asked: BTreeMap<RelayId, Mono>,
-    pub(crate) stored: Vec<RelayId>,
-}
-
 /// A group.
 pub(crate) struct Group {
     pub(crate) number: GroupNumber,
@@ -113,13 +105,10 @@ pub(crate) struct Group {
     pub(crate) asks: bool,
     /// Seeds held, oldest first, by the number of their record.
     pub(crate) seeds: Vec<(u64, Seed)>,
-    /// Where the shard is followed, and the first number there that did not come yet.
-    pub(crate) followed: Option<(RelayId, u64)>,
-    pub(crate) following: bool,
-    /// Relays that did not answer.
-    pub(crate) shunned: BTreeSet<RelayId>,
-    pub(crate) cells: BTreeMap<u64, ShardCell>,
-    pub(crate) next_cell: u64,
+    /// Where the shard is followed.
+    pub(crate) following: ShardIn,
+    /// Own cells on their way to it.
+    pub(crate) cells: ShardOut,
     /// Own messages that no cell carries yet; only within one turn.
     pub(crate) unsent: VecDeque<(u64, Vec<u8>)>,
     /// A receipt leaves with the next cell; when one is wanted; when the last one left.
@@ -174,11 +163,8 @@ impl Group {
             held: Vec::new(),
             asks: false,
             seeds: Vec::new(),
-            followed: None,
-            following: false,
-            shunned: BTreeSet::new(),
-            cells: BTreeMap::new(),
-            next_cell: 1,
+            following: ShardIn::default(),
+            cells: ShardOut::new(Space::GroupCell, number.records()),
             unsent: VecDeque::new(),
             receipt_due: false,
             receipt_wanted: None,
@@ -253,8 +239,8 @@ impl Group {
             .array(13, &known)
             .array(14, &self.greeted.iter().map(|member| bytes(&member.0)).collect::<Vec<_>>())
             .array(15, &contacts(&self.invited));
-        if let Some((relay, from)) = self.followed {
-            map.bytes(16, &[&relay.0[..], &from.to_be_bytes()].concat());
+        if let Some(at) = self.following.encode() {
+            map.bytes(16, &at);
         }
         let key = Key::single(Space::Group, u64::from(self.number.0));
         Op::Put(key, Zeroizing::new(map.finish()))
@@ -267,7 +253,7 @@ impl Group {
         let (mut key, mut leaf) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
         let mut known = BTreeMap::new();
         let (mut greeted, mut invited) = (BTreeSet::new(), BTreeSet::new());
-        let mut followed = None;
+        let mut at_relay = None;
         let contact = |field: &mut Field<'_>| Ok::<_, PeerFault>(ContactId(field.uint()? as u32));
         read_map(value, |at, field| {
             match at {
@@ -290,11 +276,7 @@ impl Group {
                         .extend(field.array(crate::group::MEMBERS_MAX, |item| Ok(MemberId(item.fixed()?)))?);
                 }
                 15 => invited.extend(field.array(crate::limits::CBOR_ITEMS_MAX, contact)?),
-                16 => {
-                    let both = field.fixed::<24>()?;
-                    let from = u64::from_be_bytes(first(both.get(16..).unwrap_or_default()));
-                    followed = Some((RelayId(first(&both)), from));
-                }
+                16 => at_relay = Some(field.fixed::<24>()?),
                 at => match numbers.get_mut(at as usize) {
                     Some(number) => *number = field.uint()?,
                     None => return Ok(false),
@@ -311,6 +293,9 @@ impl Group {
             _ => Standing::Out,
         };
         let mut out = Self::new(number, group, standing, Own::from_seeds(&key, &leaf));
+        if let Some(at) = at_relay {
+            out.following.restore(&at);
+        }
         Ok(Self {
             name,
             size,
@@ -323,7 +308,6 @@ impl Group {
             muted: muted == 1,
             round,
             owes_receipt: owes == 1,
-            followed,
             position: {
                 out.position = out.position.max(seen + 1);
                 out.position
@@ -377,20 +361,6 @@ impl Group {
             out.extend_from_slice(&seq.to_be_bytes());
         }
         Op::Put(key, out)
-    }
-
-    /// Takes back a cell that was on its way: `count 4 | { seq 8 }… | cell`.
-    pub(crate) fn load_cell(&mut self, number: u64, value: &Value) -> Option<()> {
-        let mut reader = crate::crypto::fixed::Reader(value);
-        let count = reader.u32()?;
-        let mut carried = Vec::new();
-        for _ in 0..count {
-            carried.push(reader.u64()?);
-        }
-        let cell = Cell::parse(reader.0.to_vec()).ok()?;
-        self.next_cell = self.next_cell.max(number.saturating_add(1));
-        self.cells.insert(number, ShardCell { cell, carried, asked: BTreeMap::new(), stored: Vec::new() });
-        Some(())
     }
 
     pub(crate) fn load_out(&mut self, seq: u64, value: &Value) {

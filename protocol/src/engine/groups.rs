@@ -64,7 +64,7 @@ impl Groups {
                 (Err(_), _) => false,
             },
             Space::GroupAuthor => group.load_author(value).is_some(),
-            Space::GroupCell => group.load_cell(key.seq, value).is_some(),
+            Space::GroupCell => group.cells.load(key.seq, value).is_some(),
             Space::GroupSeed => match Seed::decode(value) {
                 Some(seed) => {
                     group.seeds.push((key.seq, seed));
@@ -284,13 +284,11 @@ impl Group {
                 for seq in core::mem::take(&mut self.out).into_keys() {
                     cx.write(self.save_out(seq));
                 }
-                for number in core::mem::take(&mut self.cells).into_keys() {
-                    cx.write(Op::Remove(Key::of(Space::GroupCell, self.number.records(), number)));
-                }
+                self.cells.clear(cx);
                 for (at, _) in core::mem::take(&mut self.seeds) {
                     cx.write(Op::Remove(Key::of(Space::GroupSeed, self.number.records(), at)));
                 }
-                self.followed = None;
+                self.following.forget();
             }
             // An operation that removed this person turned out to count for nothing.
             (Standing::Out, true, _) => self.standing = Standing::In,

@@ -1,6 +1,7 @@
 //! What a tunnel is for, and why a request through one found no answer.
 
 use super::api::ContactId;
+use super::channel_api::ChannelNumber;
 use super::group_api::GroupNumber;
 use crate::rpc::Refusal;
 
@@ -21,12 +22,18 @@ pub(crate) enum Lane {
     Group(GroupNumber),
     /// Own cells for a group's shard.
     Inject(GroupNumber),
+    /// Entries of a followed channel.
+    Channel(ChannelNumber),
+    /// The newest entries of a channel at another relay than the followed one.
+    Look(ChannelNumber),
+    /// Own entries of a channel.
+    Post(ChannelNumber),
 }
 
 impl Lane {
     /// Whether its tunnel is kept while nothing is asked: things come over it by themselves.
     pub(crate) const fn listens(self) -> bool {
-        matches!(self, Self::Mailbox(_) | Self::Group(_))
+        matches!(self, Self::Mailbox(_) | Self::Group(_) | Self::Channel(_))
     }
 }
 

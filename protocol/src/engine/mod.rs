@@ -7,6 +7,10 @@ pub mod api;
 mod arrivals;
 mod canary;
 mod changes;
+pub mod channel_api;
+mod channel_dispatch;
+mod channel_state;
+mod channels;
 mod contact;
 mod cx;
 mod dispatch;
@@ -36,6 +40,8 @@ mod resets;
 mod routes;
 mod safety;
 mod say;
+mod shard_in;
+mod shard_out;
 mod start;
 mod terms;
 
@@ -78,6 +84,7 @@ pub struct Engine {
     inbox: inbox::Inbox,
     invites: invites::Invites,
     groups: groups::Groups,
+    channels: channels::Channels,
     questions: questions::Questions,
     resets: resets::Resets,
     start: start::Start,
@@ -111,6 +118,7 @@ impl Engine {
             inbox: inbox::Inbox::default(),
             invites: invites::Invites::default(),
             groups: groups::Groups::default(),
+            channels: channels::Channels::default(),
             questions: questions::Questions::default(),
             resets: resets::Resets::default(),
             start: start::Start::default(),
@@ -198,6 +206,7 @@ impl Engine {
     with!(with_mailboxes, mailboxes, mailboxes::Mailboxes);
     with!(with_invites, invites, invites::Invites);
     with!(with_groups, groups, groups::Groups);
+    with!(with_channels, channels, channels::Channels);
     with!(with_resets, resets, resets::Resets);
     with!(with_contacts, contacts, BTreeMap<ContactId, Contact>);
 }

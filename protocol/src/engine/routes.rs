@@ -357,6 +357,12 @@ impl Routes {
             (Reply::Item { seq, cell }, Lane::Group(group)) => {
                 cx.signal(Signal::ShardItem(group, relay, seq, cell));
             }
+            (Reply::Item { seq, cell }, Lane::Channel(channel)) => {
+                cx.signal(Signal::ChannelItem(channel, relay, seq, cell, false));
+            }
+            (Reply::Item { seq, cell }, Lane::Look(channel)) => {
+                cx.signal(Signal::ChannelItem(channel, relay, seq, cell, true));
+            }
             (Reply::Item { .. } | Reply::Notice(_), _) => cx.fault(),
             (reply, _) => {
                 let Some((token, stamp)) = route.asked.remove(&number) else {
@@ -473,6 +479,7 @@ impl Routes {
         match route.lane {
             Lane::Mailbox(mailbox) => cx.signal(Signal::MailboxLost(mailbox)),
             Lane::Group(group) => cx.signal(Signal::FollowLost(group)),
+            Lane::Channel(channel) => cx.signal(Signal::ChannelLost(channel)),
             _ => {}
         }
     }

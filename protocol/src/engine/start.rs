@@ -50,6 +50,9 @@ impl Engine {
             Space::GroupOut,
             Space::GroupSeed,
             Space::GroupCell,
+            Space::Channel,
+            Space::ChannelMark,
+            Space::ChannelCell,
             Space::Terms,
             Space::Change,
             Space::Reset,
@@ -179,6 +182,10 @@ impl Engine {
                 let (groups, mut cx) = self.with_groups();
                 groups.load(key, value, &mut cx);
             }
+            Space::Channel | Space::ChannelMark | Space::ChannelCell => {
+                let (channels, mut cx) = self.with_channels();
+                channels.load(&key, value, &mut cx);
+            }
             Space::Terms => {
                 let id = ContactId(key.seq as u32);
                 match (Terms::decode(value), self.contacts.get_mut(&id)) {
@@ -240,6 +247,7 @@ impl Engine {
             }
         }
         self.start_groups();
+        self.start_channels();
         self.mend_sessions();
         let (doors, mut cx) = self.with_doors();
         doors.dial(&mut cx);

@@ -56,15 +56,20 @@ pub struct Call {
 }
 
 impl Call {
-    /// Follows from the operation that founds the group, which only members know.
+    /// Both keys from 64 bytes.
     #[must_use]
-    pub fn of(log: &Log) -> Self {
-        let keys = derive::<64>(&log.group().0, &log.secret(), GROUP_CALL);
+    pub fn new(keys: &[u8; 64]) -> Self {
         let (detect, seal) = keys.split_at(32);
         Self { detect: Zeroizing::new(first(detect)), seal: Zeroizing::new(first(seal)) }
     }
 
-    /// Seals an announcement.
+    /// Follows from the operation that founds the group, which only members know.
+    #[must_use]
+    pub fn of(log: &Log) -> Self {
+        Self::new(&derive::<64>(&log.group().0, &log.secret(), GROUP_CALL))
+    }
+
+    /// Seals an announcement, or an entry of a channel.
     ///
     /// # Errors
     /// [`PeerFault::Length`] if it does not fit the largest cell.
@@ -82,7 +87,7 @@ impl Call {
         Cell::parse([&outer[..], &salt[..], &filler[..], &body].concat())
     }
 
-    /// Opens an announcement.
+    /// Opens what [`Call::seal`] sealed.
     ///
     /// # Errors
     /// [`PeerFault::Decrypt`] and others.

@@ -3,6 +3,7 @@
 use super::api::{RelayEvent, RelayReply, RelayStatus};
 use super::ends::EndId;
 use super::limits::RelayLimits;
+use super::unit::SIGNED_BY_BYTES;
 use crate::core::{Key, LinkId, LoadId, Now, Op, Output, Range, Space};
 use crate::effects::Effects;
 use crate::ids::MailboxId;
@@ -44,6 +45,8 @@ pub(super) enum Purpose {
     Object { end: EndId, number: u32 },
     Shards,
     ShardCell { end: EndId, seq: u64, answer: Option<(u32, u64, bool)> },
+    UnitHead { link: LinkId, shard: u16, seq: u64 },
+    UnitCell { link: LinkId, shard: u16, seq: u64, head: [u8; SIGNED_BY_BYTES] },
 }
 
 pub(super) struct Cx {

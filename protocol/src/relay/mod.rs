@@ -3,6 +3,7 @@
 //! Links and their frames come in here; what a tunnel carries is served in [`serve`], what time brings in [`upkeep`].
 
 pub mod api;
+mod catch_up;
 mod cx;
 mod directory;
 mod ends;
@@ -55,6 +56,7 @@ pub struct RelayCore {
     objects: Objects,
     grants: Grants,
     shards: shards::Shards,
+    catch_up: catch_up::CatchUp,
     start: start::Start,
     /// When the next round of upkeep is due; `None` until the state is loaded.
     sweep_at: Option<Mono>,
@@ -155,6 +157,7 @@ impl RelayCore {
             objects: Objects::default(),
             grants: Grants::default(),
             shards: shards::Shards::default(),
+            catch_up: catch_up::CatchUp::default(),
             sweep_at: None,
         }
     }
@@ -276,6 +279,7 @@ impl RelayCore {
             for end in self.ends.on_link(link) {
                 self.close_end(end, None);
             }
+            self.catch_up.forget(link);
             self.forward.link_down(link, &mut self.cx);
         }
     }

@@ -57,9 +57,10 @@ impl RelayCore {
         let attached = self.ends.get(end).and_then(|end| end.mailbox);
         let cx = &mut self.cx;
         match (request, attached) {
-            (Request::Deposit { .. } | Request::Register(_) | Request::Put(_), _) if cx.takes_nothing() => {
-                cx.refuse(end, number, Refusal::Full);
-            }
+            (
+                Request::Deposit { .. } | Request::Register(_) | Request::Put(_) | Request::Inject { .. },
+                _,
+            ) if cx.takes_nothing() => cx.refuse(end, number, Refusal::Full),
             (Request::Deposit { mailbox, cell }, _) => {
                 self.mailboxes.ask(mailbox, end, number, Work::Deposit(cell), cx);
             }
@@ -78,6 +79,9 @@ impl RelayCore {
             (Request::Inject { shard, cell }, _) => self.on_inject(end, number, shard, cell),
             (Request::Follow { shard, keys, from }, _) => {
                 self.shards.follow(end, number, (shard, keys, from), cx);
+            }
+            (Request::Recent { shard, keys, before }, _) => {
+                self.shards.recent(end, number, (shard, &keys, before), cx);
             }
             (Request::Get(locator), _) => self.objects.get(end, number, locator, cx),
             (Request::Register(tags), Some(id)) => {
@@ -123,7 +127,7 @@ impl RelayCore {
     }
 
     /// All that is known of who is at the far side of a tunnel.
-    fn origin(&self, end: EndId) -> Role {
+    pub(super) fn origin(&self, end: EndId) -> Role {
         let link = self.ends.get(end).and_then(|end| self.links.get(end.link));
         link.map_or(Role::NewLeaf, |(_, role)| role)
     }
@@ -161,6 +165,8 @@ impl RelayCore {
             }
             Purpose::Object { end, number } => Objects::loaded(end, number, rows, cx),
             Purpose::ShardCell { end, seq, answer } => Shards::loaded(end, seq, answer, rows, cx),
+            Purpose::UnitHead { link, shard, seq } => Self::unit_head(link, shard, seq, &rows, cx),
+            Purpose::UnitCell { link, shard, seq, head } => self.unit_cell(link, shard, seq, &head, rows),
             start => self.on_restored(start, rows),
         }
     }

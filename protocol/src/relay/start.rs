@@ -39,7 +39,7 @@ impl RelayCore {
             Purpose::Slots => self.slots.restore(&rows),
             Purpose::Descriptors => self.directory.restore(rows, &mut self.cx),
             Purpose::Objects => self.objects.restore(&rows),
-            Purpose::Shards => self.shards.restore(&rows, &self.cx),
+            Purpose::Shards => self.shards.restore(&rows),
             Purpose::Mailboxes => {
                 self.mailboxes.restore(&rows);
                 // Cells are counted into mailboxes, so their index comes last.
@@ -51,7 +51,9 @@ impl RelayCore {
             | Purpose::Reap(_)
             | Purpose::Fetch { .. }
             | Purpose::Object { .. }
-            | Purpose::ShardCell { .. } => return,
+            | Purpose::ShardCell { .. }
+            | Purpose::UnitHead { .. }
+            | Purpose::UnitCell { .. } => return,
         }
         self.start.missing = self.start.missing.saturating_sub(1);
         if self.start.missing == 0 && self.sweep_at.is_none() {

@@ -33,6 +33,7 @@ impl RelayCore {
         self.mailboxes.find_abandoned(&mut self.cx);
         self.objects.sweep(&mut self.cx);
         self.shards.sweep(&mut self.cx);
+        self.compare_regularly();
         self.grants.sweep(self.cx.now.mono);
         if self.onion.rotate(&mut self.cx) {
             self.onion.announce(&mut self.cx);

@@ -13,7 +13,7 @@ use karvon_protocol::engine::{Engine, Setup};
 use karvon_protocol::error::ErrorKind;
 use karvon_protocol::identity::LocalIdentity;
 use karvon_protocol::ids::RelayId;
-use karvon_protocol::link::Frame;
+use karvon_protocol::link::{Frame, Kind};
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelaySetup};
 use rand_chacha::ChaCha20Rng;
@@ -107,6 +107,8 @@ pub struct World {
     pub crash_at: Option<(Host, u64, bool)>,
     batches: BTreeMap<Host, u64>,
     descriptors: Vec<Vec<u8>>,
+    /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
+    pub sealed_off: Option<usize>,
 }
 
 impl World {
@@ -129,6 +131,7 @@ impl World {
             crash_at: None,
             batches: BTreeMap::new(),
             descriptors: Vec::new(),
+            sealed_off: None,
         }
     }
 
@@ -332,6 +335,9 @@ impl World {
                         self.cut(link, Reason::Lost);
                         return;
                     }
+                    if frame.kind == Kind::Shards && self.sealed_off.is_some_and(|n| host == Host::Relay(n)) {
+                        return;
+                    }
                     self.feed(host, Feed::Frame(link, frame));
                 }
             }
@@ -415,7 +421,8 @@ impl World {
             if let RelayEvent::Spread(_, bytes) = &event {
                 // Gossip reaches every relay that is up.
                 for n in 0..self.relays.len() {
-                    if n != from && self.relays[n].node.core.is_some() {
+                    let reached = n != from && self.sealed_off.is_none_or(|off| off != n && off != from);
+                    if reached && self.relays[n].node.core.is_some() {
                         self.relay_command(n, RelayCommand::Gossip(0, bytes.clone()));
                     }
                 }

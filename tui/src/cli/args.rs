@@ -1,18 +1,19 @@
 //! The command line as people and scripts write it, with help that teaches by examples.
 
+mod channel;
 mod group;
 mod own;
 mod talk;
 mod time;
 
+pub use channel::Channel;
 pub use group::{Group, GroupRole};
 pub use own::{Backup, Config, Door, Node, Passphrase, Profile, Restore, Wipe};
 pub use talk::{Edit, Introduce, React, Read, Reply, Save, Send, Verify, Wait};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use std::time::Duration;
-use time::{duration, timer};
+use time::timer;
 
 const OVERVIEW: &str = "Examples:
   karvon                                        open the screen; the first start asks four questions
@@ -208,6 +209,13 @@ Owners give roles, admins invite and remove. Whoever joins reads nothing that wa
         /// What to do; nothing lists
         #[command(subcommand)]
         what: Option<Group>,
+    },
+    /// Writes for whoever has a link, or reads what others write so
+    #[command(after_help = channel::EXAMPLES)]
+    Channel {
+        /// What to do; nothing lists
+        #[command(subcommand)]
+        what: Option<Channel>,
     },
     /// Shows the way a message took
     #[command(after_help = "Examples:

@@ -34,6 +34,7 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
         &[
             "no_such_contact",
             "no_such_group",
+            "no_such_channel",
             "no_such_member",
             "ambiguous",
             "no_such_message",
