@@ -78,11 +78,8 @@ impl Friends {
         let before = self.view(by, group).info.members;
         self.ask(by, GroupCommand::Invite(group, contact)).unwrap();
         self.world.run_ms(500);
-        let invited = self.list(who).into_iter().rev();
-        let invited = invited
-            .filter(|info| matches!(info.standing, Standing::Invited(_)))
-            .next_back()
-            .expect("invited");
+        let mut all = self.list(who).into_iter();
+        let invited = all.find(|info| matches!(info.standing, Standing::Invited(_))).expect("invited");
         self.ask(who, GroupCommand::Accept(invited.group)).unwrap();
         self.world.run_ms(1_500);
         let info = self.view(who, invited.group).info;

@@ -52,6 +52,7 @@ pub(super) struct Sealer {
     /// As long as a block of SHA-256, so that HMAC takes it as it is.
     index: Zeroizing<[u8; 64]>,
     cipher: XChaCha20Poly1305,
+    journal: Zeroizing<[u8; 32]>,
 }
 
 impl Sealer {
@@ -59,12 +60,19 @@ impl Sealer {
         let hkdf = Hkdf::<Sha256>::new(None, key.bytes());
         let mut index = Zeroizing::new([0; 64]);
         let mut record = Zeroizing::new([0; 32]);
-        // HKDF gives up to 8,160 bytes, so neither can fail.
+        let mut journal = Zeroizing::new([0; 32]);
+        // HKDF gives up to 8,160 bytes, so none can fail.
         let made = hkdf
             .expand(b"karvon/store/index", &mut *index)
-            .and_then(|()| hkdf.expand(b"karvon/store/record", &mut *record));
+            .and_then(|()| hkdf.expand(b"karvon/store/record", &mut *record))
+            .and_then(|()| hkdf.expand(b"karvon/store/journal", &mut *journal));
         debug_assert!(made.is_ok());
-        Self { index, cipher: XChaCha20Poly1305::new((&*record).into()) }
+        Self { index, cipher: XChaCha20Poly1305::new((&*record).into()), journal }
+    }
+
+    /// What records of the journal are authenticated by.
+    pub(super) fn journal_key(&self) -> Zeroizing<[u8; 32]> {
+        self.journal.clone()
     }
 
     /// The first 17 bytes of all on-disk keys of a group.

@@ -1,17 +1,19 @@
-//! The store of shipped programs: sled for records, with the barrier that sled itself lacks, and segment files for a relay's cells.
+//! The store of shipped programs: sled for records, a journal before it, and segment files for a relay's cells.
 //!
-//! sled 0.34.7 writes its log with `sync_file_range`, which survives a killed process but not a power cut. So each commit ends with an
-//! `fdatasync` of the log through a handle of our own, and a new store counts as made only after its files and directories were synced.
+//! A commit is durable when the journal is (see `journal`); sled takes the changes over in larger steps. sled 0.34.7 writes its log with
+//! `sync_file_range`, which survives a killed process but not a power cut. So each such step ends with an `fdatasync` of the log through a
+//! handle of our own before the journal begins anew, and a new store counts as made only after its files and directories were synced.
 
 use super::disk::{self, DirLock, Disk};
-use super::history::{Pending, Rows, late_rows};
+use super::history::{Rows, late_rows};
+use super::journal::{Change, Fault, Journal};
 use super::keystore::DataKey;
 use super::opening::{Files, is_overgrown, open_sled};
 use super::sealed::{FORMAT, RawKey, Sealer, at, seq_and_chunk};
 use super::segments::{SegmentHealth, SegmentStats, Segments};
+use super::table::{DiskKey, Table, Walk};
 use super::watch::Watch;
 use super::{History, OpenError, Store, WallClock, system_clock};
-use ::sled::IVec;
 use karvon_protocol::core::{Batch, Key, Op, Range, Space, StoreFault, Value};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -21,6 +23,9 @@ use std::sync::Arc;
 
 /// Where the format number lies; no space of the core has the number 0.
 const SCHEMA: RawKey = RawKey { space: 0, group: *b"schema..........", seq: 0 };
+/// The generation of the journal whose records sled may not have yet.
+const JOURNAL: RawKey = RawKey { space: 0, group: *b"journal.........", seq: 0 };
+const FIRST_GENERATION: u64 = 1;
 /// Length of the log after it was copied the last time.
 const SETTLED: RawKey = RawKey { space: 0, group: *b"settled.........", seq: 0 };
 
@@ -31,6 +36,9 @@ pub struct Options {
     pub cache_bytes: u64,
     /// sled's log is never copied to give space back while it is shorter than this.
     pub small_log_bytes: u64,
+    /// Bytes of the journal from which on sled takes them over when there is nothing else to do, and at twice of which in any case. So much
+    /// is also kept in memory.
+    pub journal_bytes: u64,
     /// Whether to keep cells in segment files (relays do).
     pub cells: bool,
     /// What cells expire by.
@@ -46,6 +54,7 @@ impl Options {
         Self {
             cache_bytes: 8 << 20,
             small_log_bytes: 64 << 20,
+            journal_bytes: 1 << 20,
             cells: false,
             clock: system_clock(),
             disk: Disk::default(),
@@ -62,6 +71,8 @@ impl Options {
 /// See the module.
 pub struct SledStore {
     shared: Arc<Shared>,
+    journal: Journal,
+    journal_bytes: u64,
     /// Second handle of sled's log, held from the start so that it sees every write error of the file.
     log: File,
     segments: Option<Segments>,
@@ -75,17 +86,16 @@ pub struct SledStore {
 /// What the writer and the readers of history share.
 pub(super) struct Shared {
     /// Present until dropped.
-    open: Option<(::sled::Db, ::sled::Tree)>,
+    table: Option<Table>,
     sealer: Sealer,
-    pending: Pending,
     _lock: DirLock,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         // sled panics in its destructor when the disk fails; there is nobody left to tell.
-        let open = self.open.take();
-        if catch_unwind(AssertUnwindSafe(|| drop(open))).is_err() {
+        let table = self.table.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(table))).is_err() {
             tracing::error!("the store could not be closed cleanly");
         }
     }
@@ -105,8 +115,10 @@ impl SledStore {
         }
         files.clean_up(&options.disk)?;
         let sealer = Sealer::new(key);
+        Journal::create(dir, &options.disk)?;
         contained(|| {
             files.make(options.cache_bytes, &options.disk, |tree| {
+                write_note(tree, &sealer, &JOURNAL, &FIRST_GENERATION.to_be_bytes())?;
                 Ok(write_note(tree, &sealer, &SCHEMA, &FORMAT.to_be_bytes())?)
             })
         })?;
@@ -152,6 +164,30 @@ impl SledStore {
             }
         }
         let open = contained(|| shrink(&files, (db, tree), &sealer, options))?;
+        let generation = match read_note(&open.1, &sealer, &JOURNAL)? {
+            Note::Value(value) => value.as_slice().try_into().ok().map(u64::from_be_bytes),
+            Note::Sealed => None,
+            // Made before there were journals.
+            Note::Missing => {
+                Journal::create(dir, disk)?;
+                disk.sync_dir(dir)?;
+                write_note(&open.1, &sealer, &JOURNAL, &FIRST_GENERATION.to_be_bytes())?;
+                open.0.flush()?;
+                Some(FIRST_GENERATION)
+            }
+        };
+        let opened = match generation {
+            Some(generation) => Journal::open(dir, sealer.journal_key(), generation, disk),
+            None => Err(Fault::Damaged("which journal it has is not known")),
+        };
+        let (journal, changes) = match opened {
+            Ok(opened) => opened,
+            Err(Fault::Io(error)) => return Err(error.into()),
+            Err(Fault::Damaged(why)) => {
+                drop(open);
+                return Err(files.quarantine(disk, why.to_owned()));
+            }
+        };
         let log = OpenOptions::new().read(true).write(true).open(files.kv.join("db"))?;
         // Recovery may have written a snapshot and truncated the log.
         disk.sync_data(&log)?;
@@ -160,9 +196,10 @@ impl SledStore {
             true => Some(Segments::open(&dir.join("cells"), disk.clone(), options.clock.clone())?),
             false => None,
         };
-        let shared = Arc::new(Shared { open: Some(open), sealer, pending: Pending::default(), _lock: lock });
+        let shared = Arc::new(Shared { table: Some(Table::new(open, changes)), sealer, _lock: lock });
         let watch = Arc::new(Watch::start(&shared)?);
-        Ok(Self { shared, log, segments, dir: dir.to_owned(), disk: disk.clone(), watch, fault: None })
+        let (dir, disk, journal_bytes) = (dir.to_owned(), disk.clone(), options.journal_bytes);
+        Ok(Self { shared, journal, journal_bytes, log, segments, dir, disk, watch, fault: None })
     }
 
     /// A reader of conversations beside the writer. The store counts as open until the last one is dropped.
@@ -206,34 +243,35 @@ impl SledStore {
             }
             segments.sync()?;
         }
-        let mut wrote = false;
-        for batch in batches {
-            wrote |= self.write_records(&batch.ops)?;
+        if self.journal.bytes() >= self.journal_bytes.saturating_mul(2) {
+            self.hand_over()?;
         }
-        if wrote {
-            self.shared.open()?.0.flush().map_err(|error| fault(&error))?;
-            self.disk
-                .sync_data(&self.log)
-                .map_err(|error| io_fault("the log could not be synced", &error))?;
-            self.shared.pending.show();
+        let changes = self.changes(batches)?;
+        if !changes.is_empty() {
+            self.journal
+                .append(&changes)
+                .map_err(|error| io_fault("the journal could not be written", &error))?;
+            // Readers see only what is durable.
+            self.shared.table()?.show(changes);
         }
         Ok(())
     }
 
-    /// Applies the records of one batch atomically; false if it has none.
-    fn write_records(&self, ops: &[Op]) -> Result<bool, StoreFault> {
+    /// The records that `batches` change together, as they go to the disk.
+    fn changes(&self, batches: &[Batch]) -> Result<Vec<Change>, StoreFault> {
         let shared = &*self.shared;
-        let late = late_rows(ops, |key| {
+        let ops = || batches.iter().flat_map(|batch| &batch.ops);
+        let late = late_rows(ops(), |key| {
             Ok(shared
                 .next_seq(key.space as u8, &key.group, key.seq.saturating_add(1))?
                 .is_some_and(|seq| seq > key.seq))
         })?;
         // The last change of a key counts.
-        let mut changes: BTreeMap<RawKey, Option<&Value>> = BTreeMap::new();
-        for op in ops {
+        let mut last: BTreeMap<RawKey, Option<&Value>> = BTreeMap::new();
+        for op in ops() {
             match op {
-                Op::Put(key, value) => _ = changes.insert((*key).into(), Some(value)),
-                Op::Remove(key) => _ = changes.insert((*key).into(), None),
+                Op::Put(key, value) => _ = last.insert((*key).into(), Some(value)),
+                Op::Remove(key) => _ = last.insert((*key).into(), None),
                 Op::AppendCell { .. } | Op::DropCell { .. } if self.segments.is_none() => {
                     tracing::error!("a cell was given to a store that keeps none");
                     return Err(StoreFault::Io);
@@ -241,13 +279,10 @@ impl SledStore {
                 Op::AppendCell { .. } | Op::DropCell { .. } => {}
             }
         }
-        changes.extend(late.iter().map(|(key, value)| (*key, Some(value))));
-        if changes.is_empty() {
-            return Ok(false);
-        }
-        let tree = &shared.open()?.1;
-        let mut batch = ::sled::Batch::default();
-        for (key, value) in changes {
+        last.extend(late.iter().map(|(key, value)| (*key, Some(value))));
+        let table = shared.table()?;
+        let mut changes = Vec::with_capacity(last.len());
+        for (key, value) in last {
             let sealed = match value {
                 Some(value) => shared.sealer.seal(&key, value).ok_or(StoreFault::Io)?,
                 None => Vec::new(),
@@ -255,16 +290,29 @@ impl SledStore {
             let written = u16::try_from(sealed.len()).map_err(|_| StoreFault::Io)?;
             // Chunks of a longer value that was there before.
             let prefix = shared.sealer.prefix(key.space, &key.group);
-            for old in tree.range(at(&prefix, key.seq, written)..=at(&prefix, key.seq, u16::MAX)).keys() {
-                batch.remove(old.map_err(|error| fault(&error))?);
+            for old in table.walk(at(&prefix, key.seq, written)..=at(&prefix, key.seq, u16::MAX), false) {
+                let (key, _) = old.map_err(|error| fault(&error))?;
+                changes.push(Change { key, value: None });
             }
-            for (disk_key, sealed) in sealed {
-                batch.insert(&disk_key, sealed);
-            }
+            changes.extend(sealed.into_iter().map(|(key, value)| Change { key, value: Some(value.into()) }));
         }
-        shared.pending.hide(ops);
-        tree.apply_batch(batch).map_err(|error| fault(&error))?;
-        Ok(true)
+        Ok(changes)
+    }
+
+    /// Lets sled take over what the journal holds; then the journal begins anew.
+    fn hand_over(&mut self) -> Result<(), StoreFault> {
+        let (shared, generation) = (&*self.shared, self.journal.next_generation());
+        let note = shared
+            .sealer
+            .seal(&JOURNAL, &generation.to_be_bytes())
+            .and_then(|chunks| chunks.into_iter().next());
+        let table = shared.table()?;
+        // In sled's log the note comes after everything that it speaks of.
+        table.hand_over(note.ok_or(StoreFault::Io)?).map_err(|error| fault(&error))?;
+        self.disk.sync_data(&self.log).map_err(|error| io_fault("the log could not be synced", &error))?;
+        table.forget();
+        self.journal.restart();
+        Ok(())
     }
 }
 
@@ -285,49 +333,49 @@ impl Store for SledStore {
     }
 
     fn tidy(&mut self) -> Result<bool, StoreFault> {
-        self.guarded(|store| match &mut store.segments {
-            Some(segments) => segments.tidy(),
-            None => Ok(false),
+        self.guarded(|store| {
+            if store.journal.bytes() >= store.journal_bytes {
+                store.hand_over()?;
+            }
+            store.segments.as_mut().map_or(Ok(false), Segments::tidy)
         })
     }
 }
 
 impl Shared {
-    pub(super) fn open(&self) -> Result<&(::sled::Db, ::sled::Tree), StoreFault> {
-        self.open.as_ref().ok_or(StoreFault::Io)
+    fn table(&self) -> Result<&Table, StoreFault> {
+        self.table.as_ref().ok_or(StoreFault::Io)
+    }
+
+    /// Lets sled write what it has, and tells whether that failed.
+    pub(super) fn flush(&self) -> ::sled::Result<()> {
+        self.table.as_ref().map_or(Ok(()), Table::flush)
     }
 
     fn load(&self, range: &Range) -> Result<Vec<(Key, Value)>, StoreFault> {
-        let tree = &self.open()?.1;
+        let table = self.table()?;
         match *range {
             Range::One(key) => {
-                let value = self.row_on_disk(&key.into())?;
+                let value = self.row(&key.into())?;
                 Ok(value.map(|value| (key, value)).into_iter().collect())
             }
             Range::Space(space) => {
-                let mut out = self.collect(tree.scan_prefix([space as u8]), space, usize::MAX)?;
+                let number = space as u8;
+                let all = at(&edge(number, 0), 0, 0)..=at(&edge(number, u8::MAX), u64::MAX, u16::MAX);
+                let mut out = self.collect(table.walk(all, false), space, usize::MAX)?;
                 out.sort_unstable_by_key(|(key, _)| *key);
                 Ok(out)
             }
             Range::Group { space, group, from, to, limit, newest } => {
-                if from >= to {
-                    return Ok(Vec::new());
-                }
                 let prefix = self.sealer.prefix(space as u8, &group);
-                let rows = tree.range(at(&prefix, from, 0)..at(&prefix, to, 0));
-                if newest { self.collect(rows.rev(), space, limit) } else { self.collect(rows, space, limit) }
+                self.collect(table.walk(at(&prefix, from, 0)..at(&prefix, to, 0), newest), space, limit)
             }
             Range::Cells { .. } | Range::CellIndex => Ok(Vec::new()),
         }
     }
 
     /// Opens the records that start in `rows`; later chunks are fetched as they are needed.
-    fn collect(
-        &self,
-        rows: impl Iterator<Item = ::sled::Result<(IVec, IVec)>>,
-        space: Space,
-        limit: usize,
-    ) -> Result<Vec<(Key, Value)>, StoreFault> {
+    fn collect(&self, rows: Walk<'_>, space: Space, limit: usize) -> Result<Vec<(Key, Value)>, StoreFault> {
         let mut out = Vec::new();
         for row in rows {
             if out.len() >= limit {
@@ -343,7 +391,7 @@ impl Shared {
     }
 
     /// The whole value whose first chunk is `sealed`.
-    fn assemble(&self, disk_key: &[u8], sealed: &[u8]) -> Result<(RawKey, Value), StoreFault> {
+    fn assemble(&self, disk_key: &DiskKey, sealed: &[u8]) -> Result<(RawKey, Value), StoreFault> {
         let first = self.sealer.open(disk_key, sealed).ok_or_else(damaged)?;
         let mut value = first.body;
         if first.chunks > 1 {
@@ -355,35 +403,35 @@ impl Shared {
         }
         for number in 1..first.chunks {
             let disk_key = self.sealer.disk_key(&first.key, number);
-            let sealed = self.open()?.1.get(disk_key).map_err(|error| fault(&error))?.ok_or_else(damaged)?;
+            let sealed = self.table()?.get(&disk_key).map_err(|error| fault(&error))?.ok_or_else(damaged)?;
             value.extend_from_slice(&self.sealer.open(&disk_key, &sealed).ok_or_else(damaged)?.body);
         }
         Ok((first.key, value))
     }
+}
 
-    fn row_on_disk(&self, key: &RawKey) -> Result<Option<Value>, StoreFault> {
-        let disk_key = self.sealer.disk_key(key, 0);
-        let sealed = self.open()?.1.get(disk_key).map_err(|error| fault(&error))?;
-        sealed.map(|sealed| Ok(self.assemble(&disk_key, &sealed)?.1)).transpose()
-    }
+/// The first or last prefix of the groups of a space.
+fn edge(space: u8, byte: u8) -> [u8; 17] {
+    let mut out = [byte; 17];
+    out[0] = space;
+    out
 }
 
 impl Rows for Shared {
     fn row(&self, key: &RawKey) -> Result<Option<Value>, StoreFault> {
-        let row = self.row_on_disk(key)?;
-        Ok(row.filter(|_| !self.pending.hides(key)))
+        let disk_key = self.sealer.disk_key(key, 0);
+        let sealed = self.table()?.get(&disk_key).map_err(|error| fault(&error))?;
+        sealed.map(|sealed| Ok(self.assemble(&disk_key, &sealed)?.1)).transpose()
     }
 
     fn next_seq(&self, space: u8, group: &[u8; 16], from: u64) -> Result<Option<u64>, StoreFault> {
         let prefix = self.sealer.prefix(space, group);
-        let row = self.open()?.1.range(at(&prefix, from, 0)..=at(&prefix, u64::MAX, u16::MAX)).keys().next();
-        seq_of(row)
+        seq_of(self.table()?.walk(at(&prefix, from, 0)..=at(&prefix, u64::MAX, u16::MAX), false))
     }
 
     fn prev_seq(&self, space: u8, group: &[u8; 16], below: u64) -> Result<Option<u64>, StoreFault> {
         let prefix = self.sealer.prefix(space, group);
-        let row = self.open()?.1.range(at(&prefix, 0, 0)..at(&prefix, below, 0)).keys().next_back();
-        seq_of(row)
+        seq_of(self.table()?.walk(at(&prefix, 0, 0)..at(&prefix, below, 0), true))
     }
 
     fn newest_first(
@@ -394,11 +442,11 @@ impl Rows for Shared {
         visit: &mut dyn FnMut(u64, &[u8]) -> bool,
     ) -> Result<(), StoreFault> {
         let prefix = self.sealer.prefix(space, group);
-        for row in self.open()?.1.range(at(&prefix, 0, 0)..at(&prefix, below, 0)).rev() {
+        for row in self.table()?.walk(at(&prefix, 0, 0)..at(&prefix, below, 0), true) {
             let (disk_key, sealed) = row.map_err(|error| fault(&error))?;
             if seq_and_chunk(&disk_key).is_some_and(|(_, chunk)| chunk == 0) {
                 let (key, value) = self.assemble(&disk_key, &sealed)?;
-                if !self.pending.hides(&key) && !visit(key.seq, &value) {
+                if !visit(key.seq, &value) {
                     break;
                 }
             }
@@ -407,9 +455,10 @@ impl Rows for Shared {
     }
 }
 
-fn seq_of(row: Option<::sled::Result<IVec>>) -> Result<Option<u64>, StoreFault> {
-    let disk_key = row.transpose().map_err(|error| fault(&error))?;
-    Ok(disk_key.and_then(|disk_key| seq_and_chunk(&disk_key)).map(|(seq, _)| seq))
+/// The sequence number of the next row.
+fn seq_of(mut rows: Walk<'_>) -> Result<Option<u64>, StoreFault> {
+    let row = rows.next().transpose().map_err(|error| fault(&error))?;
+    Ok(row.and_then(|(disk_key, _)| seq_and_chunk(&disk_key)).map(|(seq, _)| seq))
 }
 
 /// sled panics where the system refuses it something, also while it is closed.
@@ -505,4 +554,36 @@ fn fault(error: &::sled::Error) -> StoreFault {
 pub(super) fn io_fault(what: &'static str, error: &std::io::Error) -> StoreFault {
     tracing::error!(%error, "{what}");
     if error.kind() == std::io::ErrorKind::StorageFull { StoreFault::Full } else { StoreFault::Io }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use karvon_protocol::core::BatchId;
+
+    #[test]
+    fn a_store_from_before_there_were_journals_opens_and_gets_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, options) = (DataKey::generate().unwrap(), Options { journal_bytes: 0, ..Options::leaf() });
+        let mut store = SledStore::create(dir.path(), &key, &options).unwrap();
+        let row = Key::single(Space::Meta, 1);
+        let put = Op::Put(row, Value::new(vec![1]));
+        store.commit(&[Batch { id: BatchId(1), ops: vec![put] }]).unwrap();
+        store.tidy().unwrap();
+        drop(store);
+        let files = Files::of(dir.path());
+        let (db, tree) = open_sled(&files.kv, options.cache_bytes).unwrap();
+        tree.remove(Sealer::new(&key).disk_key(&JOURNAL, 0)).unwrap().unwrap();
+        drop((tree, db));
+        std::fs::remove_file(dir.path().join("journal")).unwrap();
+        for _ in 0..2 {
+            let mut store = SledStore::open(dir.path(), &key, &options).unwrap();
+            assert_eq!(store.load(&Range::One(row)).unwrap(), [(row, Value::new(vec![1]))]);
+        }
+        // Without it, one that had a journal does not open as if nothing were missing.
+        std::fs::remove_file(dir.path().join("journal")).unwrap();
+        let refused = SledStore::open(dir.path(), &key, &options).err().unwrap();
+        assert!(refused.to_string().contains("its journal is gone"), "{refused}");
+    }
 }

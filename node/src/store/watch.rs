@@ -72,8 +72,7 @@ fn watch(state: &State, of: &Weak<Shared>) {
         thread::park_timeout(LONG);
         if turn() == before
             && let Some(shared) = of.upgrade()
-            && let Ok((db, _)) = shared.open()
-            && let Err(error) = db.flush()
+            && let Err(error) = shared.flush()
         {
             tracing::warn!(%error, "a write to the store failed");
         }
