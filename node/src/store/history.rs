@@ -46,7 +46,7 @@ pub(super) trait Rows: Send + Sync {
 /// a few dozen lookups, so it belongs on a thread that may block. What it returns is durable: rows of a batch that is still on its way to
 /// the disk are not seen.
 #[derive(Clone)]
-pub struct History(Arc<dyn Rows>);
+pub struct History(pub(super) Arc<dyn Rows>);
 
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

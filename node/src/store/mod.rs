@@ -5,7 +5,9 @@
 //! of them behind bounded queues; [`History`] reads conversations beside the writer; [`keystore`] keeps the key everything is sealed by.
 
 pub mod backup;
+mod channel_history;
 pub mod disk;
+mod group_history;
 pub mod history;
 mod journal;
 mod keyring;
@@ -28,6 +30,7 @@ use karvon_protocol::core::{Batch, Key, Range, StoreFault, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use group_history::Line;
 pub use history::{Entry, History};
 pub use keystore::DataKey;
 pub use memory::MemoryStore;

@@ -20,11 +20,26 @@ pub(super) const FORMAT: u32 = 2;
 /// Most bytes of a value in one chunk.
 pub(super) const CHUNK_BYTES: usize = 4_096;
 /// What is said in a conversation.
-pub(super) const TALK_SPACES: &[Space] = &[Space::Sent, Space::Received, Space::Early, Space::Change];
+pub(super) const TALK_SPACES: &[Space] =
+    &[Space::Sent, Space::Received, Space::Early, Space::Change, Space::GroupPost, Space::ChannelEntry];
 /// Secrets that change: an old ratchet opens old cells, so it must not stay readable. What else there is (cells under way, trails, doors,
 /// descriptors) shows nothing of what was said, and stays under the key of the store.
-pub(super) const STATE_SPACES: &[Space] =
-    &[Space::Meta, Space::Contact, Space::Session, Space::Invite, Space::Mailbox, Space::Terms, Space::Reset];
+pub(super) const STATE_SPACES: &[Space] = &[
+    Space::Meta,
+    Space::Contact,
+    Space::Session,
+    Space::Invite,
+    Space::Mailbox,
+    Space::Terms,
+    Space::Reset,
+    Space::Address,
+    Space::Prekeys,
+    Space::Request,
+    Space::Group,
+    Space::GroupOut,
+    Space::GroupSeed,
+    Space::Channel,
+];
 /// Sizes that a piece of a message is padded to: few, because lengths of texts tell something.
 const TALK_STEPS: &[usize] = &[64, 256, 1_024, CHUNK_BYTES];
 /// Sizes that everything else is padded to: many, because state that is rewritten with each cell is most of what is written.
