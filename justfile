@@ -35,6 +35,10 @@ pictures:
 fire rounds="100": powercuts
     KARVON_FIRE={{rounds}} cargo test --release -p karvon-tests --test kill -- --nocapture --test-threads=1
 
+# 100,000 random interleavings of membership operations, and all of five on two devices.
+fire-groups rounds="100000":
+    KARVON_FIRE={{rounds}} cargo test --release -p karvon-protocol --test group_fold -- --nocapture
+
 # A relay under load: `just fire-relay soak`, `just fire-relay idle --leaves 10000`, `just fire-relay kill --rounds 1000`.
 fire-relay *args:
     cargo build --release -p karvon-node -p karvon-tests --bin karvon-node --bin karvon-fire

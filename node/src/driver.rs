@@ -81,6 +81,11 @@ pub trait Surroundings<C: Core> {
     /// The core tells something; it may mean a command to the network.
     fn on_event(&mut self, event: C::Event) -> Option<NetCommand>;
 
+    /// The network heard a unit on a shard.
+    fn on_gossip(&mut self, _: u64, _: Vec<u8>) -> Option<C::Command> {
+        None
+    }
+
     /// The network heard signed descriptor bytes.
     fn on_heard(&mut self, _: Vec<u8>) -> Option<C::Command> {
         None
@@ -108,6 +113,8 @@ where
         (self.0)(&event);
         match event {
             RelayEvent::Ready => None,
+            RelayEvent::Spread(shard, bytes) => Some(NetCommand::Gossip(shard, bytes)),
+            RelayEvent::Judged(token, verdict) => Some(NetCommand::Judged(token, verdict)),
             RelayEvent::OwnDescriptor(descriptor, bytes) => {
                 Some(NetCommand::Publish(Box::new(descriptor), bytes))
             }
@@ -121,6 +128,10 @@ where
 
     fn on_heard(&mut self, bytes: Vec<u8>) -> Option<RelayCommand> {
         Some(RelayCommand::Heard(bytes))
+    }
+
+    fn on_gossip(&mut self, token: u64, bytes: Vec<u8>) -> Option<RelayCommand> {
+        Some(RelayCommand::Gossip(token, bytes))
     }
 }
 
@@ -350,6 +361,10 @@ impl<C: Core, S: StorePort, E: Surroundings<C>> Driver<'_, C, S, E> {
             NetEvent::LinkDown(link, reason) => Input::LinkDown(link, reason),
             NetEvent::Frame { link, frame } => Input::Frame { link, frame },
             NetEvent::ConnectFailed(target, reason) => Input::ConnectFailed(target, reason),
+            NetEvent::Gossip(token, bytes) => match self.surroundings.on_gossip(token, bytes) {
+                Some(command) => Input::Command(self.command_id(), command),
+                None => return,
+            },
             NetEvent::Heard(bytes) => match self.surroundings.on_heard(bytes) {
                 Some(command) => Input::Command(self.command_id(), command),
                 None => return,

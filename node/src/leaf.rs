@@ -2,7 +2,9 @@
 
 mod backend;
 pub mod backup;
+mod channels;
 mod files;
+mod groups;
 mod guard;
 mod messages;
 mod pictures;

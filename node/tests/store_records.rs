@@ -174,21 +174,28 @@ fn zeros_as_group_are_blinded_as_well() {
     let (mut store, _history) = place.open();
     store.commit(&[batch(vec![put(Key::single(Space::Contact, 0x1122_3344_5566_7788), [1])])]).unwrap();
     let Place::Sled { dir, .. } = &place else { return };
-    let log = std::fs::read(dir.path().join("store/kv/db")).unwrap();
+    let files = files_under(&dir.path().join("store"));
+    assert!(files.iter().any(|file| file.ends_with("store/journal")));
     let mut plain = vec![Space::Contact as u8];
     plain.extend_from_slice(&[0; 16]);
     plain.extend_from_slice(&0x1122_3344_5566_7788_u64.to_be_bytes());
-    assert!(!log.windows(plain.len()).any(|found| found == plain));
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(plain.len()).any(|found| found == plain), "{}", file.display());
+    }
 }
 
 #[test]
-fn every_commit_syncs_the_log_and_a_new_store_its_directories() {
+fn every_commit_syncs_the_journal_and_a_new_store_its_directories() {
     let dir = tempfile::tempdir().unwrap();
     let key = DataKey::generate().unwrap();
     let options = Options { disk: Disk::default(), ..Options::leaf() };
     let mut store = SledStore::create(&dir.path().join("store"), &key, &options).unwrap();
     let made = options.disk.syncs();
-    assert!(made >= 6, "conf, log, blobs, the store's two directories and their parent: {made}");
+    assert!(made >= 7, "journal, conf, log, blobs, the store's two directories and their parent: {made}");
+    // The first record of its kind has a key made for it.
+    store.commit(&[batch(vec![put(Key::single(Space::Meta, 1), [1])])]).unwrap();
+    let made = options.disk.syncs();
     for n in 1..=3 {
         store
             .commit(&[
@@ -254,14 +261,16 @@ fn a_store_whose_making_was_interrupted_is_made_anew() {
 #[test]
 fn a_log_that_has_grown_far_beyond_its_content_shrinks_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
-    let (key, options) =
-        (DataKey::generate().unwrap(), Options { small_log_bytes: 8 << 20, ..Options::leaf() });
+    let (key, options) = (
+        DataKey::generate().unwrap(),
+        Options { small_log_bytes: 8 << 20, journal_bytes: 0, ..Options::leaf() },
+    );
     let mut store = SledStore::create(dir.path(), &key, &options).unwrap();
     let log = dir.path().join("kv/db");
     // Rewritten records among ones that stay, as with ratchets and messages.
     let mut n = 0_u64;
     while log.metadata().unwrap().len() <= 8 << 20 {
-        let ops = (0..400).flat_map(|_| {
+        let ops = (0..40).flat_map(|_| {
             n += 1;
             [
                 put(Key::of(Space::Sent, GROUP, n), [n as u8; 60]),
@@ -302,10 +311,70 @@ fn a_damaged_store_is_moved_aside_and_nothing_of_it_is_deleted() {
         }
         let refused = SledStore::open(dir.path(), &key, &options).err().unwrap();
         let OpenError::Quarantined { moved_to, .. } = &refused else { panic!("{refused}") };
-        assert!(moved_to.join("db").exists() && moved_to.join("conf").exists());
+        for file in ["db", "conf", "journal"] {
+            assert!(moved_to.join(file).exists(), "{file}");
+        }
         assert!(refused.to_string().contains("kv.quarantine-"), "{refused}");
         assert!(matches!(SledStore::open(dir.path(), &key, &options), Err(OpenError::Missing)));
     }
+}
+
+#[test]
+fn a_journal_that_lost_what_was_durable_is_told_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, options) = (DataKey::generate().unwrap(), Options::leaf());
+    let mut store = SledStore::create(dir.path(), &key, &options).unwrap();
+    for n in 0..9 {
+        store.commit(&[batch(vec![put(Key::single(Space::Meta, n), vec![1; 500])])]).unwrap();
+    }
+    drop(store);
+    let journal = dir.path().join("journal");
+    let mut rotten = std::fs::read(&journal).unwrap();
+    rotten[1_000] ^= 1;
+    std::fs::write(&journal, &rotten).unwrap();
+    let refused = SledStore::open(dir.path(), &key, &options).err().unwrap();
+    let OpenError::Quarantined { moved_to, .. } = &refused else { panic!("{refused}") };
+    assert!(refused.to_string().contains("its journal is damaged"), "{refused}");
+    assert_eq!(std::fs::read(moved_to.join("journal")).unwrap(), rotten);
+    // Cut off while it was moved aside, and the damage was the disk's mood: everything is in its place again.
+    rotten[1_000] ^= 1;
+    std::fs::rename(moved_to, dir.path().join("kv")).unwrap();
+    std::fs::write(dir.path().join("kv/journal"), &rotten).unwrap();
+    let mut store = SledStore::open(dir.path(), &key, &options).unwrap();
+    assert_eq!(load(&mut store, Range::Space(Space::Meta)).len(), 9);
+}
+
+#[test]
+fn records_are_the_same_before_and_after_sled_took_them_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, options) = (DataKey::generate().unwrap(), Options { journal_bytes: 6_000, ..Options::leaf() });
+    let mut store = SledStore::create(dir.path(), &key, &options).unwrap();
+    let mut expected = BTreeMap::new();
+    for n in 0..400_u64 {
+        let key_of = |n: u64| Key::of(Space::Trail, GROUP, n);
+        let value = vec![n as u8; (n as usize * 37) % 5_000];
+        let mut ops = vec![put(key_of(n % 97), value.clone())];
+        expected.insert(n % 97, value);
+        if n % 3 == 0 {
+            ops.push(Op::Remove(key_of(n * 7 % 97)));
+            expected.remove(&(n * 7 % 97));
+        }
+        store.commit(&[batch(ops)]).unwrap();
+        if n % 50 == 0 {
+            store.tidy().unwrap();
+        }
+        if n % 80 == 0 {
+            drop(store);
+            store = SledStore::open(dir.path(), &key, &options).unwrap();
+        }
+        let rows = load(&mut store, group(0, u64::MAX, usize::MAX, false));
+        let rows: Vec<_> = rows.into_iter().map(|(key, value)| (key.seq, value)).collect();
+        assert_eq!(rows, expected.clone().into_iter().collect::<Vec<_>>(), "after commit {n}");
+    }
+    assert!(
+        std::fs::metadata(dir.path().join("journal")).unwrap().len() <= 256 << 10,
+        "it is used again and again"
+    );
 }
 
 #[test]

@@ -34,6 +34,13 @@ pub struct Body {
 }
 
 impl Body {
+    /// A letter about a group.
+    #[must_use]
+    pub fn letter(letter: &crate::group::wire::Letter) -> Self {
+        let (kind, bytes) = letter.encode();
+        Self::new(0, Content::Group(kind, bytes))
+    }
+
     /// A body written at `sent_ms` (Unix milliseconds).
     #[must_use]
     pub const fn new(sent_ms: u64, content: Content) -> Self {

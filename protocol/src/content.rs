@@ -2,6 +2,7 @@
 
 use crate::cbor::{Field, MapWriter};
 use crate::error::PeerFault;
+use crate::group::wire::{KINDS, LETTER_BYTES_MAX};
 use crate::ids::MessageId;
 use crate::limits::{
     EMOJI_BYTES_MAX, FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, INVITATION_BYTES_MAX, MEDIA_BYTES_MAX,
@@ -61,6 +62,8 @@ pub enum Content {
     },
     /// 22: nothing; covers traffic, and stands where something was that is gone.
     Dummy,
+    /// 32 to 47: a letter about a group, see [`crate::group::wire::Letter`]; no conversation shows it.
+    Group(u64, Vec<u8>),
     /// 26: bodies of the author with these numbers (inclusive) have nothing in them any more.
     Void(u64, u64),
     /// 27: a small file.
@@ -95,7 +98,7 @@ impl Content {
             Self::Dummy => 22,
             Self::Void(..) => 26,
             Self::File { .. } => 27,
-            Self::Unknown(kind) => *kind,
+            Self::Group(kind, _) | Self::Unknown(kind) => *kind,
         }
     }
 
@@ -129,6 +132,9 @@ impl Content {
             Self::Read(upto) => {
                 map.uint(2, *upto);
             }
+            Self::Group(_, letter) => {
+                map.bytes(2, letter);
+            }
             Self::Timer { seconds: one, number: two }
             | Self::ResendRequest(one, two)
             | Self::Void(one, two) => {
@@ -151,6 +157,7 @@ pub(crate) struct Fields {
     text: Option<String>,
     number: Option<u64>,
     id: Option<MessageId>,
+    letter: Option<Vec<u8>>,
     second_text: Option<String>,
     second_number: Option<u64>,
     data: Option<Vec<u8>>,
@@ -162,6 +169,9 @@ impl Fields {
         match (kind, key) {
             (1 | 2 | 4, 2) => self.text = Some(nonempty(field.text(TEXT_BYTES_MAX)?)?),
             (3, 2) => self.text = Some(field.text(EMOJI_BYTES_MAX)?.to_owned()),
+            (kind, 2) if KINDS.contains(&kind) => {
+                self.letter = Some(field.bytes(LETTER_BYTES_MAX)?.to_vec());
+            }
             (10 | 21, 2) => self.text = Some(field.text(NAME_BYTES_MAX)?.to_owned()),
             (27, 2) => self.text = Some(field.text(FILE_NAME_BYTES_MAX)?.to_owned()),
             (6 | 11 | 15 | 26, 2) => self.number = Some(field.uint()?),
@@ -180,7 +190,7 @@ impl Fields {
 
     /// The content, if all its fields were there.
     pub(crate) fn finish(self, kind: u64) -> Result<Content, PeerFault> {
-        let Self { text, number, id, second_text, second_number, data } = self;
+        let Self { text, number, id, second_text, second_number, data, letter } = self;
         let text = || text.ok_or(PeerFault::Malformed);
         let number = || number.ok_or(PeerFault::Malformed);
         let second_text = || second_text.ok_or(PeerFault::Malformed);
@@ -205,6 +215,7 @@ impl Fields {
                 media: second_text()?,
                 data: data.ok_or(PeerFault::Malformed)?,
             },
+            kind if KINDS.contains(&kind) => Content::Group(kind, letter.ok_or(PeerFault::Malformed)?),
             kind => Content::Unknown(kind),
         })
     }

@@ -80,6 +80,22 @@ pub enum Space {
     Descriptor = 12,
     /// Delivery trail of a message or cell.
     Trail = 13,
+    /// Groups: keys and counters, one record each.
+    Group = 14,
+    /// Membership logs: signed operations in the order in which they came; `group` is the group.
+    GroupOp = 15,
+    /// Messages to groups by their authors' numbers; `group` is the group and the author.
+    GroupPost = 16,
+    /// Authors of a group: how far their messages are here, and they are with the own ones; `group` is the group.
+    GroupAuthor = 17,
+    /// Own messages to a group that somebody does not have yet, by number; `group` is the group.
+    GroupOut = 18,
+    /// Which message stands at which place of a group's conversation; `group` is the group.
+    GroupLine = 19,
+    /// Seeds of groups, in the order in which they came; `group` is the group.
+    GroupSeed = 25,
+    /// Cells of groups that no two relays have confirmed yet; `group` is the group.
+    GroupCell = 26,
     /// Changes that came and wait for their message, as bodies; `group` is the contact, `seq` the number of the body.
     Change = 20,
     /// What is set and remembered for a conversation beside its keys; `seq` is the contact.
@@ -89,11 +105,11 @@ pub enum Space {
     /// Messages that will disappear; `group` is the contact.
     Expiry = 23,
     /// Published addresses.
-    Address = 24,
+    Address = 27,
     /// Prekeys of published addresses; `group` begins with the address's number.
-    Prekeys = 25,
+    Prekeys = 28,
     /// Requests of strangers, and strangers who were blocked.
-    Request = 26,
+    Request = 29,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.
@@ -106,6 +122,18 @@ pub enum Space {
     RelayMeta = 36,
     /// Relay: stored cells; they live in segment files, not in the key-value store. `group` is the mailbox.
     RelayCell = 37,
+    /// Channels: links and counters, one record each.
+    Channel = 40,
+    /// Entries of a channel by number; `group` is the channel.
+    ChannelEntry = 41,
+    /// Names of a channel's entries and of those before them, by number; `group` is the channel.
+    ChannelMark = 42,
+    /// An entry that contradicts another one of a channel; `group` is the channel.
+    ChannelFork = 43,
+    /// Own entries, as cells, that no two relays have confirmed yet; `group` is the channel.
+    ChannelCell = 44,
+    /// Relay: what is known of the cells of a shard; `group` is the shard.
+    RelayShard = 38,
 }
 
 /// A key of fixed shape; the store blinds `group` before it reaches the disk.

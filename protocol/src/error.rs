@@ -75,6 +75,30 @@ pub enum ErrorKind {
     /// Several contacts match.
     #[error("several contacts match: write more of the name")]
     Ambiguous,
+    /// No group has this name.
+    #[error("you are in no group with this name")]
+    NoSuchGroup,
+    /// No channel has this name.
+    #[error("you follow no channel with this name")]
+    NoSuchChannel,
+    /// The link of a channel is damaged.
+    #[error("the link is damaged: copy it again, from KARVON-CHANNEL: to its end")]
+    LinkDamaged,
+    /// The link is of a newer format.
+    #[error("the link was made by a newer Karvon: update this one first")]
+    LinkNewer,
+    /// No member of the group has this name.
+    #[error("nobody in this group has this name")]
+    NoSuchMember,
+    /// The person is not, or no longer, in the group.
+    #[error("you are not in this group: accept its invitation first, or ask to be invited again")]
+    NotMember,
+    /// The own role does not allow it.
+    #[error("your role in this group does not allow this: ask its admin or owner")]
+    NotAllowed,
+    /// Whoever is to be invited is in the group already.
+    #[error("this person is in the group already")]
+    AlreadyMember,
     /// No message has this id.
     #[error("no message has this id")]
     NoSuchMessage,
@@ -92,7 +116,7 @@ pub enum ErrorKind {
         "the keys of this contact have changed: compare the safety number with them, then accept the new keys"
     )]
     KeyChanged,
-    /// The safety number is not known before both sides have keys.
+    /// Neither a safety number nor a group is possible before both sides have keys.
     #[error("the two devices have not met yet: try again when the contact is connected")]
     NotConnected,
     /// Longer than a message may be.

@@ -65,6 +65,36 @@ id!(
     CellHash, 16
 );
 
+id!(
+    /// A group: first half of BLAKE3 over its first operation.
+    GroupId, 16
+);
+id!(
+    /// A member of a group: first half of BLAKE3 over the member's key in that group; another one in each group and at each joining.
+    MemberId, 16
+);
+id!(
+    /// An operation of a group's membership log: BLAKE3 over its content.
+    OpId, 32
+);
+
+id!(
+    /// A channel: first half of BLAKE3 over its link.
+    ChannelId, 16
+);
+id!(
+    /// An entry of a channel: BLAKE3 over its content.
+    EntryId, 32
+);
+
+impl MemberId {
+    /// The id of the member with this key (Ed25519, 32 bytes).
+    #[must_use]
+    pub fn of(group_key: &[u8; 32]) -> Self {
+        Self(first(blake3::hash(group_key).as_bytes()))
+    }
+}
+
 impl RelayId {
     /// The id of the relay that owns `static_key` (Ed25519, 32 bytes).
     #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`core`] (the contract with the outside), [`cell`] and [`body`] (what travels), [`invite`], [`address`], [`bundle`], [`handshake`] and
 //! [`ratchet`] (how two people meet and talk), [`tags`] and [`tunnel`] (how cells find their mailbox), [`engine`] (a person's messenger),
-//! [`relay`] (a volunteer's relay). The wire formats are specified in `SPEC.md` beside this crate.
+//! [`group`] and [`channel`] (many people), [`relay`] (a volunteer's relay). The wire formats are specified in `SPEC.md` beside this crate.
 #![forbid(unsafe_code)]
 
 pub mod address;
@@ -11,6 +11,7 @@ pub mod body;
 pub mod bundle;
 pub mod cbor;
 pub mod cell;
+pub mod channel;
 pub mod content;
 pub mod core;
 pub mod crypto;
@@ -19,6 +20,7 @@ pub mod effects;
 pub mod engine;
 pub mod error;
 pub mod gift;
+pub mod group;
 pub mod handshake;
 pub mod identity;
 pub mod ids;

@@ -45,7 +45,7 @@ pub const MAILBOX_TAGS_MAX: usize = 262_144;
 /// Tunnels a leaf keeps open at once (DESIGN §2).
 pub const TUNNELS_PER_LEAF: usize = 8;
 /// Tunnels a relay accepts over one link from a leaf.
-pub const TUNNELS_PER_LINK: usize = 16;
+pub const TUNNELS_PER_LINK: usize = 64;
 /// Requests without an answer, and pushes without a removal, per tunnel (DESIGN §2: credit).
 pub const TUNNEL_WINDOW: usize = 16;
 /// Bytes not yet durable beyond which a core takes no more input (DESIGN §3).
@@ -60,6 +60,8 @@ pub const DESCRIPTORS_MAX: usize = 4_096;
 pub const GUEST_SLOTS_MAX: usize = 128;
 /// Skipped message keys per chain step and per session (research §3.3).
 pub const SKIP_MAX: u32 = 2_000;
+/// Shards over which cells of groups and channels are spread (DESIGN D6).
+pub const SHARDS: u16 = 16;
 /// A superseded mailbox is polled at least this long, milliseconds, and until every contact knows of the change (DESIGN D2).
 pub const MOVE_KEEP_MS: u64 = 45 * 86_400_000;
 /// Between two replacements of living relays at least, milliseconds (DESIGN D2).

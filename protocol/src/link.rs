@@ -45,6 +45,8 @@ pub enum Kind {
     SlotDrop = 10,
     /// Door to leaf: the answer to `SlotPut` and `SlotDrop`: slot 8, status 1 (0 stored, 1 refused).
     SlotAck = 11,
+    /// Between relays: what each holds of the shards, and what it wants of it (SPEC-relay §9).
+    Shards = 12,
 }
 
 impl Kind {
@@ -62,6 +64,7 @@ impl Kind {
             9 => Self::SlotPut,
             10 => Self::SlotDrop,
             11 => Self::SlotAck,
+            12 => Self::Shards,
             _ => return None,
         })
     }

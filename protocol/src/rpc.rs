@@ -42,6 +42,33 @@ pub enum Request {
     Put(Vec<u8>),
     /// Reads a bundle object.
     Get(Locator),
+    /// Brings a cell for a shard: [`Reply::Stored`] once it is durable; it is then gossiped.
+    Inject {
+        /// The shard.
+        shard: u16,
+        /// The cell; its tag is a hint (SPEC §10.6).
+        cell: Cell,
+    },
+    /// Sends cells of a shard whose hints one of these keys detects, from number `from` of this relay on, then [`Reply::Fetched`];
+    /// and from then on each that comes in, until the tunnel ends or the next request of this kind.
+    Follow {
+        /// The shard.
+        shard: u16,
+        /// Keys that detect hints, at most 16.
+        keys: Vec<[u8; 32]>,
+        /// First number.
+        from: u64,
+    },
+    /// Sends the newest cells of a shard before number `before` of this relay whose hints one of these keys detects, then
+    /// [`Reply::Fetched`] with the number before which to go on.
+    Recent {
+        /// The shard.
+        shard: u16,
+        /// Keys that detect hints, at most 16.
+        keys: Vec<[u8; 32]>,
+        /// Only cells with lower numbers.
+        before: u64,
+    },
     /// Whether the attached mailbox takes first contacts of strangers.
     TakeRequests(bool),
     /// What a first contact to a mailbox costs: [`Reply::Terms`].
@@ -58,6 +85,9 @@ pub enum Request {
         cell: Cell,
     },
 }
+
+/// Keys in one [`Request::Follow`].
+pub const FOLLOW_KEYS_MAX: usize = 16;
 
 /// What a relay sends when a cell comes in for an attached mailbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -304,18 +334,32 @@ impl Request {
                 out.extend_from_slice(&locator.0);
                 out
             }
+            Self::Inject { shard, cell } => {
+                let mut out = head(9, number, 2 + cell.bytes().len());
+                out.extend_from_slice(&shard.to_be_bytes());
+                out.extend_from_slice(cell.bytes());
+                out
+            }
+            Self::Follow { shard, keys, from: at } | Self::Recent { shard, keys, before: at } => {
+                let kind = if matches!(self, Self::Follow { .. }) { 10 } else { 11 };
+                let mut out = head(kind, number, 10 + keys.len() * 32);
+                out.extend_from_slice(&shard.to_be_bytes());
+                out.extend_from_slice(&at.to_be_bytes());
+                keys.iter().for_each(|key| out.extend_from_slice(key));
+                out
+            }
             Self::TakeRequests(on) => {
-                let mut out = head(9, number, 1);
+                let mut out = head(12, number, 1);
                 out.push(u8::from(*on));
                 out
             }
             Self::Terms(mailbox) => {
-                let mut out = head(10, number, 16);
+                let mut out = head(13, number, 16);
                 out.extend_from_slice(&mailbox.0);
                 out
             }
             Self::Knock { mailbox, nonce, answer, cell } => {
-                let mut out = head(11, number, 16 + NONCE_BYTES + ANSWER_BYTES + cell.bytes().len());
+                let mut out = head(14, number, 16 + NONCE_BYTES + ANSWER_BYTES + cell.bytes().len());
                 out.extend_from_slice(&mailbox.0);
                 out.extend_from_slice(nonce);
                 out.extend_from_slice(answer);
@@ -367,9 +411,28 @@ impl Request {
             6 => Self::Remove(prefixes(reader.rest())?),
             7 => Self::Put(reader.rest().to_vec()),
             8 => Self::Get(Locator(reader.take()?)),
-            9 => Self::TakeRequests(reader.flag()?),
-            10 => Self::Terms(MailboxId(reader.take()?)),
-            11 => Self::Knock {
+            9 => Self::Inject {
+                shard: u16::from_be_bytes(reader.take()?),
+                cell: Cell::parse(reader.rest().to_vec())?,
+            },
+            kind @ (10 | 11) => {
+                let (shard, at) = (u16::from_be_bytes(reader.take()?), reader.u64()?);
+                let (keys, tail) = reader.rest().as_chunks::<32>();
+                if !tail.is_empty() {
+                    return Err(PeerFault::Length);
+                }
+                if keys.len() > FOLLOW_KEYS_MAX || shard >= crate::limits::SHARDS {
+                    return Err(PeerFault::Bound);
+                }
+                let keys = keys.to_vec();
+                match kind {
+                    10 => Self::Follow { shard, keys, from: at },
+                    _ => Self::Recent { shard, keys, before: at },
+                }
+            }
+            12 => Self::TakeRequests(reader.flag()?),
+            13 => Self::Terms(MailboxId(reader.take()?)),
+            14 => Self::Knock {
                 mailbox: MailboxId(reader.take()?),
                 nonce: reader.take()?,
                 answer: reader.take()?,
@@ -482,6 +545,9 @@ mod tests {
             Request::Remove(vec![TagPrefix([4; 8]), TagPrefix([5; 8])]),
             Request::Put(vec![1, 2, 3]),
             Request::Get(Locator([9; 32])),
+            Request::Inject { shard: 3, cell: cell() },
+            Request::Follow { shard: 3, keys: vec![[1; 32], [2; 32]], from: 7 },
+            Request::Recent { shard: 3, keys: vec![[1; 32]], before: u64::MAX },
             Request::TakeRequests(true),
             Request::Terms(MailboxId([3; 16])),
             Request::Knock { mailbox: MailboxId([1; 16]), nonce: [2; 16], answer: [3; 8], cell: cell() },

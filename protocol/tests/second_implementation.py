@@ -1,4 +1,4 @@
-"""A second implementation of SPEC §4 to §6b, written from its text: it must find in tests/vectors what the Rust code wrote there.
+"""A second implementation of SPEC §4 to §6b, §10.6 and §11, written from its text: it must find in tests/vectors what the Rust code wrote there.
 
 Run: pip install blake3 'cryptography>=48' && python3 second_implementation.py
 It reads and never writes; HKDF, HChaCha20 and the ratchet are spelled out here, the primitives come from OpenSSL and blake3.
@@ -334,5 +334,94 @@ their_key, previous, place, mix, ack = header_of(next_header, mixed[:18], mixed[
 assert (previous, place, mix, ack) == (2, 0, 1, 1)
 root, chain, _ = root_step(root, dh(own_b, their_key), secret_1)
 assert open_body(chain, mixed[18:]) == payload_of("first cell that mixes epoch 1")
+
+
+
+# --- §10 and §11 groups and channels ---
+
+def cbor(data):
+    """One value of deterministic CBOR, and what follows it."""
+    major, small, rest = data[0] >> 5, data[0] & 31, data[1:]
+    size = {24: 1, 25: 2, 26: 4, 27: 8}.get(small, 0)
+    count, rest = (number(rest[:size]), rest[size:]) if size else (small, rest)
+    if major == 0:
+        return count, rest
+    if major in (2, 3):
+        return rest[:count] if major == 2 else rest[:count].decode(), rest[count:]
+    items = []
+    for _ in range(count * (2 if major == 5 else 1)):
+        item, rest = cbor(rest)
+        items.append(item)
+    return (dict(zip(items[::2], items[1::2])) if major == 5 else items), rest
+
+
+def signed(data, key, label):
+    """The fields of `content | Sig(key, label, content)`, and the name of the content."""
+    verify(key, label, data[:-64], data[-64:])
+    fields, rest = cbor(data[:-64])
+    assert rest == b""
+    return fields, h(data[:-64])
+
+
+def hinted(cell, detect, shard):
+    """Whether a cell's tag is a hint for this detect key."""
+    r, rest = cell[1:9], cell[9:17]
+    return rest == hk(detect, r + shard.to_bytes(2, "big"))[:8]
+
+
+def shard_body(cell, secret):
+    key_nonce = hkdf(cell[18:42], secret, "karvon/1 group msg", 44)
+    plain = aead_open(key_nonce[:32], key_nonce[32:], cell[90:], cell[:18] + cell[42:90])
+    length = number(plain[:2])
+    assert plain[2 + length:] == bytes(len(plain) - 2 - length)
+    return plain[2:2 + length]
+
+
+group = load("group.txt")
+ali_key, bob_leaf = sign_public(bytes([1]) * 32), bytes([12]) * 32
+founding, founding_id = signed(group["founding operation"], ali_key, "karvon/1 group op")
+assert founding_id == group["founding operation's id"] and founding_id[:16] == group["group"]
+added, added_id = signed(group["added operation"], ali_key, "karvon/1 group op")
+assert added_id == group["added operation's id"] and added[1] == [founding_id] and added[0] == group["group"]
+member, _ = cbor(added[4])
+assert h(member[0])[:16] == group["Bob's member id"] and member[1] == dh_public(bob_leaf) and member[3] == "Bob"
+verify(member[0], "karvon/1 group join", group["group"] + added[4], added[6])
+keys = hkdf(group["group"], founding[6], "karvon/1 group call", 64)
+assert keys[:32] == group["detect key of announcements"] and hinted(group["announcement's cell"], keys[:32], 3)
+assert shard_body(group["announcement's cell"], keys[32:]) == group["announcement"]
+announcement, seed_name = signed(group["announcement"], ali_key, "karvon/1 group seed announcement")
+members = sorted([group["Ali's member id"], group["Bob's member id"]])
+slot_at = 48 * members.index(group["Bob's member id"])
+slot = announcement[4][slot_at:slot_at + 48]
+ephemeral = announcement[3]
+slot_key = hkdf(ephemeral + dh_public(bob_leaf), dh(bob_leaf, ephemeral), "karvon/1 group slot", 32)
+seed = aead_open(slot_key, bytes(12), slot, group["group"])
+keys = hkdf(group["group"], seed + seed_name[:16], "karvon/1 group seed", 96)
+cell = group["message's cell"]
+assert keys[64:] == group["detect key of the seed"] and hinted(cell, keys[64:], 3)
+header = xaead_open(keys[32:64], cell[18:42], cell[42:90], cell[:18])
+assert header == group["Ali's member id"] + bytes(16)
+chain = hkdf(group["Ali's member id"], keys[:32], "karvon/1 group chain", 32)
+assert shard_body(cell, mac(chain, b"\1")) == group["message"]
+message, _ = signed(group["message"], ali_key, "karvon/1 group post")
+assert (message[2], message[3], message[4]) == (1, 1, [added_id])
+both = hd("karvon 2026 group message v1", group["group"] + group["Ali's member id"])[:16]
+assert both[:8] + (number(both[8:]) ^ 1).to_bytes(8, "big") == group["message's id"]
+
+channel = load("channel.txt")
+text = channel["link"].removeprefix("KARVON-CHANNEL:")
+link = base64.b32decode(text + "=" * (-len(text) % 8))
+link, check = link[:-2], link[-2:]
+owner, secret, shard = link[1:33], link[33:49], link[49]
+assert check == h(link)[:2] and link[0] == 1 and shard == 3 and h(link)[:16] == channel["channel"]
+keys = hkdf(channel["channel"], secret, "karvon/1 channel", 64)
+cell = channel["cell of the first"]
+assert keys[:32] == channel["detect key"] and hinted(cell, keys[:32], shard)
+assert shard_body(cell, keys[32:]) == channel["first entry"]
+first_entry, first_id = signed(channel["first entry"], owner, "karvon/1 channel entry")
+second_entry, second_id = signed(channel["second entry"], owner, "karvon/1 channel entry")
+assert (first_id, second_id) == (channel["first entry's id"], channel["second entry's id"])
+assert (first_entry[0], first_entry[1], first_entry[2]) == (channel["channel"], 1, bytes(32))
+assert (second_entry[0], second_entry[1], second_entry[2], second_entry[3]) == (channel["channel"], 2, first_id, "Jobs")
 
 print("both implementations agree")

@@ -10,15 +10,22 @@ mod common;
 use common::{mailboxes, person, rng};
 use data_encoding::HEXLOWER;
 use karvon_protocol::address::Address;
+use karvon_protocol::body::Body;
 use karvon_protocol::bundle::{Bundle, BundleObject, Prekeys, Tombstone};
 use karvon_protocol::cell::{Cell, Class};
-use karvon_protocol::crypto::LocalSignKey;
+use karvon_protocol::channel::entry::{Entry, SignedEntry};
+use karvon_protocol::channel::link::ChannelLink;
 use karvon_protocol::crypto::kdf::derive;
 use karvon_protocol::crypto::labels;
+use karvon_protocol::crypto::{LocalDhKey, LocalSignKey};
 use karvon_protocol::descriptor::RelayAddr;
+use karvon_protocol::group::log::Log;
+use karvon_protocol::group::op::{Act, Member, Op, Role};
+use karvon_protocol::group::post::Post;
+use karvon_protocol::group::seed::{Announced, Call, Seed};
 use karvon_protocol::handshake::{initiate, respond};
 use karvon_protocol::identity::{LocalIdentity, recovery_code, safety_number};
-use karvon_protocol::ids::{Fingerprint, MailboxId, RelayId, Tag};
+use karvon_protocol::ids::{EntryId, Fingerprint, GroupId, MailboxId, RelayId, Tag};
 use karvon_protocol::invite::Invitation;
 use karvon_protocol::session::Session;
 use karvon_protocol::tags::nth_of_class;
@@ -140,6 +147,12 @@ fn labels_are_frozen() {
         labels::PAIR,
         labels::BEACON,
         labels::PQ_CHAIN,
+        labels::GROUP_CALL,
+        labels::GROUP_SEED,
+        labels::GROUP_CHAIN,
+        labels::GROUP_MSG,
+        labels::GROUP_SLOT,
+        labels::CHANNEL,
     ] {
         out.bytes(&format!("hkdf {label}"), *derive::<32>(&[1; 32], &[2; 32], label));
     }
@@ -149,6 +162,10 @@ fn labels_are_frozen() {
         labels::SIGN_OBJECT,
         labels::SIGN_TOMBSTONE,
         labels::SIGN_BEACON,
+        labels::SIGN_GROUP_POST,
+        labels::SIGN_GROUP_SEED,
+        labels::SIGN_GROUP_RECEIPT,
+        labels::SIGN_CHANNEL,
     ] {
         out.bytes(&format!("ed25519 {label}"), LocalSignKey::from_seed(&[3; 32]).sign(label, b"message"));
     }
@@ -267,6 +284,89 @@ fn cells_tags_and_message_ids_are_frozen() {
     }
     out.bytes("session of the responder", theirs.encode());
     out.check();
+}
+
+/// The text of an entry or of a message to a group.
+fn text_body(text: &str) -> Vec<u8> {
+    Body::text(1_800_000_000_000, text).encode()
+}
+
+#[test]
+fn groups_are_frozen() {
+    let mut out = Vectors::new("group.txt");
+    let keys = [1_u8, 2].map(|n| LocalSignKey::from_seed(&[n; 32]));
+    let leaves = [11_u8, 12].map(|n| LocalDhKey::from_bytes(&[n; 32]));
+    let member = |n: usize, name: &str| Member {
+        key: keys[n].public().0,
+        leaf: leaves[n].public().0,
+        who: person(n as u8 + 1).fingerprint(),
+        name: name.into(),
+    };
+    let (ali, bob) = (member(0, "Ali"), member(1, "Bob"));
+    let act = Act::Create { founder: ali.clone(), name: "Brigade".into(), salt: [5; 16], shard: 3 };
+    let op = Op { group: GroupId([0; 16]), parents: Vec::new(), author: ali.id(), act };
+    let founding = op.sign(&keys[0]);
+    let mut log = Log::found(founding.clone()).unwrap();
+    let consent = bob.consent(log.group(), &keys[1]);
+    let added = log.next(ali.id(), Act::Add { member: bob.clone(), role: Role::Member, consent });
+    let added = added.sign(&keys[0]);
+    log.take(added.clone()).unwrap();
+    for (name, signed) in [("founding", &founding), ("added", &added)] {
+        out.bytes(&format!("{name} operation"), signed.bytes());
+        out.bytes(&format!("{name} operation's id"), signed.id().0);
+    }
+    out.bytes("group", log.group().0);
+    out.bytes("Ali's member id", ali.id().0);
+    out.bytes("Bob's member id", bob.id().0);
+    let call = Call::of(&log);
+    out.bytes("detect key of announcements", *call.detect);
+    let (mut seed, announcement) = Seed::issue(&log, ali.id(), &keys[0], &mut rng(3)).unwrap();
+    out.bytes("announcement", &announcement);
+    out.bytes("announcement's cell", call.seal(3, &announcement, &mut rng(4)).unwrap().bytes());
+    out.bytes("detect key of the seed", seed.detect());
+    let view = log.heads();
+    let body = text_body("Пагоҳ соати 7");
+    let post = Post { group: log.group(), author: ali.id(), seq: 1, base: 1, view, body };
+    let signed = post.sign(&keys[0]);
+    out.bytes("message", &signed);
+    out.bytes("message's id", post.id().0);
+    let cell = seed.seal(3, ali.id(), &signed, &mut rng(5)).unwrap();
+    out.bytes("message's cell", cell.bytes());
+    out.check();
+
+    // Bob, who has the log and the announcement, opens what was frozen.
+    let frozen = frozen("group.txt");
+    let read = Seed::read(&frozen["announcement"], &log, bob.id(), &leaves[1]).unwrap();
+    let Announced::Seed(mut held) = read else { panic!("{read:?}") };
+    let (author, opened) = held.open(&Cell::parse(frozen["message's cell"].clone()).unwrap()).unwrap();
+    assert_eq!((author, opened.to_vec()), (ali.id(), frozen["message"].clone()));
+}
+
+#[test]
+fn channels_are_frozen() {
+    let mut out = Vectors::new("channel.txt");
+    let key = LocalSignKey::from_seed(&[5; 32]);
+    let link = ChannelLink { owner: key.public().0, secret: [6; 16], shard: 3 };
+    out.text("link", &link.encode());
+    out.bytes("channel", link.id().0);
+    out.bytes("detect key", *link.call().detect);
+    let entry = |seq, before, text| {
+        let (channel, name) = (link.id(), "Jobs".into());
+        Entry { channel, seq, before, name, body: text_body(text) }.sign(&key)
+    };
+    let first = entry(1, EntryId([0; 32]), "one");
+    let second = entry(2, first.id, "two");
+    for (name, signed) in [("first", &first), ("second", &second)] {
+        out.bytes(&format!("{name} entry"), &signed.bytes);
+        out.bytes(&format!("{name} entry's id"), signed.id.0);
+        out.bytes(&format!("{name} message's id"), signed.entry.message_id().0);
+    }
+    out.bytes("cell of the first", link.call().seal(3, &first.bytes, &mut rng(7)).unwrap().bytes());
+    out.check();
+    let frozen = frozen("channel.txt");
+    let cell = Cell::parse(frozen["cell of the first"].clone()).unwrap();
+    let opened = link.call().open(&cell).unwrap();
+    assert_eq!(SignedEntry::open(&opened, link.id(), &link.owner), Ok(first));
 }
 
 #[test]

@@ -4,8 +4,10 @@
 //! `{"id":1,"error":{"code":"…","message":"…"}}`; after `subscribe` events come as `{"event":"received",…}`.
 
 pub mod backend;
+pub mod channels;
 pub mod error;
 pub mod fold;
+pub mod groups;
 mod item;
 pub mod line;
 pub mod server;
@@ -244,6 +246,10 @@ pub enum Request {
         /// Relay id, 32 hexadecimal digits.
         relay: String,
     },
+    /// About groups: [`Response::Group`].
+    Group(groups::Ask),
+    /// About channels: [`Response::Channel`].
+    Channel(channels::Ask),
     /// Forgets the keys and everything read by them, until [`Request::Unlock`]: [`Response::Done`].
     Lock,
     /// Opens a locked node: [`Response::Done`]. Refused with `wrong_passphrase`, or with `wait` after too many of those.
@@ -393,6 +399,10 @@ pub enum Response {
         /// All doors.
         doors: Vec<DoorInfo>,
     },
+    /// About groups.
+    Group(groups::Told),
+    /// About channels.
+    Channel(channels::Told),
 }
 
 /// What the node tells by itself; each is true on disk before it is told.
@@ -446,6 +456,10 @@ pub enum Event {
         /// Seen by the other side up to here.
         read_upto: u64,
     },
+    /// Something about a group.
+    Group(groups::GroupEvent),
+    /// Something about a channel.
+    Channel(channels::ChannelEvent),
     /// The node forgot its keys: every request but [`Request::Unlock`], [`Request::Status`] and [`Request::Wipe`] is refused with `locked`.
     Locked,
     /// The node was opened, maybe on another profile: ask for everything again.

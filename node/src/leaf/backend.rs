@@ -1,6 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
-use super::{files, messages, strangers};
+use super::{channels, files, groups, messages, strangers};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -196,6 +196,8 @@ impl Inner {
                 let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
                 self.done(Command::RemoveDoor(relay)).await
             }
+            Request::Group(ask) => groups::answer(self, ask).await.map(Response::Group),
+            Request::Channel(ask) => channels::answer(self, ask).await.map(Response::Channel),
             Request::RecoveryCode => self.recovery_code().await,
             Request::Backup { path, history } => self.back_up(&path, history).await,
             Request::Lock
@@ -371,6 +373,8 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
         Event::Network { links, mailboxes_attached } => {
             api::Event::Network { state: state_word(1, links, mailboxes_attached).to_owned(), links }
         }
+        Event::Group(event) => api::Event::Group(groups::event(event)),
+        Event::Channel(event) => api::Event::Channel(channels::event(event)),
         Event::Contact(id) => api::Event::Contact { contact: id.0 },
         Event::Received { contact, from, to } => api::Event::Received { contact: contact.0, from, to },
         Event::Requests => api::Event::Requests,
@@ -394,6 +398,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn unhex(text: &str) -> Option<[u8; 16]> {
+pub(super) fn unhex(text: &str) -> Option<[u8; 16]> {
     data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }

@@ -77,6 +77,10 @@ pub enum NetCommand {
     Disconnect(LinkId, Reason),
     /// Relay: a verified descriptor of another relay, with its signed bytes: the only source of addresses that are dialled.
     Learned(Box<Descriptor>, Vec<u8>),
+    /// Relay: a unit to gossip on a shard.
+    Gossip(u16, Vec<u8>),
+    /// Relay: what is to become of the unit with this token.
+    Judged(u64, karvon_protocol::relay::api::Verdict),
     /// Relay: the own descriptor, with its signed bytes: announced now and again from time to time.
     Publish(Box<Descriptor>, Vec<u8>),
     /// Relay: the web door lets the holders of this slot in.
@@ -103,6 +107,8 @@ pub enum NetEvent {
     ConnectFailed(Target, Reason),
     /// Relay: signed descriptor bytes, heard from gossip, Kademlia or a door; to be verified by the core.
     Heard(Vec<u8>),
+    /// Relay: a unit came by gossip; answered by [`NetCommand::Judged`] with the same token.
+    Gossip(u64, Vec<u8>),
 }
 
 /// What swarms and links tell the handle.
@@ -112,6 +118,7 @@ enum Inner {
     Frame(LinkId, Frame),
     Failed(Target, Reason),
     Heard(Vec<u8>),
+    Gossip(u64, Vec<u8>),
 }
 
 /// The driver's end of the network. Dropping it stops everything; [`NetHandle::close`] lets links deliver what is queued first.
@@ -184,6 +191,7 @@ impl NetHandle {
             }
             Inner::Failed(target, reason) => Some(NetEvent::ConnectFailed(target, reason)),
             Inner::Heard(bytes) => Some(NetEvent::Heard(bytes)),
+            Inner::Gossip(token, bytes) => Some(NetEvent::Gossip(token, bytes)),
         }
     }
 
@@ -216,6 +224,8 @@ impl NetHandle {
             NetCommand::Learned(descriptor, bytes) => {
                 self.tell_mesh(mesh::Command::Learned(descriptor, bytes));
             }
+            NetCommand::Gossip(shard, bytes) => self.tell_mesh(mesh::Command::Gossip(shard, bytes)),
+            NetCommand::Judged(token, verdict) => self.tell_mesh(mesh::Command::Judged(token, verdict)),
             NetCommand::Publish(descriptor, bytes) => {
                 self.tell_mesh(mesh::Command::Publish(descriptor, bytes));
             }
@@ -228,7 +238,7 @@ impl NetHandle {
         if let Some(mesh) = &self.mesh
             && mesh.try_send(command).is_err()
         {
-            tracing::warn!("the mesh swarm is stuck: a descriptor was not passed on to it");
+            tracing::warn!("the mesh swarm is stuck: a command was not passed on to it");
         }
     }
 

@@ -7,7 +7,7 @@
 use super::sealed::RawKey;
 use karvon_protocol::core::{Key, Op, Space, StoreFault, Value};
 use karvon_protocol::engine::api::{ContactId, StoredMessage};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub(super) trait Rows: Send + Sync {
 /// a few dozen lookups, so it belongs on a thread that may block. What it returns is durable: rows of a batch that is still on its way to
 /// the disk are not seen.
 #[derive(Clone)]
-pub struct History(Arc<dyn Rows>);
+pub struct History(pub(super) Arc<dyn Rows>);
 
 impl fmt::Debug for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -249,12 +249,11 @@ pub(super) fn is_message(space: Space) -> bool {
 
 /// Notes to write with a batch: one for each message row that has a lower number than one that is there already, or than one in the same
 /// batch with a lower position. `has_later` tells whether a row with a higher number is there.
-pub(super) fn late_rows(
-    ops: &[Op],
+pub(super) fn late_rows<'a>(
+    ops: impl Iterator<Item = &'a Op>,
     mut has_later: impl FnMut(&Key) -> Result<bool, StoreFault>,
 ) -> Result<Vec<(RawKey, Value)>, StoreFault> {
     let puts: BTreeMap<Key, u64> = ops
-        .iter()
         .filter_map(|op| match op {
             Op::Put(key, value) if is_message(key.space) => {
                 StoredMessage::decode(value).map(|message| (*key, message.position))
@@ -273,32 +272,4 @@ pub(super) fn late_rows(
         lowest = Some((*key, below.map_or(*position, |(_, lowest)| lowest.min(*position))));
     }
     Ok(late)
-}
-
-/// Message rows of batches that are on their way to the disk; readers pass them by.
-#[derive(Debug, Default)]
-pub(super) struct Pending(std::sync::Mutex<BTreeSet<RawKey>>);
-
-impl Pending {
-    fn keys(&self) -> std::sync::MutexGuard<'_, BTreeSet<RawKey>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// Hides the message rows that `ops` write. Must come before they are applied.
-    pub(super) fn hide(&self, ops: &[Op]) {
-        self.keys().extend(ops.iter().filter_map(|op| match op {
-            Op::Put(key, _) if is_message(key.space) => Some(RawKey::from(*key)),
-            _ => None,
-        }));
-    }
-
-    /// Shows everything: it is durable now.
-    pub(super) fn show(&self) {
-        self.keys().clear();
-    }
-
-    /// Whether this row is still hidden. Must be asked after the row was read.
-    pub(super) fn hides(&self, key: &RawKey) -> bool {
-        self.keys().contains(key)
-    }
 }

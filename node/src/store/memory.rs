@@ -124,7 +124,7 @@ impl State {
     fn apply(&mut self, ops: &[Op], records: bool) -> Result<(), StoreFault> {
         if records {
             let rows = &self.rows;
-            let late = late_rows(ops, |key| {
+            let late = late_rows(ops.iter(), |key| {
                 let from = RawKey { seq: key.seq.saturating_add(1), ..RawKey::from(*key) };
                 Ok(rows.range(from..).next().is_some_and(|(row, _)| {
                     (row.space, row.group, row.seq > key.seq) == (from.space, from.group, true)

@@ -5,16 +5,23 @@
 //! of them behind bounded queues; [`History`] reads conversations beside the writer; [`keystore`] keeps the key everything is sealed by.
 
 pub mod backup;
+mod channel_history;
 pub mod disk;
+mod group_history;
 pub mod history;
+mod journal;
+mod keyring;
 pub mod keystore;
 pub mod ledger;
 pub mod memory;
 mod opening;
+mod rows;
 mod sealed;
 pub mod search;
 pub mod segments;
+mod shredding;
 pub mod sled;
+mod table;
 mod watch;
 pub mod wipe;
 pub mod writer;
@@ -23,6 +30,7 @@ use karvon_protocol::core::{Batch, Key, Range, StoreFault, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use group_history::Line;
 pub use history::{Entry, History};
 pub use keystore::DataKey;
 pub use memory::MemoryStore;
@@ -95,6 +103,16 @@ pub enum OpenError {
         /// Format of the store.
         found: u32,
         /// Newest format this program knows.
+        known: u32,
+    },
+    /// An older program wrote this store.
+    #[error(
+        "the store was written by an older Karvon (format {found}, this one knows {known}): make a backup with that one and restore it here"
+    )]
+    Older {
+        /// Format of the store.
+        found: u32,
+        /// The format this program knows.
         known: u32,
     },
     /// The system refused a file operation.

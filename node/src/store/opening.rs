@@ -6,6 +6,7 @@
 
 use super::OpenError;
 use super::disk::{self, Disk};
+use super::journal;
 use super::system_clock;
 use ::sled::{Db, Tree};
 use std::io;
@@ -42,6 +43,10 @@ impl Files {
     pub(super) fn clean_up(&self, disk: &Disk) -> io::Result<()> {
         if self.unfinished.exists() {
             std::fs::remove_dir_all(&self.unfinished)?;
+        }
+        let (inside, journal) = (self.kv.join(journal::FILE), self.dir.join(journal::FILE));
+        if inside.exists() && !journal.exists() {
+            std::fs::rename(inside, journal)?;
         }
         if self.replaced.exists() {
             if self.kv.exists() {
@@ -128,7 +133,13 @@ impl Files {
         while moved_to.exists() {
             moved_to.as_mut_os_string().push("x");
         }
-        match std::fs::rename(&self.kv, &moved_to).and_then(|()| disk.sync_dir(&self.dir)) {
+        // With it goes what was to be added to it. Cut off in between, it is put back when the store is opened the next time.
+        let journal = match std::fs::rename(self.dir.join(journal::FILE), self.kv.join(journal::FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        let moved = journal.and_then(|()| std::fs::rename(&self.kv, &moved_to));
+        match moved.and_then(|()| disk.sync_dir(&self.dir)) {
             Ok(()) => OpenError::Quarantined { moved_to, why },
             Err(error) => error.into(),
         }

@@ -1,18 +1,23 @@
-//! The store of shipped programs: sled for records, with the barrier that sled itself lacks, and segment files for a relay's cells.
+//! The store of shipped programs: sled for records, a journal before it, and segment files for a relay's cells.
 //!
-//! sled 0.34.7 writes its log with `sync_file_range`, which survives a killed process but not a power cut. So each commit ends with an
-//! `fdatasync` of the log through a handle of our own, and a new store counts as made only after its files and directories were synced.
+//! A commit is durable when the journal is (see `journal`); sled takes the changes over in larger steps. sled 0.34.7 writes its log with
+//! `sync_file_range`, which survives a killed process but not a power cut. So each such step ends with an `fdatasync` of the log through a
+//! handle of our own before the journal begins anew, and a new store counts as made only after its files and directories were synced.
 
 use super::disk::{self, DirLock, Disk};
-use super::history::{Pending, Rows, late_rows};
+use super::history::{Rows as _, late_rows};
+use super::journal::{Change, Fault, Journal};
+use super::keyring::{Ciphers, Family, Keyring};
 use super::keystore::DataKey;
 use super::opening::{Files, is_overgrown, open_sled};
-use super::sealed::{FORMAT, RawKey, Sealer, at, seq_and_chunk};
+use super::rows::{Note, Shared, fault, io_fault, read_note, write_note};
+use super::sealed::{FORMAT, RawKey, Sealer, at, key_number};
 use super::segments::{SegmentHealth, SegmentStats, Segments};
+use super::shredding::Stale;
+use super::table::Table;
 use super::watch::Watch;
 use super::{History, OpenError, Store, WallClock, system_clock};
-use ::sled::IVec;
-use karvon_protocol::core::{Batch, Key, Op, Range, Space, StoreFault, Value};
+use karvon_protocol::core::{Batch, Key, Op, Range, StoreFault, Value};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +26,9 @@ use std::sync::Arc;
 
 /// Where the format number lies; no space of the core has the number 0.
 const SCHEMA: RawKey = RawKey { space: 0, group: *b"schema..........", seq: 0 };
+/// The generation of the journal whose records sled may not have yet.
+const JOURNAL: RawKey = RawKey { space: 0, group: *b"journal.........", seq: 0 };
+const FIRST_GENERATION: u64 = 1;
 /// Length of the log after it was copied the last time.
 const SETTLED: RawKey = RawKey { space: 0, group: *b"settled.........", seq: 0 };
 
@@ -31,6 +39,9 @@ pub struct Options {
     pub cache_bytes: u64,
     /// sled's log is never copied to give space back while it is shorter than this.
     pub small_log_bytes: u64,
+    /// Bytes of the journal from which on sled takes them over when there is nothing else to do, and at twice of which in any case. So much
+    /// is also kept in memory.
+    pub journal_bytes: u64,
     /// Whether to keep cells in segment files (relays do).
     pub cells: bool,
     /// What cells expire by.
@@ -46,6 +57,7 @@ impl Options {
         Self {
             cache_bytes: 8 << 20,
             small_log_bytes: 64 << 20,
+            journal_bytes: 1 << 20,
             cells: false,
             clock: system_clock(),
             disk: Disk::default(),
@@ -61,34 +73,20 @@ impl Options {
 
 /// See the module.
 pub struct SledStore {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    journal: Journal,
+    journal_bytes: u64,
     /// Second handle of sled's log, held from the start so that it sees every write error of the file.
     log: File,
     segments: Option<Segments>,
+    pub(super) ring: Keyring,
+    pub(super) stale: Stale,
     dir: PathBuf,
     disk: Disk,
+    clock: WallClock,
     watch: Arc<Watch>,
     /// Once something failed nothing more is written: what a failed sync left behind is unknown.
     fault: Option<StoreFault>,
-}
-
-/// What the writer and the readers of history share.
-pub(super) struct Shared {
-    /// Present until dropped.
-    open: Option<(::sled::Db, ::sled::Tree)>,
-    sealer: Sealer,
-    pending: Pending,
-    _lock: DirLock,
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // sled panics in its destructor when the disk fails; there is nobody left to tell.
-        let open = self.open.take();
-        if catch_unwind(AssertUnwindSafe(|| drop(open))).is_err() {
-            tracing::error!("the store could not be closed cleanly");
-        }
-    }
 }
 
 impl SledStore {
@@ -104,9 +102,11 @@ impl SledStore {
             return Err(OpenError::Exists);
         }
         files.clean_up(&options.disk)?;
-        let sealer = Sealer::new(key);
+        let sealer = Sealer::new(key, Ciphers::default());
+        Journal::create(dir, &options.disk)?;
         contained(|| {
             files.make(options.cache_bytes, &options.disk, |tree| {
+                write_note(tree, &sealer, &JOURNAL, &FIRST_GENERATION.to_be_bytes())?;
                 Ok(write_note(tree, &sealer, &SCHEMA, &FORMAT.to_be_bytes())?)
             })
         })?;
@@ -114,7 +114,7 @@ impl SledStore {
         for parent in dir.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty()) {
             options.disk.sync_dir(parent)?;
         }
-        Self::open_locked(dir, sealer, options, lock)
+        Self::open_locked(dir, key, options, lock)
     }
 
     /// Opens the store in `dir`. Files that can not be read as a store are moved aside, never deleted.
@@ -126,10 +126,12 @@ impl SledStore {
             return Err(OpenError::Missing);
         }
         let lock = DirLock::take(dir)?.ok_or(OpenError::InUse)?;
-        Self::open_locked(dir, Sealer::new(key), options, lock)
+        Self::open_locked(dir, key, options, lock)
     }
 
-    fn open_locked(dir: &Path, sealer: Sealer, options: &Options, lock: DirLock) -> Result<Self, OpenError> {
+    fn open_locked(dir: &Path, key: &DataKey, options: &Options, lock: DirLock) -> Result<Self, OpenError> {
+        let ciphers = Ciphers::default();
+        let sealer = Sealer::new(key, ciphers.clone());
         let (files, disk, cache_bytes) = (Files::of(dir), &options.disk, options.cache_bytes);
         files.clean_up(disk)?;
         let (db, tree) = match catch_unwind(AssertUnwindSafe(|| open_sled(&files.kv, cache_bytes))) {
@@ -152,6 +154,31 @@ impl SledStore {
             }
         }
         let open = contained(|| shrink(&files, (db, tree), &sealer, options))?;
+        let generation = match read_note(&open.1, &sealer, &JOURNAL)? {
+            Note::Value(value) => value.as_slice().try_into().ok().map(u64::from_be_bytes),
+            Note::Sealed => None,
+            // Made before there were journals.
+            Note::Missing => {
+                Journal::create(dir, disk)?;
+                disk.sync_dir(dir)?;
+                write_note(&open.1, &sealer, &JOURNAL, &FIRST_GENERATION.to_be_bytes())?;
+                open.0.flush()?;
+                Some(FIRST_GENERATION)
+            }
+        };
+        let opened = match generation {
+            Some(generation) => Journal::open(dir, sealer.journal_key(), generation, disk),
+            None => Err(Fault::Damaged("which journal it has is not known")),
+        };
+        let (journal, changes) = match opened {
+            Ok(opened) => opened,
+            Err(Fault::Io(error)) => return Err(error.into()),
+            Err(Fault::Damaged(why)) => {
+                drop(open);
+                return Err(files.quarantine(disk, why.to_owned()));
+            }
+        };
+        let ring = Keyring::open(dir, key, disk, ciphers)?;
         let log = OpenOptions::new().read(true).write(true).open(files.kv.join("db"))?;
         // Recovery may have written a snapshot and truncated the log.
         disk.sync_data(&log)?;
@@ -160,9 +187,27 @@ impl SledStore {
             true => Some(Segments::open(&dir.join("cells"), disk.clone(), options.clock.clone())?),
             false => None,
         };
-        let shared = Arc::new(Shared { open: Some(open), sealer, pending: Pending::default(), _lock: lock });
+        let table = Table::new(open, changes);
+        let stale = Stale::read(&table, &sealer, &ring)?;
+        let shared = Arc::new(Shared { table: Some(table), sealer, _lock: lock });
         let watch = Arc::new(Watch::start(&shared)?);
-        Ok(Self { shared, log, segments, dir: dir.to_owned(), disk: disk.clone(), watch, fault: None })
+        let (dir, disk, clock) = (dir.to_owned(), disk.clone(), options.clock.clone());
+        let journal_bytes = options.journal_bytes;
+        let store = Self {
+            shared,
+            journal,
+            journal_bytes,
+            log,
+            segments,
+            ring,
+            stale,
+            dir,
+            disk,
+            clock,
+            watch,
+            fault: None,
+        };
+        Ok(store)
     }
 
     /// A reader of conversations beside the writer. The store counts as open until the last one is dropped.
@@ -206,34 +251,38 @@ impl SledStore {
             }
             segments.sync()?;
         }
-        let mut wrote = false;
-        for batch in batches {
-            wrote |= self.write_records(&batch.ops)?;
+        if self.journal.bytes() >= self.journal_bytes.saturating_mul(2) {
+            self.hand_over()?;
         }
-        if wrote {
-            self.shared.open()?.0.flush().map_err(|error| fault(&error))?;
-            self.disk
-                .sync_data(&self.log)
-                .map_err(|error| io_fault("the log could not be synced", &error))?;
-            self.shared.pending.show();
+        let changes = self.changes(batches)?;
+        if !changes.is_empty() {
+            self.journal
+                .append(&changes)
+                .map_err(|error| io_fault("the journal could not be written", &error))?;
+            // Readers see only what is durable.
+            self.shared.table()?.show(changes);
+            if self.stale.is_overdue() {
+                self.shred()?;
+            }
         }
         Ok(())
     }
 
-    /// Applies the records of one batch atomically; false if it has none.
-    fn write_records(&self, ops: &[Op]) -> Result<bool, StoreFault> {
-        let shared = &*self.shared;
-        let late = late_rows(ops, |key| {
+    /// The records that `batches` change together, as they go to the disk.
+    fn changes(&mut self, batches: &[Batch]) -> Result<Vec<Change>, StoreFault> {
+        let shared = self.shared.clone();
+        let ops = || batches.iter().flat_map(|batch| &batch.ops);
+        let late = late_rows(ops(), |key| {
             Ok(shared
                 .next_seq(key.space as u8, &key.group, key.seq.saturating_add(1))?
                 .is_some_and(|seq| seq > key.seq))
         })?;
         // The last change of a key counts.
-        let mut changes: BTreeMap<RawKey, Option<&Value>> = BTreeMap::new();
-        for op in ops {
+        let mut last: BTreeMap<RawKey, Option<&Value>> = BTreeMap::new();
+        for op in ops() {
             match op {
-                Op::Put(key, value) => _ = changes.insert((*key).into(), Some(value)),
-                Op::Remove(key) => _ = changes.insert((*key).into(), None),
+                Op::Put(key, value) => _ = last.insert((*key).into(), Some(value)),
+                Op::Remove(key) => _ = last.insert((*key).into(), None),
                 Op::AppendCell { .. } | Op::DropCell { .. } if self.segments.is_none() => {
                     tracing::error!("a cell was given to a store that keeps none");
                     return Err(StoreFault::Io);
@@ -241,30 +290,93 @@ impl SledStore {
                 Op::AppendCell { .. } | Op::DropCell { .. } => {}
             }
         }
-        changes.extend(late.iter().map(|(key, value)| (*key, Some(value))));
-        if changes.is_empty() {
-            return Ok(false);
-        }
-        let tree = &shared.open()?.1;
-        let mut batch = ::sled::Batch::default();
-        for (key, value) in changes {
+        last.extend(late.iter().map(|(key, value)| (*key, Some(value))));
+        self.prepare_keys(&last)?;
+        let table = shared.table()?;
+        let mut changes = Vec::with_capacity(last.len());
+        for (key, value) in last {
+            let number = key.family().and_then(|family| self.ring.current(family)).unwrap_or_default();
             let sealed = match value {
-                Some(value) => shared.sealer.seal(&key, value).ok_or(StoreFault::Io)?,
+                Some(value) => shared.sealer.seal(number, &key, value).ok_or(StoreFault::Io)?,
                 None => Vec::new(),
             };
             let written = u16::try_from(sealed.len()).map_err(|_| StoreFault::Io)?;
+            if key.family().is_some() {
+                self.note_stale(&key, &mut changes)?;
+            }
             // Chunks of a longer value that was there before.
             let prefix = shared.sealer.prefix(key.space, &key.group);
-            for old in tree.range(at(&prefix, key.seq, written)..=at(&prefix, key.seq, u16::MAX)).keys() {
-                batch.remove(old.map_err(|error| fault(&error))?);
+            for old in table.walk(at(&prefix, key.seq, written)..=at(&prefix, key.seq, u16::MAX), false) {
+                let (key, _) = old.map_err(|error| fault(&error))?;
+                changes.push(Change { key, value: None });
             }
-            for (disk_key, sealed) in sealed {
-                batch.insert(&disk_key, sealed);
+            changes.extend(sealed.into_iter().map(|(key, value)| Change { key, value: Some(value.into()) }));
+        }
+        Ok(changes)
+    }
+
+    /// Makes sure that there are keys to seal these records by.
+    fn prepare_keys(&mut self, changes: &BTreeMap<RawKey, Option<&Value>>) -> Result<(), StoreFault> {
+        let mut wanted: BTreeMap<Family, u32> = BTreeMap::new();
+        for (key, _) in changes.iter().filter(|(_, value)| value.is_some()) {
+            if let Some(family) = key.family() {
+                *wanted.entry(family).or_default() += 1;
             }
         }
-        shared.pending.hide(ops);
-        tree.apply_batch(batch).map_err(|error| fault(&error))?;
-        Ok(true)
+        let day = self.day();
+        self.ring.prepare(&wanted, day).map_err(|error| io_fault("the keyring could not be written", &error))
+    }
+
+    /// If the record at `key` is about to lose what it says, its key is to be thrown away.
+    fn note_stale(&mut self, key: &RawKey, changes: &mut Vec<Change>) -> Result<(), StoreFault> {
+        let shared = self.shared.clone();
+        let disk_key = shared.sealer.disk_key(key, 0);
+        let Some(old) = shared.table()?.get(&disk_key).map_err(|error| fault(&error))? else { return Ok(()) };
+        let number = key_number(&old).unwrap_or_default();
+        if !self.stale.has(number) {
+            changes.extend(self.stale.note(number, &shared.sealer)?);
+        }
+        Ok(())
+    }
+
+    /// Days since 1970.
+    pub(super) fn day(&self) -> u32 {
+        u32::try_from((self.clock)() / 86_400).unwrap_or(u32::MAX)
+    }
+
+    /// Lets sled write what was given to it, and makes that durable.
+    pub(super) fn sync_log(&self) -> Result<(), StoreFault> {
+        self.shared.flush().map_err(|error| fault(&error))?;
+        self.disk.sync_data(&self.log).map_err(|error| io_fault("the log could not be synced", &error))
+    }
+
+    /// Lets sled take over what the journal holds; then the journal begins anew.
+    pub(super) fn hand_over(&mut self) -> Result<(), StoreFault> {
+        let (shared, generation) = (self.shared.clone(), self.journal.next_generation());
+        let note = shared
+            .sealer
+            .seal(0, &JOURNAL, &generation.to_be_bytes())
+            .and_then(|chunks| chunks.into_iter().next());
+        let table = shared.table()?;
+        // In sled's log the note comes after everything that it speaks of.
+        table.hand_over(note.ok_or(StoreFault::Io)?).map_err(|error| fault(&error))?;
+        self.sync_log()?;
+        table.forget();
+        self.journal.restart();
+        Ok(())
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // What was removed until now must not be readable in a copy that is made after a clean end.
+        if self.fault.is_none() && !disk::is_full(&self.dir) && self.guarded(Self::shred).is_err() {
+            tracing::warn!("keys of removed records could not be thrown away; the next start tries again");
+        }
+        // sled writes the rest when it is dropped, where nobody would wake it after a write that failed.
+        if self.watch.during(|| catch_unwind(AssertUnwindSafe(|| self.shared.flush()))).is_err() {
+            tracing::warn!("the store could not be closed cleanly");
+        }
     }
 }
 
@@ -285,131 +397,16 @@ impl Store for SledStore {
     }
 
     fn tidy(&mut self) -> Result<bool, StoreFault> {
-        self.guarded(|store| match &mut store.segments {
-            Some(segments) => segments.tidy(),
-            None => Ok(false),
+        self.guarded(|store| {
+            if store.journal.bytes() >= store.journal_bytes {
+                store.hand_over()?;
+            }
+            if store.stale.is_due() && !disk::is_full(&store.dir) {
+                store.shred()?;
+            }
+            store.segments.as_mut().map_or(Ok(false), Segments::tidy)
         })
     }
-}
-
-impl Shared {
-    pub(super) fn open(&self) -> Result<&(::sled::Db, ::sled::Tree), StoreFault> {
-        self.open.as_ref().ok_or(StoreFault::Io)
-    }
-
-    fn load(&self, range: &Range) -> Result<Vec<(Key, Value)>, StoreFault> {
-        let tree = &self.open()?.1;
-        match *range {
-            Range::One(key) => {
-                let value = self.row_on_disk(&key.into())?;
-                Ok(value.map(|value| (key, value)).into_iter().collect())
-            }
-            Range::Space(space) => {
-                let mut out = self.collect(tree.scan_prefix([space as u8]), space, usize::MAX)?;
-                out.sort_unstable_by_key(|(key, _)| *key);
-                Ok(out)
-            }
-            Range::Group { space, group, from, to, limit, newest } => {
-                if from >= to {
-                    return Ok(Vec::new());
-                }
-                let prefix = self.sealer.prefix(space as u8, &group);
-                let rows = tree.range(at(&prefix, from, 0)..at(&prefix, to, 0));
-                if newest { self.collect(rows.rev(), space, limit) } else { self.collect(rows, space, limit) }
-            }
-            Range::Cells { .. } | Range::CellIndex => Ok(Vec::new()),
-        }
-    }
-
-    /// Opens the records that start in `rows`; later chunks are fetched as they are needed.
-    fn collect(
-        &self,
-        rows: impl Iterator<Item = ::sled::Result<(IVec, IVec)>>,
-        space: Space,
-        limit: usize,
-    ) -> Result<Vec<(Key, Value)>, StoreFault> {
-        let mut out = Vec::new();
-        for row in rows {
-            if out.len() >= limit {
-                break;
-            }
-            let (disk_key, sealed) = row.map_err(|error| fault(&error))?;
-            if seq_and_chunk(&disk_key).is_some_and(|(_, chunk)| chunk == 0) {
-                let (key, value) = self.assemble(&disk_key, &sealed)?;
-                out.push((Key::of(space, key.group, key.seq), value));
-            }
-        }
-        Ok(out)
-    }
-
-    /// The whole value whose first chunk is `sealed`.
-    fn assemble(&self, disk_key: &[u8], sealed: &[u8]) -> Result<(RawKey, Value), StoreFault> {
-        let first = self.sealer.open(disk_key, sealed).ok_or_else(damaged)?;
-        let mut value = first.body;
-        if first.chunks > 1 {
-            // One allocation, so that growing leaves no copies of plain text behind.
-            let mut whole =
-                Value::new(Vec::with_capacity(usize::from(first.chunks) * super::sealed::CHUNK_BYTES));
-            whole.extend_from_slice(&value);
-            value = whole;
-        }
-        for number in 1..first.chunks {
-            let disk_key = self.sealer.disk_key(&first.key, number);
-            let sealed = self.open()?.1.get(disk_key).map_err(|error| fault(&error))?.ok_or_else(damaged)?;
-            value.extend_from_slice(&self.sealer.open(&disk_key, &sealed).ok_or_else(damaged)?.body);
-        }
-        Ok((first.key, value))
-    }
-
-    fn row_on_disk(&self, key: &RawKey) -> Result<Option<Value>, StoreFault> {
-        let disk_key = self.sealer.disk_key(key, 0);
-        let sealed = self.open()?.1.get(disk_key).map_err(|error| fault(&error))?;
-        sealed.map(|sealed| Ok(self.assemble(&disk_key, &sealed)?.1)).transpose()
-    }
-}
-
-impl Rows for Shared {
-    fn row(&self, key: &RawKey) -> Result<Option<Value>, StoreFault> {
-        let row = self.row_on_disk(key)?;
-        Ok(row.filter(|_| !self.pending.hides(key)))
-    }
-
-    fn next_seq(&self, space: u8, group: &[u8; 16], from: u64) -> Result<Option<u64>, StoreFault> {
-        let prefix = self.sealer.prefix(space, group);
-        let row = self.open()?.1.range(at(&prefix, from, 0)..=at(&prefix, u64::MAX, u16::MAX)).keys().next();
-        seq_of(row)
-    }
-
-    fn prev_seq(&self, space: u8, group: &[u8; 16], below: u64) -> Result<Option<u64>, StoreFault> {
-        let prefix = self.sealer.prefix(space, group);
-        let row = self.open()?.1.range(at(&prefix, 0, 0)..at(&prefix, below, 0)).keys().next_back();
-        seq_of(row)
-    }
-
-    fn newest_first(
-        &self,
-        space: u8,
-        group: &[u8; 16],
-        below: u64,
-        visit: &mut dyn FnMut(u64, &[u8]) -> bool,
-    ) -> Result<(), StoreFault> {
-        let prefix = self.sealer.prefix(space, group);
-        for row in self.open()?.1.range(at(&prefix, 0, 0)..at(&prefix, below, 0)).rev() {
-            let (disk_key, sealed) = row.map_err(|error| fault(&error))?;
-            if seq_and_chunk(&disk_key).is_some_and(|(_, chunk)| chunk == 0) {
-                let (key, value) = self.assemble(&disk_key, &sealed)?;
-                if !self.pending.hides(&key) && !visit(key.seq, &value) {
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn seq_of(row: Option<::sled::Result<IVec>>) -> Result<Option<u64>, StoreFault> {
-    let disk_key = row.transpose().map_err(|error| fault(&error))?;
-    Ok(disk_key.and_then(|disk_key| seq_and_chunk(&disk_key)).map(|(seq, _)| seq))
 }
 
 /// sled panics where the system refuses it something, also while it is closed.
@@ -432,6 +429,7 @@ fn check_format(tree: &::sled::Tree, sealer: &Sealer) -> Result<(), Option<OpenE
     };
     match found {
         FORMAT => Ok(()),
+        found if found < FORMAT => Err(Some(OpenError::Older { found, known: FORMAT })),
         found => Err(Some(OpenError::Newer { found, known: FORMAT })),
     }
 }
@@ -462,47 +460,34 @@ fn shrink(
     Ok(open)
 }
 
-/// A record of the store's own, always one chunk.
-enum Note {
-    Missing,
-    /// It is there but does not open.
-    Sealed,
-    Value(Value),
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use karvon_protocol::core::{BatchId, Space};
 
-fn read_note(tree: &::sled::Tree, sealer: &Sealer, key: &RawKey) -> ::sled::Result<Note> {
-    let disk_key = sealer.disk_key(key, 0);
-    Ok(match tree.get(disk_key)? {
-        None => Note::Missing,
-        Some(sealed) => sealer.open(&disk_key, &sealed).map_or(Note::Sealed, |chunk| Note::Value(chunk.body)),
-    })
-}
-
-fn write_note(tree: &::sled::Tree, sealer: &Sealer, key: &RawKey, value: &[u8]) -> ::sled::Result<()> {
-    let no_randomness = || ::sled::Error::Io(std::io::Error::other("the system gives no randomness"));
-    for (disk_key, sealed) in sealer.seal(key, value).ok_or_else(no_randomness)? {
-        tree.insert(disk_key, sealed)?;
-    }
-    Ok(())
-}
-
-fn damaged() -> StoreFault {
-    tracing::error!("a stored record is damaged");
-    StoreFault::Io
-}
-
-fn fault(error: &::sled::Error) -> StoreFault {
-    match error {
-        ::sled::Error::Io(error) => io_fault("the store failed", error),
-        other => {
-            tracing::error!(error = %other, "the store failed");
-            StoreFault::Io
+    #[test]
+    fn a_store_from_before_there_were_journals_opens_and_gets_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, options) = (DataKey::generate().unwrap(), Options { journal_bytes: 0, ..Options::leaf() });
+        let mut store = SledStore::create(dir.path(), &key, &options).unwrap();
+        let row = Key::single(Space::Meta, 1);
+        let put = Op::Put(row, Value::new(vec![1]));
+        store.commit(&[Batch { id: BatchId(1), ops: vec![put] }]).unwrap();
+        store.tidy().unwrap();
+        drop(store);
+        let files = Files::of(dir.path());
+        let (db, tree) = open_sled(&files.kv, options.cache_bytes).unwrap();
+        tree.remove(Sealer::new(&key, Ciphers::default()).disk_key(&JOURNAL, 0)).unwrap().unwrap();
+        drop((tree, db));
+        std::fs::remove_file(dir.path().join("journal")).unwrap();
+        for _ in 0..2 {
+            let mut store = SledStore::open(dir.path(), &key, &options).unwrap();
+            assert_eq!(store.load(&Range::One(row)).unwrap(), [(row, Value::new(vec![1]))]);
         }
+        // Without it, one that had a journal does not open as if nothing were missing.
+        std::fs::remove_file(dir.path().join("journal")).unwrap();
+        let refused = SledStore::open(dir.path(), &key, &options).err().unwrap();
+        assert!(refused.to_string().contains("its journal is gone"), "{refused}");
     }
-}
-
-/// What the core is told of a failed file operation; the log gets the reason.
-pub(super) fn io_fault(what: &'static str, error: &std::io::Error) -> StoreFault {
-    tracing::error!(%error, "{what}");
-    if error.kind() == std::io::ErrorKind::StorageFull { StoreFault::Full } else { StoreFault::Io }
 }

@@ -4,7 +4,7 @@
 //! that write, and they wait for ever (`exit_reservation` in its `pagecache/logger.rs`; found by filling the disk). Any later `flush` tells
 //! them. So a thread flushes while a call of the writer takes long; it sleeps as long as the writer does nothing.
 
-use super::sled::Shared;
+use super::rows::Shared;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, Thread};
@@ -72,8 +72,7 @@ fn watch(state: &State, of: &Weak<Shared>) {
         thread::park_timeout(LONG);
         if turn() == before
             && let Some(shared) = of.upgrade()
-            && let Ok((db, _)) = shared.open()
-            && let Err(error) = db.flush()
+            && let Err(error) = shared.flush()
         {
             tracing::warn!(%error, "a write to the store failed");
         }

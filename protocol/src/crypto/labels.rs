@@ -61,6 +61,30 @@ pub const TAG_NEXT: &str = "karvon/1 tag next";
 /// Key of message ids.
 pub const MESSAGE_ID: &str = "karvon/1 message id";
 
+/// Signature of a membership operation by its author's group key.
+pub const SIGN_GROUP_OP: &str = "karvon/1 group op";
+/// Signature of somebody who agrees to join a group.
+pub const SIGN_GROUP_JOIN: &str = "karvon/1 group join";
+/// Signature of a message to a group.
+pub const SIGN_GROUP_POST: &str = "karvon/1 group post";
+/// Signature of the announcement of a group seed.
+pub const SIGN_GROUP_SEED: &str = "karvon/1 group seed announcement";
+/// What all members of a group know since they joined.
+pub const GROUP_CALL: &str = "karvon/1 group call";
+/// Keys of a group seed.
+pub const GROUP_SEED: &str = "karvon/1 group seed";
+/// One author's chain under a group seed.
+pub const GROUP_CHAIN: &str = "karvon/1 group chain";
+/// Key and nonce of one group cell.
+pub const GROUP_MSG: &str = "karvon/1 group msg";
+/// Key of a member's slot in an announcement.
+pub const GROUP_SLOT: &str = "karvon/1 group slot";
+/// Signature of what a member has received.
+pub const SIGN_GROUP_RECEIPT: &str = "karvon/1 group receipt";
+/// Signature of an entry of a channel by its owner's key.
+pub const SIGN_CHANNEL: &str = "karvon/1 channel entry";
+/// What detects and seals the cells of a channel.
+pub const CHANNEL: &str = "karvon/1 channel";
 /// HKDF salt of everything that comes from a gift's secret.
 pub const RESET_SALT: &str = "karvon/1 reset";
 /// The four tags by which a reset is recognised.

@@ -1,5 +1,7 @@
 //! What a front end may ask of the engine, what it is answered, and what it is told.
 
+use super::channel_api::{ChannelCommand, ChannelEvent, ChannelReply};
+use super::group_api::{GroupCommand, GroupEvent, GroupReply};
 use crate::descriptor::Door;
 use crate::ids::{Fingerprint, MessageId, RelayId};
 use zeroize::Zeroizing;
@@ -131,6 +133,10 @@ pub enum Command {
     MarkRead(ContactId, u64),
     /// Overall state: [`Reply::Status`].
     Status,
+    /// About groups: [`Reply::Group`].
+    Group(GroupCommand),
+    /// About channels: [`Reply::Channel`].
+    Channel(ChannelCommand),
     /// Everything a backup holds: [`Reply::Backup`].
     Backup,
     /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
@@ -371,6 +377,10 @@ pub enum Reply {
     Safety(String),
     /// Overall state.
     Status(StatusInfo),
+    /// About groups.
+    Group(GroupReply),
+    /// About channels.
+    Channel(ChannelReply),
     /// Everything a backup holds; all of it is secret.
     Backup(Box<crate::backup::BackupState>),
 }
@@ -411,4 +421,8 @@ pub enum Event {
     },
     /// Own messages moved on.
     Delivery(ContactId, Delivery),
+    /// Something about a group.
+    Group(GroupEvent),
+    /// Something about a channel.
+    Channel(ChannelEvent),
 }

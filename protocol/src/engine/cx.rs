@@ -1,6 +1,8 @@
 //! What the machines of the engine share while one input is handled: effects, time, randomness, timers and signals to one another.
 
 use super::api::{ContactId, Event, Reply};
+use super::channel_api::ChannelNumber;
+use super::group_api::GroupNumber;
 use super::knocks::Knock;
 use super::pace::{Paces, Stamp};
 use super::routes::{Lane, RouteError};
@@ -44,6 +46,10 @@ pub(crate) enum Alarm {
     Removals,
     /// Make and register invitations.
     Invites,
+    /// Look after a group: what is missing, what is owed.
+    Group(GroupNumber),
+    /// Look after a channel: what is not stored, who is followed.
+    Channel(ChannelNumber),
     /// Look after the own mailboxes: which relay is gone, which loses cells.
     Moves,
     /// Deposit the canary of a mailbox.
@@ -73,6 +79,16 @@ pub(crate) enum Token {
     Deposit(ContactId, u64),
     /// The lookup of a contact's bundle.
     Lookup(ContactId),
+    /// Cells of a group's shard.
+    Follow(GroupNumber),
+    /// A cell of a group for its shard.
+    Inject(GroupNumber, u64),
+    /// Cells of a channel's shard, what comes from now on.
+    FollowChannel(ChannelNumber),
+    /// Older cells of a channel.
+    PageChannel(ChannelNumber),
+    /// An own entry for its shard.
+    Post(ChannelNumber, u64),
     /// The tag of a mailbox's canary.
     CanaryTag(u32),
     /// The canary of a mailbox.
@@ -125,6 +141,20 @@ pub(crate) enum Signal {
     Durable(TagPrefix),
     /// The own mailboxes changed: contacts must be told.
     MailboxesChanged,
+    /// A letter about a group came from a contact: its kind and bytes.
+    Letter(ContactId, u64, Vec<u8>),
+    /// A letter about a group is to go to a contact; if it carries an own message, which one and for whom.
+    Post(ContactId, crate::group::wire::Letter, Option<(GroupNumber, u64, crate::ids::MemberId)>),
+    /// The own messages to a contact moved on.
+    Moved(ContactId),
+    /// A cell of a group's shard came from a relay, with its number there.
+    ShardItem(GroupNumber, RelayId, u64, Cell),
+    /// A cell of a channel's shard came from a relay, with its number there: from the followed one, or (`true`) from another.
+    ChannelItem(ChannelNumber, RelayId, u64, Cell, bool),
+    /// The tunnel to the relay at which a channel is followed ended.
+    ChannelLost(ChannelNumber),
+    /// The tunnel to the relay at which a group's shard is followed ended.
+    FollowLost(GroupNumber),
     /// A mailbox is given up for good.
     MailboxDropped(u32),
     /// A contact told which relays confirmed its message with this number, and it is not here.

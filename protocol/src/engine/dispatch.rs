@@ -74,6 +74,8 @@ impl Engine {
             },
             Command::MarkRead(contact, seq) => self.mark_read(contact, seq),
             Command::Status => Ok(Reply::Status(self.status())),
+            Command::Group(command) => self.on_group_command(command).map(Reply::Group),
+            Command::Channel(command) => self.on_channel_command(command).map(Reply::Channel),
             Command::Backup => {
                 self.back_up(id);
                 return;
@@ -234,6 +236,9 @@ impl Engine {
         {
             return;
         }
+        if self.on_group_loaded(load, rows) {
+            return;
+        }
         let (contacts, mut cx) = self.with_contacts();
         for contact in contacts.values_mut() {
             if outbox::on_cell_loaded(contact, load, rows, &mut cx) {
@@ -351,6 +356,8 @@ impl Engine {
                 addresses.on_alarm(&setup.identity, &descriptor, &mut context!(self));
                 self.tend_invites();
             }
+            Alarm::Group(number) => self.tend_group(number),
+            Alarm::Channel(number) => self.on_channel(number, |channel, doors, cx| channel.tend(doors, cx)),
         }
     }
 
@@ -415,6 +422,20 @@ impl Engine {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_durable(prefix, &mut cx);
             }
+            Signal::Letter(from, kind, letter) => self.on_letter(from, kind, &letter),
+            Signal::Post(to, letter, carries) => self.post_letter(to, &letter, carries),
+            Signal::ShardItem(number, relay, seq, cell) => self.on_shard_item(number, relay, seq, &cell),
+            Signal::FollowLost(number) => {
+                let (groups, mut cx) = self.with_groups();
+                if let Ok(group) = groups.get(number) {
+                    group.lost_follow(&mut cx);
+                }
+            }
+            Signal::ChannelItem(number, relay, seq, cell, elsewhere) => {
+                self.on_channel(number, |channel, _, cx| channel.on_cell(relay, seq, &cell, elsewhere, cx));
+            }
+            Signal::ChannelLost(number) => self.on_channel(number, |channel, _, cx| channel.lost(cx)),
+            Signal::Moved(id) => self.on_contact_moved(id),
             Signal::MailboxDropped(number) => {
                 let (routes, mut cx) = self.with_routes();
                 routes.drop_mailbox(number, &mut cx);
@@ -457,6 +478,12 @@ impl Engine {
         if fresh && doors.links_up() > 0 {
             for contact in contacts.values_mut() {
                 meeting::on_network(contact, &mut cx);
+            }
+            for number in self.groups.numbers() {
+                cx.alarm_by(Alarm::Group(number), 0);
+            }
+            for number in self.channels.numbers() {
+                cx.alarm_by(Alarm::Channel(number), 0);
             }
         }
         self.tend_invites();
@@ -561,6 +588,17 @@ impl Engine {
                 let (addresses, mut cx) = self.with_addresses();
                 addresses.on_told(mailbox, answer, &mut cx);
             }
+            Token::Follow(number) => self.on_group_followed(number, relay, answer),
+            Token::Inject(number, cell) => self.on_group_injected(number, cell, relay, answer),
+            Token::FollowChannel(number) => {
+                self.on_channel(number, |channel, _, cx| channel.on_followed(relay, answer, cx));
+            }
+            Token::PageChannel(number) => {
+                self.on_channel(number, |channel, _, cx| channel.on_page(relay, answer, cx));
+            }
+            Token::Post(number, cell) => self.on_channel(number, |channel, doors, cx| {
+                channel.on_posted(cell, relay, answer, doors, cx);
+            }),
             Token::Nobody => {}
         }
     }

@@ -375,6 +375,13 @@ impl Doors {
         out.into_iter().map(|(_, _, relay)| relay).collect()
     }
 
+    /// Relays that carry shards: not own doors while there are two others.
+    pub(crate) fn carriers(&self) -> Vec<RelayId> {
+        let all = self.mailbox_relays();
+        let others: Vec<_> = all.iter().copied().filter(|relay| !self.has(*relay)).collect();
+        if others.len() >= 2 { others } else { all }
+    }
+
     /// The link by which to reach `relay`: not through that relay itself while there is a choice, so that no relay sees both ends; and
     /// not through a door that lately could not reach it, or that is there but carries nothing.
     pub(crate) fn link_to(&self, relay: RelayId, paces: &Paces, now: Mono) -> Option<LinkId> {

@@ -3,13 +3,15 @@
 use super::api::{ContactId, Event, Meeting};
 use super::contact::{Contact, EARLY_MAX};
 use super::cx::{Alarm, Cx, Signal};
+use super::message::{Marks, StoredMessage};
 use super::outbox::{self, TAG_SPAN};
 use super::{changes, expiry, gaps, receipts};
-use crate::body::{Content, Payload};
+use crate::body::{Body, Content, Payload};
 use crate::core::{Key, Op, Space};
 use crate::ids::Tag;
 use crate::limits::{NAME_BYTES_MAX, TAGS_ACTIVE, TAGS_QUIET};
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// An acknowledgement waits this long for texts to travel with, milliseconds.
 pub(crate) const ACK_MS: u64 = 20;
@@ -168,6 +170,7 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     }
     if moved {
         cx.notify(Event::Delivery(id, contact.delivery()));
+        cx.signal(Signal::Moved(id));
     }
     cx.alarm_by(Alarm::Pump(id), 0);
 }
@@ -192,7 +195,21 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
             contact.position = position + 1;
             position
         });
-        let row = changes::arrive(contact, body, seq, position, cx);
+        let row = match &body.content {
+            Content::Group(kind, letter) => {
+                // No conversation shows it, and the group keeps what matters; the row says that it came.
+                cx.signal(Signal::Letter(contact.id, *kind, letter.clone()));
+                StoredMessage {
+                    position,
+                    sent_ms: 0,
+                    at_ms: cx.now.wall_ms,
+                    id: contact.card.message_id(false, seq),
+                    marks: Marks::hidden(),
+                    body: Zeroizing::new(Body::new(0, Content::Dummy).encode()),
+                }
+            }
+            _ => changes::arrive(contact, body, seq, position, cx),
+        };
         if row.marks.hidden {
             contact.terms.hidden.insert(seq);
             cx.write(contact.terms.save(contact.id));

@@ -1,6 +1,8 @@
 //! What a tunnel is for, and why a request through one found no answer.
 
 use super::api::ContactId;
+use super::channel_api::ChannelNumber;
+use super::group_api::GroupNumber;
 use crate::rpc::Refusal;
 
 /// What a tunnel is for: requests of different purposes never share one, so that a relay can not tell they come from one person.
@@ -16,6 +18,23 @@ pub(crate) enum Lane {
     Invite(u64),
     /// The canary of an own mailbox: as a contact's deposit would come.
     Canary(u32),
+    /// Cells of a group's shard.
+    Group(GroupNumber),
+    /// Own cells for a group's shard.
+    Inject(GroupNumber),
+    /// Entries of a followed channel.
+    Channel(ChannelNumber),
+    /// The newest entries of a channel at another relay than the followed one.
+    Look(ChannelNumber),
+    /// Own entries of a channel.
+    Post(ChannelNumber),
+}
+
+impl Lane {
+    /// Whether its tunnel is kept while nothing is asked: things come over it by themselves.
+    pub(crate) const fn listens(self) -> bool {
+        matches!(self, Self::Mailbox(_) | Self::Group(_) | Self::Channel(_))
+    }
 }
 
 /// Why a relay gave no answer.

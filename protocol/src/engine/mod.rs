@@ -8,12 +8,22 @@ pub mod api;
 mod arrivals;
 mod canary;
 mod changes;
+pub mod channel_api;
+mod channel_dispatch;
+mod channel_state;
+mod channels;
 mod contact;
 mod cx;
 mod dispatch;
 mod doors;
 mod expiry;
 mod gaps;
+pub mod group_api;
+mod group_dispatch;
+mod group_letters;
+mod group_shards;
+mod group_state;
+mod groups;
 mod inbox;
 mod invites;
 mod knocks;
@@ -33,6 +43,8 @@ mod resets;
 mod routes;
 mod safety;
 mod say;
+mod shard_in;
+mod shard_out;
 mod start;
 mod terms;
 
@@ -74,6 +86,8 @@ pub struct Engine {
     mailboxes: mailboxes::Mailboxes,
     inbox: inbox::Inbox,
     invites: invites::Invites,
+    groups: groups::Groups,
+    channels: channels::Channels,
     questions: questions::Questions,
     resets: resets::Resets,
     addresses: addresses::Addresses,
@@ -109,6 +123,8 @@ impl Engine {
             mailboxes: mailboxes::Mailboxes::default(),
             inbox: inbox::Inbox::default(),
             invites: invites::Invites::default(),
+            groups: groups::Groups::default(),
+            channels: channels::Channels::default(),
             questions: questions::Questions::default(),
             resets: resets::Resets::default(),
             addresses: addresses::Addresses::default(),
@@ -202,6 +218,8 @@ impl Engine {
     with!(with_addresses, addresses, addresses::Addresses);
     with!(with_knocks, knocks, knocks::Knocks);
     with!(with_requests, requests, requests::Requests);
+    with!(with_groups, groups, groups::Groups);
+    with!(with_channels, channels, channels::Channels);
     with!(with_resets, resets, resets::Resets);
     with!(with_contacts, contacts, BTreeMap<ContactId, Contact>);
 }

@@ -2,7 +2,7 @@
 
 use super::api::{ContactId, Event, Meeting, StoredMessage};
 use super::contact::Contact;
-use super::cx::{Alarm, Cx};
+use super::cx::{Alarm, Cx, Signal};
 use super::message::Marks;
 use super::outcell::OutCell;
 use super::routes::RouteError;
@@ -49,6 +49,8 @@ pub(crate) struct Outbox {
     on_disk_from: Option<u64>,
     refill: Option<LoadId>,
     waiting_since: Option<Mono>,
+    /// Numbers of letters about groups; their records go once they are delivered.
+    letters: std::collections::BTreeSet<u64>,
     /// An acknowledgement is due now.
     ack_due: bool,
     /// Lookups made since the last change of the network.
@@ -118,6 +120,9 @@ pub(crate) fn queue(contact: &mut Contact, body: Body, marks: Marks, cx: &mut Cx
     let position = contact.take_position();
     let id = contact.card.message_id(true, seq);
     let length = encoded.len();
+    if matches!(body.content, Content::Group(..)) {
+        contact.out.letters.insert(seq);
+    }
     let stored = StoredMessage {
         position,
         sent_ms: cx.now.wall_ms,
@@ -431,6 +436,7 @@ fn settle(contact: &mut Contact, number: u64, cx: &mut Cx<'_>) {
         cx.alarm_in(Alarm::Cell(contact.id, number), cell.refresh_ms);
     }
     cx.notify(Event::Delivery(contact.id, contact.delivery()));
+    cx.signal(Signal::Moved(contact.id));
     cx.alarm_in(Alarm::Pump(contact.id), 0);
 }
 
@@ -502,6 +508,11 @@ pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool 
     }
     let delivered =
         |seq: u64| seq < ack.below || ack.ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
+    let letters: Vec<u64> = contact.out.letters.iter().copied().filter(|seq| *seq < ack.below).collect();
+    for seq in letters {
+        contact.out.letters.remove(&seq);
+        cx.write(Op::Remove(Key::of(Space::Sent, contact.id.group(), seq)));
+    }
     let done: Vec<u64> = contact
         .out
         .cells

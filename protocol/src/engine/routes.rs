@@ -6,7 +6,7 @@ pub(crate) use super::lane::{Lane, RouteError};
 use super::pace::Stamp;
 use crate::core::{LinkId, Mono};
 use crate::ids::RelayId;
-use crate::limits::{TUNNEL_WINDOW, TUNNELS_PER_LEAF};
+use crate::limits::{TUNNEL_WINDOW, TUNNELS_PER_LEAF, TUNNELS_PER_LINK};
 use crate::link::{CloseCode, Frame, Kind, open_payload};
 use crate::rpc::{Reply, Request};
 use crate::tunnel::{Initiator, Tunnel};
@@ -27,6 +27,8 @@ const QUEUE_MAX: usize = 256;
 /// owners, and never fills the link's own queue, which ends the link when it is full.
 const LINK_REQUESTS_MAX: usize = 128;
 const LINK_BYTES_MAX: u64 = 1 << 20;
+/// Tunnels less than a door takes: some that were closed here may still be open there.
+const TUNNELS_CROSSING: usize = 8;
 /// A tunnel that waits for room on its link looks again after this time at the latest, milliseconds.
 const HELD_MS: u64 = 1_000;
 /// Context that a mailbox signature covers besides the tunnel's hash.
@@ -96,7 +98,7 @@ impl Routes {
 
     fn create(&mut self, lane: Lane, relay: RelayId, cx: &mut Cx<'_>) -> u32 {
         // Contacts' tunnels make room for one another; mailbox tunnels are kept.
-        let contacts = self.routes.iter().filter(|(_, route)| !matches!(route.lane, Lane::Mailbox(_)));
+        let contacts = self.routes.iter().filter(|(_, route)| !route.lane.listens());
         if contacts.clone().count() >= TUNNELS_PER_LEAF {
             let idle = contacts.filter(|(_, route)| route.asked.is_empty() && route.queue.is_empty());
             if let Some(id) = idle.min_by_key(|(_, route)| route.used).map(|(id, _)| *id) {
@@ -151,6 +153,20 @@ impl Routes {
         }
     }
 
+    /// Whether one more tunnel may be opened on a link; an idle one makes place for it. A message to many people goes to some of them after
+    /// the others instead of being refused by the door.
+    fn make_place(&mut self, link: LinkId, cx: &mut Cx<'_>) -> bool {
+        let on_it = || self.routes.iter().filter(|(_, route)| route.link == Some(link));
+        if on_it().count() < TUNNELS_PER_LINK - TUNNELS_CROSSING {
+            return true;
+        }
+        let idle = on_it()
+            .filter(|(_, route)| !route.lane.listens() && route.asked.is_empty() && route.queue.is_empty());
+        let Some(id) = idle.min_by_key(|(_, route)| route.used).map(|(id, _)| *id) else { return false };
+        self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
+        true
+    }
+
     fn hold(&mut self, id: u32, cx: &mut Cx<'_>) {
         if !self.held.contains(&id) {
             self.held.push_back(id);
@@ -184,7 +200,7 @@ impl Routes {
                 }
                 return;
             };
-            if self.room(link, cx) == 0 {
+            if self.room(link, cx) == 0 || !self.make_place(link, cx) {
                 self.hold(id, cx);
                 return;
             }
@@ -339,6 +355,15 @@ impl Routes {
             // Items and notices come unasked, or many for one fetch.
             (Reply::Item { cell, .. }, Lane::Mailbox(mailbox)) => cx.signal(Signal::Item(mailbox, cell)),
             (Reply::Notice(prefix), Lane::Mailbox(mailbox)) => cx.signal(Signal::Notice(mailbox, prefix)),
+            (Reply::Item { seq, cell }, Lane::Group(group)) => {
+                cx.signal(Signal::ShardItem(group, relay, seq, cell));
+            }
+            (Reply::Item { seq, cell }, Lane::Channel(channel)) => {
+                cx.signal(Signal::ChannelItem(channel, relay, seq, cell, false));
+            }
+            (Reply::Item { seq, cell }, Lane::Look(channel)) => {
+                cx.signal(Signal::ChannelItem(channel, relay, seq, cell, true));
+            }
             (Reply::Item { .. } | Reply::Notice(_), _) => cx.fault(),
             (reply, _) => {
                 let Some((token, stamp)) = route.asked.remove(&number) else {
@@ -422,7 +447,7 @@ impl Routes {
             return None;
         }
         let quiet = route.asked.is_empty() && route.queue.is_empty();
-        let kept = matches!(route.lane, Lane::Mailbox(_));
+        let kept = route.lane.listens();
         if quiet && (since(route.born) >= AGE_MS || !kept && since(route.used) >= IDLE_MS) {
             self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
             return None;
@@ -452,8 +477,11 @@ impl Routes {
         for (_, token) in route.queue {
             cx.signal(Signal::Answer(token, route.relay, Err(error)));
         }
-        if let Lane::Mailbox(mailbox) = route.lane {
-            cx.signal(Signal::MailboxLost(mailbox));
+        match route.lane {
+            Lane::Mailbox(mailbox) => cx.signal(Signal::MailboxLost(mailbox)),
+            Lane::Group(group) => cx.signal(Signal::FollowLost(group)),
+            Lane::Channel(channel) => cx.signal(Signal::ChannelLost(channel)),
+            _ => {}
         }
     }
 

@@ -16,6 +16,8 @@ enum Wanted {
     /// The received messages of a contact that nothing in order covers, and the newest one.
     Received(ContactId),
     LastReceived(ContactId),
+    /// The newest line of a group.
+    Line(super::group_api::GroupNumber),
 }
 
 /// Loads that are still out.
@@ -42,6 +44,15 @@ impl Engine {
             Space::Session,
             Space::OutState,
             Space::Invite,
+            Space::Group,
+            Space::GroupOp,
+            Space::GroupAuthor,
+            Space::GroupOut,
+            Space::GroupSeed,
+            Space::GroupCell,
+            Space::Channel,
+            Space::ChannelMark,
+            Space::ChannelCell,
             Space::Terms,
             Space::Change,
             Space::Reset,
@@ -71,11 +82,26 @@ impl Engine {
                 if space == Space::Session {
                     self.want_messages();
                 }
+                if space == Space::Group {
+                    for number in self.groups.numbers() {
+                        self.want(Wanted::Line(number), super::group_state::newest_line(number));
+                    }
+                }
             }
             Wanted::Sent(id) => {
                 if let (Some(contact), Some((key, value))) = (self.contacts.get_mut(&id), rows.first()) {
                     contact.next_seq = key.seq.saturating_add(1);
                     note_position(contact, value);
+                }
+                // Records of letters are gone once they are delivered.
+                if let Some(contact) = self.contacts.get_mut(&id) {
+                    let packed = contact.talk.as_ref().map_or(1, |talk| talk.next_pack.max(talk.top_pack));
+                    contact.next_seq = contact.next_seq.max(packed);
+                }
+            }
+            Wanted::Line(number) => {
+                if let Some((key, _)) = rows.first() {
+                    self.groups.note_line(number, key.seq);
                 }
             }
             Wanted::Received(id) => {
@@ -162,6 +188,19 @@ impl Engine {
                     None => cx.fault(),
                 }
             }
+            Space::Group
+            | Space::GroupOp
+            | Space::GroupAuthor
+            | Space::GroupOut
+            | Space::GroupSeed
+            | Space::GroupCell => {
+                let (groups, mut cx) = self.with_groups();
+                groups.load(key, value, &mut cx);
+            }
+            Space::Channel | Space::ChannelMark | Space::ChannelCell => {
+                let (channels, mut cx) = self.with_channels();
+                channels.load(&key, value, &mut cx);
+            }
             Space::Terms => {
                 let id = ContactId(key.seq as u32);
                 match (Terms::decode(value), self.contacts.get_mut(&id)) {
@@ -222,6 +261,8 @@ impl Engine {
                 }
             }
         }
+        self.start_groups();
+        self.start_channels();
         self.mend_sessions();
         let (addresses, mut cx) = self.with_addresses();
         addresses.begin(&mut cx);

@@ -28,6 +28,8 @@ pub struct RelaySetup {
 pub enum RelayCommand {
     /// Signed descriptor bytes heard from Kademlia, gossip or a peer; verified by the core.
     Heard(Vec<u8>),
+    /// A unit came by gossip on a shard; [`RelayEvent::Judged`] with this token says whether it is to be passed on.
+    Gossip(u64, Vec<u8>),
     /// Makes a slot for a leaf: [`RelayReply::Door`].
     NewSlot,
     /// Ends a slot.
@@ -105,6 +107,17 @@ pub struct RelayStatus {
     pub faults: u64,
 }
 
+/// What is to become of something gossiped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// New and good: pass it on.
+    Accept,
+    /// Known, or of no use here; nobody is to blame.
+    Ignore,
+    /// Broken or forged: whoever passed it on should have seen that.
+    Reject,
+}
+
 /// Something the relay's shell must act on.
 #[derive(Debug, Clone)]
 pub enum RelayEvent {
@@ -112,6 +125,10 @@ pub enum RelayEvent {
     Ready,
     /// This relay's own signed descriptor (at start and on each change): publish it in Kademlia and gossip.
     OwnDescriptor(Descriptor, Vec<u8>),
+    /// Gossip this unit on this shard.
+    Spread(u16, Vec<u8>),
+    /// What is to become of the unit with this token.
+    Judged(u64, Verdict),
     /// A verified descriptor of another relay, new or newer: the only source of addresses to dial.
     Learned(RelayId, Descriptor, Vec<u8>),
     /// A slot lives: web doors let its holders in.

@@ -3,6 +3,7 @@
 use super::api::{RelayEvent, RelayReply, RelayStatus};
 use super::ends::EndId;
 use super::limits::RelayLimits;
+use super::unit::SIGNED_BY_BYTES;
 use crate::core::{Key, LinkId, LoadId, Now, Op, Output, Range, Space};
 use crate::effects::Effects;
 use crate::ids::MailboxId;
@@ -42,6 +43,10 @@ pub(super) enum Purpose {
     Reap(MailboxId),
     Fetch { end: EndId, number: u32, mailbox: MailboxId },
     Object { end: EndId, number: u32 },
+    Shards,
+    ShardCell { end: EndId, seq: u64, answer: Option<(u32, u64, bool)> },
+    UnitHead { link: LinkId, shard: u16, seq: u64 },
+    UnitCell { link: LinkId, shard: u16, seq: u64, head: [u8; SIGNED_BY_BYTES] },
 }
 
 pub(super) struct Cx {
@@ -103,6 +108,11 @@ impl Cx {
     /// Tells the shell once what was written up to now is durable.
     pub(super) fn notify(&mut self, event: RelayEvent) {
         self.fx.after_stored(Output::Notify(Told::Event(Box::new(event))));
+    }
+
+    /// Tells the shell what rests on nothing unwritten.
+    pub(super) fn notify_at_once(&mut self, event: RelayEvent) {
+        self.fx.at_once(Output::Notify(Told::Event(Box::new(event))));
     }
 
     /// Answers a request with what rests on nothing unwritten.

@@ -15,6 +15,8 @@ pub(super) enum Claim {
     Mailbox,
     /// A bundle object of a new owner.
     Object,
+    /// A cell for a shard, which every relay keeps.
+    Cell,
 }
 
 impl Claim {
@@ -23,6 +25,9 @@ impl Claim {
         match (self, role) {
             (Self::Mailbox, Role::Leaf(_)) => 256,
             (Self::Object, Role::Leaf(_)) => 1_024,
+            (Self::Cell, Role::Leaf(_)) => 5_000,
+            // Half of what other relays take of this one: whoever is behind one relay leaves room for the others.
+            (Self::Cell, Role::Mesh(_)) => 25_000,
             (Self::Mailbox | Self::Object, Role::Mesh(_)) => 1_024,
             (_, Role::NewLeaf | Role::NewMesh) => 0,
         }
@@ -34,6 +39,7 @@ struct Claimed {
     since: Mono,
     mailboxes: u32,
     objects: u32,
+    cells: u32,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +48,7 @@ pub(super) struct Grants(BTreeMap<Role, Claimed>);
 impl Grants {
     /// Counts a claim; false if this origin has claimed too much today.
     pub(super) fn claim(&mut self, origin: Role, what: Claim, now: Mono) -> bool {
-        let fresh = || Claimed { since: now, mailboxes: 0, objects: 0 };
+        let fresh = || Claimed { since: now, mailboxes: 0, objects: 0, cells: 0 };
         let claimed = self.0.entry(origin).or_insert_with(fresh);
         if claimed.since.after_ms(DAY_MS) <= now {
             *claimed = fresh();
@@ -50,6 +56,7 @@ impl Grants {
         let count = match what {
             Claim::Mailbox => &mut claimed.mailboxes,
             Claim::Object => &mut claimed.objects,
+            Claim::Cell => &mut claimed.cells,
         };
         *count = count.saturating_add(1);
         *count <= what.per_day(origin)
@@ -58,5 +65,30 @@ impl Grants {
     /// Forgets counts whose day is over.
     pub(super) fn sweep(&mut self, now: Mono) {
         self.0.retain(|_, claimed| claimed.since.after_ms(DAY_MS) > now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{RelayId, SlotId};
+
+    #[test]
+    fn each_origin_has_its_own_share_of_a_day() {
+        let mut grants = Grants::default();
+        let (one, two) = (Role::Leaf(SlotId([1; 8])), Role::Leaf(SlotId([2; 8])));
+        let start = Mono(5);
+        let granted = |grants: &mut Grants, origin, now| {
+            (0..30_000).filter(|_| grants.claim(origin, Claim::Cell, now)).count()
+        };
+        assert_eq!(granted(&mut grants, one, start), 5_000);
+        assert_eq!(granted(&mut grants, two, start), 5_000, "another slot is not to suffer");
+        assert!(grants.claim(one, Claim::Object, start), "nor is another kind");
+        assert_eq!(granted(&mut grants, Role::Mesh(RelayId([1; 16])), start), 25_000);
+        assert_eq!(granted(&mut grants, Role::NewLeaf, start), 0);
+        assert_eq!(granted(&mut grants, one, start.after_ms(DAY_MS - 1)), 0);
+        assert_eq!(granted(&mut grants, one, start.after_ms(DAY_MS)), 5_000);
+        grants.sweep(start.after_ms(3 * DAY_MS));
+        assert!(grants.0.is_empty());
     }
 }

@@ -67,7 +67,7 @@ impl RelayCore {
                 }
                 self.acknowledge(link, guest, may);
             }
-            Kind::Hello | Kind::Welcome | Kind::Opened | Kind::Descriptor | Kind::SlotAck => {
+            Kind::Hello | Kind::Welcome | Kind::Opened | Kind::Descriptor | Kind::SlotAck | Kind::Shards => {
                 return Err(PeerFault::Malformed);
             }
         }

@@ -29,6 +29,7 @@ impl RelayCore {
         };
         self.links.settle(link, Role::Mesh(relay));
         self.cx.send(link, Kind::DirectoryAsk, 0, Vec::new());
+        self.compare(link);
         for (leaf, payload) in self.forward.take_waiting(relay) {
             self.splice(leaf, link, payload);
         }
@@ -73,6 +74,7 @@ impl RelayCore {
                 (None, _) => self.pass_to_leaf(link, frame),
             },
             Kind::DirectoryAsk => return self.on_ask(link, &frame.payload),
+            Kind::Shards => self.on_compared(link, &frame.payload)?,
             Kind::Descriptor if frame.payload.is_empty() => {}
             Kind::Descriptor => {
                 if !self.links.may_describe(link) {

@@ -3,6 +3,7 @@
 //! Links and their frames come in here; what a tunnel carries is served in [`serve`], what time brings in [`upkeep`].
 
 pub mod api;
+mod catch_up;
 mod cx;
 mod directory;
 mod ends;
@@ -17,9 +18,11 @@ mod mesh_link;
 mod objects;
 mod onion;
 mod serve;
+mod shards;
 mod slots;
 mod start;
 mod tag_pages;
+pub mod unit;
 mod upkeep;
 
 use crate::core::{Core, Input, LinkId, LinkInfo, Mono, Now, Output, Reason, Target};
@@ -55,6 +58,8 @@ pub struct RelayCore {
     objects: Objects,
     grants: Grants,
     knocks: Knocks,
+    shards: shards::Shards,
+    catch_up: catch_up::CatchUp,
     start: start::Start,
     /// When the next round of upkeep is due; `None` until the state is loaded.
     sweep_at: Option<Mono>,
@@ -156,6 +161,8 @@ impl RelayCore {
             objects: Objects::default(),
             grants: Grants::default(),
             knocks: Knocks::default(),
+            shards: shards::Shards::default(),
+            catch_up: catch_up::CatchUp::default(),
             sweep_at: None,
         }
     }
@@ -169,6 +176,10 @@ impl RelayCore {
                     Err(ErrorKind::Unavailable)
                 }
             },
+            RelayCommand::Gossip(token, bytes) => {
+                self.on_gossip(token, &bytes);
+                Ok(RelayReply::Done)
+            }
             RelayCommand::NewSlot => {
                 let (slot, key) = self.slots.make(&mut self.cx).ok_or(ErrorKind::Limit)?;
                 let addr = self.onion.setup().door.clone();
@@ -273,6 +284,7 @@ impl RelayCore {
             for end in self.ends.on_link(link) {
                 self.close_end(end, None);
             }
+            self.catch_up.forget(link);
             self.forward.link_down(link, &mut self.cx);
         }
     }

@@ -9,6 +9,7 @@ use super::limits::MAILBOX_PERCENT;
 use super::links::Role;
 use super::mailboxes::Work;
 use super::objects::Objects;
+use super::shards::Shards;
 use crate::cell::Class;
 use crate::core::{JobId, JobOutput, Key, LinkId, Value};
 use crate::crypto::RemoteSignKey;
@@ -58,7 +59,10 @@ impl RelayCore {
         let attached = self.ends.get(end).and_then(|end| end.mailbox);
         let cx = &mut self.cx;
         match (request, attached) {
-            (Request::Deposit { .. } | Request::Register(_) | Request::Put(_), _)
+            (
+                Request::Deposit { .. } | Request::Register(_) | Request::Put(_) | Request::Inject { .. },
+                _,
+            )
             | (Request::Terms(_) | Request::Knock { .. }, _)
                 if cx.takes_nothing() =>
             {
@@ -78,6 +82,13 @@ impl RelayCore {
                     Ok(reply) => self.cx.answer_stored(end, number, &reply),
                     Err(refusal) => self.cx.refuse(end, number, refusal),
                 }
+            }
+            (Request::Inject { shard, cell }, _) => self.on_inject(end, number, shard, cell),
+            (Request::Follow { shard, keys, from }, _) => {
+                self.shards.follow(end, number, (shard, keys, from), cx);
+            }
+            (Request::Recent { shard, keys, before }, _) => {
+                self.shards.recent(end, number, (shard, &keys, before), cx);
             }
             (Request::Get(locator), _) => self.objects.get(end, number, locator, cx),
             (Request::Register(tags), Some(id)) => {
@@ -159,7 +170,7 @@ impl RelayCore {
     }
 
     /// All that is known of who is at the far side of a tunnel.
-    fn origin(&self, end: EndId) -> Role {
+    pub(super) fn origin(&self, end: EndId) -> Role {
         let link = self.ends.get(end).and_then(|end| self.links.get(end.link));
         link.map_or(Role::NewLeaf, |(_, role)| role)
     }
@@ -177,6 +188,7 @@ impl RelayCore {
     /// Forgets a tunnel that ends here; `code` is told to the far side.
     pub(super) fn close_end(&mut self, id: EndId, code: Option<CloseCode>) {
         let Some(end) = self.ends.close(id) else { return };
+        self.shards.forget(id);
         if let Some(mailbox) = end.mailbox {
             self.mailboxes.detach(mailbox, id);
         }
@@ -195,6 +207,9 @@ impl RelayCore {
                 self.mailboxes.cells_loaded(mailbox, end, number, rows, cx);
             }
             Purpose::Object { end, number } => Objects::loaded(end, number, rows, cx),
+            Purpose::ShardCell { end, seq, answer } => Shards::loaded(end, seq, answer, rows, cx),
+            Purpose::UnitHead { link, shard, seq } => Self::unit_head(link, shard, seq, &rows, cx),
+            Purpose::UnitCell { link, shard, seq, head } => self.unit_cell(link, shard, seq, &head, rows),
             start => self.on_restored(start, rows),
         }
     }

@@ -23,7 +23,8 @@ impl Start {
         cx.load_space(Space::Descriptor, Purpose::Descriptors);
         cx.load_space(Space::RelayMailbox, Purpose::Mailboxes);
         cx.load(objects::index_range(cx.limits.objects.saturating_mul(2)), Purpose::Objects);
-        Self { missing: 5, early: VecDeque::new() }
+        cx.load_space(Space::RelayShard, Purpose::Shards);
+        Self { missing: 6, early: VecDeque::new() }
     }
 }
 
@@ -38,6 +39,7 @@ impl RelayCore {
             Purpose::Slots => self.slots.restore(&rows),
             Purpose::Descriptors => self.directory.restore(rows, &mut self.cx),
             Purpose::Objects => self.objects.restore(&rows),
+            Purpose::Shards => self.shards.restore(&rows),
             Purpose::Mailboxes => {
                 self.mailboxes.restore(&rows);
                 // Cells are counted into mailboxes, so their index comes last.
@@ -45,7 +47,13 @@ impl RelayCore {
                 return;
             }
             Purpose::CellIndex => self.mailboxes.restore_cells(&rows, &mut self.cx),
-            Purpose::Tags(_) | Purpose::Reap(_) | Purpose::Fetch { .. } | Purpose::Object { .. } => return,
+            Purpose::Tags(_)
+            | Purpose::Reap(_)
+            | Purpose::Fetch { .. }
+            | Purpose::Object { .. }
+            | Purpose::ShardCell { .. }
+            | Purpose::UnitHead { .. }
+            | Purpose::UnitCell { .. } => return,
         }
         self.start.missing = self.start.missing.saturating_sub(1);
         if self.start.missing == 0 && self.sweep_at.is_none() {

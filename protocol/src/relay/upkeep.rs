@@ -32,6 +32,8 @@ impl RelayCore {
         self.mailboxes.sweep(&mut self.cx);
         self.mailboxes.find_abandoned(&mut self.cx);
         self.objects.sweep(&mut self.cx);
+        self.shards.sweep(&mut self.cx);
+        self.compare_regularly();
         self.grants.sweep(self.cx.now.mono);
         self.knocks.renew(&mut self.cx);
         if self.onion.rotate(&mut self.cx) {

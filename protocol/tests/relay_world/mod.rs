@@ -230,8 +230,9 @@ impl Node {
         loop {
             self.poll_all();
             if self.loads && !self.waiting_loads.is_empty() {
+                let image = self.image();
                 for (id, range) in std::mem::take(&mut self.waiting_loads) {
-                    let rows = self.image().load(&range);
+                    let rows = image.load(&range);
                     self.core.handle(Input::Loaded(id, rows), self.now);
                 }
             } else if self.works && !self.jobs.is_empty() {

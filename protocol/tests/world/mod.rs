@@ -13,7 +13,7 @@ use karvon_protocol::engine::{Engine, Setup};
 use karvon_protocol::error::ErrorKind;
 use karvon_protocol::identity::LocalIdentity;
 use karvon_protocol::ids::RelayId;
-use karvon_protocol::link::Frame;
+use karvon_protocol::link::{Frame, Kind};
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelaySetup};
 use karvon_protocol::relay::limits::RelayLimits;
@@ -116,6 +116,8 @@ pub struct World {
     pub limits: RelayLimits,
     /// Jobs that were given out.
     pub jobs: Vec<(Host, Job)>,
+    /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
+    pub sealed_off: Option<usize>,
 }
 
 impl World {
@@ -140,6 +142,7 @@ impl World {
             descriptors: Vec::new(),
             limits: RelayLimits { request_bits: 2, ..RelayLimits::default() },
             jobs: Vec::new(),
+            sealed_off: None,
         }
     }
 
@@ -343,6 +346,9 @@ impl World {
                         self.cut(link, Reason::Lost);
                         return;
                     }
+                    if frame.kind == Kind::Shards && self.sealed_off.is_some_and(|n| host == Host::Relay(n)) {
+                        return;
+                    }
                     self.feed(host, Feed::Frame(link, frame));
                 }
             }
@@ -428,6 +434,15 @@ impl World {
     fn spread(&mut self, from: usize) {
         let events = std::mem::take(&mut self.relays[from].node.events);
         for event in events {
+            if let RelayEvent::Spread(_, bytes) = &event {
+                // Gossip reaches every relay that is up.
+                for n in 0..self.relays.len() {
+                    let reached = n != from && self.sealed_off.is_none_or(|off| off != n && off != from);
+                    if reached && self.relays[n].node.core.is_some() {
+                        self.relay_command(n, RelayCommand::Gossip(0, bytes.clone()));
+                    }
+                }
+            }
             if let RelayEvent::OwnDescriptor(_, bytes) = event {
                 for n in 0..self.relays.len() {
                     if n != from && self.relays[n].node.core.is_some() {

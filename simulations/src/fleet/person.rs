@@ -18,7 +18,9 @@ use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::api::{
     Command, ContactId, Delivery, Event, Meeting, MessageState, Reply, StatusInfo, StoredMessage, TrailEvent,
 };
+use karvon_protocol::engine::group_api::{GroupCommand, GroupReply};
 use karvon_protocol::engine::{Engine, Setup};
+use karvon_protocol::group::post::Post;
 use karvon_protocol::identity::LocalIdentity;
 use karvon_protocol::ids::MessageId;
 use karvon_protocol::limits::STORED_AT;
@@ -191,6 +193,40 @@ impl PersonHost {
         self.shared.calls.ask(command).await?.ok()
     }
 
+    /// Carries out a command about groups; `None` if the messenger does not run or refuses.
+    pub async fn group(&self, command: GroupCommand) -> Option<GroupReply> {
+        match self.ask(Command::Group(command)).await? {
+            Reply::Group(reply) => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// All contacts with whom this person is connected.
+    pub async fn contacts(&self) -> Vec<ContactId> {
+        let Some(Reply::Contacts(contacts)) = self.ask(Command::Contacts).await else { return Vec::new() };
+        let met = contacts.iter().filter(|contact| contact.meeting == Meeting::Connected);
+        met.map(|contact| contact.id).collect()
+    }
+
+    /// What stands on the disk of groups' conversations: author and number of each message, and how many milliseconds by both devices'
+    /// clocks it took to come, for those of others.
+    #[must_use]
+    pub fn group_lines(&self) -> Vec<(Vec<u8>, Option<u64>)> {
+        let lines = rows(&self.shared, &Range::Space(Space::GroupLine));
+        let posts = rows(&self.shared, &Range::Space(Space::GroupPost));
+        let mut delays = BTreeMap::new();
+        for (_, row) in posts {
+            let (Some(at), Some(signed)) = (row.first_chunk::<8>(), row.get(18..)) else { continue };
+            let Ok(post) = Post::read(signed) else { continue };
+            let Ok(body) = Body::decode(&post.body) else { continue };
+            let name = [&post.author.0[..], &post.seq.to_be_bytes()].concat();
+            let took = u64::from_be_bytes(*at).saturating_sub(body.sent_ms);
+            delays.insert(name, (took > 0).then_some(took));
+        }
+        let delay = |line: &[u8]| delays.get(line).copied().flatten();
+        lines.into_iter().map(|(_, line)| (line.to_vec(), delay(&line))).collect()
+    }
+
     /// Adds a door; false if the messenger does not run or refuses.
     pub async fn add_door(&self, door: Door) -> bool {
         matches!(self.ask(Command::AddDoor(door)).await, Some(Reply::Done))
@@ -361,7 +397,9 @@ async fn on_event(shared: &Arc<Shared>, event: Event) {
         | Event::Contact(_)
         | Event::Changed { .. }
         | Event::Requests
-        | Event::Typing(_) => {}
+        | Event::Typing(_)
+        | Event::Group(_)
+        | Event::Channel(_) => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! Scenarios: a topology, a script, faults and figures; and the catalogue of them.
 
+mod crowd;
 mod gossip;
 mod hostile;
 mod messages;
@@ -51,7 +52,7 @@ pub trait Scenario: Send + Sync {
 /// All scenarios.
 #[must_use]
 pub fn catalogue() -> Vec<Box<dyn Scenario>> {
-    let mut all: Vec<Box<dyn Scenario>> = vec![Box::new(gossip::Gossip)];
+    let mut all: Vec<Box<dyn Scenario>> = vec![Box::new(gossip::Gossip), Box::new(crowd::Crowd)];
     for named in messages::NAMED {
         all.push(Box::new(named));
     }

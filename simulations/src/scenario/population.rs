@@ -228,6 +228,27 @@ impl Population {
         figures.progress(&format!("{} people {words}", who.len()));
     }
 
+    /// Lets everybody meet the first person; true if all did.
+    pub(super) async fn meet_first(&mut self, figures: &Figures) -> bool {
+        let people = self.people.len();
+        let Some((host, guests)) = self.people.split_first() else { return false };
+        for guest in guests {
+            if let Some(invitation) = host.invite().await {
+                guest.add(invitation).await;
+            }
+        }
+        let all_met = self
+            .until_each(MEETING, 0..people, async |at, person| {
+                person.look_at_contacts().await >= if at == 0 { people - 1 } else { 1 }
+            })
+            .await;
+        figures.progress(&format!(
+            "everybody {} the first person",
+            if all_met { "met" } else { "did not meet" }
+        ));
+        all_met
+    }
+
     /// Lets people meet their neighbours on the ring, those before `who` included.
     pub(super) async fn meet(&mut self, who: Range<usize>, figures: &Figures) {
         let people = who.end;

@@ -339,6 +339,8 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             commands
                 .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
         }
+        // Groups and channels have no screen yet; the command line shows them.
+        Event::Group(_) | Event::Channel(_) => {}
         // Nothing that was read stays on the screen of a locked node.
         Event::Locked => super::lock::closed(model),
         Event::Unlocked if matches!(model.screen, Screen::Lock(_)) => {

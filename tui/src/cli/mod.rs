@@ -3,10 +3,13 @@
 pub mod args;
 mod ask;
 mod background;
+mod channels;
 mod device;
 mod door;
 pub(crate) mod editor;
 pub mod failure;
+mod group_send;
+mod groups;
 mod init;
 mod lines;
 mod open;
@@ -111,6 +114,8 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Delete { id }) => Box::pin(talk::delete(&session, &id)).await,
         Some(Command::Forward { id, who }) => Box::pin(talk::forward(&session, &id, &who)).await,
         Some(Command::Read(read)) => Box::pin(read::read(&session, read)).await,
+        Some(Command::Channel { what }) => Box::pin(channels::channel(&session, what)).await,
+        Some(Command::Group { what }) => Box::pin(groups::group(&session, what)).await,
         Some(Command::Door { what }) => Box::pin(door::door(&session, what)).await,
         Some(Command::Lock) => Box::pin(device::lock(&session)).await,
         Some(Command::Unlock) => Box::pin(device::unlock(&session)).await,

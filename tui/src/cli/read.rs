@@ -22,6 +22,8 @@ struct Shown {
     /// Id of the last message shown in each conversation.
     last: BTreeMap<u32, String>,
     began: bool,
+    /// Of a group: the place of the last message shown.
+    group_position: Option<u64>,
 }
 
 /// Carries it out.
@@ -35,6 +37,12 @@ pub(super) async fn read(session: &Session<'_>, args: Read) -> Result<(), Failur
 
 impl Shown {
     async fn advance(&mut self, client: &Client, args: &Read, out: Out) -> Result<(), Failure> {
+        if self.contact.is_none()
+            && let Some(who) = &args.who
+            && let Some(group) = super::groups::named(client, who).await?
+        {
+            return super::groups::read(client, group, args, &mut self.group_position, out).await;
+        }
         let known = contacts(client).await?;
         if let (None, Some(who)) = (self.contact, &args.who) {
             self.contact = Some(resolve(&known, who)?.contact);
@@ -267,7 +275,7 @@ fn for_people(message: &Message) -> String {
 }
 
 /// The mark of a state (DESIGN §1).
-fn mark(state: State) -> &'static str {
+pub(super) fn mark(state: State) -> &'static str {
     match state {
         State::Queued => "·",
         State::Stored => "↑",

@@ -80,6 +80,12 @@ pub(super) async fn send(session: &Session<'_>, args: Send) -> Result<(), Failur
 
 impl Progress {
     async fn advance(&mut self, session: &Session<'_>, client: &Client, args: &Send) -> Result<(), Failure> {
+        if self.contact.is_none()
+            && let Some(group) = super::groups::named(client, &args.who).await?
+        {
+            return super::group_send::send(session, client, group, self.text.take(), &mut self.lines, args)
+                .await;
+        }
         let contact = match self.contact {
             Some(contact) => contact,
             None => resolve(&contacts(client).await?, &args.who)?.contact,
@@ -216,7 +222,9 @@ async fn has_no_door(client: &Client) -> bool {
 }
 
 /// The lines that are there, at least one; none at the end. May be dropped while waiting without losing any.
-async fn next_items(lines: &mut Option<Receiver<Result<String, Failure>>>) -> Vec<Result<String, Failure>> {
+pub(super) async fn next_items(
+    lines: &mut Option<Receiver<Result<String, Failure>>>,
+) -> Vec<Result<String, Failure>> {
     let mut items = Vec::new();
     if let Some(lines) = lines {
         lines.recv_many(&mut items, TEXTS_AT_ONCE).await;

@@ -6,13 +6,14 @@ use crate::net::admission::Admission;
 use crate::net::streams::Streams;
 use crate::net::table::Shared;
 use crate::net::{NetError, Transports, address};
+use karvon_protocol::limits::SHARDS;
+use karvon_protocol::relay::unit::UNIT_BYTES_MAX;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::core::Transport as _;
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId, TopicHash, ValidationMode};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, identify, kad, ping};
-use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -32,8 +33,8 @@ const IDLE: Duration = Duration::from_secs(60);
 /// A dead connection is noticed after [`PING`] and [`PING_TIMEOUT`] together.
 const PING: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// Descriptors are below 1,000 bytes; the rest is the envelope.
-const GOSSIP_BYTES_MAX: usize = 2 << 10;
+/// The largest cell of a shard, and its envelope.
+const GOSSIP_BYTES_MAX: usize = UNIT_BYTES_MAX + 1_024;
 /// A message heard again within this time is dropped unseen.
 const GOSSIP_MEMORY: Duration = Duration::from_secs(300);
 /// Messages that may wait for one slow relay.
@@ -58,8 +59,18 @@ pub(super) struct Behaviour {
     pub(super) gossip: Gossip,
 }
 
+/// All topics.
+fn topics() -> impl Iterator<Item = TopicHash> {
+    std::iter::once(topic_hash()).chain((0..SHARDS).map(shard_topic))
+}
+
 pub(super) fn topic() -> IdentTopic {
     IdentTopic::new(TOPIC)
+}
+
+/// The topic of a shard: all its groups and channels share it, so that nobody sees who belongs to which (DESIGN D6).
+pub(super) fn shard_topic(shard: u16) -> TopicHash {
+    IdentTopic::new(format!("/karvon/0/shard/{shard}")).hash()
 }
 
 pub(super) fn topic_hash() -> TopicHash {
@@ -140,9 +151,9 @@ fn gossip() -> Result<Gossip, NetError> {
         .build()
         .map_err(|error| wrong(&error))?;
     let filter = gossipsub::MaxCountSubscriptionFilter {
-        filter: gossipsub::WhitelistSubscriptionFilter(HashSet::from([topic_hash()])),
-        max_subscribed_topics: 1,
-        max_subscriptions_per_request: 4,
+        filter: gossipsub::WhitelistSubscriptionFilter(topics().collect()),
+        max_subscribed_topics: 1 + usize::from(SHARDS),
+        max_subscriptions_per_request: 4 + 2 * usize::from(SHARDS),
     };
     let mut gossip = Gossip::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)
         .map_err(|error| wrong(&error))?;
@@ -150,6 +161,10 @@ fn gossip() -> Result<Gossip, NetError> {
         .with_peer_score(scores(), gossipsub::PeerScoreThresholds::default())
         .map_err(|error| wrong(&error))?;
     gossip.subscribe(&topic()).map_err(|error| NetError::Config(format!("{error:?}")))?;
+    for shard in 0..SHARDS {
+        let topic = IdentTopic::new(format!("/karvon/0/shard/{shard}"));
+        gossip.subscribe(&topic).map_err(|error| NetError::Config(format!("{error:?}")))?;
+    }
     Ok(gossip)
 }
 
@@ -164,7 +179,7 @@ fn scores() -> gossipsub::PeerScoreParams {
         ..Default::default()
     };
     gossipsub::PeerScoreParams {
-        topics: HashMap::from([(topic_hash(), topic)]),
+        topics: topics().map(|hash| (hash, topic.clone())).collect(),
         // Many relays may run behind one address: one operator's machines, or a whole test.
         ip_colocation_factor_weight: 0.0,
         ..Default::default()

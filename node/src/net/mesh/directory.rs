@@ -115,6 +115,11 @@ impl Mesh<'_> {
 
     pub(super) async fn on_gossip(&mut self, event: gossipsub::Event) {
         match event {
+            gossipsub::Event::Message { propagation_source, message_id, message }
+                if message.topic != behaviour::topic_hash() =>
+            {
+                self.on_unit(propagation_source, message_id, message.data).await;
+            }
             gossipsub::Event::Message { propagation_source, message_id, message } => {
                 let acceptance = match self.heard(propagation_source, message.data).await {
                     Verdict::New => MessageAcceptance::Accept,
@@ -125,6 +130,7 @@ impl Mesh<'_> {
                 gossip.report_message_validation_result(&message_id, &propagation_source, acceptance);
             }
             gossipsub::Event::Subscribed { .. } => {
+                self.soon();
                 if let Some(own) = self.state.own.as_ref().filter(|own| own.listed) {
                     // Fails harmlessly if it went out a moment ago.
                     let gossip = &mut self.swarm.behaviour_mut().gossip;

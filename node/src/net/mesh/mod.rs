@@ -6,6 +6,7 @@ mod book;
 mod directory;
 mod keeper;
 mod records;
+mod shards;
 mod swarm;
 
 use super::supervisor::{Exit, Supervised, supervise};
@@ -42,6 +43,10 @@ pub(super) enum Command {
     Dial(RelayId),
     /// A verified descriptor of another relay.
     Learned(Box<Descriptor>, Vec<u8>),
+    /// A unit to gossip on a shard.
+    Gossip(u16, Vec<u8>),
+    /// What is to become of a unit that came.
+    Judged(u64, karvon_protocol::relay::api::Verdict),
     /// The own descriptor.
     Publish(Box<Descriptor>, Vec<u8>),
 }

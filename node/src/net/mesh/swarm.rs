@@ -54,6 +54,7 @@ pub(super) struct Mesh<'a> {
     /// Connected relays that speak our Kademlia.
     pub(super) speaks_kad: HashSet<PeerId>,
     pub(super) budgets: HashMap<PeerId, Budget>,
+    pub(super) units: super::shards::Units,
     pub(super) next_tick: Instant,
     pub(super) next_announcement: Instant,
 }
@@ -107,6 +108,7 @@ pub(super) async fn run(
         lookups: HashSet::new(),
         speaks_kad: HashSet::new(),
         budgets: HashMap::new(),
+        units: super::shards::Units::default(),
         next_tick: now + TICK,
         next_announcement: now + ANNOUNCE,
     };
@@ -134,6 +136,8 @@ impl Mesh<'_> {
                 command = commands.recv() => match command {
                     Some(Command::Dial(relay)) => self.ask(relay).await,
                     Some(Command::Learned(descriptor, bytes)) => self.learned(&descriptor, bytes),
+                    Some(Command::Gossip(shard, bytes)) => self.spread(shard, bytes),
+                    Some(Command::Judged(token, verdict)) => self.judged(token, verdict),
                     Some(Command::Publish(descriptor, bytes)) => self.publish(&descriptor, bytes),
                     None => return Exit::Stopped,
                 },
@@ -221,6 +225,7 @@ impl Mesh<'_> {
             self.announce();
         }
         self.trim(now);
+        self.spread_again();
         let unlisted = self.state.own.as_ref().is_some_and(|own| !own.listed);
         let mut candidates = self.state.book.candidates();
         if unlisted {

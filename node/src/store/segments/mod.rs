@@ -12,7 +12,7 @@ mod snapshot;
 
 use super::WallClock;
 use super::disk::{self, Disk};
-use super::sled::io_fault;
+use super::rows::io_fault;
 use frame::{FILE_HEAD, Frame, HEAD, Kind, Marker};
 use index::{FileInfo, Index, SegmentId, Slot};
 use karvon_protocol::cell::Cell;

@@ -1,5 +1,6 @@
 //! The figures, one function each, in the order in which they are taken.
 
+use crate::crowd::{self, Crowd};
 use crate::disk::fdatasync;
 use crate::spread::{Spread, milliseconds};
 use crate::usage::{cpu_seconds, ip_bytes, loopback_bytes, resident};
@@ -24,6 +25,8 @@ pub(crate) struct Options {
     /// Folder under which the world lives, for the disk to measure on; the system's scratch folder otherwise.
     #[arg(long)]
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    crowd: Crowd,
 }
 
 /// How much is done of each.
@@ -65,6 +68,9 @@ pub(crate) fn measure(options: &Options) -> Value {
     let base = options.dir.clone().unwrap_or_else(std::env::temp_dir);
     step("building the programs");
     let _ = binaries();
+    if let Some(people) = options.crowd.group {
+        return crowd::measure(&options.crowd, people, &base);
+    }
     let mut figures = Map::new();
     let mut put = |name: &str, value: Value| drop(figures.insert(name.to_owned(), value));
     put("profile", json!(if cfg!(debug_assertions) { "dev" } else { "release" }));

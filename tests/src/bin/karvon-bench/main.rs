@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
+mod crowd;
+#[cfg(unix)]
 mod disk;
 #[cfg(unix)]
 mod figures;

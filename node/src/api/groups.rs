@@ -1,0 +1,283 @@
+//! Groups on the local interface: `{"method":"group","params":{"what":"create",…}}`, answered by `{"type":"group","told":…}`.
+
+use super::State;
+use serde::{Deserialize, Serialize};
+
+/// What a front end may ask about groups. `group` is always the local number of a group, `member` an id of 32 hexadecimal digits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// [`Told::Groups`].
+    List,
+    /// Founds a group: [`Told::Founded`].
+    Create {
+        /// Its name.
+        name: String,
+    },
+    /// Invites a contact: [`Told::Done`].
+    Invite {
+        /// The group.
+        group: u32,
+        /// The contact.
+        contact: u32,
+    },
+    /// Accepts an invitation: [`Told::Done`].
+    Accept {
+        /// The group.
+        group: u32,
+    },
+    /// Leaves a group or declines its invitation: [`Told::Done`].
+    Leave {
+        /// The group.
+        group: u32,
+    },
+    /// Removes a member: [`Told::Done`].
+    Remove {
+        /// The group.
+        group: u32,
+        /// The member.
+        member: String,
+    },
+    /// Gives a role: [`Told::Done`].
+    Role {
+        /// The group.
+        group: u32,
+        /// The member.
+        member: String,
+        /// The role.
+        role: Role,
+    },
+    /// Renames a group: [`Told::Done`].
+    Rename {
+        /// The group.
+        group: u32,
+        /// The new name.
+        name: String,
+    },
+    /// Messages disappear this many seconds after they were seen, 0 never: [`Told::Done`].
+    Timer {
+        /// The group.
+        group: u32,
+        /// Seconds.
+        seconds: u32,
+    },
+    /// Tells of new messages no more, or again; on this device only: [`Told::Done`].
+    Mute {
+        /// The group.
+        group: u32,
+        /// Whether it is muted.
+        muted: bool,
+    },
+    /// [`Told::Members`].
+    Members {
+        /// The group.
+        group: u32,
+    },
+    /// Queues a text for all members: [`Told::Queued`].
+    Send {
+        /// The group.
+        group: u32,
+        /// The text.
+        text: String,
+    },
+    /// Messages of a group, oldest first: [`Told::Messages`].
+    Messages {
+        /// The group.
+        group: u32,
+        /// Only messages before this position.
+        before: Option<u64>,
+        /// Only messages after this position.
+        after: Option<u64>,
+        /// At most this many; the newest ones unless `after` is given.
+        limit: usize,
+    },
+    /// How far a message is: [`Told::Message`].
+    Info {
+        /// Message id, 32 hexadecimal digits.
+        id: String,
+    },
+    /// Everything up to this position was seen: [`Told::Done`].
+    MarkRead {
+        /// The group.
+        group: u32,
+        /// The position, inclusive.
+        position: u64,
+    },
+}
+
+/// What a member may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Writes, and leaves.
+    Member,
+    /// Invites and removes, renames.
+    Admin,
+    /// Gives roles.
+    Owner,
+}
+
+/// How this person stands to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Invited; accept or leave.
+    Invited,
+    /// Accepted; waits to be taken in.
+    Joining,
+    /// A member.
+    In,
+    /// Left, or removed.
+    Out,
+}
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Local number.
+    pub group: u32,
+    /// Name.
+    pub name: String,
+    /// How this person stands to it.
+    pub standing: Standing,
+    /// Local number of the contact who invited, for those who are not in yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub invited_by: Option<u32>,
+    /// Members.
+    pub members: u32,
+    /// The own role.
+    pub role: Option<Role>,
+    /// Messages not seen yet.
+    pub unread: u64,
+    /// Muted on this device.
+    pub muted: bool,
+    /// Seconds after which messages disappear; 0 never.
+    pub timer_s: u32,
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Id in this group.
+    pub member: String,
+    /// Name to show.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// This person.
+    pub me: bool,
+    /// Local number of the contact whose session confirmed that this is them; without one the name is only what the member says.
+    pub contact: Option<u32>,
+    /// Name of whoever took them in.
+    pub added_by: String,
+}
+
+/// A message to a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMessage {
+    /// The same for all members, 32 hexadecimal digits.
+    pub id: String,
+    /// Local number of the group.
+    pub group: u32,
+    /// Name of the author.
+    pub from: String,
+    /// Id of the author in this group.
+    pub member: String,
+    /// The text; `null` for a kind this program does not know.
+    pub text: Option<String>,
+    /// When the author's device says it was written, RFC 3339.
+    pub sent_at: String,
+    /// When it was stored on this device, RFC 3339; `null` for own messages.
+    pub received_at: Option<String>,
+    /// The author's number of the message.
+    pub seq: u64,
+    /// Own message.
+    pub mine: bool,
+    /// State.
+    pub state: State,
+    /// Own messages: members that have it on disk.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub delivered: Option<u32>,
+    /// Own messages: members it is for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub of: Option<u32>,
+    /// Order of display in the group on this device.
+    pub position: u64,
+}
+
+/// An answer about groups.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "told", rename_all = "snake_case")]
+pub enum Told {
+    /// Done and durable.
+    Done,
+    /// All groups.
+    Groups {
+        /// In order of their numbers.
+        groups: Vec<Group>,
+    },
+    /// A group was founded.
+    Founded {
+        /// Its local number.
+        group: u32,
+    },
+    /// Members.
+    Members {
+        /// In order of their ids.
+        members: Vec<Member>,
+    },
+    /// A message is durable.
+    Queued {
+        /// Id.
+        id: String,
+        /// Number.
+        seq: u64,
+    },
+    /// Messages, oldest first.
+    Messages {
+        /// The messages.
+        messages: Vec<GroupMessage>,
+        /// Whether older ones (or newer ones, with `after`) exist.
+        more: bool,
+    },
+    /// How far a message is.
+    Message {
+        /// The group.
+        group: u32,
+        /// The author's number of it.
+        seq: u64,
+        /// Own message.
+        mine: bool,
+        /// Its state.
+        state: State,
+        /// Members that have it on disk.
+        delivered: u32,
+        /// Members it is for.
+        of: u32,
+    },
+}
+
+/// What the node tells of groups by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum GroupEvent {
+    /// An invitation came, or members, name or roles changed.
+    Changed {
+        /// Which group.
+        group: u32,
+    },
+    /// Messages came in.
+    Received {
+        /// The group.
+        group: u32,
+        /// First position.
+        from: u64,
+        /// Last position, inclusive.
+        to: u64,
+    },
+    /// Own messages moved on.
+    Delivery {
+        /// The group.
+        group: u32,
+    },
+}

@@ -1,0 +1,111 @@
+//! Answers what front ends ask about channels: commands of the engine, and entries from disk.
+
+use super::backend::{Inner, hex};
+use crate::api::channels::{Ask, Channel, ChannelEvent, Entry, Told};
+use crate::api::error::CLOSED;
+use crate::api::time::rfc3339;
+use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Secret};
+use karvon_protocol::body::{Body, Content};
+use karvon_protocol::channel::link::ChannelLink;
+use karvon_protocol::core::StoreFault;
+use karvon_protocol::engine::api::{Command, Reply};
+use karvon_protocol::engine::channel_api as core;
+use karvon_protocol::engine::channel_api::{ChannelCommand, ChannelNumber, ChannelReply};
+
+fn fault(fault: StoreFault) -> ApiError {
+    ApiError::new("store", format!("the history can not be read ({fault:?}): check the disk"))
+}
+
+/// Answers [`crate::api::Request::Channel`].
+pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
+    let wanted = match ask {
+        Ask::List => ChannelCommand::List,
+        Ask::Create { name } => ChannelCommand::Create(name),
+        Ask::Follow { link } => ChannelCommand::Follow(ChannelLink::decode(&link.0)?),
+        Ask::Link { channel } => ChannelCommand::Link(ChannelNumber(channel)),
+        Ask::Leave { channel } => ChannelCommand::Leave(ChannelNumber(channel)),
+        Ask::Post { channel, text } => ChannelCommand::Post(ChannelNumber(channel), text),
+        Ask::Older { channel } => ChannelCommand::Older(ChannelNumber(channel)),
+        Ask::MarkRead { channel, seq } => ChannelCommand::MarkRead(ChannelNumber(channel), seq),
+        Ask::Entries { channel, before, after, limit } => {
+            return entries(inner, channel, (before, after), limit.clamp(1, MESSAGES_LIMIT_MAX));
+        }
+    };
+    let Reply::Channel(reply) = inner.command(Command::Channel(wanted)).await? else {
+        return Err(ApiError::new(CLOSED, "the node has stopped: start it again"));
+    };
+    Ok(match reply {
+        ChannelReply::Done => Told::Done,
+        ChannelReply::Founded(number) => Told::Founded { channel: number.0 },
+        ChannelReply::Link(link) => Told::Link { link: Secret(link) },
+        ChannelReply::Queued { id, seq } => Told::Queued { id: hex(&id.0), seq },
+        ChannelReply::Channels(channels) => {
+            Told::Channels { channels: channels.into_iter().map(channel).collect() }
+        }
+    })
+}
+
+fn channel(info: core::ChannelInfo) -> Channel {
+    let core::ChannelInfo {
+        channel,
+        name,
+        mine,
+        entries,
+        newest,
+        unread,
+        missing,
+        forked,
+        withheld,
+        under_way,
+    } = info;
+    Channel { channel: channel.0, name, mine, entries, newest, unread, missing, forked, withheld, under_way }
+}
+
+fn entries(
+    inner: &Inner,
+    channel: u32,
+    (before, after): (Option<u64>, Option<u64>),
+    limit: usize,
+) -> Result<Told, ApiError> {
+    let number = ChannelNumber(channel);
+    let rows: Box<dyn Iterator<Item = _>> = match after {
+        Some(after) => Box::new(inner.history.entries_after(number, after)),
+        None => Box::new(inner.history.entries_before(number, before)),
+    };
+    let (mut entries, mut more) = (Vec::new(), false);
+    for row in rows {
+        let (at_ms, signed) = row.map_err(fault)?;
+        if entries.len() == limit {
+            more = true;
+            break;
+        }
+        let body = Body::decode(&signed.entry.body).ok();
+        let sent_ms = body.as_ref().map_or(at_ms, |body| body.sent_ms);
+        let text = match body.map(|body| body.content) {
+            Some(Content::Text(text)) => Some(text),
+            _ => None,
+        };
+        entries.push(Entry {
+            id: hex(&signed.entry.message_id().0),
+            channel,
+            from: signed.entry.name,
+            seq: signed.entry.seq,
+            text,
+            sent_at: rfc3339(sent_ms),
+            stored_at: rfc3339(at_ms),
+        });
+    }
+    if after.is_none() {
+        entries.reverse();
+    }
+    Ok(Told::Entries { entries, more })
+}
+
+/// What front ends are told of an event.
+pub(super) fn event(event: core::ChannelEvent) -> ChannelEvent {
+    match event {
+        core::ChannelEvent::Changed(channel) => ChannelEvent::Changed { channel: channel.0 },
+        core::ChannelEvent::Received { channel, seq } => ChannelEvent::Received { channel: channel.0, seq },
+        core::ChannelEvent::Older { channel, more } => ChannelEvent::Older { channel: channel.0, more },
+    }
+}

@@ -1,0 +1,545 @@
+//! The groups of a person: founding, inviting, writing, and what follows from the membership log (SPEC §10).
+
+use super::api::{ContactId, Event, Meeting};
+use super::contact::Contact;
+use super::cx::{Alarm, Cx, Signal};
+use super::group_api::{
+    GroupEvent, GroupInfo, GroupNumber, GroupReply, GroupView, MemberInfo, Reached, Standing,
+};
+use super::group_state::{Group, OutPost, Own};
+use crate::body::Body;
+use crate::core::{Key, Op, Space, Value};
+use crate::error::ErrorKind;
+use crate::group::log::{Log, Taken};
+use crate::group::op::{Act, Role, SignedOp};
+use crate::group::post::{self, Post};
+use crate::group::seed::Seed;
+use crate::group::wire::Letter;
+use crate::ids::{Fingerprint, GroupId, MemberId, MessageId, OpId};
+use crate::limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// Receipts are told only in groups up to this size (DESIGN P7).
+pub(crate) const RECEIPTS_MAX: usize = 32;
+/// Groups of one person, invitations included.
+const GROUPS_MAX: usize = 1_000;
+/// Invitations to groups that wait for an answer.
+const INVITED_MAX: usize = 64;
+/// Bytes of operations in one letter.
+const LETTER_BYTES: usize = 40_000;
+/// A look at a group follows this long after something is missing, milliseconds.
+const LOOK_MS: u64 = 2_000;
+
+/// Who this person is to the others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Me<'a> {
+    pub(crate) who: Fingerprint,
+    pub(crate) name: &'a str,
+}
+
+/// All groups.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    pub(crate) groups: BTreeMap<GroupNumber, Group>,
+    pub(crate) loading: BTreeMap<crate::core::LoadId, (GroupNumber, ContactId)>,
+}
+
+impl Groups {
+    /// Takes a stored record.
+    pub(crate) fn load(&mut self, key: Key, value: &Value, cx: &mut Cx<'_>) {
+        if key.space == Space::Group {
+            match u32::try_from(key.seq).map(|number| Group::load(GroupNumber(number), value)) {
+                Ok(Ok(group)) => drop(self.groups.insert(group.number, group)),
+                _ => cx.fault(),
+            }
+            return;
+        }
+        let number = GroupNumber(u32::from_be_bytes(crate::ids::first(&key.group)));
+        let Some(group) = self.groups.get_mut(&number) else { return cx.fault() };
+        let good = match key.space {
+            Space::GroupOp => match (SignedOp::decode(value), group.log.as_mut()) {
+                (Ok(op), None) => Log::found(op).map(|log| group.log = Some(log)).is_ok(),
+                (Ok(op), Some(log)) => log.take(op).is_ok(),
+                (Err(_), _) => false,
+            },
+            Space::GroupAuthor => group.load_author(value).is_some(),
+            Space::GroupCell => group.cells.load(key.seq, value).is_some(),
+            Space::GroupSeed => match Seed::decode(value) {
+                Some(seed) => {
+                    group.seeds.push((key.seq, seed));
+                    true
+                }
+                None => false,
+            },
+            _ => {
+                group.load_out(key.seq, value);
+                true
+            }
+        };
+        if !good {
+            cx.fault();
+        }
+    }
+
+    /// The newest place of a group's conversation.
+    pub(crate) fn note_line(&mut self, number: GroupNumber, position: u64) {
+        if let Some(group) = self.groups.get_mut(&number) {
+            group.position = group.position.max(position.saturating_add(1));
+        }
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<GroupNumber> {
+        self.groups.keys().copied().collect()
+    }
+
+    pub(crate) fn get(&mut self, number: GroupNumber) -> Result<&mut Group, ErrorKind> {
+        self.groups.get_mut(&number).ok_or(ErrorKind::NoSuchGroup)
+    }
+
+    pub(crate) fn by_id(&mut self, id: GroupId) -> Option<&mut Group> {
+        self.groups.values_mut().find(|group| group.group == id)
+    }
+
+    fn next_number(&self) -> Result<GroupNumber, ErrorKind> {
+        if self.groups.len() >= GROUPS_MAX {
+            return Err(ErrorKind::Limit);
+        }
+        Ok(GroupNumber(self.groups.last_key_value().map_or(1, |(last, _)| last.0 + 1)))
+    }
+
+    pub(crate) fn infos(&self) -> Vec<GroupInfo> {
+        self.groups.values().map(Group::info).collect()
+    }
+
+    pub(crate) fn create(
+        &mut self,
+        name: &str,
+        me: Me<'_>,
+        cx: &mut Cx<'_>,
+    ) -> Result<GroupReply, ErrorKind> {
+        check_name(name)?;
+        let number = self.next_number()?;
+        let own = Own::generate(cx.rng);
+        let salt = *crate::crypto::kdf::random::<16>(cx.rng);
+        let shard = (cx.rng.next_u32() % u32::from(crate::limits::SHARDS)) as u16;
+        let founder = own.member(me.who, me.name);
+        let act = Act::Create { founder, name: name.to_owned(), salt, shard };
+        let op = crate::group::op::Op { group: GroupId([0; 16]), parents: Vec::new(), author: own.id, act };
+        let signed = op.sign(&own.key);
+        let mut group = Group::new(number, signed.group(), Standing::In, own);
+        cx.write(Op::Put(
+            Key::of(Space::GroupOp, number.records(), 0),
+            Zeroizing::new(signed.bytes().to_vec()),
+        ));
+        group.log = Log::found(signed).ok();
+        cx.write(group.save());
+        self.groups.insert(number, group);
+        cx.notify(Event::Group(GroupEvent::Changed(number)));
+        Ok(GroupReply::Founded(number))
+    }
+
+    /// An invitation came from a contact.
+    pub(crate) fn invited(
+        &mut self,
+        by: ContactId,
+        (id, name, size, inviter): (GroupId, String, u64, MemberId),
+        cx: &mut Cx<'_>,
+    ) {
+        let waiting = self.groups.values().filter(|group| matches!(group.standing, Standing::Invited(_)));
+        let waiting = waiting.count();
+        if let Some(group) = self.by_id(id) {
+            match group.standing {
+                // A second invitation replaces the first; whoever was out comes back with keys of their own.
+                Standing::Invited(_) | Standing::Joining(_) => group.standing = Standing::Invited(by),
+                Standing::Out => {
+                    let (number, position, seen) = (group.number, group.position, group.seen);
+                    forget_log(group, cx);
+                    *group = Group::new(number, id, Standing::Invited(by), Own::generate(cx.rng));
+                    (group.position, group.seen) = (position, seen);
+                }
+                Standing::In => return,
+            }
+            group.name = name;
+            group.size = size;
+            group.known.insert(inviter, by);
+            cx.write(group.save());
+            cx.notify(Event::Group(GroupEvent::Changed(group.number)));
+            return;
+        }
+        let Ok(number) = self.next_number() else { return cx.fault() };
+        if waiting >= INVITED_MAX {
+            return cx.fault();
+        }
+        let mut group = Group::new(number, id, Standing::Invited(by), Own::generate(cx.rng));
+        group.name = name;
+        group.size = size;
+        group.known.insert(inviter, by);
+        cx.write(group.save());
+        self.groups.insert(number, group);
+        cx.notify(Event::Group(GroupEvent::Changed(number)));
+    }
+
+    /// Which group, author and number a message id names.
+    pub(crate) fn find(&self, id: &MessageId) -> Option<GroupReply> {
+        self.groups.values().find_map(|group| {
+            let roster = group.log.as_ref()?.roster();
+            roster.seats.keys().find_map(|author| {
+                let seq = post::find(group.group, *author, id)?;
+                let mine = *author == group.own.id;
+                let exists = if mine {
+                    (1..group.next_seq).contains(&seq)
+                } else {
+                    group
+                        .authors
+                        .get(author)
+                        .is_some_and(|held| seq < held.below || held.early.contains_key(&seq))
+                };
+                exists.then_some(GroupReply::Message {
+                    group: group.number,
+                    author: *author,
+                    seq,
+                    reached: None,
+                    mine,
+                })
+            })
+        })
+    }
+}
+
+/// The records of a log that begins anew when somebody comes back.
+fn forget_log(group: &Group, cx: &mut Cx<'_>) {
+    for place in 0..group.log.as_ref().map_or(0, Log::len) as u64 {
+        cx.write(Op::Remove(Key::of(Space::GroupOp, group.number.records(), place)));
+    }
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), ErrorKind> {
+    match name.len() {
+        0 => Err(ErrorKind::Empty),
+        1..=NAME_BYTES_MAX => Ok(()),
+        _ => Err(ErrorKind::TooLong),
+    }
+}
+
+impl Group {
+    fn log_mut(&mut self) -> Result<&mut Log, ErrorKind> {
+        match (self.standing, self.log.as_mut()) {
+            (Standing::In, Some(log)) => Ok(log),
+            _ => Err(ErrorKind::NotMember),
+        }
+    }
+
+    /// Makes an own operation, keeps it and tells the others.
+    pub(crate) fn act(&mut self, act: Act, cx: &mut Cx<'_>) -> Result<(), ErrorKind> {
+        let own = self.own.id;
+        let log = self.log_mut()?;
+        let op = log.next(own, act);
+        if !log.roster().may(&op) {
+            return Err(ErrorKind::NotAllowed);
+        }
+        let signed = op.sign(&self.own.key);
+        // Whoever is removed is told so as well.
+        let mut to = self.reachable();
+        self.take_op(signed.clone(), cx).map_err(|_| ErrorKind::Limit)?;
+        to.extend(self.reachable());
+        to.sort_unstable();
+        to.dedup();
+        for (_, contact) in to {
+            self.send_ops(contact, core::iter::once(&signed), cx);
+        }
+        Ok(())
+    }
+
+    /// Takes an operation into the log and keeps it; returns those that are new with it.
+    pub(crate) fn take_op(
+        &mut self,
+        signed: SignedOp,
+        cx: &mut Cx<'_>,
+    ) -> Result<Vec<OpId>, crate::error::PeerFault> {
+        let before = self.log.as_ref().map_or(0, Log::len);
+        let Some(log) = self.log.as_mut() else { return Ok(Vec::new()) };
+        let Taken::New(new) = log.take(signed)? else { return Ok(Vec::new()) };
+        for (place, id) in (before as u64..).zip(&new) {
+            if let Some(signed) = log.get(id) {
+                let value = Zeroizing::new(signed.bytes().to_vec());
+                cx.write(Op::Put(Key::of(Space::GroupOp, self.number.records(), place), value));
+            }
+        }
+        self.on_log_changed(&new, cx);
+        Ok(new)
+    }
+
+    /// What follows from new operations for this device.
+    fn on_log_changed(&mut self, new: &[OpId], cx: &mut Cx<'_>) {
+        let Some(log) = self.log.as_ref() else { return };
+        let joined =
+            new.iter().filter_map(|id| log.get(id)).any(|signed| matches!(signed.op().act, Act::Add { .. }));
+        let is_in = log.roster().member(&self.own.id).is_some();
+        let was = log.roster().seats.contains_key(&self.own.id);
+        match (self.standing, is_in, was) {
+            (Standing::Joining(_) | Standing::Invited(_), true, _) => self.standing = Standing::In,
+            (Standing::In, false, true) => {
+                self.standing = Standing::Out;
+                for seq in core::mem::take(&mut self.out).into_keys() {
+                    cx.write(self.save_out(seq));
+                }
+                self.cells.clear(cx);
+                for (at, _) in core::mem::take(&mut self.seeds) {
+                    cx.write(Op::Remove(Key::of(Space::GroupSeed, self.number.records(), at)));
+                }
+                self.following.forget();
+            }
+            // An operation that removed this person turned out to count for nothing.
+            (Standing::Out, true, _) => self.standing = Standing::In,
+            _ => {}
+        }
+        if joined {
+            self.base = self.next_seq;
+        }
+        self.settle(cx);
+        cx.write(self.save());
+        cx.notify(Event::Group(GroupEvent::Changed(self.number)));
+        cx.alarm_by(Alarm::Group(self.number), 0);
+    }
+
+    /// Messages that only those lack who left are delivered.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
+        let Some(roster) = self.log.as_ref().map(Log::roster) else { return };
+        let mut changed = Vec::new();
+        for (seq, post) in &mut self.out {
+            let before = post.direct.len() + post.others.len();
+            post.direct.retain(|(member, ..)| roster.member(member).is_some());
+            post.others.retain(|member| roster.member(member).is_some());
+            if post.direct.len() + post.others.len() != before {
+                changed.push(*seq);
+            }
+        }
+        self.out.retain(|_, post| !(post.direct.is_empty() && post.others.is_empty()));
+        for seq in changed {
+            cx.write(self.save_out(seq));
+        }
+    }
+
+    /// Sends operations to a contact, in letters that fit.
+    pub(crate) fn send_ops<'a>(
+        &self,
+        to: ContactId,
+        ops: impl Iterator<Item = &'a SignedOp>,
+        cx: &mut Cx<'_>,
+    ) {
+        let (mut batch, mut size) = (Vec::new(), 0);
+        let group = self.group;
+        for signed in ops {
+            if size + signed.bytes().len() > LETTER_BYTES {
+                cx.signal(Signal::Post(to, Letter::Ops { group, ops: core::mem::take(&mut batch) }, None));
+                size = 0;
+            }
+            size += signed.bytes().len() + 4;
+            batch.push(signed.bytes().to_vec());
+        }
+        if !batch.is_empty() {
+            cx.signal(Signal::Post(to, Letter::Ops { group, ops: batch }, None));
+        }
+    }
+
+    pub(crate) fn invite(&mut self, to: &Contact, cx: &mut Cx<'_>) -> Result<(), ErrorKind> {
+        if to.card.meeting != Meeting::Connected {
+            return Err(ErrorKind::NotConnected);
+        }
+        let me = self.own.id;
+        let log = self.log_mut()?;
+        let roster = log.roster();
+        if roster.member(&me).is_none_or(|seat| seat.role < Role::Admin) {
+            return Err(ErrorKind::NotAllowed);
+        }
+        if roster.members().any(|(_, seat)| seat.member.who == to.card.fingerprint) {
+            return Err(ErrorKind::AlreadyMember);
+        }
+        if roster.members().count() >= crate::group::MEMBERS_MAX {
+            return Err(ErrorKind::Limit);
+        }
+        let letter = Letter::Invite {
+            group: log.group(),
+            name: roster.name.clone(),
+            members: roster.members().count() as u64,
+            me,
+        };
+        self.invited.insert(to.id);
+        cx.write(self.save());
+        cx.signal(Signal::Post(to.id, letter, None));
+        Ok(())
+    }
+
+    pub(crate) fn accept(&mut self, me: Me<'_>, cx: &mut Cx<'_>) -> Result<(), ErrorKind> {
+        let (Standing::Invited(by) | Standing::Joining(by)) = self.standing else {
+            return if self.standing == Standing::In { Ok(()) } else { Err(ErrorKind::NotMember) };
+        };
+        let member = self.own.member(me.who, me.name);
+        let consent = member.consent(self.group, &self.own.key);
+        self.standing = Standing::Joining(by);
+        cx.write(self.save());
+        cx.signal(Signal::Post(by, Letter::Join { group: self.group, member, consent }, None));
+        cx.notify(Event::Group(GroupEvent::Changed(self.number)));
+        Ok(())
+    }
+
+    pub(crate) fn leave(&mut self, cx: &mut Cx<'_>) -> Result<(), ErrorKind> {
+        match self.standing {
+            Standing::In => self.act(Act::Leave { upto: self.next_seq - 1 }, cx),
+            Standing::Invited(by) | Standing::Joining(by) => {
+                self.standing = Standing::Out;
+                cx.write(self.save());
+                cx.signal(Signal::Post(by, Letter::Decline(self.group), None));
+                cx.notify(Event::Group(GroupEvent::Changed(self.number)));
+                Ok(())
+            }
+            Standing::Out => Err(ErrorKind::NotMember),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, member: MemberId, cx: &mut Cx<'_>) -> Result<(), ErrorKind> {
+        // What has come of theirs stays; a message that waits for an earlier one counts as come.
+        let upto = self.authors.get(&member).map_or(0, |author| {
+            author.early.last_key_value().map_or(author.below.saturating_sub(1), |(last, _)| *last)
+        });
+        self.act(Act::Remove { member, upto }, cx)
+    }
+
+    /// Queues a text for all members.
+    pub(crate) fn send(&mut self, text: &str, cx: &mut Cx<'_>) -> Result<GroupReply, ErrorKind> {
+        if text.is_empty() {
+            return Err(ErrorKind::Empty);
+        }
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(ErrorKind::TooLong);
+        }
+        let view = self.log_mut()?.heads();
+        let seq = self.next_seq;
+        let body = Body::text(cx.now.wall_ms, text).encode();
+        let post = Post { group: self.group, author: self.own.id, seq, base: self.base, view, body };
+        let signed = post.sign(&self.own.key);
+        self.next_seq += 1;
+        let position = self.position;
+        self.position += 1;
+        self.seen = position;
+        let members = self.log_mut()?.roster().members().count().saturating_sub(1);
+        // In large groups nobody tells whether it was delivered.
+        let of = if members < RECEIPTS_MAX { members as u16 } else { 0 };
+        self.keep_post(&post, &signed, position, of, cx);
+        // To few people who all share sessions it goes as to each alone; nobody can tell that there is a group.
+        let by_shard = self.by_shard();
+        let direct = if by_shard { Vec::new() } else { self.reachable() };
+        let roster = self.log_mut()?.roster();
+        let others = roster
+            .members()
+            .map(|(id, _)| *id)
+            .filter(|id| *id != post.author && !direct.iter().any(|(known, _)| known == id))
+            .collect();
+        self.out.insert(seq, OutPost { direct: Vec::new(), others, stored: false });
+        if by_shard {
+            self.unsent.push_back((seq, signed.clone()));
+        }
+        let reached: Vec<_> = direct.iter().map(|(member, _)| *member).collect();
+        for (member, contact) in direct {
+            let letter =
+                Letter::Posts { group: self.group, reached: reached.clone(), posts: vec![signed.clone()] };
+            cx.signal(Signal::Post(contact, letter, Some((self.number, seq, member))));
+        }
+        cx.write(self.save_out(seq));
+        cx.write(self.save());
+        Ok(GroupReply::Queued { id: post.id(), seq })
+    }
+
+    /// Writes a message and its place: `at 8 | place 8 | members 2 | signed`, and `author 16 | seq 8`.
+    pub(crate) fn keep_post(&self, post: &Post, signed: &[u8], position: u64, of: u16, cx: &mut Cx<'_>) {
+        let mut row = Zeroizing::new(Vec::with_capacity(18 + signed.len()));
+        row.extend_from_slice(&cx.now.wall_ms.to_be_bytes());
+        row.extend_from_slice(&position.to_be_bytes());
+        row.extend_from_slice(&of.to_be_bytes());
+        row.extend_from_slice(signed);
+        cx.write(Op::Put(Key::of(Space::GroupPost, self.number.records_of(&post.author), post.seq), row));
+        let mut line = Zeroizing::new(post.author.0.to_vec());
+        line.extend_from_slice(&post.seq.to_be_bytes());
+        cx.write(Op::Put(Key::of(Space::GroupLine, self.number.records(), position), line));
+    }
+
+    /// How far own message `seq` is; `None` if everybody has it.
+    pub(crate) fn reached(&self, seq: u64, contacts: &BTreeMap<ContactId, Contact>) -> Option<Reached> {
+        use super::api::MessageState;
+        let post = self.out.get(&seq)?;
+        let of = post.direct.len() + post.others.len();
+        let has = |member: &MemberId| self.authors.get(member).is_some_and(|held| seq < held.has_below);
+        let mut delivered = post.others.iter().filter(|member| has(member)).count();
+        let mut stored = true;
+        for (member, contact, number) in &post.direct {
+            let state = contacts
+                .get(contact)
+                .map_or(MessageState::Queued, |contact| contact.delivery().state(*number));
+            if state >= MessageState::Delivered || has(member) {
+                delivered += 1;
+            } else if state < MessageState::Stored {
+                stored = false;
+            }
+        }
+        // Nobody says of a message that others pass on that relays hold it.
+        stored &= post.stored || post.others.iter().all(has);
+        if of >= RECEIPTS_MAX && stored {
+            return None;
+        }
+        (delivered < of).then_some(Reached { delivered: delivered as u32, of: of as u32, stored })
+    }
+
+    /// Forgets own messages that everybody has; whether any moved on is not known, so the front end is told.
+    pub(crate) fn on_moved(&mut self, contacts: &BTreeMap<ContactId, Contact>, cx: &mut Cx<'_>) {
+        if self.out.is_empty() {
+            return;
+        }
+        let done: Vec<_> =
+            self.out.keys().copied().filter(|seq| self.reached(*seq, contacts).is_none()).collect();
+        for seq in done {
+            self.out.remove(&seq);
+            cx.write(self.save_out(seq));
+        }
+        cx.notify(Event::Group(GroupEvent::Delivery(self.number)));
+    }
+
+    pub(crate) fn view(&self, contacts: &BTreeMap<ContactId, Contact>) -> GroupView {
+        let seats = self.log.as_ref().map(|log| &log.roster().seats);
+        let members = seats.into_iter().flatten().map(|(id, seat)| {
+            let contact = self.known.get(id).copied();
+            let local =
+                contact.and_then(|id| contacts.get(&id)).map(Contact::name).filter(|name| !name.is_empty());
+            MemberInfo {
+                member: *id,
+                name: local.unwrap_or(&seat.member.name).to_owned(),
+                role: seat.role,
+                by: seat.by,
+                contact,
+                fingerprint: seat.member.who,
+                me: *id == self.own.id,
+                left: seat.left,
+                below: if *id == self.own.id {
+                    self.next_seq
+                } else {
+                    self.authors.get(id).map_or(0, |author| author.below)
+                },
+            }
+        });
+        GroupView {
+            info: self.info(),
+            members: members.collect(),
+            under_way: self
+                .out
+                .keys()
+                .filter_map(|seq| Some((*seq, self.reached(*seq, contacts)?)))
+                .collect(),
+        }
+    }
+
+    /// Something is missing: looks after it soon.
+    pub(crate) fn look_soon(&mut self, cx: &mut Cx<'_>) {
+        self.asks = true;
+        cx.alarm_by(Alarm::Group(self.number), LOOK_MS);
+    }
+}

@@ -1,0 +1,92 @@
+//! Groups end to end: real programs, from founding to removal, with people who do not know one another.
+#![cfg(unix)]
+
+use karvon_tests::person::Person;
+use karvon_tests::until::until;
+use karvon_tests::world::World;
+use serde_json::Value;
+
+fn groups(person: &Person) -> Vec<Value> {
+    person.cli(&["group", "list", "--json"], "").ok().json()
+}
+
+fn standing(person: &Person, name: &str) -> Option<String> {
+    let groups = groups(person);
+    let group = groups.iter().find(|group| group["name"] == name)?;
+    group["standing"].as_str().map(str::to_owned)
+}
+
+/// `owner` invites `who` into a group; waits until both see the new member.
+fn bring(owner: &Person, group: &str, who: &Person) {
+    let _ = owner.cli(&["group", "invite", group, &who.name, "--json"], "").ok();
+    until("the invitation is there", || (standing(who, group)? == "invited").then_some(()));
+    let _ = who.cli(&["group", "accept", group, "--json"], "").ok();
+    until("the newcomer is in", || (standing(who, group)? == "in").then_some(()));
+}
+
+fn texts(person: &Person, group: &str) -> Vec<String> {
+    let messages = person.cli(&["read", group, "--json"], "").ok().json();
+    messages.iter().filter_map(|message| message["text"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn a_group_of_three_talks_and_whoever_is_removed_reads_no_more() {
+    // Bob and Zarina know Ali, not each other.
+    let (world, ali, bob) = World::of_two_friends();
+    let zarina = world.person("Zarina", &[1, 2]);
+    zarina.up();
+    zarina.meet(&ali);
+    let founded = ali.cli(&["group", "create", "Brigade", "--json"], "").ok().json();
+    assert_eq!((founded[0]["name"].as_str(), founded[0]["role"].as_str()), (Some("Brigade"), Some("owner")));
+    bring(&ali, "Brigade", &bob);
+    bring(&ali, "Brigade", &zarina);
+
+    for (person, text) in [(&ali, "Пагоҳ соати 7"), (&bob, "Хуб"), (&zarina, "ман ҳам")] {
+        let wait = ["send", "Brigade", text, "--wait", "delivered", "--timeout", "30s", "--json"];
+        let sent = person.cli(&wait, "").ok().json();
+        assert_eq!(
+            (&sent[0]["state"], &sent[0]["delivered"], &sent[0]["of"]),
+            (&"delivered".into(), &2.into(), &2.into())
+        );
+    }
+    for person in [&ali, &bob, &zarina] {
+        assert_eq!(texts(person, "Brigade"), ["Пагоҳ соати 7", "Хуб", "ман ҳам"], "{}", person.name);
+    }
+    assert!(ali.read("Bob").is_empty(), "letters about a group are no messages of a contact");
+    let members = bob.cli(&["group", "members", "Brigade", "--json"], "").ok().json();
+    let confirmed = |name: &str| {
+        let member = members.iter().find(|member| member["name"] == name).expect("a member");
+        !member["contact"].is_null()
+    };
+    assert_eq!((members.len(), confirmed("Ali"), confirmed("Zarina")), (3, true, false));
+
+    let _ = ali.cli(&["group", "rename", "Brigade", "Корвон", "--json"], "").ok();
+    let _ = ali.cli(&["group", "remove", "Корвон", "Bob", "--json"], "").ok();
+    until("Bob is told", || (standing(&bob, "Корвон")? == "out").then_some(()));
+    let _ = zarina.cli(&["send", "Корвон", "after Bob", "--wait", "delivered", "--json"], "").ok();
+    assert_eq!(texts(&ali, "Корвон").last().map(String::as_str), Some("after Bob"));
+    assert_eq!(texts(&bob, "Корвон").len(), 3, "nothing later came to Bob");
+    let refused = bob.cli(&["send", "Корвон", "me too", "--json"], "");
+    assert_eq!(refused.error_code(), "not_member");
+}
+
+#[test]
+fn a_member_who_was_away_gets_everything_and_a_killed_node_forgets_no_group() {
+    let (_world, ali, bob) = World::of_two_friends();
+    let _ = ali.cli(&["group", "create", "Two", "--json"], "").ok();
+    bring(&ali, "Two", &bob);
+    bob.kill9();
+    let lines: Vec<_> = (0..40).map(|n| format!("line {n}")).collect();
+    let sent = ali.cli(&["send", "Two", "--batch", "--wait", "stored", "--json"], &(lines.join("\n") + "\n"));
+    assert_eq!(sent.ok().json().len(), 40);
+    ali.kill9();
+    bob.up();
+    until("Bob has everything", || (texts(&bob, "Two").len() == 40).then_some(()));
+    assert_eq!(texts(&bob, "Two"), lines);
+    ali.up();
+    until("Ali learns that it is delivered", || {
+        let messages = ali.cli(&["read", "Two", "--json"], "").ok().json();
+        messages.iter().all(|message| message["state"] == "delivered").then_some(())
+    });
+    assert_eq!(groups(&ali)[0]["members"], 2);
+}
