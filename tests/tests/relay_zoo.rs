@@ -4,6 +4,7 @@
 
 use karvon_protocol::cell::Class;
 use karvon_protocol::ids::RelayId;
+use karvon_protocol::limits::TUNNELS_PER_LINK;
 use karvon_protocol::link::{Frame, Kind, open_payload};
 use karvon_protocol::rpc::{Push, Refusal, Reply, Request};
 use karvon_tests::process::{alive, run};
@@ -240,16 +241,16 @@ async fn tunnels_without_end_are_bounded() {
     let zoo = Zoo::open().await;
     let mut leaf = Visitor::enter(&zoo.hostile, 14).await.unwrap();
     let mut busy = 0;
-    for number in 0..100 {
+    for number in 0..150 {
         match leaf.open().await {
-            Ok(()) => assert!(number < 40, "too many tunnels on one link"),
+            Ok(()) => assert!(number < TUNNELS_PER_LINK, "too many tunnels on one link"),
             Err(trouble) => {
                 assert_eq!(trouble, Trouble::Closed(3));
                 busy += 1;
             }
         }
     }
-    assert!(busy >= 60);
+    assert!(busy >= 150 - TUNNELS_PER_LINK);
     zoo.has_survived().await;
 }
 
