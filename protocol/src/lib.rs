@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backup;
+pub mod beacon;
 pub mod body;
 pub mod bundle;
 pub mod cbor;

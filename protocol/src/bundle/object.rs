@@ -1,17 +1,19 @@
 //! The bundle object: how relays keep a bundle that only the invited can read, and how it is buried afterwards (SPEC §5.4, DESIGN P4).
 
 use super::Bundle;
+use crate::body::MailboxDescriptor;
 use crate::crypto::aead::{TAG_BYTES, xopen, xseal};
 use crate::crypto::fixed::Reader;
 use crate::crypto::kdf::random;
-use crate::crypto::labels::{SIGN_OBJECT, SIGN_TOMBSTONE};
+use crate::crypto::labels::{SIGN_BEACON, SIGN_OBJECT, SIGN_TOMBSTONE};
 use crate::crypto::{LocalSignKey, RemoteSignKey};
 use crate::error::PeerFault;
-use crate::identity::{DeviceCert, LocalIdentity};
+use crate::identity::{CERT_BYTES, DeviceCert, LocalIdentity};
 use crate::ids::{Fingerprint, Locator};
 use crate::invite::InviteKeys;
 use core::fmt;
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 /// Version of bundle objects.
 const VERSION: u8 = 0;
@@ -30,6 +32,7 @@ const _: () = assert!(OBJECT_BYTES + 16 + 48 + 5 + crate::link::HEADER_BYTES <= 
 const KIND_BUNDLE: u8 = 0;
 const KIND_USED: u8 = 1;
 const KIND_REVOKED: u8 = 2;
+const KIND_BEACON: u8 = 3;
 
 /// Why an invitation holds no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,6 +77,14 @@ impl fmt::Debug for BundleObject {
     }
 }
 
+/// An object once it is open.
+struct Inside<'a> {
+    /// The bytes before the body, which the signatures inside cover.
+    head: &'a [u8],
+    kind: u8,
+    content: Zeroizing<Vec<u8>>,
+}
+
 impl BundleObject {
     /// The object that holds `bundle`, signed by the invitation's throw-away key.
     ///
@@ -87,7 +98,8 @@ impl BundleObject {
         expiry_s: u64,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, PeerFault> {
-        Self::build(keys, owner, seq, expiry_s, KIND_BUNDLE, |_| bundle.bytes.clone(), rng)
+        let place = (&keys.locator, &*keys.bundle_key);
+        Self::build(place, owner, (seq, expiry_s), KIND_BUNDLE, |_| bundle.bytes.clone(), rng)
     }
 
     /// The object that replaces a bundle once its invitation was used or taken back. Only the inviter can make it: it is signed by their
@@ -112,20 +124,56 @@ impl BundleObject {
             let signature = me.sign_key().sign(SIGN_TOMBSTONE, &[head, &[kind]].concat());
             [&me.cert().encode()[..], &signature].concat()
         };
-        Self::build(keys, owner, seq, expiry_s, kind, content, rng)
+        Self::build((&keys.locator, &*keys.bundle_key), owner, (seq, expiry_s), kind, content, rng)
+    }
+
+    /// The object by which a pair finds one another again: where its author is now, signed by their device (see [`crate::beacon`]).
+    pub(crate) fn beacon(
+        place: (&Locator, &[u8; 32]),
+        mailboxes: &MailboxDescriptor,
+        me: &LocalIdentity,
+        owner: &LocalSignKey,
+        times: (u64, u64),
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, PeerFault> {
+        let descriptor = mailboxes.encode();
+        let content = |head: &[u8]| {
+            let signature = me.sign_key().sign(SIGN_BEACON, &[head, &[KIND_BEACON], &descriptor].concat());
+            [&me.cert().encode()[..], &descriptor, &signature].concat()
+        };
+        Self::build(place, owner, times, KIND_BEACON, content, rng)
+    }
+
+    /// Where the person with fingerprint `expected` says to be.
+    pub(crate) fn open_beacon(
+        &self,
+        key: &[u8; 32],
+        expected: &Fingerprint,
+    ) -> Result<MailboxDescriptor, PeerFault> {
+        let Inside { head, kind, content } = self.unseal(key)?;
+        if kind != KIND_BEACON {
+            return Err(PeerFault::Malformed);
+        }
+        let (cert, rest) = content.split_at_checked(CERT_BYTES).ok_or(PeerFault::Length)?;
+        let (descriptor, signature) = rest.split_last_chunk::<64>().ok_or(PeerFault::Length)?;
+        let cert = DeviceCert::verify(cert)?;
+        if Fingerprint::of(&cert.account.0) != *expected {
+            return Err(PeerFault::Mismatch);
+        }
+        cert.sign.verify(SIGN_BEACON, &[head, &[kind], descriptor].concat(), signature)?;
+        MailboxDescriptor::decode(descriptor)
     }
 
     fn build(
-        keys: &InviteKeys,
+        (locator, key): (&Locator, &[u8; 32]),
         owner: &LocalSignKey,
-        seq: u64,
-        expiry_s: u64,
+        (seq, expiry_s): (u64, u64),
         kind: u8,
         content: impl FnOnce(&[u8]) -> Vec<u8>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, PeerFault> {
         let head =
-            [&[VERSION][..], &keys.locator.0, &owner.public().0, &seq.to_be_bytes(), &expiry_s.to_be_bytes()]
+            [&[VERSION][..], &locator.0, &owner.public().0, &seq.to_be_bytes(), &expiry_s.to_be_bytes()]
                 .concat();
         let content = content(&head);
         let length = u16::try_from(content.len()).map_err(|_| PeerFault::Length)?;
@@ -135,11 +183,11 @@ impl BundleObject {
         }
         plain.resize(OBJECT_PLAIN_BYTES, 0);
         let nonce = random::<24>(rng);
-        let sealed = xseal(&keys.bundle_key, &nonce, &head, &plain);
+        let sealed = xseal(key, &nonce, &head, &plain);
         let mut bytes = [&head[..], &nonce[..], &sealed].concat();
         let signature = owner.sign(SIGN_OBJECT, &bytes);
         bytes.extend_from_slice(&signature);
-        Ok(Self { locator: keys.locator, owner: owner.public(), seq, expiry_s, bytes })
+        Ok(Self { locator: *locator, owner: owner.public(), seq, expiry_s, bytes })
     }
 
     /// The bytes as signed.
@@ -172,17 +220,13 @@ impl BundleObject {
         Ok(out)
     }
 
-    /// Opens a verified object and accepts what is inside only from the person with fingerprint `expected`.
-    ///
-    /// # Errors
-    /// [`PeerFault::Decrypt`], [`PeerFault::Mismatch`] for somebody else's bundle, [`PeerFault::Padding`], or what [`Bundle::verify`]
-    /// returns.
-    pub fn open(&self, bundle_key: &[u8; 32], expected: &Fingerprint) -> Result<Opened, PeerFault> {
+    /// Opens the body.
+    fn unseal(&self, key: &[u8; 32]) -> Result<Inside<'_>, PeerFault> {
         let mut reader = Reader(&self.bytes);
         let head = reader.slice(OBJECT_HEAD_BYTES).ok_or(PeerFault::Length)?;
         let nonce = reader.take::<24>().ok_or(PeerFault::Length)?;
         let sealed = reader.slice(OBJECT_BODY_BYTES - 24).ok_or(PeerFault::Length)?;
-        let plain = xopen(bundle_key, nonce, head, sealed)?;
+        let plain = xopen(key, nonce, head, sealed)?;
         let mut inside = Reader(&plain);
         let kind = inside.u8().ok_or(PeerFault::Length)?;
         let length = inside.u16().ok_or(PeerFault::Length)?;
@@ -190,6 +234,17 @@ impl BundleObject {
         if inside.0.iter().any(|byte| *byte != 0) {
             return Err(PeerFault::Padding);
         }
+        Ok(Inside { head, kind, content: Zeroizing::new(content.to_vec()) })
+    }
+
+    /// Opens a verified object and accepts what is inside only from the person with fingerprint `expected`.
+    ///
+    /// # Errors
+    /// [`PeerFault::Decrypt`], [`PeerFault::Mismatch`] for somebody else's bundle, [`PeerFault::Padding`], or what [`Bundle::verify`]
+    /// returns.
+    pub fn open(&self, bundle_key: &[u8; 32], expected: &Fingerprint) -> Result<Opened, PeerFault> {
+        let Inside { head, kind, content } = self.unseal(bundle_key)?;
+        let content = &content[..];
         match kind {
             KIND_BUNDLE => {
                 let bundle = Bundle::verify(content)?;

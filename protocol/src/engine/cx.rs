@@ -76,6 +76,10 @@ pub(crate) enum Token {
     Canary(u32),
     /// The tags of a contact's gift at a mailbox.
     ResetTags(u32, ContactId),
+    /// The own beacon for a contact at a relay.
+    BeaconPut(ContactId),
+    /// The beacon of a contact.
+    BeaconGet(ContactId),
     /// Nobody waits for the answer.
     Nobody,
 }

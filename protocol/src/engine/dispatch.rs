@@ -284,6 +284,11 @@ impl Engine {
                 let mut cx = context!(self);
                 mailboxes.on_moves(doors, acked, &mut cx);
                 self.tend_gifts();
+                self.age_keys();
+                let (descriptor, moved) = (self.mailboxes.descriptor(), self.mailboxes.has_moved());
+                let Self { beacons, contacts, setup, doors, .. } = self;
+                let mut cx = context!(self);
+                beacons.on_round(contacts, (&descriptor, moved), &setup.identity, doors, &mut cx);
             }
             Alarm::Gift(id) => self.tend_gift(id),
             Alarm::Reset(id) => self.on_reset_alarm(id),
@@ -458,6 +463,13 @@ impl Engine {
                         talk.owes = true;
                         cx.alarm_by(Alarm::Ack(id), 1_000);
                     }
+                }
+            }
+            Token::BeaconPut(id) => self.beacons.on_put(id, answer),
+            Token::BeaconGet(id) => {
+                let (contacts, mut cx) = self.with_contacts();
+                if let Some(contact) = contacts.get_mut(&id) {
+                    super::beacons::on_found(contact, answer, &mut cx);
                 }
             }
             Token::Canary(number) => {

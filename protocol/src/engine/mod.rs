@@ -5,6 +5,7 @@
 
 pub mod api;
 mod arrivals;
+mod beacons;
 mod canary;
 mod changes;
 mod contact;
@@ -73,6 +74,7 @@ pub struct Engine {
     invites: invites::Invites,
     questions: questions::Questions,
     resets: resets::Resets,
+    beacons: beacons::Beacons,
     start: start::Start,
     network: (u32, u32),
 }
@@ -105,6 +107,7 @@ impl Engine {
             invites: invites::Invites::default(),
             questions: questions::Questions::default(),
             resets: resets::Resets::default(),
+            beacons: beacons::Beacons::default(),
             start: start::Start::default(),
             network: (0, 0),
         };
