@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod backup;
+pub mod beacon;
 pub mod body;
 pub mod bundle;
 pub mod cbor;

@@ -62,6 +62,8 @@ pub const GUEST_SLOTS_MAX: usize = 128;
 pub const SKIP_MAX: u32 = 2_000;
 /// Shards over which cells of groups and channels are spread (DESIGN D6).
 pub const SHARDS: u16 = 16;
+/// Days for which the key of a cell that did not come is kept (SPEC §6b).
+pub const SKIPPED_KEEP_DAYS: u16 = 45;
 /// A superseded mailbox is polled at least this long, milliseconds, and until every contact knows of the change (DESIGN D2).
 pub const MOVE_KEEP_MS: u64 = 45 * 86_400_000;
 /// Between two replacements of living relays at least, milliseconds (DESIGN D2).

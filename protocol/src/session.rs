@@ -10,8 +10,9 @@ use crate::tags::{TagChain, class_of};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-/// Version of the stored session.
-const VERSION: u8 = 0;
+const DAY_MS: u64 = 86_400_000;
+/// Version of the stored session: 1 knows since when keys of late cells are kept.
+const VERSION: u8 = 1;
 /// Room in M and L cells for a piece of the post-quantum ratchet: a whole ML-KEM key or ciphertext and its head (DESIGN P5).
 pub const KEM_PIECE_BYTES: usize = 1_190;
 
@@ -98,6 +99,13 @@ impl Session {
     pub fn open(&mut self, cell: &Cell) -> Result<Zeroizing<Vec<u8>>, PeerFault> {
         let (outer, message) = cell.bytes().split_first_chunk::<OUTER_BYTES>().ok_or(PeerFault::Length)?;
         self.ratchet.open(outer, message)
+    }
+
+    /// Gives up the keys of cells that did not come for 45 days, by a clock that says `wall_ms` (Unix milliseconds); call it after
+    /// [`Session::open`], and once in a while. Whether anything changed that has to be stored for its own sake.
+    pub fn age(&mut self, wall_ms: u64) -> bool {
+        // Day 0 stands for a key of which it is not known yet.
+        self.ratchet.age(u16::try_from(wall_ms / DAY_MS).unwrap_or(u16::MAX).max(1))
     }
 
     /// Tags of cells to the other side.

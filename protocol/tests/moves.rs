@@ -87,6 +87,33 @@ fn a_relay_that_loses_what_it_confirmed_is_replaced_once_in_seven_days() {
 }
 
 #[test]
+fn two_people_whose_relays_all_died_find_one_another_by_beacons() {
+    let mut world = World::with(16, 3, &[("Ali", &[0, 1, 2]), ("Bob", &[0, 1, 2])]);
+    let (bob, ali) = world.meet(0, 1);
+    world.send(0, bob, "before");
+    world.run_ms(30_000);
+    for relay in 3..6 {
+        world.add_relay();
+        for person in 0..2 {
+            let door: Door = world.slot(relay);
+            world.ask(person, Command::AddDoor(door)).unwrap();
+        }
+    }
+    for relay in 0..3 {
+        world.crash(Host::Relay(relay));
+    }
+    world.run_ms(60_000);
+    world.send(0, bob, "where are you?");
+    world.run_ms(3 * HOUR_MS);
+    assert_eq!(current(&world, 0), [3, 4, 5]);
+    assert_eq!(current(&world, 1), [3, 4, 5]);
+    world.send(1, ali, "here");
+    world.run_ms(HOUR_MS / 2);
+    assert_eq!(world.received(1, ali), ["before", "where are you?"]);
+    assert_eq!(world.received(0, bob), ["here"]);
+}
+
+#[test]
 fn fair_relays_are_kept() {
     let mut world = World::with(13, 5, &[("Ali", &[0, 1]), ("Bob", &[1, 2])]);
     let (bob, _) = world.meet(0, 1);

@@ -61,6 +61,34 @@ fn a_second_copy_of_a_cell_is_a_replay_even_when_its_chain_is_old() {
     assert_eq!(theirs.open(&first).err(), Some(PeerFault::Decrypt));
 }
 
+#[test]
+fn the_key_of_a_cell_that_does_not_come_is_given_up_after_45_days() {
+    const DAY_MS: u64 = 86_400_000;
+    let (mut ours, mut theirs) = pair(1);
+    let cells: Vec<_> = (0..4).map(|number| seal(&mut ours, number, b"x")).collect();
+    theirs.open(&cells[1]).unwrap();
+    assert!(!theirs.age(1_000 * DAY_MS), "a new key needs no writing of its own");
+    theirs.open(&cells[3]).unwrap();
+    theirs.age(1_010 * DAY_MS);
+    // A turn in between: what was passed over in a finished chain ages like the rest.
+    ours.open(&seal(&mut theirs, 0, b"back")).unwrap();
+    theirs.open(&seal(&mut ours, 4, b"turn")).unwrap();
+    let mut theirs = copy(&theirs);
+    assert!(!theirs.age(1_044 * DAY_MS + 1));
+    assert_eq!(copy(&theirs).open(&cells[0]).unwrap().as_slice(), b"x");
+    let before = theirs.encode().len();
+    assert!(theirs.age(1_045 * DAY_MS));
+    assert!(theirs.encode().len() < before);
+    assert_eq!(theirs.open(&cells[0]).err(), Some(PeerFault::Replay));
+    assert_eq!(copy(&theirs).open(&cells[2]).unwrap().as_slice(), b"x");
+    // A clock that ran ahead and was set right again gives nothing up and keeps nothing for ever.
+    assert!(!theirs.age(1_054 * DAY_MS));
+    assert!(theirs.age(900 * DAY_MS) && !theirs.age(944 * DAY_MS));
+    assert_eq!(copy(&theirs).open(&cells[2]).unwrap().as_slice(), b"x");
+    assert!(theirs.age(945 * DAY_MS));
+    assert_eq!(theirs.open(&cells[2]).err(), Some(PeerFault::Replay));
+}
+
 /// Where both sides talk at once, each cell begins a chain: one that comes a second late, by another relay, is many turns late.
 #[test]
 fn a_cell_opens_two_hundred_turns_late_also_after_a_restart() {
@@ -108,7 +136,7 @@ fn gaps_up_to_the_bound_are_bridged_and_larger_ones_are_refused() {
     // With two further keys skipped the oldest one is given up: the store is bounded.
     let more: Vec<_> = (3..6).map(|n| seal(&mut ours, u64::from(SKIP_MAX) + n, b"y")).collect();
     theirs.open(&more[2]).unwrap();
-    assert!(theirs.encode().len() < SKIP_MAX as usize * 36 + 2_300);
+    assert!(theirs.encode().len() < SKIP_MAX as usize * 38 + 2_300);
     assert_eq!(theirs.open(&cells[1]).err(), Some(PeerFault::Replay));
     theirs.open(&cells[bound - 1]).unwrap();
     theirs.open(&more[0]).unwrap();

@@ -1,17 +1,19 @@
 //! The bundle object: how relays keep a bundle that only the invited can read, and how it is buried afterwards (SPEC §5.4, DESIGN P4).
 
 use super::Bundle;
+use crate::body::MailboxDescriptor;
 use crate::crypto::aead::{TAG_BYTES, xopen, xseal};
 use crate::crypto::fixed::Reader;
 use crate::crypto::kdf::random;
-use crate::crypto::labels::{SIGN_OBJECT, SIGN_TOMBSTONE};
+use crate::crypto::labels::{SIGN_BEACON, SIGN_OBJECT, SIGN_TOMBSTONE};
 use crate::crypto::{LocalSignKey, RemoteSignKey};
 use crate::error::PeerFault;
-use crate::identity::{DeviceCert, LocalIdentity};
+use crate::identity::{CERT_BYTES, DeviceCert, LocalIdentity};
 use crate::ids::{Fingerprint, Locator};
 use crate::invite::InviteKeys;
 use core::fmt;
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 /// Version of bundle objects.
 const VERSION: u8 = 0;
@@ -30,6 +32,7 @@ const _: () = assert!(OBJECT_BYTES + 16 + 48 + 5 + crate::link::HEADER_BYTES <= 
 const KIND_BUNDLE: u8 = 0;
 const KIND_USED: u8 = 1;
 const KIND_REVOKED: u8 = 2;
+const KIND_BEACON: u8 = 3;
 
 /// Why an invitation holds no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +92,14 @@ impl fmt::Debug for BundleObject {
     }
 }
 
+/// An object once it is open.
+struct Inside<'a> {
+    /// The bytes before the body, which the signatures inside cover.
+    head: &'a [u8],
+    kind: u8,
+    content: Zeroizing<Vec<u8>>,
+}
+
 impl BundleObject {
     /// The object that holds `bundle`, signed by the throw-away key of the invitation or address.
     ///
@@ -128,6 +139,44 @@ impl BundleObject {
             [&me.cert().encode()[..], &signature].concat()
         };
         Self::build(place.into(), owner, seq, expiry_s, kind, content, rng)
+    }
+
+    /// The object by which a pair finds one another again: where its author is now, signed by their device (see [`crate::beacon`]).
+    pub(crate) fn beacon(
+        place: (&Locator, &[u8; 32]),
+        mailboxes: &MailboxDescriptor,
+        me: &LocalIdentity,
+        owner: &LocalSignKey,
+        times: (u64, u64),
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, PeerFault> {
+        let descriptor = mailboxes.encode();
+        let content = |head: &[u8]| {
+            let signature = me.sign_key().sign(SIGN_BEACON, &[head, &[KIND_BEACON], &descriptor].concat());
+            [&me.cert().encode()[..], &descriptor, &signature].concat()
+        };
+        let place = Place { locator: *place.0, bundle_key: place.1 };
+        Self::build(place, owner, times.0, times.1, KIND_BEACON, content, rng)
+    }
+
+    /// Where the person with fingerprint `expected` says to be.
+    pub(crate) fn open_beacon(
+        &self,
+        key: &[u8; 32],
+        expected: &Fingerprint,
+    ) -> Result<MailboxDescriptor, PeerFault> {
+        let Inside { head, kind, content } = self.unseal(key)?;
+        if kind != KIND_BEACON {
+            return Err(PeerFault::Malformed);
+        }
+        let (cert, rest) = content.split_at_checked(CERT_BYTES).ok_or(PeerFault::Length)?;
+        let (descriptor, signature) = rest.split_last_chunk::<64>().ok_or(PeerFault::Length)?;
+        let cert = DeviceCert::verify(cert)?;
+        if Fingerprint::of(&cert.account.0) != *expected {
+            return Err(PeerFault::Mismatch);
+        }
+        cert.sign.verify(SIGN_BEACON, &[head, &[kind], descriptor].concat(), signature)?;
+        MailboxDescriptor::decode(descriptor)
     }
 
     fn build(
@@ -192,17 +241,13 @@ impl BundleObject {
         Ok(out)
     }
 
-    /// Opens a verified object and accepts what is inside only from the person with fingerprint `expected`.
-    ///
-    /// # Errors
-    /// [`PeerFault::Decrypt`], [`PeerFault::Mismatch`] for somebody else's bundle, [`PeerFault::Padding`], or what [`Bundle::verify`]
-    /// returns.
-    pub fn open(&self, bundle_key: &[u8; 32], expected: &Fingerprint) -> Result<Opened, PeerFault> {
+    /// Opens the body.
+    fn unseal(&self, key: &[u8; 32]) -> Result<Inside<'_>, PeerFault> {
         let mut reader = Reader(&self.bytes);
         let head = reader.slice(OBJECT_HEAD_BYTES).ok_or(PeerFault::Length)?;
         let nonce = reader.take::<24>().ok_or(PeerFault::Length)?;
         let sealed = reader.slice(OBJECT_BODY_BYTES - 24).ok_or(PeerFault::Length)?;
-        let plain = xopen(bundle_key, nonce, head, sealed)?;
+        let plain = xopen(key, nonce, head, sealed)?;
         let mut inside = Reader(&plain);
         let kind = inside.u8().ok_or(PeerFault::Length)?;
         let length = inside.u16().ok_or(PeerFault::Length)?;
@@ -210,6 +255,17 @@ impl BundleObject {
         if inside.0.iter().any(|byte| *byte != 0) {
             return Err(PeerFault::Padding);
         }
+        Ok(Inside { head, kind, content: Zeroizing::new(content.to_vec()) })
+    }
+
+    /// Opens a verified object and accepts what is inside only from the person with fingerprint `expected`.
+    ///
+    /// # Errors
+    /// [`PeerFault::Decrypt`], [`PeerFault::Mismatch`] for somebody else's bundle, [`PeerFault::Padding`], or what [`Bundle::verify`]
+    /// returns.
+    pub fn open(&self, bundle_key: &[u8; 32], expected: &Fingerprint) -> Result<Opened, PeerFault> {
+        let Inside { head, kind, content } = self.unseal(bundle_key)?;
+        let content = &content[..];
         match kind {
             KIND_BUNDLE => {
                 let bundle = Bundle::verify(content)?;

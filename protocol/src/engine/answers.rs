@@ -64,6 +64,13 @@ impl Engine {
                     }
                 }
             }
+            Token::BeaconPut(id) => self.beacons.on_put(id, answer),
+            Token::BeaconGet(id) => {
+                let (contacts, mut cx) = self.with_contacts();
+                if let Some(contact) = contacts.get_mut(&id) {
+                    super::beacons::on_found(contact, answer, &mut cx);
+                }
+            }
             Token::Canary(number) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_canary(number, answer, &mut cx);

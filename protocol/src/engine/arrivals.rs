@@ -69,11 +69,23 @@ impl Engine {
         }
     }
 
+    /// Keys of cells that do not come any more are given up.
+    pub(crate) fn age_keys(&mut self) {
+        let (contacts, mut cx) = self.with_contacts();
+        for contact in contacts.values_mut() {
+            let aged = contact.talk.as_mut().is_some_and(|talk| talk.session.age(cx.now.wall_ms));
+            if aged && let Some(op) = contact.save_talk() {
+                cx.write(op);
+            }
+        }
+    }
+
     fn open_cell(&mut self, id: ContactId, index: u64, cell: &Cell) -> Result<(), PeerFault> {
         let (contacts, mut cx) = self.with_contacts();
         let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
         let talk = contact.talk.as_mut().ok_or(PeerFault::Mismatch)?;
         let bytes = talk.session.open(cell)?;
+        talk.session.age(cx.now.wall_ms);
         // From here on the session has moved: what can not be read is lost for good, and only its author is to blame.
         let payload = Payload::decode(&bytes).unwrap_or_else(|_| {
             cx.fault();

@@ -101,6 +101,10 @@ pub(crate) enum Token {
     AddressObject(u64),
     /// Whether a mailbox takes requests of strangers.
     TakesRequests(u32),
+    /// The own beacon for a contact at a relay.
+    BeaconPut(ContactId),
+    /// The beacon of a contact.
+    BeaconGet(ContactId),
     /// Nobody waits for the answer.
     Nobody,
 }

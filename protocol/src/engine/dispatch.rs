@@ -334,6 +334,11 @@ impl Engine {
                 let mut cx = context!(self);
                 mailboxes.on_moves(doors, acked, &mut cx);
                 self.tend_gifts();
+                self.age_keys();
+                let (descriptor, moved) = (self.mailboxes.descriptor(), self.mailboxes.has_moved());
+                let Self { beacons, contacts, setup, doors, .. } = self;
+                let mut cx = context!(self);
+                beacons.on_round(contacts, (&descriptor, moved), &setup.identity, doors, &mut cx);
             }
             Alarm::Gift(id) => self.tend_gift(id),
             Alarm::Reset(id) => self.on_reset_alarm(id),

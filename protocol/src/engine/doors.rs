@@ -4,7 +4,7 @@ use super::cx::{Alarm, Cx, Signal};
 use super::pace::{Paces, Stamp};
 use crate::core::{DoorId, Key, LinkId, LinkInfo, Mono, Op, Output, Reason, Space, Target, Value};
 use crate::descriptor::{Descriptor, Door, flags};
-use crate::ids::{RelayId, SlotId};
+use crate::ids::{Locator, RelayId, SlotId};
 use crate::link::{Frame, Hello, Kind};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -269,8 +269,10 @@ impl Doors {
         match frame.kind {
             Kind::Welcome => self.on_welcome(link, &frame.payload, cx),
             Kind::Descriptor if frame.payload.is_empty() => {
-                self.told = true;
-                cx.signal(Signal::NetworkChanged);
+                // The end of a list says nothing new once one was heard: what waits for a relay must not ask again because of it.
+                if !core::mem::replace(&mut self.told, true) {
+                    cx.signal(Signal::NetworkChanged);
+                }
             }
             Kind::Descriptor => {
                 if self.learn(&frame.payload, cx).is_none() {
@@ -380,6 +382,15 @@ impl Doors {
         let all = self.mailbox_relays();
         let others: Vec<_> = all.iter().copied().filter(|relay| !self.has(*relay)).collect();
         if others.len() >= 2 { others } else { all }
+    }
+
+    /// The `count` known relays nearest to `BLAKE3(locator)`.
+    pub(crate) fn nearest(&self, locator: &Locator, count: usize) -> Vec<RelayId> {
+        let place: [u8; 16] = crate::ids::first(blake3::hash(&locator.0).as_bytes());
+        let mut all = self.mailbox_relays();
+        all.sort_unstable_by_key(|relay| u128::from_be_bytes(relay.0) ^ u128::from_be_bytes(place));
+        all.truncate(count);
+        all
     }
 
     /// The link by which to reach `relay`: not through that relay itself while there is a choice, so that no relay sees both ends; and

@@ -16,6 +16,8 @@ pub(crate) enum Lane {
     Lookup(ContactId),
     /// The bundle of an own invitation.
     Invite(u64),
+    /// Beacons of and for a contact.
+    Beacon(ContactId),
     /// The canary of an own mailbox: as a contact's deposit would come.
     Canary(u32),
     /// Cells of a group's shard.

@@ -424,6 +424,11 @@ impl Mailboxes {
         known.map(|(number, held)| (*number, held.relay, &held.seed))
     }
 
+    /// Whether contacts may still hold a descriptor that is not the present one.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.boxes.values().any(|held| matches!(held.role, Role::Retired { .. }))
+    }
+
     /// How many contacts know of.
     pub(crate) fn count(&self) -> usize {
         self.current().count()

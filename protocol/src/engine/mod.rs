@@ -7,6 +7,7 @@ mod addresses;
 mod answers;
 pub mod api;
 mod arrivals;
+mod beacons;
 mod canary;
 mod changes;
 pub mod channel_api;
@@ -94,6 +95,7 @@ pub struct Engine {
     addresses: addresses::Addresses,
     knocks: knocks::Knocks,
     requests: requests::Requests,
+    beacons: beacons::Beacons,
     start: start::Start,
     network: (u32, u32),
 }
@@ -131,6 +133,7 @@ impl Engine {
             addresses: addresses::Addresses::default(),
             knocks: knocks::Knocks::default(),
             requests: requests::Requests::default(),
+            beacons: beacons::Beacons::default(),
             start: start::Start::default(),
             network: (0, 0),
         };

@@ -81,6 +81,11 @@ impl Outbox {
         out
     }
 
+    /// Whether a cell found no relay at all though all were tried more than once.
+    pub(crate) fn is_stranded(&self) -> bool {
+        self.cells.values().any(OutCell::is_stranded)
+    }
+
     /// Empties body `seq`, if it still waits in memory; `next_pack` is the number of the first that waits. The row on disk is the
     /// caller's.
     pub(crate) fn empty(&mut self, seq: u64, next_pack: u64) {

@@ -120,6 +120,12 @@ impl OutCell {
         self.settled.is_none() && !spare
     }
 
+    /// Whether no relay has it and all that were asked stay away.
+    pub(crate) fn is_stranded(&self) -> bool {
+        let away = |at: &At| matches!(at, At::Failed { failures, .. } if *failures >= AWAY_FAILURES);
+        self.settled.is_none() && !self.relays.is_empty() && self.relays.iter().all(|(_, at)| away(at))
+    }
+
     /// Whether a relay said that its tag is used or unknown.
     pub(crate) fn is_tag_refused(&self) -> bool {
         let word = RouteError::Refused(Refusal::UsedTag).word();

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// A relay that is not known to any door within this time is not looked for any longer, milliseconds.
 const UNKNOWN_MS: u64 = 10_000;
+/// The doors are asked for a relay that is not known no more often than this, milliseconds.
+const SEEK_MS: u64 = 2_000;
 /// A door may take this long to reach a relay before it says that it can not, milliseconds.
 const REACH_MS: u64 = 10_000;
 /// A tunnel that nobody uses is closed after this time, milliseconds; mailbox tunnels stay.
@@ -54,6 +56,8 @@ struct Route {
     opening: Option<Stamp>,
     /// Since when everything that is not answered is known to have reached the door.
     there: Option<Mono>,
+    /// When the doors were asked for its relay last.
+    sought: Option<Mono>,
     /// When the relay last said something.
     heard: Mono,
     next_request: u32,
@@ -115,6 +119,7 @@ impl Routes {
             asked: BTreeMap::new(),
             opening: None,
             there: None,
+            sought: None,
             heard: cx.now.mono,
             next_request: 1,
             born: cx.now.mono,
@@ -195,7 +200,8 @@ impl Routes {
                 if doors.links_up() == 0 {
                     // Without any link nothing will come: the owner tries again when there is one.
                     self.close(id, RouteError::NoPath, None, cx);
-                } else {
+                } else if route.sought.is_none_or(|at| cx.now.mono >= at.after_ms(SEEK_MS)) {
+                    route.sought = Some(cx.now.mono);
                     doors.ask_directory(Some(route.relay), cx);
                 }
                 return;

@@ -200,6 +200,7 @@ impl Ratchet {
                 .old
                 .get_mut(at)
                 .and_then(|chain| chain.skipped.remove(&header.number))
+                .map(|skipped| skipped.key)
                 .ok_or(PeerFault::Replay)?,
         };
         let (payload, piece) = open_body(&key, salt, &self.bound, sealed_header, body)?;
@@ -207,6 +208,18 @@ impl Ratchet {
         copy.trim();
         *self = copy;
         Ok(payload)
+    }
+
+    /// Gives up keys of messages that were passed over too long ago; `today` is in days since 1970. Whether anything changed that has to
+    /// be stored for its own sake.
+    pub(crate) fn age(&mut self, today: u16) -> bool {
+        let current = self.receive.as_mut().map(|receive| &mut receive.chain);
+        let chains = self.old.iter_mut().chain(current);
+        let changed = chains.fold(false, |changed, chain| chain.age(today) | changed);
+        if changed {
+            self.trim();
+        }
+        changed
     }
 
     /// The newest post-quantum epoch in the root key.

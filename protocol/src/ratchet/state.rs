@@ -6,7 +6,7 @@ use super::{OLD_CHAINS_MAX, Ratchet};
 use crate::crypto::fixed::Reader;
 use crate::crypto::{LocalDhKey, RemoteDhKey};
 use crate::error::PeerFault;
-use crate::limits::SKIP_MAX;
+use crate::limits::{SKIP_MAX, SKIPPED_KEEP_DAYS};
 use std::collections::{BTreeMap, VecDeque};
 use zeroize::Zeroizing;
 
@@ -21,16 +21,37 @@ pub(super) struct SendChain {
     pub(super) mix: u32,
 }
 
+/// The key of a message that was passed over.
+#[derive(Clone)]
+pub(super) struct Skipped {
+    /// Since when it is kept, days since 1970; 0 until that is known.
+    pub(super) day: u16,
+    pub(super) key: Key,
+}
+
 /// The header key of a receiving chain and the message keys that were passed over.
 #[derive(Clone)]
 pub(super) struct Chain {
     pub(super) header: Key,
-    pub(super) skipped: BTreeMap<u32, Key>,
+    pub(super) skipped: BTreeMap<u32, Skipped>,
 }
 
 impl Chain {
     pub(super) const fn new(header: Key) -> Self {
         Self { header, skipped: BTreeMap::new() }
+    }
+
+    /// Notes since when keys are kept and gives up those that are too old; whether anything that is not new changed.
+    pub(super) fn age(&mut self, today: u16) -> bool {
+        let mut changed = false;
+        for skipped in self.skipped.values_mut().filter(|skipped| skipped.day == 0 || skipped.day > today) {
+            // A day that is still to come was noted by a clock that ran ahead.
+            changed |= skipped.day != 0;
+            skipped.day = today;
+        }
+        let before = self.skipped.len();
+        self.skipped.retain(|_, skipped| today - skipped.day < SKIPPED_KEEP_DAYS);
+        changed | (self.skipped.len() < before)
     }
 }
 
@@ -55,7 +76,7 @@ impl ReceiveChain {
         }
         while self.next < number {
             let (key, after) = chain_step(&self.key);
-            self.chain.skipped.insert(self.next, key);
+            self.chain.skipped.insert(self.next, Skipped { day: 0, key });
             self.key = after;
             self.next += 1;
         }
@@ -68,7 +89,8 @@ impl ReceiveChain {
             return Err(PeerFault::Malformed);
         }
         if header.number < self.next {
-            return self.chain.skipped.remove(&header.number).ok_or(PeerFault::Replay);
+            let skipped = self.chain.skipped.remove(&header.number).ok_or(PeerFault::Replay)?;
+            return Ok(skipped.key);
         }
         let after_it = header.number.checked_add(1).ok_or(PeerFault::Bound)?;
         self.skip_to(header.number)?;
@@ -86,9 +108,10 @@ const HAS_RECEIVE: u8 = 4;
 fn write_chain(out: &mut Vec<u8>, chain: &Chain) {
     out.extend_from_slice(&chain.header[..]);
     out.extend_from_slice(&(chain.skipped.len() as u16).to_be_bytes());
-    for (number, key) in &chain.skipped {
+    for (number, skipped) in &chain.skipped {
         out.extend_from_slice(&number.to_be_bytes());
-        out.extend_from_slice(&key[..]);
+        out.extend_from_slice(&skipped.day.to_be_bytes());
+        out.extend_from_slice(&skipped.key[..]);
     }
 }
 
@@ -104,7 +127,7 @@ fn read_chain(reader: &mut Reader<'_>) -> Option<Chain> {
         if chain.skipped.last_key_value().is_some_and(|(last, _)| *last >= number) {
             return None;
         }
-        chain.skipped.insert(number, read_key(reader)?);
+        chain.skipped.insert(number, Skipped { day: reader.u16()?, key: read_key(reader)? });
     }
     Some(chain)
 }
@@ -112,11 +135,11 @@ fn read_chain(reader: &mut Reader<'_>) -> Option<Chain> {
 impl Ratchet {
     /// `bound 32 | root 32 | own key 32 | next send header 32 | next receive header 32 | sent 4 | previous 4 | what follows 1`, then those
     /// that are there of `their key 32`, `send header 32, chain 32, mix 4`, `their key 32, chain 32, next 4, mix 4, chain record`, then `count 1`
-    /// and chain records of old chains, then the post-quantum half. A chain record is `header 32 | count 2 | (number 4, message key 32)…`.
+    /// and chain records of old chains, then the post-quantum half. A chain record is `header 32 | count 2 | (number 4, day 2, message key 32)…`.
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let chains = self.old.iter().chain(self.receive.as_ref().map(|receive| &receive.chain));
         // The exact room beforehand, so that growing leaves no copy of a secret behind.
-        let room = 512 + Pq::ENCODED_MAX + chains.map(|chain| 34 + 36 * chain.skipped.len()).sum::<usize>();
+        let room = 512 + Pq::ENCODED_MAX + chains.map(|chain| 34 + 38 * chain.skipped.len()).sum::<usize>();
         let mut out = Zeroizing::new(Vec::with_capacity(room));
         out.extend_from_slice(&self.bound);
         for key in [&self.root, &self.own, &self.next_send_header, &self.next_receive_header] {

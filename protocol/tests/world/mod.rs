@@ -3,6 +3,7 @@
 
 mod disk;
 pub mod people;
+pub mod taken_over;
 mod turn;
 
 pub use disk::Disk;
