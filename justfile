@@ -39,6 +39,18 @@ fire rounds="100": powercuts
 fire-groups rounds="100000":
     KARVON_FIRE={{rounds}} cargo test --release -p karvon-protocol --test group_fold -- --nocapture
 
+# So many bent inputs for every decoder of the protocol, or for one: `just fire-fuzz 10000000 payload`. Another seed, other inputs.
+fire-fuzz executions="1000000" target="" seed="1":
+    KARVON_FUZZ={{executions}} KARVON_FUZZ_TARGET={{target}} KARVON_FUZZ_SEED={{seed}} \
+        cargo test --workspace --test fuzz -- --nocapture
+
+# One decoder under libFuzzer for so many seconds, from the inputs that the protocol makes itself; needs nightly Rust and cargo-fuzz.
+libfuzzer target seconds="600":
+    KARVON_FUZZ_TARGET={{target}} KARVON_FUZZ=1 KARVON_FUZZ_CORPUS={{justfile_directory()}}/target/fuzz-corpus \
+        cargo test --workspace --test fuzz
+    cd protocol/fuzz && KARVON_FUZZ_TARGET={{target}} cargo +nightly fuzz run --fuzz-dir . decoders \
+        {{justfile_directory()}}/target/fuzz-corpus/{{target}} -- -max_total_time={{seconds}} -max_len=70000
+
 # A relay under load: `just fire-relay soak`, `just fire-relay idle --leaves 10000`, `just fire-relay kill --rounds 1000`.
 fire-relay *args:
     cargo build --release -p karvon-node -p karvon-tests --bin karvon-node --bin karvon-fire

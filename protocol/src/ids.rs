@@ -119,6 +119,32 @@ impl Fingerprint {
     }
 }
 
+impl MessageId {
+    /// The id of body `seq` of the initiator or of the responder of a conversation (SPEC §6b).
+    #[must_use]
+    pub fn of(conversation: &[u8; 32], by_initiator: bool, seq: u64) -> Self {
+        let (name, mask) = direction(conversation, by_initiator);
+        Self(first(&[name, (seq ^ mask).to_be_bytes()].concat()))
+    }
+
+    /// Whose body it names (`true`: the initiator's) and its number, if it can be one of this conversation.
+    #[must_use]
+    pub fn find(&self, conversation: &[u8; 32]) -> Option<(bool, u64)> {
+        let (head, masked) = self.0.split_first_chunk::<8>()?;
+        [true, false].into_iter().find_map(|by_initiator| {
+            let (name, mask) = direction(conversation, by_initiator);
+            (name == *head).then(|| (by_initiator, u64::from_be_bytes(first(masked)) ^ mask))
+        })
+    }
+}
+
+/// Eight bytes that name a direction of a conversation, and eight that mask its numbers.
+fn direction(conversation: &[u8; 32], by_initiator: bool) -> ([u8; 8], u64) {
+    let hash = blake3::keyed_hash(conversation, &[u8::from(by_initiator)]);
+    let (name, mask) = hash.as_bytes().split_at(8);
+    (first(name), u64::from_be_bytes(first(mask)))
+}
+
 impl Tag {
     /// What the owner of this tag registers at relays.
     #[must_use]

@@ -577,7 +577,7 @@ mod tests {
         assert!(Request::decode(&fetch[..fetch.len() - 1]).is_err());
         assert!(Request::decode(&[fetch.as_slice(), &[0]].concat()).is_err());
         assert_eq!(Request::decode(&[99, 0, 0, 0, 0]), Err(PeerFault::Malformed));
-        assert_eq!(Request::decode(&[9, 0, 0, 0, 1, 2]), Err(PeerFault::Malformed));
+        assert_eq!(Request::decode(&[12, 0, 0, 0, 1, 2]), Err(PeerFault::Malformed));
         for number in 0..Refusal::COUNT as u8 {
             assert_eq!(Refusal::from_number(number) as u8, number);
         }

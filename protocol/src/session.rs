@@ -3,9 +3,8 @@
 use crate::cell::{Cell, Class, OUTER_BYTES};
 use crate::crypto::fixed::Reader;
 use crate::crypto::kdf::derive;
-use crate::crypto::labels::{MESSAGE_ID, PAIR};
+use crate::crypto::labels::PAIR;
 use crate::error::PeerFault;
-use crate::ids::{MessageId, first};
 use crate::ratchet::{OVERHEAD_BYTES, Ratchet, SealError};
 use crate::tags::{TagChain, class_of};
 use rand_core::CryptoRng;
@@ -121,31 +120,6 @@ impl Session {
     /// Forgets receive tags; see [`TagChain::forget_below`].
     pub fn forget_receive_tags_below(&mut self, index: u64) {
         self.receive_tags.forget_below(index);
-    }
-
-    /// Prefix of message ids and mask of their sequence numbers, for messages of the initiator or of the responder.
-    fn id_parts(&self, by_initiator: bool) -> ([u8; 8], u64) {
-        let key = derive(&[], &self.secret[..], MESSAGE_ID);
-        let hash = blake3::keyed_hash(&key, &[b'i', b'd', u8::from(!by_initiator)]);
-        let (prefix, mask) = hash.as_bytes().split_at(8);
-        (first(prefix), u64::from_be_bytes(first(mask)))
-    }
-
-    /// The id of message `seq` of this side (`mine`) or of the other; the same on both devices.
-    #[must_use]
-    pub fn message_id(&self, mine: bool, seq: u64) -> MessageId {
-        let (prefix, mask) = self.id_parts(mine == self.initiator);
-        MessageId(first(&[prefix, (seq ^ mask).to_be_bytes()].concat()))
-    }
-
-    /// Whose message of this conversation has this id (`true`: of this side), and its sequence number.
-    #[must_use]
-    pub fn find(&self, id: &MessageId) -> Option<(bool, u64)> {
-        let (head, number) = id.0.split_first_chunk::<8>()?;
-        [true, false].into_iter().find_map(|mine| {
-            let (prefix, mask) = self.id_parts(mine == self.initiator);
-            (prefix == *head).then(|| (mine, u64::from_be_bytes(first(number)) ^ mask))
-        })
     }
 
     /// For the sealed store: `version 1 | initiator 1 | send block 8, key 32 | receive block 8, key 32 | secret 32 | ratchet`.

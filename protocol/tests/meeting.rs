@@ -8,7 +8,7 @@ use karvon_protocol::bundle::{Bundle, Prekeys};
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::error::PeerFault;
 use karvon_protocol::handshake::{GREETING_CAPACITY, initiate, respond};
-use karvon_protocol::ids::Tag;
+use karvon_protocol::ids::{MessageId, Tag};
 use karvon_protocol::ratchet::SealError;
 use karvon_protocol::session::capacity;
 use karvon_protocol::tags::nth_of_class;
@@ -93,13 +93,13 @@ fn a_greeting_for_other_prekeys_or_another_person_is_refused() {
 
 #[test]
 fn message_ids_are_the_same_on_both_sides_and_are_found_again() {
-    let (ours, theirs) = pair(5);
+    let (conversation, other) = ([5; 32], [8; 32]);
     for seq in [0, 1, 77, u64::MAX] {
-        let id = ours.message_id(true, seq);
-        assert_eq!(theirs.message_id(false, seq), id);
-        assert_ne!(ours.message_id(false, seq), id);
-        assert_eq!(ours.find(&id), Some((true, seq)));
-        assert_eq!(theirs.find(&id), Some((false, seq)));
-        assert_eq!(pair(8).0.find(&id), None);
+        for by_initiator in [true, false] {
+            let id = MessageId::of(&conversation, by_initiator, seq);
+            assert_ne!(MessageId::of(&conversation, !by_initiator, seq), id);
+            assert_eq!(id.find(&conversation), Some((by_initiator, seq)));
+            assert_eq!(id.find(&other), None);
+        }
     }
 }

@@ -1,18 +1,26 @@
-"""A second implementation of SPEC §4 to §6b, §10.6 and §11, written from its text: it must find in tests/vectors what the Rust code wrote there.
+"""A second implementation of SPEC §3 to §6b, §10.6 and §11, written from its text: it must find in tests/vectors what the Rust code wrote
+there, and make cells that the Rust code opens.
 
-Run: pip install blake3 'cryptography>=48' && python3 second_implementation.py
-It reads and never writes; HKDF, HChaCha20 and the ratchet are spelled out here, the primitives come from OpenSSL and blake3.
+Run: pip install blake3 'cryptography>=48' && python3 second_implementation.py [PATH-OF-ORACLE | --freeze]
+Without an argument it reads the vectors. With the program of protocol/examples/oracle.rs it talks with the Rust code as the initiator of a
+conversation, post-quantum ratchet included. `--freeze` writes cells of its own to vectors/foreign.txt, which a test in Rust opens.
+HKDF, HChaCha20, CBOR and the ratchet are spelled out here, the primitives come from OpenSSL and blake3.
 """
 
 import base64
 import hashlib
 import hmac
+import os
 import pathlib
+import random
 import struct
+import subprocess
+import sys
 
 import blake3
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -78,6 +86,10 @@ def aead_open(key, nonce, sealed, aad):
     return ChaCha20Poly1305(key).decrypt(nonce, sealed, aad)
 
 
+def aead_seal(key, nonce, plain, aad):
+    return ChaCha20Poly1305(key).encrypt(nonce, plain, aad)
+
+
 def hchacha20(key, nonce):
     state = list(struct.unpack("<16I", b"expand 32-byte k" + key + nonce))
 
@@ -99,6 +111,10 @@ def xaead_open(key, nonce, sealed, aad):
     return aead_open(hchacha20(key, nonce[:16]), bytes(4) + nonce[16:], sealed, aad)
 
 
+def xaead_seal(key, nonce, plain, aad):
+    return aead_seal(hchacha20(key, nonce[:16]), bytes(4) + nonce[16:], plain, aad)
+
+
 def lp32(data):
     return len(data).to_bytes(4, "big") + data
 
@@ -106,6 +122,81 @@ def lp32(data):
 def number(data):
     return int.from_bytes(data, "big")
 
+
+# --- §3 what a cell says ---
+
+
+def cbor_head(kind, value):
+    if value < 24:
+        return bytes([kind << 5 | value])
+    width = next(width for width in (1, 2, 4, 8) if value < 1 << 8 * width)
+    return bytes([kind << 5 | 24 + (1, 2, 4, 8).index(width)]) + value.to_bytes(width, "big")
+
+
+def cbor(value):
+    if isinstance(value, int):
+        return cbor_head(0, value)
+    if isinstance(value, bytes):
+        return cbor_head(2, len(value)) + value
+    if isinstance(value, str):
+        return cbor_head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return cbor_head(4, len(value)) + b"".join(map(cbor, value))
+    return cbor_head(5, len(value)) + b"".join(cbor(key) + cbor(value[key]) for key in sorted(value))
+
+
+def uncbor(data):
+    """The value at the front of `data`, and what follows it."""
+    kind, value, at = data[0] >> 5, data[0] & 31, 1
+    if value >= 24:
+        width = (1, 2, 4, 8)[value - 24]
+        value, at = int.from_bytes(data[1:1 + width], "big"), 1 + width
+    if kind == 0:
+        return value, data[at:]
+    if kind in (2, 3):
+        content = data[at:at + value]
+        assert len(content) == value
+        return (content if kind == 2 else content.decode()), data[at + value:]
+    out, rest = [], data[at:]
+    for _ in range(value * {4: 1, 5: 2}[kind]):
+        item, rest = uncbor(rest)
+        out.append(item)
+    return (out if kind == 4 else dict(zip(out[::2], out[1::2], strict=True))), rest
+
+
+def whole(data):
+    value, rest = uncbor(data)
+    assert not rest and cbor(value) == data, "one form only"
+    return value
+
+
+said, when, about = load("payload.txt"), 1_700_000_000_000, bytes(range(16))
+bodies = {
+    "text": {0: 1, 1: when, 2: "Салом"},
+    "forwarded text that disappears": {0: 1, 1: when, 2: "a", 5: 1, 6: 60},
+    "reply": {0: 2, 1: when, 2: "b", 3: about},
+    "reaction": {0: 3, 1: when, 2: "👍", 3: about},
+    "edit": {0: 4, 1: when, 2: "c", 3: about},
+    "delete": {0: 5, 1: when, 3: about},
+    "read": {0: 6, 1: when, 2: 300},
+    "typing": {0: 7, 1: when},
+    "profile": {0: 10, 1: when, 2: "Ali"},
+    "timer": {0: 11, 1: when, 2: 3_600, 3: 2},
+    "resend request": {0: 15, 1: when, 2: 4, 3: 70_000},
+    "introduction": {0: 21, 1: when, 2: "Nigora", 3: "KARVON:A"},
+    "nothing": {0: 22},
+    "void": {0: 26, 1: when, 2: 4, 3: 2**64 - 1},
+    "file": {0: 27, 1: when, 2: "суратча.jpg", 3: "image/jpeg", 4: b"\xff\xd8\xff"},
+}
+assert [f"body {name}" for name in bodies] == [name for name in said if name.startswith("body ")]
+for name, body in bodies.items():
+    assert whole(said[f"body {name}"]) == body, name
+assert whole(said["empty payload"]) == {}
+assert whole(said["whole payload"]) == {
+    0: [3, 5, 6, 9, 9], 1: 64, 2: {0: 1, 1: [bytes([at] * 16 + [at + 100] * 16) for at in (1, 2, 3)]}, 3: 1,
+    4: 17, 5: [bodies["text"], bodies["forwarded text that disappears"]], 6: [bodies["profile"]],
+    16: [[4, 2, bytes([1] * 16 + [2] * 16)]], 17: bytes([7] * 30), 18: [2, 9, 3, 1 << 40], 19: 6,
+}
 
 # --- §4 identity ---
 
@@ -292,9 +383,9 @@ for index in (0, 1, 63, 64, 65, 1_000):
     assert tag(tk_ba, index) == session[f"tag {index} of the responder"]
 assert (first[1:17], answer[1:17], turn[1:17]) == (tag(tk_ab, 0), tag(tk_ba, 0), tag(tk_ab, 1))
 
-ids = hkdf(b"", exp, "karvon/1 message id", 32)
-for direction, author in enumerate(["initiator", "responder"]):
-    parts = hk(ids, b"id" + bytes([direction]))
+conversation = hd("karvon 2026 conversation v1", invite["secret"])
+for direction, author in ((1, "initiator"), (0, "responder")):
+    parts = hk(conversation, bytes([direction]))
     for seq in (0, 1, 1_000_000):
         expected = parts[:8] + (seq ^ number(parts[8:16])).to_bytes(8, "big")
         assert session[f"message {seq} of the {author}"] == expected
@@ -339,7 +430,7 @@ assert open_body(chain, mixed[18:]) == payload_of("first cell that mixes epoch 1
 
 # --- §10 and §11 groups and channels ---
 
-def cbor(data):
+def cbor_value(data):
     """One value of deterministic CBOR, and what follows it."""
     major, small, rest = data[0] >> 5, data[0] & 31, data[1:]
     size = {24: 1, 25: 2, 26: 4, 27: 8}.get(small, 0)
@@ -350,7 +441,7 @@ def cbor(data):
         return rest[:count] if major == 2 else rest[:count].decode(), rest[count:]
     items = []
     for _ in range(count * (2 if major == 5 else 1)):
-        item, rest = cbor(rest)
+        item, rest = cbor_value(rest)
         items.append(item)
     return (dict(zip(items[::2], items[1::2])) if major == 5 else items), rest
 
@@ -358,7 +449,7 @@ def cbor(data):
 def signed(data, key, label):
     """The fields of `content | Sig(key, label, content)`, and the name of the content."""
     verify(key, label, data[:-64], data[-64:])
-    fields, rest = cbor(data[:-64])
+    fields, rest = cbor_value(data[:-64])
     assert rest == b""
     return fields, h(data[:-64])
 
@@ -383,7 +474,7 @@ founding, founding_id = signed(group["founding operation"], ali_key, "karvon/1 g
 assert founding_id == group["founding operation's id"] and founding_id[:16] == group["group"]
 added, added_id = signed(group["added operation"], ali_key, "karvon/1 group op")
 assert added_id == group["added operation's id"] and added[1] == [founding_id] and added[0] == group["group"]
-member, _ = cbor(added[4])
+member, _ = cbor_value(added[4])
 assert h(member[0])[:16] == group["Bob's member id"] and member[1] == dh_public(bob_leaf) and member[3] == "Bob"
 verify(member[0], "karvon/1 group join", group["group"] + added[4], added[6])
 keys = hkdf(group["group"], founding[6], "karvon/1 group call", 64)
@@ -424,4 +515,185 @@ assert (first_id, second_id) == (channel["first entry's id"], channel["second en
 assert (first_entry[0], first_entry[1], first_entry[2]) == (channel["channel"], 1, bytes(32))
 assert (second_entry[0], second_entry[1], second_entry[2], second_entry[3]) == (channel["channel"], 2, first_id, "Jobs")
 
-print("both implementations agree")
+print("both implementations agree on the vectors")
+
+# --- §6a and §6b as the initiator: cells that the Rust code must open ---
+
+ROOM = {"S": 2048 - 18, "M": 16384 - 18}
+PAYLOAD_MAX = {"S": 1924, "M": 15070}
+
+
+def index_of(kind, count):
+    """The index of the tag of the `count`-th cell of a class."""
+    per, first = {"S": (24, 0), "M": (6, 24)}[kind]
+    return count // per * 32 + first + count % per
+
+
+class Initiator:
+    """Person 1, who read the frozen bundle of person 2."""
+
+    def __init__(self, payload):
+        stored, own_certificate = identity["stored 1"], identity["certificate 1"]
+        device, ek = stored[81:113], os.urandom(32)
+        their_spk, their_opk, their_kem = bundle[177:209], bundle[209:241], bundle[241:1425]
+        shared, sealed = MLKEM768PublicKey.from_public_bytes(their_kem).encapsulate()
+        start, their_device = b"\xff" * 32, cert_b[64:96]
+        e1, e2, e3 = dh(ek, their_spk), dh(ek, their_device), dh(device, their_spk)
+        e4, e5 = dh(ek, their_opk), dh(device, their_device)
+        first = hd("karvon 2026 hx1 T0", b"\2" + lp32(bundle) + dh_public(ek) + sealed)
+        key = hkdf(first, start + e1 + e2 + e4 + shared, "karvon/1 hx1 id", 32)
+        hidden = aead_seal(key, bytes(12), own_certificate + bundle[1425:1437], first)
+        self.bound = hd("karvon 2026 hx1 T1", first + lp32(hidden) + own_certificate[:32] + own_certificate[64:96]
+                        + cert_b[:32] + their_device)
+        keys = hkdf(self.bound, start + e1 + e2 + e3 + e4 + e5 + shared, "karvon/1 hx1 keys", 192)
+        root, self.send_header, self.next_receive, self.tags, *_ = (keys[at:at + 32] for at in range(0, 192, 32))
+        self.own, self.theirs = os.urandom(32), their_spk
+        self.root, self.send_chain, self.next_send = root_step(root, dh(self.own, their_spk))
+        self.sent, self.previous, self.mix, self.turned = 0, 0, 0, False
+        self.receive_header, self.receive_chain, self.received, self.skipped = None, None, 0, {}
+        # The post-quantum half: this side owns the odd epochs.
+        self.done, self.mixed, self.secrets = 0, 0, {0: bytes(32)}
+        self.offered, self.asked, self.answer = None, None, None
+        outside = b"\0" + invite["tag 0"] + b"\0"
+        head = dh_public(ek) + sealed + hidden
+        self.greeting = outside + head + self.message(outside, payload, 2048 - 18 - len(head))
+
+    def piece(self, room):
+        epoch = self.done + 1
+        if epoch % 2 == 1 and room >= 5 + 1184:
+            self.offered = self.offered or MLKEM768PrivateKey.generate()
+            return b"\1" + epoch.to_bytes(4, "big") + self.offered.public_key().public_bytes_raw()
+        if epoch % 2 == 0 and room >= 5 + 1088:
+            if self.asked and not self.answer:
+                shared, self.answer = MLKEM768PublicKey.from_public_bytes(self.asked).encapsulate()
+                self.secrets[epoch] = hkdf(self.secrets[epoch - 1], shared, "karvon/1 pq chain", 32)
+            if self.answer:
+                return b"\2" + epoch.to_bytes(4, "big") + self.answer
+        return b""
+
+    def message(self, outside, payload, room):
+        if self.turned:
+            self.own, self.turned = os.urandom(32), False
+            self.mix = self.done if self.done > self.mixed else 0
+            self.mixed = max(self.mixed, self.mix)
+            step = root_step(self.root, dh(self.own, self.theirs), self.secrets[self.mix] if self.mix else bytes(32))
+            self.send_header, (self.root, self.send_chain, self.next_send) = self.next_send, step
+            self.previous, self.sent = self.sent, 0
+        plain = len(payload).to_bytes(2, "big") + payload
+        plain += self.piece(room - 24 - 64 - 16 - len(plain))
+        plain += bytes(room - 24 - 64 - 16 - len(plain))
+        header = dh_public(self.own) + b"".join(
+            part.to_bytes(4, "big") for part in (self.previous, self.sent, self.mix, self.done))
+        salt = os.urandom(24)
+        sealed = xaead_seal(self.send_header, salt, header, outside)
+        keys = hkdf(salt, mac(self.send_chain, b"\1"), "karvon/1 dr msg", 44)
+        self.send_chain, self.sent = mac(self.send_chain, b"\2"), self.sent + 1
+        return salt + sealed + aead_seal(keys[:32], keys[32:], plain, self.bound + sealed)
+
+    def seal(self, kind, count, payload):
+        outside = bytes(["SM".index(kind)]) + tag(self.tags, index_of(kind, count)) + b"\0"
+        return outside + self.message(outside, payload, ROOM[kind])
+
+    def step(self):
+        key = mac(self.receive_chain, b"\1")
+        self.receive_chain, self.received = mac(self.receive_chain, b"\2"), self.received + 1
+        return key
+
+    def open(self, cell):
+        """Reads cells of the present and the next chain; the tests here let no older ones through."""
+        outside, sealed = cell[:18], cell[18:]
+        try:
+            header = header_of(self.receive_header, outside, sealed) if self.receive_header else None
+        except InvalidTag:
+            header = None
+        turned = header is None
+        their_key, _, place, mix, ack = header or header_of(self.next_receive, outside, sealed)
+        if turned:
+            assert mix == 0 or mix > self.mixed
+            step = root_step(self.root, dh(self.own, their_key), self.secrets[mix] if mix else bytes(32))
+            self.receive_header, (self.root, self.receive_chain, self.next_receive) = self.next_receive, step
+            self.mixed, self.theirs, self.turned = max(self.mixed, mix), their_key, True
+            self.received, self.skipped = 0, {}
+        while self.received < place:
+            self.skipped[self.received] = self.step()
+        key = self.skipped.pop(place) if place < self.received else self.step()
+        keys = hkdf(sealed[:24], key, "karvon/1 dr msg", 44)
+        plain = aead_open(keys[:32], keys[32:], sealed[88:], self.bound + sealed[24:88])
+        payload = plain[2:2 + number(plain[:2])]
+        self.learn(ack, plain[2 + len(payload):])
+        return payload
+
+    def learn(self, ack, rest):
+        kind = rest[0] if rest else 0
+        length = [0, 5 + 1184, 5 + 1088][kind]
+        assert not any(rest[max(length, 1):])
+        epoch = self.done + 1
+        if epoch % 2 == 0 and self.answer and ack == epoch:
+            self.done, self.asked, self.answer = epoch, None, None
+        elif kind and number(rest[1:5]) == epoch:
+            if kind == 1 and epoch % 2 == 0 and not self.asked:
+                self.asked = rest[5:length]
+            elif kind == 2 and epoch % 2 == 1 and self.offered:
+                shared = self.offered.decapsulate(rest[5:length])
+                self.secrets[epoch] = hkdf(self.secrets[epoch - 1], shared, "karvon/1 pq chain", 32)
+                self.done, self.offered = epoch, None
+
+
+def freeze():
+    hello = cbor({1: 64, 4: 1, 5: [{0: 1, 1: when, 2: "Салом, Bob"}], 6: [{0: 10, 2: "Ali"}]})
+    side = Initiator(hello)
+    lines = {"greeting": side.greeting, "payload of the greeting": hello}
+    for count, name in enumerate(("second", "third")):
+        payload = cbor({4: 2 + count, 5: [{0: 1, 1: when, 2: f"the {name} cell"}]})
+        lines[f"{name} cell"], lines[f"payload of the {name} cell"] = side.seal("S", count, payload), payload
+    path = pathlib.Path(__file__).parent / "vectors" / "foreign.txt"
+    path.write_text("".join(f"{name} = {value.hex()}\n" for name, value in lines.items()))
+
+
+def converse(oracle, seed, turns):
+    dice = random.Random(seed)
+    with subprocess.Popen([oracle, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as rust:
+        def ask(*words):
+            print(*words, file=rust.stdin, flush=True)
+            answer, _, value = rust.stdout.readline().strip().partition(" ")
+            return answer, bytes.fromhex(value) if answer in ("payload", "cell") else value
+
+        side = Initiator(b"salom")
+        stored = identity["stored 2"].hex(), prekeys.hex()
+        bent = bytearray(side.greeting)
+        bent[dice.randrange(18, 2048)] ^= 1
+        assert ask("respond", *stored, bytes(bent).hex())[0] == "refused"
+        assert ask("respond", *stored, side.greeting.hex()) == ("payload", b"salom")
+        counts, cells, late = {("S", True): 0, ("S", False): 0, ("M", True): 0, ("M", False): 0}, 0, []
+        for _ in range(turns):
+            mine = dice.random() < 0.5
+            for _ in range(dice.randint(1, 3)):
+                kind = "M" if dice.random() < 0.2 else "S"
+                payload = dice.randbytes(dice.choice([0, 20, 400, 730, 731, 736, PAYLOAD_MAX[kind]]))
+                count = counts[kind, mine]
+                counts[kind, mine] += 1
+                cells += 1
+                if mine:
+                    cell = side.seal(kind, count, payload)
+                    if dice.random() < 0.2:
+                        late.append((cell, payload))
+                    else:
+                        assert ask("open", cell.hex()) == ("payload", payload)
+                        assert ask("open", cell.hex())[0] == "refused"
+                else:
+                    answer, cell = ask("seal", index_of(kind, count), payload.hex())
+                    assert answer == "cell" and (dice.random() < 0.1 or side.open(cell) == payload)
+            if late and dice.random() < 0.3:
+                cell, payload = late.pop(dice.randrange(len(late)))
+                assert ask("open", cell.hex()) == ("payload", payload)
+        rust.stdin.close()
+    assert side.done >= 3 and side.mixed >= 2, (side.done, side.mixed)
+    return cells, side.mixed
+
+
+if sys.argv[1:] == ["--freeze"]:
+    freeze()
+elif sys.argv[1:]:
+    talks = [converse(sys.argv[1], seed, 60) for seed in range(8)]
+    print(f"{len(talks)} conversations with the Rust code, {sum(cells for cells, _ in talks)} cells, "
+          f"{sum(epochs for _, epochs in talks)} post-quantum epochs in the root key: understood both ways")

@@ -10,7 +10,7 @@ mod common;
 use common::{mailboxes, person, rng};
 use data_encoding::HEXLOWER;
 use karvon_protocol::address::Address;
-use karvon_protocol::body::Body;
+use karvon_protocol::body::{Ack, Body, Content, Payload, Report, Resume};
 use karvon_protocol::bundle::{Bundle, BundleObject, Prekeys, Tombstone};
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::channel::entry::{Entry, SignedEntry};
@@ -25,7 +25,7 @@ use karvon_protocol::group::post::Post;
 use karvon_protocol::group::seed::{Announced, Call, Seed};
 use karvon_protocol::handshake::{initiate, respond};
 use karvon_protocol::identity::{LocalIdentity, recovery_code, safety_number};
-use karvon_protocol::ids::{EntryId, Fingerprint, GroupId, MailboxId, RelayId, Tag};
+use karvon_protocol::ids::{EntryId, Fingerprint, GroupId, MailboxId, MessageId, RelayId, Tag};
 use karvon_protocol::invite::Invitation;
 use karvon_protocol::session::Session;
 use karvon_protocol::tags::nth_of_class;
@@ -142,7 +142,6 @@ fn labels_are_frozen() {
         labels::DR_ROOT,
         labels::DR_MSG,
         labels::TAG_NEXT,
-        labels::MESSAGE_ID,
         labels::RESET_TAGS,
         labels::PAIR,
         labels::BEACON,
@@ -169,7 +168,9 @@ fn labels_are_frozen() {
     ] {
         out.bytes(&format!("ed25519 {label}"), LocalSignKey::from_seed(&[3; 32]).sign(label, b"message"));
     }
-    for label in [labels::RECOVERY_CHECK, labels::SAFETY, labels::HX1_T0, labels::HX1_T1] {
+    for label in
+        [labels::RECOVERY_CHECK, labels::SAFETY, labels::HX1_T0, labels::HX1_T1, labels::CONVERSATION]
+    {
         out.bytes(&format!("blake3 {label}"), blake3::derive_key(label, b"material"));
     }
     out.text("argon2id salt", labels::ROOT_SALT);
@@ -278,9 +279,12 @@ fn cells_tags_and_message_ids_are_frozen() {
         out.bytes(&format!("tag {index} of the initiator"), ours.send_tags().tag(index).unwrap().0);
         out.bytes(&format!("tag {index} of the responder"), ours.receive_tags().tag(index).unwrap().0);
     }
+    let conversation = blake3::derive_key(labels::CONVERSATION, &invitation().secret[..]);
     for seq in [0, 1, 1_000_000] {
-        out.bytes(&format!("message {seq} of the initiator"), ours.message_id(true, seq).0);
-        out.bytes(&format!("message {seq} of the responder"), ours.message_id(false, seq).0);
+        for (by_initiator, who) in [(true, "initiator"), (false, "responder")] {
+            let id = MessageId::of(&conversation, by_initiator, seq);
+            out.bytes(&format!("message {seq} of the {who}"), id.0);
+        }
     }
     out.bytes("session of the responder", theirs.encode());
     out.check();
@@ -395,6 +399,73 @@ fn the_post_quantum_ratchet_is_frozen() {
     assert_eq!((ours.pq_epoch(), theirs.pq_epoch()), (2, 2));
     out.bytes("session of the initiator at the end", ours.encode());
     out.check();
+}
+
+#[test]
+fn payloads_and_bodies_are_frozen() {
+    let mut out = Vectors::new("payload.txt");
+    let id = MessageId(core::array::from_fn(|at| at as u8));
+    let text = |text: &str| Body::text(1_700_000_000_000, text);
+    let said = |content| Body::new(1_700_000_000_000, content);
+    let file = |data| Content::File { name: "суратча.jpg".into(), media: "image/jpeg".into(), data };
+    let bodies = [
+        ("text", text("Салом")),
+        ("forwarded text that disappears", Body { forwarded: true, expires_s: 60, ..text("a") }),
+        ("reply", said(Content::Reply { to: id, text: "b".into() })),
+        ("reaction", said(Content::Reaction { on: id, emoji: "👍".into() })),
+        ("edit", said(Content::Edit { of: id, text: "c".into() })),
+        ("delete", said(Content::Delete(id))),
+        ("read", said(Content::Read(300))),
+        ("typing", said(Content::Typing)),
+        ("profile", said(Content::Profile("Ali".into()))),
+        ("timer", said(Content::Timer { seconds: 3_600, number: 2 })),
+        ("resend request", said(Content::ResendRequest(4, 70_000))),
+        (
+            "introduction",
+            said(Content::Introduction { name: "Nigora".into(), invitation: "KARVON:A".into() }),
+        ),
+        ("nothing", Body::new(0, Content::Dummy)),
+        ("void", said(Content::Void(4, u64::MAX))),
+        ("file", said(file(vec![0xff, 0xd8, 0xff]))),
+    ];
+    for (name, body) in &bodies {
+        out.bytes(&format!("body {name}"), body.encode());
+    }
+    let payload = Payload {
+        ack: Some(Ack { below: 3, ranges: vec![(5, 6), (9, 9)] }),
+        credit: Some(64),
+        mailboxes: Some(mailboxes()),
+        mailboxes_seen: Some(1),
+        first_seq: 17,
+        numbered: bodies[..2].iter().map(|(_, body)| body.clone()).collect(),
+        loose: vec![bodies[8].1.clone()],
+        reports: vec![Report { from: 4, count: 2, relays: vec![RelayId([1; 16]), RelayId([2; 16])] }],
+        gift: Some(vec![7; 30]),
+        resume: Some(Resume { generation: 2, line: 9, void_from: 3, void_to: 1 << 40 }),
+        gift_seen: Some(6),
+        ..Payload::default()
+    };
+    out.bytes("whole payload", payload.encode());
+    out.bytes("empty payload", Payload::default().encode());
+    out.check();
+}
+
+/// `second_implementation.py` made these cells, from the frozen bundle and by the text of SPEC.md alone.
+#[test]
+fn cells_of_the_second_implementation_are_understood() {
+    let (identity, bundle, foreign) = (frozen("identity.txt"), frozen("bundle.txt"), frozen("foreign.txt"));
+    let bob = LocalIdentity::decode(&identity["stored 2"]).unwrap();
+    let prekeys = Prekeys::decode(&bundle["prekeys"]).unwrap();
+    let cell = |name: &str| Cell::parse(foreign[name].clone()).unwrap();
+    let (who, mut session, payload) = respond(&bob, &prekeys, &cell("greeting")).unwrap();
+    assert_eq!(payload[..], foreign["payload of the greeting"]);
+    assert_eq!(Some(who.fingerprint()), Fingerprint::from_slice(&identity["fingerprint 1"]));
+    for name in ["third cell", "second cell"] {
+        assert_eq!(session.open(&cell(name)).unwrap()[..], foreign[&format!("payload of the {name}")]);
+        assert!(session.open(&cell(name)).is_err(), "once");
+    }
+    // It carries a key of the post-quantum ratchet, which the next cell back answers.
+    assert_eq!(Payload::decode(&foreign["payload of the third cell"]).unwrap().numbered.len(), 1);
 }
 
 #[test]

@@ -58,8 +58,8 @@ pub const DR_MSG: &str = "karvon/1 dr msg";
 
 /// From one block of tags to the next.
 pub const TAG_NEXT: &str = "karvon/1 tag next";
-/// Key of message ids.
-pub const MESSAGE_ID: &str = "karvon/1 message id";
+/// What message ids are derived from (BLAKE3 context).
+pub const CONVERSATION: &str = "karvon 2026 conversation v1";
 
 /// Signature of a membership operation by its author's group key.
 pub const SIGN_GROUP_OP: &str = "karvon/1 group op";

@@ -10,9 +10,10 @@ use super::terms::Terms;
 use crate::body::{Ack, MailboxDescriptor};
 use crate::cbor::{Field, MapWriter, array, bytes, read_map, uint};
 use crate::core::{Key, Op, Space, Value};
+use crate::crypto::labels::CONVERSATION;
 use crate::error::{ErrorKind, PeerFault};
 use crate::identity::RemoteIdentity;
-use crate::ids::{Fingerprint, MessageId, first};
+use crate::ids::{Fingerprint, MessageId};
 use crate::limits::{MOVE_KEEP_MS, NAME_BYTES_MAX, OLDER_SETS_MAX, TAGS_QUIET};
 use crate::session::Session;
 use std::borrow::Cow;
@@ -258,7 +259,7 @@ impl Card {
             fingerprint,
             identity: None,
             meeting: Meeting::LookingUp,
-            conversation: Zeroizing::new(blake3::derive_key("karvon 2026 conversation v1", secret)),
+            conversation: Zeroizing::new(blake3::derive_key(CONVERSATION, secret)),
             initiator,
             invitation: None,
             asking: false,
@@ -274,28 +275,14 @@ impl Card {
         }
     }
 
-    /// Eight bytes that name a direction of the conversation, and eight that mask its numbers.
-    fn direction(&self, mine: bool) -> ([u8; 8], u64) {
-        // Both sides must agree on whose direction is which.
-        let by_initiator = mine == self.initiator;
-        let hash = blake3::keyed_hash(&self.conversation, &[u8::from(by_initiator)]);
-        let (name, mask) = hash.as_bytes().split_at(8);
-        (first(name), u64::from_be_bytes(first(mask)))
-    }
-
-    /// The id of message `seq`: the same on both devices, without a byte on the wire (SPEC §3).
+    /// The id of message `seq`: the same on both devices, without a byte on the wire.
     pub(crate) fn message_id(&self, mine: bool, seq: u64) -> MessageId {
-        let (name, mask) = self.direction(mine);
-        MessageId(first(&[name, (seq ^ mask).to_be_bytes()].concat()))
+        MessageId::of(&self.conversation, mine == self.initiator, seq)
     }
 
     /// Whose message has this id, and its number, if it can be one of this conversation.
     pub(crate) fn find(&self, id: &MessageId) -> Option<(bool, u64)> {
-        let (name, masked) = id.0.split_first_chunk::<8>()?;
-        [true, false].into_iter().find_map(|mine| {
-            let (expected, mask) = self.direction(mine);
-            (expected == *name).then(|| (mine, u64::from_be_bytes(first(masked)) ^ mask))
-        })
+        id.find(&self.conversation).map(|(by_initiator, seq)| (by_initiator == self.initiator, seq))
     }
 
     fn encode(&self) -> Value {

@@ -4,6 +4,7 @@
 //! signals on until none is left.
 
 mod addresses;
+mod answers;
 pub mod api;
 mod arrivals;
 mod canary;

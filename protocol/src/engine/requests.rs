@@ -192,11 +192,7 @@ impl Engine {
                 return Ok(());
             }
             // A repetition; or their account with another device, about which this person decides.
-            Some((Meeting::Connected, _)) => {
-                if self.alarm_all(&asked.identity).is_err() {
-                    return Ok(());
-                }
-            }
+            Some((Meeting::Connected, _)) if self.alarm_all(&asked.identity).is_err() => return Ok(()),
             _ => {}
         }
         let Self { requests, .. } = self;

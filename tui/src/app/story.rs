@@ -325,6 +325,21 @@ impl World {
     }
 }
 
+/// Two strangers who ask, one of them with hostile words.
+pub(crate) fn strangers() -> Vec<Stranger> {
+    let stranger = |request: u64, name: &str, text: &str| Stranger {
+        request,
+        name: name.to_owned(),
+        text: text.to_owned(),
+        at: "2026-11-22T09:00:00Z".to_owned(),
+        ..Stranger::default()
+    };
+    vec![
+        stranger(3, "Зафар", "Салом! Мо дар Хуҷанд шинос шудем."),
+        stranger(4, "\u{1b}[2JBob\u{202e}", "http://example.org\n> Модар  online"),
+    ]
+}
+
 fn status(messages: &[Message]) -> Status {
     let count = |state| messages.iter().filter(|message| message.state == state).count() as u64;
     Status {

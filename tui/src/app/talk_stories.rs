@@ -262,18 +262,8 @@ fn screen(model: &Model) -> String {
 
 /// Two strangers ask, one of them with hostile words.
 fn asked(world: &mut World) -> Model {
-    let stranger = |request: u64, name: &str, text: &str| karvon_node::api::Stranger {
-        request,
-        name: name.to_owned(),
-        text: text.to_owned(),
-        at: "2026-11-22T09:00:00Z".to_owned(),
-        ..karvon_node::api::Stranger::default()
-    };
     let mut model = open(world, Lang::En, false, (80, 24));
-    world.strangers = vec![
-        stranger(3, "Зафар", "Салом! Мо дар Хуҷанд шинос шудем."),
-        stranger(4, "\u{1b}[2JBob\u{202e}", "http://example.org\n> Модар  online"),
-    ];
+    world.strangers = super::story::strangers();
     world.play(&mut model, [Action::Event(karvon_node::api::Event::Requests)]);
     model
 }

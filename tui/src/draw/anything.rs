@@ -89,6 +89,7 @@ impl Dice {
             33 => Action::Click(column, row),
             36 => Action::File,
             37 => Action::Wipe,
+            38 => Action::Requests,
             34 => Action::Wheel(if row % 2 == 0 { -3 } else { 3 }),
             35 => Action::Char(self.letter()),
             _ => Action::Paste(self.text(60)),

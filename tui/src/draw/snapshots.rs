@@ -83,6 +83,10 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             vec![Action::Enter, Action::Up, Action::Up, Action::Up, Action::Up, Action::Char('i')]
         }
         "help" => vec![Action::Help],
+        "requests" => {
+            world.strangers = story::strangers();
+            vec![Action::Event(karvon_node::api::Event::Requests), Action::Requests, Action::Down]
+        }
         "search" => [Action::Search].into_iter().chain(typed("pul")).collect(),
         "menu" => vec![Action::Enter, Action::Up, Action::Enter],
         "forward" => vec![Action::Enter, Action::Up, Action::Char('f')],
@@ -136,7 +140,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
     model
 }
 
-const SCREENS: [&str; 29] = [
+const SCREENS: [&str; 30] = [
     "wizard-language",
     "wizard-name",
     "wizard-lock",
@@ -166,6 +170,7 @@ const SCREENS: [&str; 29] = [
     "settings",
     "doctor",
     "lock",
+    "requests",
 ];
 
 /// Languages whose screens are kept as text: one with letters of its own, the longest one, and the one the program is written in.
