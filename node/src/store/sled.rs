@@ -476,4 +476,25 @@ mod tests {
             assert_eq!(moved_to.join("journal").exists(), lost == "note", "what may hold records is kept");
         }
     }
+
+    #[test]
+    fn every_chunk_of_a_removed_message_loses_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store =
+            SledStore::create(dir.path(), &DataKey::generate().unwrap(), &Options::leaf()).unwrap();
+        let key = |seq| Key::of(Space::Sent, [1; 16], seq);
+        let commit = |store: &mut SledStore, ops| store.commit(&[Batch { id: BatchId(1), ops }]).unwrap();
+        let mut ops: Vec<Op> = (1..1_024).map(|seq| Op::Put(key(seq), Value::new(vec![1]))).collect();
+        ops.push(Op::Put(key(1_024), Value::new(vec![2; 9_000])));
+        commit(&mut store, ops);
+        // Sealed anew one by one, the long message gets the last places of one key and the first of the next.
+        commit(&mut store, vec![Op::Remove(key(1))]);
+        store.shred().unwrap();
+        let prefix = store.shared.sealer.prefix(Space::Sent as u8, &[1; 16]);
+        let chunks = store.shared.table().unwrap().walk(at(&prefix, 1_024, 0)..=at(&prefix, 1_024, 9), false);
+        let numbers: Vec<u32> = chunks.map(|row| key_number(&row.unwrap().1).unwrap()).collect();
+        assert!(numbers.len() == 3 && numbers[0] != numbers[2], "{numbers:?}");
+        commit(&mut store, vec![Op::Remove(key(1_024))]);
+        assert!(numbers.iter().all(|number| store.stale.has(*number)));
+    }
 }
