@@ -15,7 +15,7 @@ use ::sled::IVec;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Name of the file inside a store's directory.
 pub(super) const FILE: &str = "journal";
@@ -125,6 +125,8 @@ impl Journal {
         hasher.update(body);
         let mut out = [0; 16];
         hasher.finalize_xof().fill(&mut out);
+        // It holds the key.
+        hasher.zeroize();
         out
     }
 

@@ -11,7 +11,7 @@ use super::keyring::{Ciphers, Family, Keyring};
 use super::keystore::DataKey;
 use super::opening::{Files, is_overgrown, open_sled};
 use super::rows::{Note, Shared, fault, io_fault, read_note, write_note};
-use super::sealed::{FORMAT, RawKey, Sealer, at, key_number};
+use super::sealed::{FORMAT, RawKey, Sealer, at, key_number, seq_and_chunk};
 use super::segments::{SegmentHealth, SegmentStats, Segments};
 use super::shredding::Stale;
 use super::table::Table;
@@ -156,15 +156,8 @@ impl SledStore {
         let open = contained(|| shrink(&files, (db, tree), &sealer, options))?;
         let generation = match read_note(&open.1, &sealer, &JOURNAL)? {
             Note::Value(value) => value.as_slice().try_into().ok().map(u64::from_be_bytes),
-            Note::Sealed => None,
-            // Made before there were journals.
-            Note::Missing => {
-                Journal::create(dir, disk)?;
-                disk.sync_dir(dir)?;
-                write_note(&open.1, &sealer, &JOURNAL, &FIRST_GENERATION.to_be_bytes())?;
-                open.0.flush()?;
-                Some(FIRST_GENERATION)
-            }
+            // A store is created with this note as well.
+            Note::Sealed | Note::Missing => None,
         };
         let opened = match generation {
             Some(generation) => Journal::open(dir, sealer.journal_key(), generation, disk),
@@ -300,15 +293,18 @@ impl SledStore {
                 Some(value) => shared.sealer.seal(number, &key, value).ok_or(StoreFault::Io)?,
                 None => Vec::new(),
             };
-            let written = u16::try_from(sealed.len()).map_err(|_| StoreFault::Io)?;
-            if key.family().is_some() {
-                self.note_stale(&key, &mut changes)?;
-            }
-            // Chunks of a longer value that was there before.
             let prefix = shared.sealer.prefix(key.space, &key.group);
-            for old in table.walk(at(&prefix, key.seq, written)..=at(&prefix, key.seq, u16::MAX), false) {
-                let (key, _) = old.map_err(|error| fault(&error))?;
-                changes.push(Change { key, value: None });
+            for old in table.walk(at(&prefix, key.seq, 0)..=at(&prefix, key.seq, u16::MAX), false) {
+                let (old_key, old) = old.map_err(|error| fault(&error))?;
+                // What it says is about to go, so its key is to be thrown away. Each chunk may have one of its own.
+                let number = key_number(&old).unwrap_or_default();
+                if !self.stale.has(number) {
+                    changes.extend(self.stale.note(number, &shared.sealer)?);
+                }
+                // A chunk of a longer value than the new one.
+                if seq_and_chunk(&old_key).is_some_and(|(_, chunk)| usize::from(chunk) >= sealed.len()) {
+                    changes.push(Change { key: old_key, value: None });
+                }
             }
             changes.extend(sealed.into_iter().map(|(key, value)| Change { key, value: Some(value.into()) }));
         }
@@ -325,18 +321,6 @@ impl SledStore {
         }
         let day = self.day();
         self.ring.prepare(&wanted, day).map_err(|error| io_fault("the keyring could not be written", &error))
-    }
-
-    /// If the record at `key` is about to lose what it says, its key is to be thrown away.
-    fn note_stale(&mut self, key: &RawKey, changes: &mut Vec<Change>) -> Result<(), StoreFault> {
-        let shared = self.shared.clone();
-        let disk_key = shared.sealer.disk_key(key, 0);
-        let Some(old) = shared.table()?.get(&disk_key).map_err(|error| fault(&error))? else { return Ok(()) };
-        let number = key_number(&old).unwrap_or_default();
-        if !self.stale.has(number) {
-            changes.extend(self.stale.note(number, &shared.sealer)?);
-        }
-        Ok(())
     }
 
     /// Days since 1970.
@@ -398,11 +382,14 @@ impl Store for SledStore {
 
     fn tidy(&mut self) -> Result<bool, StoreFault> {
         self.guarded(|store| {
-            if store.journal.bytes() >= store.journal_bytes {
-                store.hand_over()?;
-            }
-            if store.stale.is_due() && !disk::is_full(&store.dir) {
-                store.shred()?;
+            // Neither is urgent, and sled must not meet a full disk.
+            if !disk::is_full(&store.dir) {
+                if store.journal.bytes() >= store.journal_bytes {
+                    store.hand_over()?;
+                }
+                if store.stale.is_due() {
+                    store.shred()?;
+                }
             }
             store.segments.as_mut().map_or(Ok(false), Segments::tidy)
         })
@@ -467,27 +454,47 @@ mod tests {
     use karvon_protocol::core::{BatchId, Space};
 
     #[test]
-    fn a_store_from_before_there_were_journals_opens_and_gets_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let (key, options) = (DataKey::generate().unwrap(), Options { journal_bytes: 0, ..Options::leaf() });
-        let mut store = SledStore::create(dir.path(), &key, &options).unwrap();
-        let row = Key::single(Space::Meta, 1);
-        let put = Op::Put(row, Value::new(vec![1]));
-        store.commit(&[Batch { id: BatchId(1), ops: vec![put] }]).unwrap();
-        store.tidy().unwrap();
-        drop(store);
-        let files = Files::of(dir.path());
-        let (db, tree) = open_sled(&files.kv, options.cache_bytes).unwrap();
-        tree.remove(Sealer::new(&key, Ciphers::default()).disk_key(&JOURNAL, 0)).unwrap().unwrap();
-        drop((tree, db));
-        std::fs::remove_file(dir.path().join("journal")).unwrap();
-        for _ in 0..2 {
-            let mut store = SledStore::open(dir.path(), &key, &options).unwrap();
-            assert_eq!(store.load(&Range::One(row)).unwrap(), [(row, Value::new(vec![1]))]);
+    fn a_store_that_does_not_know_its_journal_or_has_none_is_moved_aside_with_it() {
+        for lost in ["note", "journal"] {
+            let dir = tempfile::tempdir().unwrap();
+            let (key, options) = (DataKey::generate().unwrap(), Options::leaf());
+            let mut store = SledStore::create(dir.path(), &key, &options).unwrap();
+            let put = Op::Put(Key::single(Space::Meta, 1), Value::new(vec![1]));
+            store.commit(&[Batch { id: BatchId(1), ops: vec![put] }]).unwrap();
+            drop(store);
+            let files = Files::of(dir.path());
+            if lost == "note" {
+                let (db, tree) = open_sled(&files.kv, options.cache_bytes).unwrap();
+                tree.remove(Sealer::new(&key, Ciphers::default()).disk_key(&JOURNAL, 0)).unwrap().unwrap();
+                drop((tree, db));
+            } else {
+                std::fs::remove_file(dir.path().join("journal")).unwrap();
+            }
+            let refused = SledStore::open(dir.path(), &key, &options).err().unwrap();
+            let OpenError::Quarantined { moved_to, .. } = &refused else { panic!("{refused}") };
+            assert!(refused.to_string().contains("journal"), "{refused}");
+            assert_eq!(moved_to.join("journal").exists(), lost == "note", "what may hold records is kept");
         }
-        // Without it, one that had a journal does not open as if nothing were missing.
-        std::fs::remove_file(dir.path().join("journal")).unwrap();
-        let refused = SledStore::open(dir.path(), &key, &options).err().unwrap();
-        assert!(refused.to_string().contains("its journal is gone"), "{refused}");
+    }
+
+    #[test]
+    fn every_chunk_of_a_removed_message_loses_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store =
+            SledStore::create(dir.path(), &DataKey::generate().unwrap(), &Options::leaf()).unwrap();
+        let key = |seq| Key::of(Space::Sent, [1; 16], seq);
+        let commit = |store: &mut SledStore, ops| store.commit(&[Batch { id: BatchId(1), ops }]).unwrap();
+        let mut ops: Vec<Op> = (1..1_024).map(|seq| Op::Put(key(seq), Value::new(vec![1]))).collect();
+        ops.push(Op::Put(key(1_024), Value::new(vec![2; 9_000])));
+        commit(&mut store, ops);
+        // Sealed anew one by one, the long message gets the last places of one key and the first of the next.
+        commit(&mut store, vec![Op::Remove(key(1))]);
+        store.shred().unwrap();
+        let prefix = store.shared.sealer.prefix(Space::Sent as u8, &[1; 16]);
+        let chunks = store.shared.table().unwrap().walk(at(&prefix, 1_024, 0)..=at(&prefix, 1_024, 9), false);
+        let numbers: Vec<u32> = chunks.map(|row| key_number(&row.unwrap().1).unwrap()).collect();
+        assert!(numbers.len() == 3 && numbers[0] != numbers[2], "{numbers:?}");
+        commit(&mut store, vec![Op::Remove(key(1_024))]);
+        assert!(numbers.iter().all(|number| store.stale.has(*number)));
     }
 }
