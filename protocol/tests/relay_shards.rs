@@ -128,6 +128,26 @@ fn a_cell_is_confirmed_when_durable_spread_once_and_comes_to_whoever_follows() {
 }
 
 #[test]
+fn a_follower_hears_of_no_number_that_a_crash_would_give_out_again() {
+    let (mut node, door, mut pipe) = one_leaf();
+    let mut reader = node.tunnel(pipe.link, 3);
+    node.ask(&mut reader, &follow(SHARD, 0));
+    node.syncs = false;
+    node.send(&mut pipe, &inject(&cell(1)));
+    reader.read(&mut node);
+    assert_eq!(reader.items(), [], "not on disk yet");
+    let asked = node.send(&mut reader, &follow(SHARD, 0));
+    reader.read(&mut node);
+    assert_eq!(reader.answer(asked), None, "nor does an answer count it");
+    let mut node = node.crash();
+    let mut reader = come_back(&mut node, &door, 5);
+    node.ask(&mut reader, &follow(SHARD, 0));
+    node.ask(&mut reader, &inject(&cell(2)));
+    reader.read(&mut node);
+    assert_eq!(reader.items(), [(1, cell(2))]);
+}
+
+#[test]
 fn a_relay_that_takes_nothing_says_so() {
     let (mut node, _, mut pipe) = one_leaf();
     node.command(RelayCommand::Drain(true)).unwrap();

@@ -156,4 +156,10 @@ impl Cx {
         let plain = reply.encode(number);
         self.fx.at_once(Output::Notify(Told::Message { end, plain, answers: false }));
     }
+
+    /// Sends what does not end a request once what was written up to now is durable.
+    pub(super) fn tell_stored(&mut self, end: EndId, number: u32, reply: &Reply) {
+        let plain = reply.encode(number);
+        self.fx.after_stored(Output::Notify(Told::Message { end, plain, answers: false }));
+    }
 }

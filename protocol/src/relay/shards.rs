@@ -105,7 +105,8 @@ fn scan<'a>(
 /// Loads cells for a follower; the last one carries the answer.
 fn hand_out(end: EndId, number: u32, shard: u16, (found, next, more): (&[u64], u64, bool), cx: &mut Cx) {
     let Some((last, others)) = found.split_last() else {
-        return cx.answer(end, number, &Reply::Fetched { next, more });
+        // Durable first: `next` may count a cell that is not yet, and its number must not come again.
+        return cx.answer_stored(end, number, &Reply::Fetched { next, more });
     };
     for (seq, answer) in others.iter().map(|seq| (seq, None)).chain([(last, Some((number, next, more)))]) {
         let range = Range::Cells { mailbox: place(shard), from: *seq, bytes_max: 1 };
@@ -165,7 +166,8 @@ impl Shards {
         cx.put(record(number, seq), value);
         for (end, follower) in &self.followers {
             if follower.shard == number && follower.keys.iter().any(|key| detects(key, number, &entry.tag)) {
-                cx.tell(*end, 0, &Reply::Item { seq, cell: cell.clone() });
+                // Not before the number is on disk: given out again after a crash, it would hide another cell from who has seen it.
+                cx.tell_stored(*end, 0, &Reply::Item { seq, cell: cell.clone() });
             }
         }
         Ok(expiry_s)
@@ -215,10 +217,10 @@ impl Shards {
     ) {
         let row = rows.into_iter().next().filter(|(key, _)| key.seq == seq);
         if let Some(cell) = row.and_then(|(_, value)| Cell::parse(value.to_vec()).ok()) {
-            cx.tell(end, 0, &Reply::Item { seq, cell });
+            cx.tell_stored(end, 0, &Reply::Item { seq, cell });
         }
         if let Some((number, next, more)) = answer {
-            cx.answer(end, number, &Reply::Fetched { next, more });
+            cx.answer_stored(end, number, &Reply::Fetched { next, more });
         }
     }
 
