@@ -1,4 +1,4 @@
-//! The gate between deciding and doing: effects leave in order, and only once the batch they rest on is durable.
+//! The gate between deciding and doing: effects leave only once the batch they rest on is durable, frames before words to this side.
 
 use crate::core::{Batch, BatchId, Op, Output};
 use crate::limits::{UNSYNCED_BATCHES_MAX, UNSYNCED_BYTES_MAX};
@@ -14,6 +14,9 @@ pub struct Effects<R, E> {
     /// The last batch handed out.
     issued: BatchId,
     stored: BatchId,
+    /// Frames for the network, in order.
+    frames: VecDeque<(BatchId, Output<R, E>)>,
+    /// All else that waits, in order.
     gated: VecDeque<(BatchId, Output<R, E>)>,
     open: VecDeque<Output<R, E>>,
     /// Bytes of each batch handed out and not yet stored.
@@ -28,6 +31,7 @@ impl<R, E> Default for Effects<R, E> {
             next: BatchId(1),
             issued: BatchId(0),
             stored: BatchId(0),
+            frames: VecDeque::new(),
             gated: VecDeque::new(),
             open: VecDeque::new(),
             unsynced: VecDeque::new(),
@@ -49,7 +53,8 @@ impl<R, E> Effects<R, E> {
     /// An effect that rests on what was written up to now, in this turn or earlier.
     pub fn after_stored(&mut self, output: Output<R, E>) {
         let rests_on = if self.ops.is_empty() { self.issued } else { self.next };
-        self.gated.push_back((rests_on, output));
+        let queue = if matches!(output, Output::Send { .. }) { &mut self.frames } else { &mut self.gated };
+        queue.push_back((rests_on, output));
     }
 
     /// An effect that rests on nothing that was written: requests, loads, dials, pushes a relay may make before its own fsync.
@@ -77,10 +82,12 @@ impl<R, E> Effects<R, E> {
         if let Some(output) = self.open.pop_front() {
             return Some(output);
         }
-        if self.gated.front().is_some_and(|(rests_on, _)| *rests_on <= self.stored) {
-            return self.gated.pop_front().map(|(_, output)| output);
-        }
-        None
+        let stored = self.stored;
+        // The other side waits longer than whoever asked here.
+        [&mut self.frames, &mut self.gated].into_iter().find_map(|queue| {
+            let (_, output) = queue.pop_front_if(|(rests_on, _)| *rests_on <= stored)?;
+            Some(output)
+        })
     }
 
     /// Whether little enough waits for the disk to take more input.
@@ -95,7 +102,8 @@ impl<R, E> Effects<R, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{CommandId, Key, Space};
+    use crate::core::{CommandId, Key, LinkId, Space};
+    use crate::link::{Frame, Kind};
     use zeroize::Zeroizing;
 
     fn put() -> Op {
@@ -119,6 +127,25 @@ mod tests {
         assert!(effects.poll().is_none());
         effects.stored(BatchId(2));
         assert!(matches!(effects.poll(), Some(Output::Notify(3))));
+    }
+
+    #[test]
+    fn a_frame_leaves_before_the_reply_that_rests_on_the_same_batch_and_not_before_its_own() {
+        let mut effects: Effects<u8, u8> = Effects::default();
+        let frame =
+            |tunnel| Output::Send { link: LinkId(1), frame: Frame::new(Kind::Data, tunnel, Vec::new()) };
+        effects.write(put());
+        effects.after_stored(Output::Reply(CommandId(1), Ok(2)));
+        effects.after_stored(frame(1));
+        assert!(matches!(effects.poll(), Some(Output::Persist(_))));
+        effects.write(put());
+        effects.after_stored(frame(2));
+        assert!(matches!(effects.poll(), Some(Output::Persist(_))));
+        assert!(effects.poll().is_none());
+        effects.stored(BatchId(1));
+        assert!(matches!(effects.poll(), Some(Output::Send { frame, .. }) if frame.tunnel == 1));
+        assert!(matches!(effects.poll(), Some(Output::Reply(_, Ok(2)))));
+        assert!(effects.poll().is_none(), "the second frame rests on the second batch");
     }
 
     #[test]

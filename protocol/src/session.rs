@@ -91,6 +91,12 @@ impl Session {
         Cell::parse([&outer[..], &message].concat()).map_err(|_| SealError::TooLong)
     }
 
+    /// Works out beforehand what the next [`Session::seal`] will need: call it once nobody waits for anything. What it made is lost
+    /// with a crash, at no harm.
+    pub fn prepare(&mut self, rng: &mut dyn CryptoRng) {
+        self.ratchet.prepare(rng);
+    }
+
     /// Opens a cell of the other side.
     ///
     /// # Errors

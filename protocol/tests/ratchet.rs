@@ -181,6 +181,8 @@ enum Step {
     Lose(bool, prop::sample::Index),
     /// The side starts anew from its store.
     Restart(bool),
+    /// The side works out what its next cell needs.
+    Prepare(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -191,6 +193,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<bool>(), index(), index()).prop_map(|(side, cell, at)| Step::Bent(side, cell, at)),
         1 => (any::<bool>(), index()).prop_map(|(side, cell)| Step::Lose(side, cell)),
         1 => any::<bool>().prop_map(Step::Restart),
+        2 => any::<bool>().prop_map(Step::Prepare),
     ]
 }
 
@@ -282,6 +285,7 @@ proptest! {
                     *session = Session::decode(&stored).unwrap();
                     prop_assert_eq!(session.encode(), stored);
                 }
+                Step::Prepare(side) => sides[usize::from(side)].session.prepare(&mut random),
             }
         }
     }

@@ -2,12 +2,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Free space below which nothing more is written, bytes: sled does not survive a full disk well, so it must not meet one.
 const RESERVE_BYTES: u64 = 8 << 20;
+/// Free space that nobody uses up within [`AMPLE_FOR`], bytes.
+const AMPLE_BYTES: u64 = 4 << 30;
+/// How long such an answer of the system holds: it costs as much as sealing a text.
+const AMPLE_FOR: Duration = Duration::from_secs(1);
 
 /// Makes file data and directory entries durable, and counts how often. Clones share the counters.
 #[derive(Debug, Clone, Default)]
@@ -63,9 +68,27 @@ impl Disk {
     }
 }
 
-/// Whether so little space is left at `path` that nothing more should be written.
-pub(super) fn is_full(path: &Path) -> bool {
-    !has_room(path, RESERVE_BYTES)
+/// What is left of the space at a place.
+pub(super) struct Room {
+    path: PathBuf,
+    /// When there was plenty.
+    ample: Option<Instant>,
+}
+
+impl Room {
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), ample: None }
+    }
+
+    /// Whether so little is left that nothing more should be written; false if the system does not tell.
+    pub(super) fn is_full(&mut self) -> bool {
+        if self.ample.is_some_and(|seen| seen.elapsed() < AMPLE_FOR) {
+            return false;
+        }
+        let free = free_space(&self.path);
+        self.ample = free.is_none_or(|free| free >= AMPLE_BYTES).then(Instant::now);
+        free.is_some_and(|free| free < RESERVE_BYTES)
+    }
 }
 
 /// Bytes that may still be written at `path`; `None` if the system does not tell.

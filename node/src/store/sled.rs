@@ -4,7 +4,7 @@
 //! `sync_file_range`, which survives a killed process but not a power cut. So each such step ends with an `fdatasync` of the log through a
 //! handle of our own before the journal begins anew, and a new store counts as made only after its files and directories were synced.
 
-use super::disk::{self, DirLock, Disk};
+use super::disk::{self, DirLock, Disk, Room};
 use super::history::{Rows as _, late_rows};
 use super::journal::{Change, Fault, Journal};
 use super::keyring::{Ciphers, Family, Keyring};
@@ -21,7 +21,7 @@ use karvon_protocol::core::{Batch, Key, Op, Range, StoreFault, Value};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Where the format number lies; no space of the core has the number 0.
@@ -81,7 +81,7 @@ pub struct SledStore {
     segments: Option<Segments>,
     pub(super) ring: Keyring,
     pub(super) stale: Stale,
-    dir: PathBuf,
+    room: Room,
     disk: Disk,
     clock: WallClock,
     watch: Arc<Watch>,
@@ -184,7 +184,7 @@ impl SledStore {
         let stale = Stale::read(&table, &sealer, &ring)?;
         let shared = Arc::new(Shared { table: Some(table), sealer, _lock: lock });
         let watch = Arc::new(Watch::start(&shared)?);
-        let (dir, disk, clock) = (dir.to_owned(), disk.clone(), options.clock.clone());
+        let (disk, clock) = (disk.clone(), options.clock.clone());
         let journal_bytes = options.journal_bytes;
         let store = Self {
             shared,
@@ -194,7 +194,7 @@ impl SledStore {
             segments,
             ring,
             stale,
-            dir,
+            room: Room::at(dir),
             disk,
             clock,
             watch,
@@ -234,7 +234,7 @@ impl SledStore {
     }
 
     fn write(&mut self, batches: &[Batch]) -> Result<(), StoreFault> {
-        if disk::is_full(&self.dir) {
+        if self.room.is_full() {
             return Err(StoreFault::Full);
         }
         // Cells first: a record that counts on a cell never becomes durable before it.
@@ -294,8 +294,8 @@ impl SledStore {
                 None => Vec::new(),
             };
             let prefix = shared.sealer.prefix(key.space, &key.group);
-            for old in table.walk(at(&prefix, key.seq, 0)..=at(&prefix, key.seq, u16::MAX), false) {
-                let (old_key, old) = old.map_err(|error| fault(&error))?;
+            let (first, end) = (at(&prefix, key.seq, 0), at(&prefix, key.seq, u16::MAX));
+            for (old_key, old) in table.chunks(&first, &end).map_err(|error| fault(&error))? {
                 // What it says is about to go, so its key is to be thrown away. Each chunk may have one of its own.
                 let number = key_number(&old).unwrap_or_default();
                 if !self.stale.has(number) {
@@ -354,7 +354,7 @@ impl SledStore {
 impl Drop for SledStore {
     fn drop(&mut self) {
         // What was removed until now must not be readable in a copy that is made after a clean end.
-        if self.fault.is_none() && !disk::is_full(&self.dir) && self.guarded(Self::shred).is_err() {
+        if self.fault.is_none() && !self.room.is_full() && self.guarded(Self::shred).is_err() {
             tracing::warn!("keys of removed records could not be thrown away; the next start tries again");
         }
         // sled writes the rest when it is dropped, where nobody would wake it after a write that failed.
@@ -383,7 +383,7 @@ impl Store for SledStore {
     fn tidy(&mut self) -> Result<bool, StoreFault> {
         self.guarded(|store| {
             // Neither is urgent, and sled must not meet a full disk.
-            if !disk::is_full(&store.dir) {
+            if !store.room.is_full() {
                 if store.journal.bytes() >= store.journal_bytes {
                     store.hand_over()?;
                 }

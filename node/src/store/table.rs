@@ -51,7 +51,20 @@ impl Table {
         Walk { table: self, bounds, from_end, fetch: 1, rows: VecDeque::new(), ended: false }
     }
 
-    /// Shows `changes`, which are durable.
+    /// The chunks of one record, whose keys are `first` to `last`.
+    pub(super) fn chunks(&self, first: &DiskKey, last: &DiskKey) -> ::sled::Result<Vec<(DiskKey, IVec)>> {
+        let recent = self.recent();
+        if recent.contains_key(first) {
+            // Whoever changes a record names all of its chunks, so what sled has of it does not count.
+            let chunks = recent.range(*first..=*last);
+            return Ok(chunks.filter_map(|(key, value)| Some((*key, value.clone()?))).collect());
+        }
+        drop(recent);
+        // Most records have one, and a second look into sled costs as much as the first.
+        Walk { fetch: 2, ..self.walk(*first..=*last, false) }.collect()
+    }
+
+    /// Shows `changes`, which are durable; of each record all chunks, those it has no longer as well.
     pub(super) fn show(&self, changes: Vec<Change>) {
         self.recent_mut().extend(changes.into_iter().map(|change| (change.key, change.value)));
     }
@@ -205,6 +218,29 @@ mod tests {
 
     fn numbers(walk: Walk<'_>) -> Vec<(u8, u8)> {
         walk.map(|row| row.map(|(key, value)| (key[0], value[0])).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_chunks_of_a_record_are_those_of_its_last_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = ::sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+        let tree = db.open_tree("core").unwrap();
+        let table = Table::new((db, tree), Vec::new());
+        let put = |n: u8, value: Option<u8>| Change { key: key(n), value: value.map(|v| IVec::from(&[v])) };
+        let chunks = |table: &Table| {
+            let rows = table.chunks(&key(10), &key(19)).unwrap();
+            rows.iter().map(|(key, value)| (key[0], value[0])).collect::<Vec<_>>()
+        };
+        assert_eq!(chunks(&table), []);
+        table.show(vec![put(10, Some(1)), put(11, Some(2)), put(12, Some(3)), put(20, Some(9))]);
+        assert_eq!(chunks(&table), [(10, 1), (11, 2), (12, 3)]);
+        table.hand_over(([0xff; DISK_KEY], vec![0])).unwrap();
+        table.forget();
+        assert_eq!(chunks(&table), [(10, 1), (11, 2), (12, 3)]);
+        table.show(vec![put(10, Some(4)), put(11, None), put(12, None)]);
+        assert_eq!(chunks(&table), [(10, 4)]);
+        table.show(vec![put(10, None)]);
+        assert_eq!(chunks(&table), []);
     }
 
     proptest! {

@@ -61,6 +61,11 @@ fn watch(state: &State, of: &Weak<Shared>) {
     while !state.ended.load(Ordering::SeqCst) {
         let before = turn();
         if before % 2 == 0 {
+            // Where texts come one after the other, each would wake this thread for nothing.
+            thread::park_timeout(LONG);
+            if turn() != before {
+                continue;
+            }
             state.asleep.store(true, Ordering::SeqCst);
             // A call that began before that does not wake this thread.
             if turn() == before && !state.ended.load(Ordering::SeqCst) {

@@ -16,6 +16,9 @@ use crate::limits::TAGS_QUIET;
 use crate::rpc::Request;
 use crate::session::Session;
 
+/// How long after a cell the keys for an answer are made, milliseconds: what the cell said is with its reader by then.
+const PREPARE_MS: u64 = 5;
+
 /// Who greeted, and the session that began with it.
 pub(crate) struct Met {
     pub(crate) identity: RemoteIdentity,
@@ -86,6 +89,7 @@ impl Engine {
         let talk = contact.talk.as_mut().ok_or(PeerFault::Mismatch)?;
         let bytes = talk.session.open(cell)?;
         talk.session.age(cx.now.wall_ms);
+        cx.alarm_by(Alarm::Prepare(id), PREPARE_MS);
         // From here on the session has moved: what can not be read is lost for good, and only its author is to blame.
         let payload = Payload::decode(&bytes).unwrap_or_else(|_| {
             cx.fault();

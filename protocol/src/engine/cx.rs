@@ -22,6 +22,8 @@ pub(crate) enum Alarm {
     Pump(ContactId),
     /// Send an acknowledgement.
     Ack(ContactId),
+    /// Work out what the next cell to a contact will need.
+    Prepare(ContactId),
     /// Look after a cell under way.
     Cell(ContactId, u64),
     /// Tell a contact what was read.

@@ -274,6 +274,12 @@ impl Engine {
         match alarm {
             Alarm::Pump(id) => self.with_mine(id, outbox::pump),
             Alarm::Ack(id) => self.with_mine(id, outbox::on_ack_due),
+            Alarm::Prepare(id) => {
+                let (contacts, cx) = self.with_contacts();
+                if let Some(talk) = contacts.get_mut(&id).and_then(|contact| contact.talk.as_mut()) {
+                    talk.session.prepare(cx.rng);
+                }
+            }
             Alarm::Receipt(id) | Alarm::Expiry(id) | Alarm::Gap(id) => {
                 let (contacts, mut cx) = self.with_contacts();
                 let Some(contact) = contacts.get_mut(&id) else { return };

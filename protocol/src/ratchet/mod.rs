@@ -67,6 +67,25 @@ pub(crate) struct Ratchet {
     old: VecDeque<Chain>,
     /// The post-quantum half.
     pq: Pq,
+    /// What the next chain begins with, if it was worked out beforehand; never stored.
+    ready: Option<Ready>,
+}
+
+/// A fresh own key, agreed with a key of the other side.
+#[derive(Clone)]
+struct Ready {
+    theirs: RemoteDhKey,
+    own: Key,
+    public: RemoteDhKey,
+    shared: Key,
+}
+
+impl Ready {
+    fn new(theirs: RemoteDhKey, rng: &mut dyn CryptoRng) -> Option<Self> {
+        let own = LocalDhKey::generate(rng);
+        let shared = own.agree(&theirs).ok()?;
+        Some(Self { theirs, public: own.public(), own: own.to_bytes(), shared })
+    }
 }
 
 /// Which chain a header belongs to.
@@ -102,6 +121,7 @@ impl Ratchet {
             next_receive_header: Zeroizing::new(*answer_header),
             old: VecDeque::new(),
             pq: Pq::new(true),
+            ready: None,
         })
     }
 
@@ -127,6 +147,7 @@ impl Ratchet {
             next_receive_header: Zeroizing::new(*header),
             old: VecDeque::new(),
             pq: Pq::new(false),
+            ready: None,
         }
     }
 
@@ -166,17 +187,28 @@ impl Ratchet {
         Ok([&salt[..], &sealed_header, &body].concat())
     }
 
+    /// Works out what the next cell to seal will need, while nobody waits for it. Nothing of it is in the cells sealed so far, so it may
+    /// be lost.
+    pub(crate) fn prepare(&mut self, rng: &mut dyn CryptoRng) {
+        if let Some(theirs) = self.theirs.filter(|_| self.send.is_none())
+            && self.ready.as_ref().is_none_or(|ready| ready.theirs != theirs)
+        {
+            self.ready = Ready::new(theirs, rng);
+        }
+        self.pq.prepare(rng);
+    }
+
     /// The sending half of a Diffie-Hellman step: a fresh own key against the newest one of the other side.
     fn begin_chain(&mut self, rng: &mut dyn CryptoRng) -> Result<(), SealError> {
         // A responder opens the greeting before it is handed out, and opening refuses weak keys: neither error occurs.
         let theirs = self.theirs.ok_or(SealError::Exhausted)?;
-        let own = LocalDhKey::generate(rng);
-        let shared = own.agree(&theirs).map_err(|_| SealError::Exhausted)?;
+        let ready = self.ready.take().filter(|ready| ready.theirs == theirs);
+        let ready = ready.or_else(|| Ready::new(theirs, rng)).ok_or(SealError::Exhausted)?;
         let (mix, secret) = self.pq.mix();
-        let step = root_step(&self.root, &shared, &secret);
+        let step = root_step(&self.root, &ready.shared, &secret);
         let header = core::mem::replace(&mut self.next_send_header, step.next_header);
         self.root = step.root;
-        (self.own, self.own_public) = (own.to_bytes(), own.public());
+        (self.own, self.own_public) = (ready.own, ready.public);
         self.send = Some(SendChain { header, key: step.chain, mix });
         self.previous = self.sent;
         self.sent = 0;

@@ -102,23 +102,33 @@ impl Pq {
         (epoch % 2 == 1) == self.odd
     }
 
-    /// What to put behind a payload, if there is room for it. Draws keys only when they are shown at once.
-    pub(super) fn piece(&mut self, room: usize, rng: &mut dyn CryptoRng) -> Option<Piece> {
-        let epoch = self.done.checked_add(1)?;
-        let fits = |length: usize| room >= HEAD_BYTES + length;
+    /// Makes what is to be shown next, if it is this side's turn.
+    pub(super) fn prepare(&mut self, rng: &mut dyn CryptoRng) {
+        let Some(epoch) = self.done.checked_add(1) else { return };
         match &self.step {
-            Step::Idle if self.owns(epoch) && fits(KEM_KEY_BYTES) => {
+            Step::Idle if self.owns(epoch) => {
                 let key = LocalKemKey::generate(rng);
                 let seed = Zeroizing::new(*key.seed());
                 self.step = Step::Offering { seed, public: key.public().to_bytes() };
             }
-            Step::Asked { public } if fits(KEM_CIPHERTEXT_BYTES) => {
+            Step::Asked { public } => {
                 // It was checked when it came.
-                let key = RemoteKemKey::parse(public).ok()?;
+                let Ok(key) = RemoteKemKey::parse(public) else { return };
                 let (ciphertext, shared) = key.encapsulate(rng);
                 self.learn(epoch, &shared);
                 self.step = Step::Answering { ciphertext };
             }
+            _ => {}
+        }
+    }
+
+    /// What to put behind a payload, if there is room for it. Without [`Pq::prepare`] keys are drawn only when they are shown at once.
+    pub(super) fn piece(&mut self, room: usize, rng: &mut dyn CryptoRng) -> Option<Piece> {
+        let epoch = self.done.checked_add(1)?;
+        let fits = |length: usize| room >= HEAD_BYTES + length;
+        match &self.step {
+            Step::Idle if fits(KEM_KEY_BYTES) => self.prepare(rng),
+            Step::Asked { .. } if fits(KEM_CIPHERTEXT_BYTES) => self.prepare(rng),
             _ => {}
         }
         let (kind, content) = match &self.step {

@@ -218,6 +218,7 @@ impl Ratchet {
             next_receive_header,
             old,
             pq,
+            ready: None,
         })
     }
 }

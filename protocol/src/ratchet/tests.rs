@@ -71,6 +71,30 @@ fn a_peer_that_breaks_the_format_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn what_was_prepared_serves_one_chain_and_only_with_the_key_it_was_made_for() {
+    let (mut ours, mut theirs) = pair();
+    let mut rng = ChaCha20Rng::seed_from_u64(2);
+    theirs.open(&OUTER, &ours.seal(&OUTER, b"", ROOM, &mut rng).unwrap()).unwrap();
+    theirs.prepare(&mut rng);
+    let prepared = theirs.ready.as_ref().unwrap().public;
+    theirs.prepare(&mut rng);
+    assert_eq!(theirs.ready.as_ref().unwrap().public, prepared, "made once");
+    let stored = Ratchet::decode(&theirs.encode()).unwrap();
+    assert!(stored.ready.is_none(), "never stored");
+    let back = theirs.seal(&OUTER, b"back", ROOM, &mut rng).unwrap();
+    assert_eq!(theirs.own_public, prepared);
+    assert!(theirs.ready.is_none());
+    assert_eq!(ours.open(&OUTER, &back).unwrap().as_slice(), b"back");
+
+    // Another key comes in before the prepared one was used.
+    ours.prepare(&mut rng);
+    let old = ours.ready.as_ref().unwrap().public;
+    ours.theirs = Some(LocalDhKey::from_bytes(&[9; 32]).public());
+    ours.begin_chain(&mut rng).unwrap();
+    assert_ne!(ours.own_public, old);
+}
+
+#[test]
 fn a_chain_at_its_end_seals_no_more_and_changes_nothing() {
     let (mut ours, _) = pair();
     ours.sent = u32::MAX;
