@@ -94,18 +94,39 @@ pub(super) fn first_line(path: &Path) -> Result<Zeroizing<String>, Failure> {
 /// # Errors
 /// `usage` if there is none, or it is empty.
 pub(super) fn stdin_line() -> Result<Zeroizing<String>, Failure> {
-    let mut answer = Zeroizing::new(String::with_capacity(1024));
-    io::stdin().lock().take(SECRET_MAX).read_line(&mut answer).map_err(|error| unreadable(&error))?;
-    if answer.ends_with('\n') {
-        answer.pop();
-    }
-    if answer.ends_with('\r') {
-        answer.pop();
-    }
-    if answer.is_empty() {
+    let line = bare_line(bare_stdin().map_err(|error| unreadable(&error))?)?;
+    if line.is_empty() {
         return Err(Failure::usage("standard input has no first line"));
     }
-    Ok(answer)
+    Ok(line)
+}
+
+/// Standard input without the buffer of the library, which would hold what went through it as long as this process lives.
+fn bare_stdin() -> io::Result<impl Read> {
+    #[cfg(unix)]
+    return Ok(File::from(std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned()?));
+    #[cfg(not(unix))]
+    Ok(io::stdin().lock())
+}
+
+/// The next line, byte by byte: not one more is taken.
+fn bare_line(mut from: impl Read) -> Result<Zeroizing<String>, Failure> {
+    let mut line = Zeroizing::new(Vec::with_capacity(1024));
+    let mut byte = Zeroizing::new([0]);
+    loop {
+        match from.read_exact(&mut *byte) {
+            Ok(()) if *byte != *b"\n" => (),
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(unreadable(&error)),
+            _ => break,
+        }
+        if line.len() == line.capacity() {
+            return Err(Failure::usage("the passphrase is longer than 1,024 bytes"));
+        }
+        line.extend_from_slice(&*byte);
+    }
+    let text = std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(&line));
+    text.map(|text| Zeroizing::new(text.to_owned()))
+        .map_err(|_| Failure::usage("the passphrase is not UTF-8 text"))
 }
 
 /// The lines of a file that are not empty; `-` is standard input.
@@ -123,7 +144,7 @@ pub(super) fn lines(path: &Path) -> Result<Vec<Zeroizing<String>>, Failure> {
 /// # Errors
 /// `usage` if it is not text or too long for a secret.
 pub(super) fn stdin() -> Result<Zeroizing<String>, Failure> {
-    whole(io::stdin().lock(), "standard input")
+    whole(bare_stdin().map_err(|error| unreadable(&error))?, "standard input")
 }
 
 fn file(path: &Path) -> Result<Zeroizing<String>, Failure> {
@@ -160,6 +181,18 @@ mod tests {
         std::fs::write(&path, "\n").unwrap();
         assert_eq!(first_line(&path).unwrap_err().exit(), 2);
         assert_eq!(first_line(&dir.path().join("none")).unwrap_err().exit(), 2);
+    }
+
+    #[test]
+    fn a_line_of_standard_input_is_taken_to_its_end_and_no_further() {
+        let mut input = &b"one two \r\nsecond\nlast"[..];
+        assert_eq!(*bare_line(&mut input).unwrap(), "one two ");
+        assert_eq!(*bare_line(&mut input).unwrap(), "second");
+        assert_eq!(*bare_line(&mut input).unwrap(), "last");
+        assert_eq!(*bare_line(&mut input).unwrap(), "");
+        assert_eq!(bare_line(&b"\xff\n"[..]).unwrap_err().exit(), 2);
+        assert_eq!(bare_line(&[b'x'; 1025][..]).unwrap_err().exit(), 2);
+        assert_eq!(bare_line(&[b'x'; 1024][..]).unwrap().len(), 1024);
     }
 
     #[test]

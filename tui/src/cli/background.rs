@@ -134,6 +134,7 @@ pub(super) async fn node(session: &Session<'_>, args: &Node) -> Result<(), Failu
         Attached::Own(node) => node,
         Attached::Other(_) => return running(session, false),
     };
+    session.forget_passphrase();
     let ready = json!({ "event": "ready", "pid": std::process::id(), "socket": node.socket() });
     session.out.result(&ready, || format!("ready on {}", node.socket().display()))?;
     tokio::select! {

@@ -32,7 +32,7 @@ use failure::Failure;
 use karvon_node::host::Host;
 use out::Out;
 use session::{Secret, Session};
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -87,7 +87,7 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         (false, Some(file)) => Secret::File(file),
         (false, None) => Secret::Ask,
     };
-    let session = Session { data_dir: data_dir(cli.data_dir)?, host, out, secret, given: OnceCell::new() };
+    let session = Session { data_dir: data_dir(cli.data_dir)?, host, out, secret, given: RefCell::new(None) };
     let look = open::Look { lang: cli.lang, no_color: cli.no_color };
     // Each command's future is large (it holds a node's start); boxed, only one of them takes room.
     match cli.command {

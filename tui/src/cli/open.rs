@@ -63,6 +63,7 @@ pub(super) async fn screen(session: &Session<'_>, look: &Look) -> Result<(), Fai
         }
         outcome => outcome?,
     };
+    session.forget_passphrase();
     let outcome = screen::run(attached.client(), &options).await;
     attached.leave().await;
     outcome

@@ -9,7 +9,7 @@ use karvon_node::client::Client;
 use karvon_node::config::Config;
 use karvon_node::host::{Attached, Host, Passphrase, attach_or_start};
 use karvon_node::os::{EndSignal, end_signal};
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 /// What every command needs.
@@ -22,8 +22,8 @@ pub struct Session<'a> {
     pub out: Out,
     /// Where the passphrase comes from.
     pub secret: Secret,
-    /// The passphrase, once it was read.
-    pub given: OnceCell<Passphrase>,
+    /// The passphrase, once it was read and while it may be needed again.
+    pub given: RefCell<Option<Passphrase>>,
 }
 
 /// Where a passphrase comes from.
@@ -51,7 +51,7 @@ impl Session<'_> {
     /// # Errors
     /// `usage` if it can not be read.
     pub fn passphrase(&self) -> Result<Option<Passphrase>, Failure> {
-        if let Some(given) = self.given.get() {
+        if let Some(given) = self.given.borrow().as_ref() {
             return Ok(Some(given.clone()));
         }
         let read = match &self.secret {
@@ -59,7 +59,13 @@ impl Session<'_> {
             Secret::File(path) => ask::first_line(path)?,
             Secret::Stdin => ask::stdin_line()?,
         };
-        Ok(Some(self.given.get_or_init(|| read).clone()))
+        *self.given.borrow_mut() = Some(read.clone());
+        Ok(Some(read))
+    }
+
+    /// Lets go of the passphrase: whoever stays for long must not hold what opens a node that is locked meanwhile.
+    pub fn forget_passphrase(&self) {
+        drop(self.given.borrow_mut().take());
     }
 
     /// The passphrase that was given, or one that is asked for.
