@@ -151,6 +151,122 @@ fn a_terminal_that_is_closed_loses_nothing_and_a_second_start_attaches() {
 }
 
 #[test]
+fn a_group_is_made_on_one_screen_joined_on_another_and_its_texts_arrive() {
+    let world = World::new(2);
+    let (ali, modar) = (world.person("Али", &[0, 1]), world.person("Модар", &[1, 0]));
+    ali.up();
+    modar.up();
+    ali.meet(&modar);
+    let english = |person: &Person| {
+        let mut command = person.command();
+        command.args(["--lang", "en"]);
+        Terminal::open(&command, 80, 24)
+    };
+    let (mut one, mut other) = (english(&ali), english(&modar));
+    one.shows("Модар");
+    other.shows("Али");
+    one.press("^K");
+    one.type_text("make a group");
+    one.press("Enter");
+    one.shows("Name of the group");
+    one.type_text("Хона");
+    one.press("Enter");
+    one.type_text(" ");
+    one.shows("[x] Модар");
+    one.press("Enter");
+    one.shows("Хона (1)");
+    // The other side is told, sees who asks, and accepts on a Cyrillic layout.
+    other.shows("invites you into a group");
+    other.press("^K");
+    other.type_text("requests of");
+    other.press("Enter");
+    other.shows("Али invites you into the group Хона");
+    other.type_text("ф");
+    other.shows("Хона (2)");
+    one.shows("2 members");
+    one.type_text("Пагоҳ меоям");
+    one.press("Enter");
+    one.shows_that("the text is delivered", |text| {
+        text.lines().any(|row| row.contains("Пагоҳ меоям") && row.contains('✓'))
+    });
+    other.shows_that("the list counts it", |text| {
+        let mut rows = text.lines().map(|row| row.chars().take(26).collect::<String>());
+        rows.any(|row| row.contains("Хона (2)") && row.trim_end().ends_with(" 1"))
+    });
+    other.press("^G");
+    other.shows("Пагоҳ меоям");
+    other.type_text("Мунтазирам");
+    other.press("Enter");
+    one.shows("Мунтазирам");
+    // Leaving asks first, and is then seen by the one who stays.
+    other.press("^D");
+    other.shows("Leave the group");
+    other.press("l");
+    other.shows("Leave Хона?");
+    other.press("Enter");
+    one.shows("1 member ");
+    one.press("^Q");
+    other.press("^Q");
+    assert_eq!((one.ends(), other.ends()), (0, 0));
+}
+
+#[test]
+fn a_channel_is_made_on_one_screen_and_read_on_another_by_its_pasted_link() {
+    let world = World::new(2);
+    let (owner, reader) = (world.person("Радио", &[0, 1]), world.person("Али", &[1, 0]));
+    owner.up();
+    reader.up();
+    let english = |person: &Person| {
+        let mut command = person.command();
+        command.args(["--lang", "en"]);
+        Terminal::open(&command, 80, 24)
+    };
+    let (mut one, mut other) = (english(&owner), english(&reader));
+    one.shows("Nobody here yet");
+    other.shows("Nobody here yet");
+    one.press("^K");
+    one.type_text("make a channel");
+    one.press("Enter");
+    one.shows("Name of the channel");
+    one.type_text("Хабарҳо");
+    one.press("Enter");
+    one.shows("# Хабарҳо · your channel");
+    one.press("^D");
+    one.shows("Show its link");
+    one.press("Enter");
+    one.shows("KARVON-CHANNEL:");
+    one.shows("▀");
+    one.press_each(&["Esc", "Esc"]);
+    one.type_text("Шумораи аввал");
+    one.press("Enter");
+    one.shows_that("relays have the entry", |text| {
+        text.lines().any(|row| row.contains("Шумораи аввал") && row.contains('↑'))
+    });
+    let told = owner.cli(&["channel", "link", "Хабарҳо", "--json"], "").ok().json();
+    other.press("^N");
+    other.shows("KARVON-DOOR:");
+    other.paste(told[0]["link"].as_str().expect("a link"));
+    other.press("Enter");
+    other.shows("Шумораи аввал");
+    other.shows("# Хабарҳо · read only");
+    // What is typed there goes nowhere, and a new entry is shown as it comes.
+    other.type_text("ман ҳам");
+    one.type_text("Шумораи дуюм");
+    one.press("Enter");
+    other.shows("Шумораи дуюм");
+    assert!(!other.text().contains("ман ҳам"));
+    other.press("^D");
+    other.shows("Follow it no more");
+    other.press("u");
+    other.shows("Its entries are removed");
+    other.press("Enter");
+    other.shows("Nobody here yet");
+    one.press("^Q");
+    other.press("^Q");
+    assert_eq!((one.ends(), other.ends()), (0, 0));
+}
+
+#[test]
 fn a_locked_profile_opens_with_its_passphrase_only() {
     let world = World::new(1);
     let (mut command, dir) = newcomer(&world);

@@ -2,15 +2,21 @@
 
 pub mod alert;
 mod answer;
+pub mod channel;
 pub mod chat;
 mod chat_keys;
 pub mod details;
 pub mod file;
+pub mod gather;
+pub mod group;
 pub mod hints;
 pub mod lock;
 pub mod menu;
 pub mod overlay;
 mod overlay_keys;
+#[cfg(test)]
+mod room_stories;
+mod rooms;
 mod scroll;
 pub mod search;
 pub mod settings;
@@ -18,7 +24,8 @@ pub mod settings;
 mod stories;
 #[cfg(test)]
 pub(crate) mod story;
-mod strangers;
+pub mod strangers;
+pub mod talk;
 #[cfg(test)]
 mod talk_stories;
 mod update;
@@ -27,6 +34,8 @@ mod wizard_keys;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use karvon_node::api::channels::Channel;
+use karvon_node::api::groups::{Group, Member};
 use karvon_node::api::{ApiError, Contact, Event, Meeting, Message, Response, State, Status, Stranger};
 
 use crate::command::Purpose;
@@ -35,6 +44,7 @@ use crate::text::{edit::Editor, time::Zone};
 use crate::theme::Theme;
 pub use chat::Chat;
 pub use overlay::Overlay;
+pub use talk::Talk;
 pub use update::{begin, update};
 pub use wizard::Wizard;
 use zeroize::Zeroizing;
@@ -93,15 +103,19 @@ pub enum Action {
     Find,
     /// Go to the next conversation with unseen messages.
     NextUnread,
-    /// Requests of strangers.
+    /// Requests of strangers, and invitations into groups.
     Requests,
+    /// Make a group of contacts.
+    NewGroup,
+    /// Make a channel.
+    NewChannel,
     /// Search in all messages.
     Search,
     /// Go to the first message.
     First,
     /// Go to the newest message.
     Newest,
-    /// About the contact.
+    /// About the contact, the group or the channel.
     Details,
     /// Settings.
     Settings,
@@ -186,8 +200,8 @@ pub struct Last {
 /// A text on its way to the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// For whom.
-    pub contact: u32,
+    /// For which conversation.
+    pub talk: Talk,
     /// The text.
     pub text: String,
     /// What it is.
@@ -253,10 +267,18 @@ pub struct Model {
     pub gone: bool,
     /// People, the newest conversation first.
     pub contacts: Vec<Contact>,
+    /// Groups, in order of their numbers.
+    pub groups: Vec<Group>,
+    /// Channels, in order of their numbers.
+    pub channels: Vec<Channel>,
+    /// The members of the group that was asked about last.
+    pub members: Option<(u32, Vec<Member>)>,
+    /// All conversations, the newest first.
+    pub list: Vec<Talk>,
     /// Newest messages.
-    pub last: BTreeMap<u32, Last>,
+    pub last: BTreeMap<Talk, Last>,
     /// Chosen row of the list; before anybody chose, the first row is as good as chosen.
-    pub chosen: Option<u32>,
+    pub chosen: Option<Talk>,
     /// Which pane takes keys.
     pub focus: Focus,
     /// The open conversation.
@@ -266,7 +288,7 @@ pub struct Model {
     /// Strangers who ask for a conversation.
     pub strangers: Vec<Stranger>,
     /// Unsent texts of conversations that are not open.
-    pub drafts: BTreeMap<u32, Editor>,
+    pub drafts: BTreeMap<Talk, Editor>,
     /// Windows over the panes; the last one takes keys.
     pub overlays: Vec<Overlay>,
     /// A sentence above the line of keys, until the next key.
@@ -276,6 +298,8 @@ pub struct Model {
     /// The first of `outgoing` is with the node.
     sending: bool,
     contacts_call: Once,
+    groups_call: Once,
+    channels_call: Once,
     status_call: Once,
     /// Windows on conversations that were opened so far: each has its own number.
     windows: u64,
@@ -299,6 +323,10 @@ impl Model {
             status: None,
             gone: false,
             contacts: Vec::new(),
+            groups: Vec::new(),
+            channels: Vec::new(),
+            members: None,
+            list: Vec::new(),
             last: BTreeMap::new(),
             chosen: None,
             focus: Focus::List,
@@ -311,6 +339,8 @@ impl Model {
             outgoing: VecDeque::new(),
             sending: false,
             contacts_call: Once::default(),
+            groups_call: Once::default(),
+            channels_call: Once::default(),
             status_call: Once::default(),
             windows: 0,
             quit_armed: false,
@@ -339,11 +369,11 @@ impl Model {
         self.contacts.iter().find(|contact| contact.contact == number)
     }
 
-    /// The person whom Enter opens in the list.
+    /// The conversation that Enter opens in the list.
     #[must_use]
-    pub fn chosen_contact(&self) -> Option<u32> {
-        let chosen = self.chosen.filter(|chosen| self.contact(*chosen).is_some());
-        chosen.or_else(|| self.contacts.first().map(|first| first.contact))
+    pub fn chosen_talk(&self) -> Option<Talk> {
+        let chosen = self.chosen.filter(|chosen| self.list.contains(chosen));
+        chosen.or_else(|| self.list.first().copied())
     }
 
     /// The contact's name, fit to be drawn.
@@ -375,24 +405,5 @@ impl Model {
     #[must_use]
     pub fn mark(&self, message: &Message) -> &'static str {
         self.theme.mark(message.state, self.held(message.contact))
-    }
-
-    /// Takes a message into account as the newest of its conversation.
-    fn note_last(&mut self, message: &Message) {
-        let newer = self.last.get(&message.contact).is_none_or(|last| last.position <= message.position);
-        if newer {
-            let at = message.received_at.as_ref().unwrap_or(&message.sent_at).clone();
-            let last = Last { at, seq: message.seq, position: message.position, state: message.state };
-            self.last.insert(message.contact, last);
-        }
-    }
-
-    /// The conversation with the newest message first; people without messages after them, the newest first.
-    fn sort_contacts(&mut self) {
-        let last = &self.last;
-        self.contacts.sort_by(|a, b| {
-            let at = |contact: &Contact| last.get(&contact.contact).map(|last| last.at.as_str());
-            at(b).cmp(&at(a)).then(b.contact.cmp(&a.contact))
-        });
     }
 }

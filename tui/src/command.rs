@@ -3,6 +3,7 @@
 use karvon_node::api::Request;
 use zeroize::Zeroizing;
 
+use crate::app::Talk;
 use crate::app::alert::Alert;
 use crate::lang::Lang;
 
@@ -52,17 +53,19 @@ pub enum Purpose {
     /// Newest messages of all conversations, for the list.
     Recent,
     /// The newest message of one conversation, for the list.
-    Latest(u32),
+    Latest(Talk),
     /// Newest page of the open conversation.
-    Newest(u32),
+    Newest(Talk),
     /// A page before the window with this number.
-    Older(u32, u64),
+    Older(Talk, u64),
     /// A page after the window with this number.
-    Newer(u32, u64),
+    Newer(Talk, u64),
+    /// How far the messages of the window with this number are now.
+    Marks(Talk, u64),
     /// A page that ends with this position, as a new window of the open conversation.
-    Jump(u32, u64),
+    Jump(Talk, u64),
     /// The first page of the open conversation, as a new window.
-    First(u32),
+    First(Talk),
     /// What is searched for.
     Search,
     /// A message was passed on to this contact.
@@ -90,7 +93,25 @@ pub enum Purpose {
     /// A text was handed over.
     Sent,
     /// Messages were marked as seen.
-    Marked(u32),
+    Marked(Talk),
+    /// The groups.
+    Groups,
+    /// The channels.
+    Channels,
+    /// Who is in this group.
+    Members(u32),
+    /// A group or a channel was founded; these contacts are to be invited.
+    Founded(Vec<u32>),
+    /// A channel is being followed.
+    Follow,
+    /// An invitation into a group was accepted.
+    Joined,
+    /// Something about this group was changed.
+    Group(u32),
+    /// A group or a channel was left.
+    Left(Talk),
+    /// The link of this channel.
+    Link(u32),
     /// An invitation was asked for.
     Invite,
     /// A person is being added.
@@ -99,6 +120,23 @@ pub enum Purpose {
     AddDoor,
     /// The way of a message.
     Info(String),
+}
+
+impl Purpose {
+    /// The conversation whose messages were asked for.
+    #[must_use]
+    pub fn talk(&self) -> Option<Talk> {
+        match self {
+            Self::Latest(talk)
+            | Self::Newest(talk)
+            | Self::Older(talk, _)
+            | Self::Newer(talk, _)
+            | Self::Marks(talk, _)
+            | Self::Jump(talk, _)
+            | Self::First(talk) => Some(*talk),
+            _ => None,
+        }
+    }
 }
 
 /// How the profile is locked.

@@ -60,6 +60,9 @@ mod tests {
 
     use super::layouts::{KEYS, LAYOUTS};
 
+    /// Letters of windows that name them in their rows or in the line of keys: requests, groups, channels, the doctor.
+    const WINDOWS: &str = "artlieudbc";
+
     /// Letters that are bound somewhere, alone or with Ctrl.
     fn bound() -> impl Iterator<Item = char> {
         let all = super::EVERYWHERE.iter().chain(super::CHAT).chain(super::MESSAGE);
@@ -68,6 +71,7 @@ mod tests {
             .filter_map(|key| key.chars().next())
             .map(|key| key.to_ascii_lowercase())
             .filter(char::is_ascii_alphanumeric)
+            .chain(WINDOWS.chars())
     }
 
     #[test]

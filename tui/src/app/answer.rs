@@ -1,9 +1,10 @@
 //! What the node answers and tells.
 
-use karvon_node::api::{ApiError, Event, Request, Response};
+use karvon_node::api::{ApiError, Event, Message, Request, Response, channels};
 
 use super::chat::{self, TEXT_MAX};
-use super::{Model, Outgoing, Overlay, Screen, update};
+use super::talk::{Counts, Talk};
+use super::{Model, Outgoing, Overlay, Screen, rooms, talk, update};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 
@@ -21,6 +22,13 @@ pub(super) fn answer(
     }
     let (expected, again) = landed(model, &purpose);
     let repeated = again.then(|| purpose.clone());
+    let (result, counts) = match result {
+        Ok(response) => {
+            let (response, counts) = talk::plain(model, response);
+            (Ok(response), counts)
+        }
+        Err(error) => (Err(error), Counts::new()),
+    };
     match (purpose, result) {
         (Purpose::Hello, Ok(Response::Hello { name, .. })) => model.name = name,
         (Purpose::Status, Ok(Response::Status(status))) => {
@@ -30,24 +38,33 @@ pub(super) fn answer(
         }
         (Purpose::Contacts, Ok(Response::Contacts { contacts })) => {
             model.contacts = contacts;
-            model.sort_contacts();
+            model.sort();
         }
-        (Purpose::Recent | Purpose::Latest(_), Ok(Response::Messages { messages, .. })) => {
+        (Purpose::Recent, Ok(Response::Messages { messages, .. })) => {
             for message in &messages {
-                model.note_last(message);
+                model.note_last(Talk::Person(message.contact), message);
             }
-            model.sort_contacts();
+            model.sort();
         }
-        (_, Ok(Response::Messages { messages, .. })) if !expected => {
-            // The conversation was left meanwhile; its newest message is still news for the list.
-            messages.last().into_iter().for_each(|message| model.note_last(message));
-        }
-        (purpose, Ok(Response::Messages { messages, more })) => page(model, &purpose, messages, more),
+        (purpose, Ok(Response::Messages { messages, more })) => match purpose.talk() {
+            Some(talk) if !expected || matches!(purpose, Purpose::Latest(_)) => {
+                // A conversation that was left meanwhile: its newest message is still news for the list.
+                messages.last().into_iter().for_each(|message| model.note_last(talk, message));
+                talk::settle(model);
+                model.sort();
+            }
+            Some(talk) => page(model, talk, &purpose, messages, more, counts),
+            None => {}
+        },
         (Purpose::Sent, Ok(Response::Queued { .. })) => {
             let sent = update::sent(model);
             commands.extend(update::send_next(model));
             if let Some(sent) = sent {
-                commands.extend(after(model, sent.contact));
+                commands.extend(after(model, sent.talk));
+                // How far the entries of an own channel are is told of the channel as a whole.
+                if sent.talk.channel().is_some() {
+                    update::refresh_channels(model, &mut commands);
+                }
             }
         }
         (Purpose::Sent, result) => refused(model, result.err()),
@@ -67,7 +84,7 @@ pub(super) fn answer(
             if let Some(search) = search {
                 commands.extend(search.answered(found));
                 if let Some((contact, position)) = search.awaited() {
-                    commands.extend(update::open_at(model, contact, position));
+                    commands.extend(update::open_at(model, Talk::Person(contact), position));
                 }
             }
         }
@@ -81,14 +98,15 @@ pub(super) fn answer(
                 }
             }
         }
-        (Purpose::Passed(contact), Ok(_)) => commands.extend(after(model, contact)),
+        (Purpose::Passed(contact), Ok(_)) => commands.extend(after(model, Talk::Person(contact))),
         (Purpose::Changed, Ok(_)) => {
             update::refresh(model, &mut commands);
             // A new time for messages stands in the conversation itself.
             commands.extend(model.chat.as_mut().filter(|chat| !chat.newer).and_then(update::newer));
         }
         (Purpose::Again(_), Ok(Response::Message(message))) => {
-            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == message.contact) {
+            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.talk == Talk::Person(message.contact))
+            {
                 chat.changed(*message);
             }
         }
@@ -123,12 +141,16 @@ pub(super) fn answer(
         (Purpose::File, Ok(Response::File { name, data, .. })) => {
             commands.push(Command::SaveFile(name, data.into()));
         }
-        (Purpose::Marked(_), Ok(_)) => update::refresh(model, &mut commands),
-        (Purpose::Invite, result) => invited(model, result),
+        (Purpose::Marked(talk), Ok(_)) => match talk {
+            Talk::Person(_) => update::refresh(model, &mut commands),
+            Talk::Group(_) => update::refresh_groups(model, &mut commands),
+            Talk::Channel(_) => update::refresh_channels(model, &mut commands),
+        },
+        (Purpose::Invite | Purpose::Link(_), result) => invited(model, result),
         (Purpose::Add, Ok(Response::Added { contact })) => {
             model.overlays.retain(|overlay| !matches!(overlay, Overlay::Add(_)));
             update::refresh(model, &mut commands);
-            commands.extend(update::open_chat(model, contact));
+            commands.extend(update::open_chat(model, Talk::Person(contact)));
             model.notice = Some(model.texts.get("added"));
         }
         (Purpose::AddDoor, Ok(_)) => {
@@ -151,6 +173,17 @@ pub(super) fn answer(
             }
         }
         (Purpose::Info(id), result) => informed(model, &id, result),
+        (
+            purpose @ (Purpose::Groups
+            | Purpose::Channels
+            | Purpose::Members(_)
+            | Purpose::Founded(_)
+            | Purpose::Follow
+            | Purpose::Joined
+            | Purpose::Group(_)
+            | Purpose::Left(_)),
+            result,
+        ) => commands.extend(rooms::answer(model, purpose, result)),
         (_, Err(error)) => model.notice = Some(model.texts.error(&error.code)),
         (_, Ok(_)) => {}
     }
@@ -164,18 +197,24 @@ pub(super) fn answer(
 fn landed(model: &mut Model, purpose: &Purpose) -> (bool, bool) {
     let call = match purpose {
         Purpose::Contacts => &mut model.contacts_call,
+        Purpose::Groups => &mut model.groups_call,
+        Purpose::Channels => &mut model.channels_call,
         Purpose::Status => &mut model.status_call,
-        Purpose::Newest(contact) | Purpose::Jump(contact, _) | Purpose::First(contact) => {
-            let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == *contact) else {
+        Purpose::Newest(talk) | Purpose::Jump(talk, _) | Purpose::First(talk) => {
+            let Some(chat) = model.chat.as_mut().filter(|chat| chat.talk == *talk) else {
                 return (false, false);
             };
             if matches!(purpose, Purpose::Newest(_)) { &mut chat.newest_call } else { &mut chat.jump_call }
         }
-        Purpose::Older(_, window) | Purpose::Newer(_, window) => {
+        Purpose::Older(_, window) | Purpose::Newer(_, window) | Purpose::Marks(_, window) => {
             let Some(chat) = model.chat.as_mut().filter(|chat| chat.window == *window) else {
                 return (false, false);
             };
-            if matches!(purpose, Purpose::Older(..)) { &mut chat.older_call } else { &mut chat.newer_call }
+            match purpose {
+                Purpose::Older(..) => &mut chat.older_call,
+                Purpose::Marks(..) => &mut chat.marks_call,
+                _ => &mut chat.newer_call,
+            }
         }
         _ => return (true, false),
     };
@@ -188,18 +227,33 @@ fn repeat(model: &mut Model, purpose: &Purpose, commands: &mut Vec<Command>) {
     match purpose {
         // Each only itself: were both asked for again by either, they would keep each other flying for ever.
         Purpose::Contacts => update::refresh_contacts(model, commands),
+        Purpose::Groups => update::refresh_groups(model, commands),
+        Purpose::Channels => update::refresh_channels(model, commands),
         Purpose::Status => update::refresh_status(model, commands),
+        Purpose::Marks(..) => commands.extend(model.chat.as_mut().and_then(update::marks)),
         Purpose::Jump(..) => {}
         Purpose::First(_) => commands.extend(update::first(model)),
         _ => commands.extend(model.chat.as_mut().and_then(update::newer)),
     }
 }
 
-fn page(model: &mut Model, purpose: &Purpose, messages: Vec<karvon_node::api::Message>, more: bool) {
+fn page(
+    model: &mut Model,
+    talk: Talk,
+    purpose: &Purpose,
+    messages: Vec<Message>,
+    more: bool,
+    counts: Counts,
+) {
     let newest = messages.last().cloned();
     let window = model.windows + 1;
     let Some(chat) = &mut model.chat else { return };
+    if matches!(purpose, Purpose::Newest(_) | Purpose::Jump(..) | Purpose::First(_)) {
+        chat.counts.clear();
+    }
+    chat.counts.extend(counts);
     match purpose {
+        Purpose::Marks(..) => messages.into_iter().for_each(|message| chat.changed(message)),
         Purpose::Newest(_) => chat.replace(messages, more),
         Purpose::Older(..) => chat.prepend(messages, more),
         Purpose::Newer(..) => chat.append(messages, more),
@@ -210,30 +264,30 @@ fn page(model: &mut Model, purpose: &Purpose, messages: Vec<karvon_node::api::Me
         }
         _ => return,
     }
-    if !matches!(purpose, Purpose::Older(..) | Purpose::Newer(..)) {
+    if !matches!(purpose, Purpose::Older(..) | Purpose::Newer(..) | Purpose::Marks(..)) {
         chat.renumber(window);
         model.windows = window;
         super::scroll::reveal(model);
     }
     if let Some(message) = newest {
-        model.note_last(&message);
-        model.sort_contacts();
+        model.note_last(talk, &message);
+        model.sort();
     }
 }
 
 /// New messages are in a conversation: the open one asks for them, of the others the list asks for the newest.
-fn after(model: &mut Model, contact: u32) -> Option<Command> {
-    match model.chat.as_mut().filter(|chat| chat.contact == contact) {
+pub(super) fn after(model: &mut Model, talk: Talk) -> Option<Command> {
+    match model.chat.as_mut().filter(|chat| chat.talk == talk) {
         // Away from the end only the list learns of it; scrolling down brings it.
-        Some(chat) if chat.newer => Some(latest(contact)),
+        Some(chat) if chat.newer => Some(latest(talk)),
         Some(chat) => update::newer(chat),
-        None => Some(latest(contact)),
+        None => Some(latest(talk)),
     }
 }
 
-fn latest(contact: u32) -> Command {
-    let request = Request::Messages { contact: Some(contact), before: None, since: None, limit: 1 };
-    Command::Call(request, Purpose::Latest(contact))
+/// Asks for the newest message of a conversation, for the list.
+pub(super) fn latest(talk: Talk) -> Command {
+    Command::Call(talk.page(talk::Part::Newest, 1), Purpose::Latest(talk))
 }
 
 /// The node did not take the text: it goes back to where it was written, before what was written since.
@@ -241,13 +295,13 @@ fn refused(model: &mut Model, error: Option<ApiError>) {
     let code = error.map_or_else(|| "unavailable".to_owned(), |error| error.code);
     model.notice = Some(model.texts.error(&code));
     update::sent(model).into_iter().chain(std::mem::take(&mut model.outgoing)).for_each(|outgoing| {
-        let Outgoing { contact, text, about } = outgoing;
-        if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == contact) {
+        let Outgoing { talk, text, about } = outgoing;
+        if let Some(chat) = model.chat.as_mut().filter(|chat| chat.talk == talk) {
             chat.about = about;
         }
-        let editor = match model.chat.as_mut().filter(|chat| chat.contact == contact) {
+        let editor = match model.chat.as_mut().filter(|chat| chat.talk == talk) {
             Some(chat) => &mut chat.composer,
-            None => model.drafts.entry(contact).or_insert_with(|| Editor::lines(TEXT_MAX)),
+            None => model.drafts.entry(talk).or_insert_with(|| Editor::lines(TEXT_MAX)),
         };
         let written = editor.take();
         let joined = if written.trim().is_empty() { text } else { format!("{text}\n{}", *written) };
@@ -263,9 +317,15 @@ fn invited(model: &mut Model, result: Result<Response, ApiError>) {
         return;
     };
     invite.problem = problem;
-    if let Ok(Response::Invitation { text, expires, .. }) = result {
-        invite.text = Some(crate::text::one_line(&text));
-        invite.expires = expires;
+    match result {
+        Ok(Response::Invitation { text, expires, .. }) => {
+            invite.text = Some(crate::text::one_line(&text));
+            invite.expires = expires;
+        }
+        Ok(Response::Channel(channels::Told::Link { link })) => {
+            invite.text = Some(crate::text::one_line(&link.0));
+        }
+        _ => {}
     }
 }
 
@@ -302,7 +362,7 @@ pub(super) fn file_sent(model: &mut Model, contact: u32, result: Result<(), Stri
         (Some(problem), None) => model.notice = Some(problem),
         (None, _) => {
             model.overlays.retain(|overlay| !matches!(overlay, Overlay::Attach(_)));
-            return after(model, contact).into_iter().collect();
+            return after(model, Talk::Person(contact)).into_iter().collect();
         }
     }
     Vec::new()
@@ -320,15 +380,17 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
         Event::Requests => commands.push(super::strangers::ask()),
         Event::Received { contact, .. } => {
             model.typing = model.typing.filter(|(typing, _)| *typing != contact);
-            commands.extend(after(model, contact));
+            commands.extend(after(model, Talk::Person(contact)));
             update::refresh(model, &mut commands);
         }
         Event::Delivery { contact, delivered_below, stored, read_upto } => {
-            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.contact == contact) {
+            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.talk == Talk::Person(contact)) {
                 chat.delivery(delivered_below, &stored, read_upto);
             }
-            if let Some(last) =
-                model.last.get_mut(&contact).filter(|last| last.state != karvon_node::api::State::Received)
+            if let Some(last) = model
+                .last
+                .get_mut(&Talk::Person(contact))
+                .filter(|last| last.state != karvon_node::api::State::Received)
             {
                 last.state = chat::advanced(last.state, last.seq, delivered_below, &stored, read_upto);
             }
@@ -339,8 +401,8 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             commands
                 .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
         }
-        // Groups and channels have no screen yet; the command line shows them.
-        Event::Group(_) | Event::Channel(_) => {}
+        Event::Group(event) => commands.extend(rooms::of_group(model, &event)),
+        Event::Channel(event) => commands.extend(rooms::of_channel(model, &event)),
         // Nothing that was read stays on the screen of a locked node.
         Event::Locked => super::lock::closed(model),
         Event::Unlocked if matches!(model.screen, Screen::Lock(_)) => {
@@ -352,14 +414,15 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             commands.push(Command::Later(contact, count));
         }
         Event::Changed { contact, id } => {
-            if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
+            if model.chat.as_ref().is_some_and(|chat| chat.talk == Talk::Person(contact)) {
                 commands.push(Command::Call(Request::Message { id: id.clone() }, Purpose::Again(id)));
             }
         }
         Event::Lagged | Event::Unlocked => {
             commands.push(update::recent());
+            commands.extend(rooms::again(model));
             commands.push(super::strangers::ask());
-            update::refresh(model, &mut commands);
+            update::refresh_all(model, &mut commands);
             if let Some(chat) = &mut model.chat {
                 // What is on the screen may have changed anywhere in the window.
                 commands.extend(update::newest(chat));

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use karvon_node::api::{Message, State};
 
+use super::talk::{Counts, Talk};
 use super::{About, Once};
 use crate::text::edit::Editor;
 
@@ -25,10 +26,12 @@ pub enum View {
 
 /// The open conversation.
 pub struct Chat {
-    /// With whom.
-    pub contact: u32,
+    /// Which one it is.
+    pub talk: Talk,
     /// The window, oldest first.
     pub messages: VecDeque<Message>,
+    /// How far own messages to a group are, by position.
+    pub counts: Counts,
     /// Older messages exist before the window.
     pub older: bool,
     /// Newer messages exist after the window.
@@ -47,7 +50,7 @@ pub struct Chat {
     pub composer: Editor,
     /// What that is.
     pub about: About,
-    /// Received number up to which the node was told that it was seen.
+    /// What the node was told last of what was seen: see [`Chat::seen_upto`].
     pub(super) marked: u64,
     /// Number of this window: pages asked for by an earlier one do not belong to it.
     pub(super) window: u64,
@@ -55,15 +58,17 @@ pub struct Chat {
     pub(super) jump_call: Once,
     pub(super) older_call: Once,
     pub(super) newer_call: Once,
+    pub(super) marks_call: Once,
 }
 
 impl Chat {
     /// An empty window on a conversation.
     #[must_use]
-    pub fn new(contact: u32, unread: u64, composer: Editor) -> Self {
+    pub fn new(talk: Talk, unread: u64, composer: Editor) -> Self {
         Self {
-            contact,
+            talk,
             messages: VecDeque::new(),
+            counts: Counts::new(),
             older: false,
             newer: false,
             loaded: false,
@@ -79,6 +84,7 @@ impl Chat {
             jump_call: Once::default(),
             older_call: Once::default(),
             newer_call: Once::default(),
+            marks_call: Once::default(),
         }
     }
 
@@ -121,6 +127,7 @@ impl Chat {
         self.window = window;
         self.older_call = Once::default();
         self.newer_call = Once::default();
+        self.marks_call = Once::default();
     }
 
     /// Starts over with the newest page.
@@ -192,9 +199,14 @@ impl Chat {
         }
     }
 
-    /// Highest number received in the window.
-    pub(super) fn received_upto(&self) -> u64 {
-        self.messages.iter().filter(|message| !message.mine).map(|message| message.seq).max().unwrap_or(0)
+    /// Highest received number in the window; in a group, where each author counts, the highest position.
+    pub(super) fn seen_upto(&self) -> u64 {
+        let received = self.messages.iter().filter(|message| !message.mine);
+        let number = |message: &Message| match self.talk {
+            Talk::Person(_) | Talk::Channel(_) => message.seq,
+            Talk::Group(_) => message.position,
+        };
+        received.map(number).max().unwrap_or(0)
     }
 }
 

@@ -22,11 +22,11 @@ fn list(model: &mut Model, action: &Action) -> Vec<Command> {
         Action::Down | Action::Wheel(_) => choose(model, 1),
         Action::PageUp => choose(model, -isize::try_from(page).unwrap_or(1)),
         Action::PageDown => choose(model, isize::try_from(page).unwrap_or(1)),
-        Action::Home => model.chosen = model.contacts.first().map(|contact| contact.contact),
-        Action::End => model.chosen = model.contacts.last().map(|contact| contact.contact),
+        Action::Home => model.chosen = model.list.first().copied(),
+        Action::End => model.chosen = model.list.last().copied(),
         Action::Enter | Action::Right => {
-            return match model.chosen_contact() {
-                Some(contact) => update::open_chat(model, contact),
+            return match model.chosen_talk() {
+                Some(talk) => update::open_chat(model, talk),
                 None => Vec::new(),
             };
         }
@@ -45,20 +45,30 @@ fn list(model: &mut Model, action: &Action) -> Vec<Command> {
 
 /// Moves the chosen row.
 fn choose(model: &mut Model, by: isize) {
-    let chosen = model.chosen_contact();
-    let at = model.contacts.iter().position(|contact| Some(contact.contact) == chosen).unwrap_or(0);
-    let last = model.contacts.len().saturating_sub(1);
+    let chosen = model.chosen_talk();
+    let at = model.list.iter().position(|talk| Some(*talk) == chosen).unwrap_or(0);
+    let last = model.list.len().saturating_sub(1);
     let next = at.saturating_add_signed(by).min(last);
-    model.chosen = model.contacts.get(next).map(|contact| contact.contact);
+    model.chosen = model.list.get(next).copied();
 }
 
 fn chat(model: &mut Model, action: &Action) -> Vec<Command> {
     let areas = areas::areas(model);
     let page = isize::try_from(areas.messages.height.saturating_sub(1).max(1)).unwrap_or(1);
+    let closed = model.chat.as_ref().and_then(|chat| model.read_only(chat.talk));
     let Some(chat) = &mut model.chat else { return Vec::new() };
     match action {
         Action::First => return update::first(model),
         Action::Newest => return update::last(model),
+        Action::Char('?') if closed.is_some() && chat.selected.is_none() => {
+            update::open_overlay(model, Overlay::Help(0));
+        }
+        // Nothing can be written here, which is said instead of taking letters that lead nowhere.
+        Action::Editor | Action::Char(_) | Action::Paste(_) | Action::Enter
+            if chat.selected.is_none() && closed.is_some() =>
+        {
+            model.notice = closed.map(|key| model.texts.get(key));
+        }
         Action::Editor => {
             let text = chat.composer.text().to_owned().into();
             return vec![Command::Edit(text)];
@@ -88,13 +98,15 @@ fn chat(model: &mut Model, action: &Action) -> Vec<Command> {
             }
         }
         key => {
-            let contact = chat.contact;
+            let person = chat.talk.person();
             if !update::edit(&mut chat.composer, key) {
                 model.notice = Some(model.texts.get("text-full"));
             }
             // Only where the person allowed it for this conversation.
             let writes = matches!(key, Action::Char(_) | Action::Paste(_));
-            if writes && model.contact(contact).is_some_and(|known| known.typing) {
+            if let Some(contact) = person.filter(|_| writes)
+                && model.contact(contact).is_some_and(|known| known.typing)
+            {
                 return vec![Command::Call(Request::Typing { contact }, Purpose::Silent)];
             }
         }
@@ -145,16 +157,16 @@ fn send(model: &mut Model) -> Vec<Command> {
         return Vec::new();
     }
     let text = chat.composer.take();
-    let contact = chat.contact;
+    let talk = chat.talk;
     chat.new_from = None;
     let about = std::mem::take(&mut chat.about);
     let text = text.trim_end().to_owned();
     if matches!(about, About::Edit(_)) {
-        model.outgoing.push_back(Outgoing { contact, text, about });
+        model.outgoing.push_back(Outgoing { talk, text, about });
         return update::send_next(model);
     }
     let jump = if chat.newer { update::newest(chat) } else { None };
     chat.view = View::Bottom;
-    model.outgoing.push_back(Outgoing { contact, text, about });
+    model.outgoing.push_back(Outgoing { talk, text, about });
     update::send_next(model).into_iter().chain(jump).collect()
 }

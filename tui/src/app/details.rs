@@ -3,7 +3,7 @@
 use karvon_node::api::{Contact, Request, Setting};
 
 use super::overlay::NAME_MAX;
-use super::{Action, Model, Overlay, update};
+use super::{Action, Model, Overlay, Talk, channel, group, update};
 use crate::command::{Command, Purpose};
 use crate::keymap;
 use crate::text::edit::Editor;
@@ -62,10 +62,15 @@ pub fn rows(contact: &Contact) -> Vec<Row> {
     out
 }
 
-/// Opens it for the open conversation, or for the chosen person of the list.
+/// Opens it for the open conversation, or for the chosen one of the list; groups and channels have windows of their own.
 pub(super) fn open(model: &mut Model) -> Vec<Command> {
-    let open = model.chat.as_ref().map(|chat| chat.contact);
-    let Some(contact) = open.or(model.chosen_contact()) else { return Vec::new() };
+    let open = model.chat.as_ref().map(|chat| chat.talk);
+    let contact = match open.or(model.chosen_talk()) {
+        Some(Talk::Person(contact)) => contact,
+        Some(Talk::Group(number)) => return group::open(model, number),
+        Some(Talk::Channel(number)) => return channel::open(model, number),
+        None => return Vec::new(),
+    };
     let details = Details { contact, chosen: 0, step: Step::Rows, safety: None };
     update::open_overlay(model, Overlay::Details(Box::new(details)));
     vec![Command::Call(Request::Safety { contact }, Purpose::Safety(contact))]

@@ -99,7 +99,11 @@ fn split(path: &str) -> (&str, &str) {
 
 /// Opens it for the open conversation, at home.
 pub(super) fn open(model: &mut Model) -> Vec<Command> {
-    let Some(contact) = model.chat.as_ref().map(|chat| chat.contact) else { return Vec::new() };
+    let Some(talk) = model.chat.as_ref().map(|chat| chat.talk) else { return Vec::new() };
+    let Some(contact) = talk.person() else {
+        model.notice = Some(model.texts.get("texts-only"));
+        return Vec::new();
+    };
     let mut path = Editor::line(PATH_MAX);
     path.set("~/");
     let attach = Attach { contact, path, chosen: 0, busy: false, problem: None, listed: None };

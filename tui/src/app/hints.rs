@@ -75,7 +75,9 @@ fn overlay_hints(model: &Model, overlay: &Overlay) -> Vec<Hint> {
             if inverts {
                 out.push(hint("i", "key-invert", Action::Char('i')));
             }
-            out.push(hint("Tab", "key-theirs", Action::Next));
+            if invite.channel.is_none() {
+                out.push(hint("Tab", "key-theirs", Action::Next));
+            }
             out
         }
         Overlay::Search(_) => {
@@ -105,14 +107,25 @@ fn overlay_hints(model: &Model, overlay: &Overlay) -> Vec<Hint> {
             let word = if attach.sends() { "key-send" } else { "key-open" };
             vec![hint("Enter", word, Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
-        Overlay::Strangers(_) if model.strangers.is_empty() => vec![back],
-        Overlay::Strangers(_) => vec![
-            hint("a", "key-accept", Action::Char('a')),
-            back,
-            hint("d", "key-decline", Action::Char('d')),
-            hint("b", "key-block", Action::Char('b')),
-            hint("↑↓", "key-choose", Action::Down),
-        ],
+        Overlay::Strangers(chosen) => {
+            let asking = super::strangers::asking(model);
+            let Some(one) = asking.get((*chosen).min(asking.len().saturating_sub(1))) else {
+                return vec![back];
+            };
+            let mut out = vec![
+                hint("a", "key-accept", Action::Char('a')),
+                back,
+                hint("d", "key-decline", Action::Char('d')),
+            ];
+            if matches!(one, super::strangers::Asking::Stranger(_)) {
+                out.push(hint("b", "key-block", Action::Char('b')));
+            }
+            out.push(hint("↑↓", "key-choose", Action::Down));
+            out
+        }
+        Overlay::Gather(_) | Overlay::Group(_) | Overlay::Channel(_) | Overlay::NewChannel(_) => {
+            room_hints(overlay)
+        }
         Overlay::Wipe(_) => vec![back, hint("Enter", "key-wipe", Action::Enter)],
         Overlay::Settings(_) => {
             vec![hint("Enter", "key-change", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
@@ -130,6 +143,37 @@ fn overlay_hints(model: &Model, overlay: &Overlay) -> Vec<Hint> {
     }
 }
 
+/// The keys of the windows about groups and channels.
+fn room_hints(overlay: &Overlay) -> Vec<Hint> {
+    use super::group;
+    let back = hint("Esc", "key-back", Action::Back);
+    let choose = || hint("↑↓", "key-choose", Action::Down);
+    match overlay {
+        Overlay::Gather(gather) if gather.on_name => {
+            vec![hint("Enter", "key-next", Action::Enter), back, hint("Tab", "key-field", Action::Next)]
+        }
+        Overlay::Gather(_) => vec![
+            hint("Space", "key-pick", Action::Char(' ')),
+            hint("Enter", "key-ready", Action::Enter),
+            back,
+            choose(),
+        ],
+        Overlay::Group(open) => match &open.step {
+            group::Step::Rows => vec![hint("Enter", "key-choose", Action::Enter), back, choose()],
+            group::Step::Name(_) => vec![hint("Enter", "key-save", Action::Enter), back],
+            group::Step::Member(..) => vec![hint("Enter", "key-choose", Action::Enter), back, choose()],
+            group::Step::Sure(group::Act::Leave) => vec![hint("Enter", "key-leave", Action::Enter), back],
+            group::Step::Sure(group::Act::Remove(_)) => {
+                vec![hint("Enter", "key-remove", Action::Enter), back]
+            }
+            group::Step::Sure(group::Act::Role(..)) => vec![hint("Enter", "key-save", Action::Enter), back],
+        },
+        Overlay::Channel(open) if open.sure => vec![hint("Enter", "key-leave", Action::Enter), back],
+        Overlay::Channel(_) => vec![hint("Enter", "key-choose", Action::Enter), back, choose()],
+        _ => vec![hint("Enter", "key-ready", Action::Enter), back],
+    }
+}
+
 /// Whether the square and the line take turns on the screen, and whether a square is there that can be inverted.
 fn invite_hints(model: &Model, invite: &super::overlay::Invite) -> (bool, bool) {
     let place = crate::draw::invite::place(model, invite, areas::areas(model).body);
@@ -142,7 +186,19 @@ fn invite() -> Hint {
 
 fn pane_hints(model: &Model) -> Vec<Hint> {
     let selected = model.chat.as_ref().is_some_and(|chat| chat.selected.is_some());
+    let person = model.chat.as_ref().is_none_or(|chat| chat.talk.person().is_some());
+    let closed = model.chat.as_ref().is_some_and(|chat| model.read_only(chat.talk).is_some());
     let mut out = match (model.focus, model.chat.is_some()) {
+        (Focus::Chat, true) if selected && !person => vec![
+            hint("c", "key-copy", Action::Char('c')),
+            hint("Esc", "key-back", Action::Back),
+            hint("↑↓", "key-choose", Action::Down),
+        ],
+        (Focus::Chat, true) if closed => vec![
+            hint("Esc", "key-back", Action::Back),
+            hint("^K", "key-find", Action::Find),
+            hint("↑", "key-message", Action::Up),
+        ],
         (Focus::Chat, true) if selected => vec![
             hint("Enter", "key-actions", Action::Enter),
             hint("Esc", "key-back", Action::Back),
@@ -157,26 +213,29 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
             hint("^K", "key-find", Action::Find),
             hint("Alt-Enter", "key-newline", Action::NewLine),
             hint("↑", "key-message", Action::Up),
-            hint("^T", "key-file", Action::File),
         ],
-        _ if model.contacts.is_empty() => vec![hint("^N", "key-add", Action::Add)],
+        _ if model.list.is_empty() => vec![hint("^N", "key-add", Action::Add)],
         _ => vec![
             hint("Enter", "key-open", Action::Enter),
             hint("↑↓", "key-choose", Action::Down),
             hint("^N", "key-add", Action::Add),
         ],
     };
+    if model.focus == Focus::Chat && person && model.chat.is_some() && !selected {
+        out.push(hint("^T", "key-file", Action::File));
+    }
     if !out.iter().any(|hint| hint.key == "^K") {
         out.push(hint("^K", "key-find", Action::Find));
     }
     out.push(hint("F1", "key-help", Action::Help));
-    if model.contacts.is_empty() {
+    if model.list.is_empty() {
         out.push(invite());
     } else if model.focus == Focus::List {
         out.push(hint("^G", "key-unread", Action::NextUnread));
         out.push(hint("^F", "key-search", Action::Search));
     } else if !model.three_panes() && !selected {
-        out.push(hint("^D", "key-details", Action::Details));
+        let word = if person { "key-details" } else { "key-about" };
+        out.push(hint("^D", word, Action::Details));
     }
     out
 }
@@ -198,8 +257,8 @@ pub(super) fn click(model: &mut Model, column: u16, row: u16) -> Vec<Command> {
     if areas.list.contains(at) {
         let first = crate::draw::chats::first_row(model, areas.list.height);
         let index = first + usize::from(row.saturating_sub(areas.list.y));
-        return match model.contacts.get(index).map(|contact| contact.contact) {
-            Some(contact) => update::open_chat(model, contact),
+        return match model.list.get(index).copied() {
+            Some(talk) => update::open_chat(model, talk),
             None => Vec::new(),
         };
     }
@@ -226,7 +285,19 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
         },
         Some(Overlay::Settings(settings)) => (super::settings::Setting::ALL.len(), settings.chosen),
         Some(Overlay::Attach(attach)) => (attach.rows().len(), attach.chosen),
-        Some(Overlay::Strangers(chosen)) => (model.strangers.len(), *chosen),
+        Some(Overlay::Strangers(chosen)) => (super::strangers::asking(model).len(), *chosen),
+        Some(Overlay::Gather(gather)) => (super::gather::people(model, gather).len(), gather.chosen),
+        Some(Overlay::Channel(open)) if !open.sure => {
+            (model.channel(open.channel).map_or(0, |one| super::channel::rows(one).len()), open.chosen)
+        }
+        Some(Overlay::Group(open)) => match &open.step {
+            super::group::Step::Rows => {
+                let rows = model.group(open.group).map_or(0, |one| super::group::rows(model, one).len());
+                (rows, open.chosen)
+            }
+            // What is done to people is chosen with keys.
+            _ => return Vec::new(),
+        },
         _ => return Vec::new(),
     };
     let above = crate::draw::list::rows_above(model);
@@ -249,6 +320,12 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
             _ => details.chosen = index,
         },
         Some(Overlay::Attach(attach)) => attach.chosen = index,
+        Some(Overlay::Group(open)) => open.chosen = index,
+        Some(Overlay::Channel(open)) => open.chosen = index,
+        Some(Overlay::Gather(gather)) => {
+            (gather.chosen, gather.on_name) = (index, false);
+            return update(model, Action::Char(' '));
+        }
         _ => {}
     }
     let opens = again

@@ -27,6 +27,10 @@ impl Default for Lock {
 /// The node forgot its keys: nothing that was read stays in this process either.
 pub(super) fn closed(model: &mut Model) {
     model.contacts.clear();
+    model.groups.clear();
+    model.channels.clear();
+    model.members = None;
+    model.list.clear();
     model.strangers.clear();
     model.last.clear();
     model.chat = None;

@@ -53,6 +53,10 @@ impl Act {
 pub fn acts(model: &Model) -> Vec<Act> {
     let Some(message) = model.chat.as_ref().and_then(Chat::selected_message) else { return Vec::new() };
     let mut out = Vec::new();
+    // Groups and channels carry texts and nothing about them yet.
+    if model.chat.as_ref().is_some_and(|chat| chat.talk.person().is_none()) {
+        return if message.text.is_some() { vec![Act::Copy] } else { out };
+    }
     if message.introduces.is_some() && !message.mine {
         out.push(Act::Add);
     }

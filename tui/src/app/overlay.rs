@@ -3,12 +3,15 @@
 use karvon_node::api::fold::{Query, score};
 use karvon_node::api::{DoorInfo, Message, State, Trail};
 
+use super::channel::{About, New};
 use super::details::Details;
 use super::file::Attach;
+use super::gather::Gather;
+use super::group::Members;
 use super::lock::Wipe;
 use super::search::Search;
 use super::settings::Settings;
-use super::{Action, Model};
+use super::{Action, Model, Talk};
 use crate::text::edit::Editor;
 
 /// Longest line that can be pasted as a door or an invitation, bytes.
@@ -40,8 +43,16 @@ pub enum Overlay {
     Wipe(Wipe),
     /// About a contact.
     Details(Box<Details>),
-    /// Requests of strangers; the chosen row.
+    /// Requests of strangers and invitations into groups; the chosen row.
     Strangers(usize),
+    /// Who is to be invited into a group.
+    Gather(Box<Gather>),
+    /// About a group.
+    Group(Box<Members>),
+    /// About a channel.
+    Channel(About),
+    /// Make a channel.
+    NewChannel(New),
     /// Settings.
     Settings(Settings),
     /// Why does it not connect?
@@ -63,8 +74,8 @@ pub struct Find {
 /// A row of the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// A person.
-    Contact(u32),
+    /// A conversation.
+    Talk(Talk),
     /// A command: its key in the languages' files.
     Command(&'static str),
     /// Search the messages for what was typed.
@@ -72,12 +83,14 @@ pub enum Found {
 }
 
 /// Commands of the menu and what they do.
-pub const COMMANDS: [(&str, Action); 17] = [
+pub const COMMANDS: [(&str, Action); 19] = [
     ("command-add", Action::Add),
     ("command-invite", Action::Invite),
     ("command-search", Action::Search),
     ("command-unread", Action::NextUnread),
     ("command-requests", Action::Requests),
+    ("command-group", Action::NewGroup),
+    ("command-channel", Action::NewChannel),
     ("command-details", Action::Details),
     ("command-file", Action::File),
     ("command-editor", Action::Editor),
@@ -96,7 +109,8 @@ pub const COMMANDS: [(&str, Action); 17] = [
 fn makes_sense(action: &Action, model: &Model) -> bool {
     match action {
         Action::Editor | Action::File | Action::First | Action::Newest => model.chat.is_some(),
-        Action::Details => !model.contacts.is_empty(),
+        Action::Details => !model.list.is_empty(),
+        Action::NewGroup => !model.contacts.is_empty(),
         _ => true,
     }
 }
@@ -108,7 +122,7 @@ impl Default for Find {
 }
 
 impl Find {
-    /// Rows that match what was typed. Nothing typed: commands, then people. Else the best match first, people before commands that
+    /// Rows that match what was typed. Nothing typed: commands, then conversations. Else the best match first, conversations before commands that
     /// match as well; at the end the search in messages, so that Enter never surprises.
     #[must_use]
     pub fn rows(&self, model: &Model) -> Vec<Found> {
@@ -117,8 +131,9 @@ impl Find {
         let commands =
             COMMANDS.iter().filter(|(_, action)| self.forward.is_none() && makes_sense(action, model));
         let commands = commands.map(|(key, _)| (model.texts.get(key), Found::Command(key)));
-        let people = model.contacts.iter();
-        let people = people.map(|contact| (contact.name.clone(), Found::Contact(contact.contact)));
+        // A message is passed on to people only.
+        let talks = model.list.iter().filter(|talk| self.forward.is_none() || talk.person().is_some());
+        let people = talks.map(|talk| (model.talk_name(*talk), Found::Talk(*talk)));
         if typed.is_empty() {
             return commands.chain(people).map(|(_, row)| row).collect();
         }
@@ -165,9 +180,11 @@ impl Default for Add {
     }
 }
 
-/// An own invitation.
+/// An own invitation, or the link of a channel.
 #[derive(Default)]
 pub struct Invite {
+    /// The channel whose link it is.
+    pub channel: Option<u32>,
     /// One line, once it is made.
     pub text: Option<String>,
     /// RFC 3339.

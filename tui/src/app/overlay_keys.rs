@@ -1,10 +1,13 @@
 //! Keys of the windows over the panes.
 
-use karvon_node::api::Request;
+use karvon_node::api::{Request, Secret, channels};
 
 use super::overlay::{Add, COMMANDS, Found};
 use super::settings::Setting;
-use super::{Action, Model, Overlay, details, file, lock, menu, search, strangers, update};
+use super::{
+    Action, Model, Overlay, Talk, channel, details, file, gather, group, lock, menu, search, strangers,
+    update,
+};
 use crate::command::{Command, Connect, Purpose};
 use crate::keymap;
 
@@ -13,6 +16,8 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
     let page = usize::from(model.size.1.saturating_sub(3).max(1));
     match model.overlays.last() {
         Some(Overlay::Details(_)) => return details::key(model, action),
+        Some(Overlay::Group(_)) => return group::key(model, action),
+        Some(Overlay::Channel(_)) => return channel::key(model, action),
         _ if matches!(action, Action::Back) => {
             model.overlays.pop();
             return Vec::new();
@@ -30,6 +35,8 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             return vec![Command::Call(Request::Delete { id }, Purpose::Plain)];
         }
         Some(Overlay::Strangers(_)) => return strangers::key(model, action),
+        Some(Overlay::Gather(_)) => return gather::key(model, action),
+        Some(Overlay::NewChannel(_)) => return channel::new_key(model, action),
         Some(Overlay::Attach(_)) => return file::key(model, action),
         Some(Overlay::Wipe(_)) => return lock::wipe_key(model, action),
         Some(Overlay::Settings(_)) => return settings(model, action),
@@ -58,7 +65,9 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             }
         }
         Some(Overlay::Invite(invite)) => match action {
-            Action::Next | Action::Previous => update::open_overlay(model, Overlay::Add(Add::default())),
+            Action::Next | Action::Previous if invite.channel.is_none() => {
+                update::open_overlay(model, Overlay::Add(Add::default()))
+            }
             Action::Enter => invite.line = !invite.line,
             Action::Char(letter) => match keymap::latin(*letter) {
                 'i' => invite.inverted = !invite.inverted,
@@ -113,9 +122,10 @@ fn find(model: &mut Model, action: &Action) -> Vec<Command> {
     let chosen = find.chosen.min(rows.len().saturating_sub(1));
     if matches!(action, Action::Enter) {
         return match rows.get(chosen) {
-            Some(Found::Contact(contact)) => match find.forward.clone() {
-                Some(id) => forward(model, *contact, id),
-                None => update::open_chat(model, *contact),
+            Some(Found::Talk(talk)) => match (find.forward.clone(), talk) {
+                (Some(id), Talk::Person(contact)) => forward(model, *contact, id),
+                (Some(_), _) => Vec::new(),
+                (None, talk) => update::open_chat(model, *talk),
             },
             Some(Found::Search) => {
                 let words = find.query.text().trim().to_owned();
@@ -167,6 +177,15 @@ fn add(model: &mut Model, action: &Action) -> Vec<Command> {
             form.problem = Some(model.texts.get("add-empty"));
         }
         Action::Enter => {
+            let followed = channel::link(form.line.text()).map(|link| {
+                let ask = channels::Ask::Follow { link: Secret(link.into()) };
+                Command::Call(Request::Channel(ask), Purpose::Follow)
+            });
+            if let Some(command) = followed {
+                form.busy = true;
+                form.problem = None;
+                return vec![command];
+            }
             let (request, purpose) = match Connect::recognise(form.line.text()) {
                 Some(Connect::Door(door)) => (Request::AddDoor { door: door.to_string() }, Purpose::AddDoor),
                 Some(Connect::Invitation(invitation)) => {

@@ -2,7 +2,7 @@
 
 use karvon_node::api::{Message, Request};
 
-use super::{Action, Model, Once, Overlay, update};
+use super::{Action, Model, Once, Overlay, Talk, update};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 
@@ -103,7 +103,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
         Action::Enter => {
             let found = search.found.get(search.chosen).map(|found| (found.contact, found.position));
             return match found {
-                Some((contact, position)) => update::open_at(model, contact, position),
+                Some((contact, position)) => update::open_at(model, Talk::Person(contact), position),
                 None => Vec::new(),
             };
         }

@@ -3,7 +3,7 @@
 use karvon_node::api::{Event, Request, State};
 
 use super::story::{INVITATION, World, open, typed};
-use super::{Action, Model, Overlay, update};
+use super::{Action, Model, Overlay, Talk, update};
 use crate::command::{Command, Purpose};
 use crate::lang::Lang;
 use crate::theme::Theme;
@@ -15,7 +15,7 @@ fn opening_a_conversation_shows_its_messages_and_says_that_they_were_seen() {
     assert_eq!(model.contacts.first().map(|contact| contact.unread), Some(2));
     world.play(&mut model, [Action::Enter]);
     let chat = model.chat.as_ref().unwrap();
-    assert_eq!((chat.contact, chat.messages.len(), chat.new_from), (1, 7, Some(6)));
+    assert_eq!((chat.talk, chat.messages.len(), chat.new_from), (Talk::Person(1), 7, Some(6)));
     assert!(world.asked.iter().any(|asked| asked.contains("mark_read") && asked.contains("\"seq\":7")));
     assert_eq!(model.contacts.first().map(|contact| contact.unread), Some(0));
 }
@@ -56,7 +56,7 @@ fn a_sent_text_appears_with_the_mark_it_has_earned_and_then_moves_on() {
     assert_eq!(mark(&model).unwrap().1, "✓");
     world.play(&mut model, [moved(9, vec![], 8)]);
     assert_eq!(mark(&model).unwrap().1, "✓✓");
-    assert_eq!(model.last.get(&1).map(|last| last.state), Some(State::Read));
+    assert_eq!(model.last.get(&Talk::Person(1)).map(|last| last.state), Some(State::Read));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_failed_meeting_holds_its_messages_with_a_reason() {
     world.play(&mut model, [Action::Find].into_iter().chain(typed("руст")).chain([Action::Enter]));
     let last = model.chat.as_ref().unwrap().messages.back().unwrap();
     assert_eq!(model.mark(last), "!");
-    assert!(crate::draw::areas::held_reason(&model, 2).unwrap().contains("already used"));
+    assert!(crate::draw::areas::held_reason(&model, Talk::Person(2)).unwrap().contains("already used"));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_invitation_is_pasted_and_a_used_one_is_explained() {
         [Action::EraseLine, Action::Paste(good)].into_iter().chain(name).chain([Action::Enter]),
     );
     assert!(model.overlays.is_empty());
-    assert_eq!(model.chat.as_ref().map(|chat| chat.contact), Some(9));
+    assert_eq!(model.chat.as_ref().map(|chat| chat.talk), Some(Talk::Person(9)));
     assert_eq!(model.contact_name(9), "Зарина");
 }
 
@@ -201,8 +201,8 @@ fn a_tap_on_a_person_opens_and_a_tap_on_a_key_is_the_key() {
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     world.play(&mut model, [Action::Click(3, 1)]);
     assert_eq!(
-        model.chat.as_ref().map(|chat| chat.contact),
-        model.contacts.first().map(|contact| contact.contact)
+        model.chat.as_ref().map(|chat| chat.talk),
+        model.contacts.first().map(|contact| Talk::Person(contact.contact))
     );
     world.play(&mut model, [Action::Back, Action::Click(2, 23)]);
     assert_eq!(model.focus, super::Focus::Chat, "Enter is the first key of the list");
@@ -278,7 +278,7 @@ fn whoever_presses_enter_before_the_search_has_answered_still_gets_there() {
     assert!(matches!(model.overlays.last(), Some(Overlay::Search(_))));
     world.carry_out(&mut model, asked);
     assert!(model.overlays.is_empty());
-    assert_eq!(model.chat.as_ref().map(|chat| chat.contact), Some(1));
+    assert_eq!(model.chat.as_ref().map(|chat| chat.talk), Some(Talk::Person(1)));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A model with a small world in it, for stories and snapshots.
 
+pub(crate) mod rooms;
+
 use karvon_node::api::{
     ApiError, Contact, DoorInfo, Event, Meeting, Message, Reaction, Request, Response, Setting, State,
     Status, Stranger, Trail,
@@ -19,6 +21,7 @@ pub(crate) struct World {
     /// Requests that came, oldest first.
     pub(crate) asked: Vec<String>,
     pub(crate) strangers: Vec<Stranger>,
+    pub(crate) rooms: rooms::Rooms,
     /// What `Send` answers, if not that it is queued.
     pub(crate) refuse: Option<&'static str>,
     pub(crate) finished: Option<crate::command::WizardResult>,
@@ -80,6 +83,7 @@ impl World {
             ],
             asked: Vec::new(),
             strangers: Vec::new(),
+            rooms: rooms::Rooms::default(),
             refuse: None,
             finished: None,
             quit: false,
@@ -224,6 +228,8 @@ impl World {
                 self.contacts.iter_mut().filter(|c| c.contact == contact).for_each(|c| c.unread = 0);
                 Response::Done
             }
+            Request::Group(ask) => self.group(ask)?,
+            Request::Channel(ask) => self.channel(ask)?,
             Request::Info { .. } => {
                 Response::Info { state: State::Stored, contact: 1, seq: 4, mine: true, trail: trail() }
             }

@@ -1,7 +1,7 @@
 //! What people do with messages that are there already, told as stories.
 
 use super::story::{World, open, typed};
-use super::{About, Action, Model, Overlay};
+use super::{About, Action, Model, Overlay, Talk};
 use crate::lang::Lang;
 
 /// A screen with the conversation open and the message at this many steps above the composer selected.
@@ -138,7 +138,7 @@ fn new_keys_of_a_contact_are_an_alarm_until_they_are_accepted() {
     world.contacts[0].keys_changed = true;
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     world.play(&mut model, [Action::Enter]);
-    assert!(crate::draw::areas::held_reason(&model, 1).unwrap().contains("pretends"));
+    assert!(crate::draw::areas::held_reason(&model, Talk::Person(1)).unwrap().contains("pretends"));
     assert!(model.held(1));
     world.play(&mut model, [Action::Details, Action::Enter, Action::Enter, Action::Back]);
     assert!(!model.held(1));
@@ -280,7 +280,7 @@ fn a_stranger_is_announced_shown_and_accepted_by_a_letter_only() {
     assert_eq!(world.strangers.len(), 2, "Enter answers nobody");
     world.play(&mut model, [Action::Char('ф')]);
     assert_eq!(world.strangers.len(), 1, "ф is on the key of A");
-    assert_eq!(model.chat.as_ref().map(|chat| chat.contact), Some(8));
+    assert_eq!(model.chat.as_ref().map(|chat| chat.talk), Some(Talk::Person(8)));
     assert!(model.overlays.is_empty());
 }
 

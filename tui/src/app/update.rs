@@ -1,15 +1,16 @@
 //! The one way the model changes: an action goes in, commands come out.
 
-use karvon_node::api::{API_VERSION, Request};
+use karvon_node::api::{API_VERSION, Request, channels, groups};
 
 use super::chat::{Chat, PAGE, TEXT_MAX, View};
 use super::overlay::{Add, Doctor, Find, Info, Invite};
 use super::settings::Settings;
+use super::talk::{Part, Talk};
 use super::{
     About, Action, Focus, Model, Outgoing, Overlay, Screen, answer, chat_keys, overlay_keys, scroll,
     wizard_keys,
 };
-use super::{details, file, lock, search, strangers};
+use super::{channel, details, file, gather, lock, search, strangers};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 use zeroize::Zeroizing;
@@ -23,7 +24,7 @@ pub fn begin(model: &mut Model) -> Vec<Command> {
         recent(),
         strangers::ask(),
     ];
-    refresh(model, &mut commands);
+    refresh_all(model, &mut commands);
     commands
 }
 
@@ -108,6 +109,8 @@ fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
         }
         Action::NextUnread => return next_unread(model),
         Action::Requests => return strangers::open(model),
+        Action::NewGroup => return gather::open(model, None),
+        Action::NewChannel => open_overlay(model, Overlay::NewChannel(channel::New::default())),
         Action::Search => return search::open(model, ""),
         Action::Settings => open_overlay(model, Overlay::Settings(Settings::default())),
         Action::Details => return details::open(model),
@@ -158,26 +161,32 @@ pub(super) fn open_overlay(model: &mut Model, overlay: Overlay) {
 }
 
 /// Opens a conversation.
-pub(super) fn open_chat(model: &mut Model, contact: u32) -> Vec<Command> {
-    if show_chat(model, contact) {
-        model.chat.as_mut().and_then(newest).into_iter().collect()
-    } else {
-        Vec::new()
+pub(super) fn open_chat(model: &mut Model, talk: Talk) -> Vec<Command> {
+    if !show_chat(model, talk) {
+        return Vec::new();
     }
+    let mut commands: Vec<Command> = model.chat.as_mut().and_then(newest).into_iter().collect();
+    commands.extend(talk.group().map(members));
+    commands
+}
+
+/// Asks who is in a group.
+#[must_use]
+pub(super) fn members(group: u32) -> Command {
+    Command::Call(Request::Group(groups::Ask::Members { group }), Purpose::Members(group))
 }
 
 /// Opens a conversation at a message.
-pub(super) fn open_at(model: &mut Model, contact: u32, position: u64) -> Vec<Command> {
-    show_chat(model, contact);
-    let before = Some(position.saturating_add(1));
-    let request = Request::Messages { contact: Some(contact), before, since: None, limit: PAGE };
-    jump(model, request, Purpose::Jump(contact, position))
+pub(super) fn open_at(model: &mut Model, talk: Talk, position: u64) -> Vec<Command> {
+    show_chat(model, talk);
+    let request = talk.page(Part::Before(position.saturating_add(1)), PAGE);
+    jump(model, request, Purpose::Jump(talk, position))
 }
 
 /// Goes to the first message of the open conversation.
 pub(super) fn first(model: &mut Model) -> Vec<Command> {
-    let Some(contact) = model.chat.as_ref().map(|chat| chat.contact) else { return Vec::new() };
-    jump(model, Request::MessagesAfter { contact, position: 0, limit: PAGE }, Purpose::First(contact))
+    let Some(talk) = model.chat.as_ref().map(|chat| chat.talk) else { return Vec::new() };
+    jump(model, talk.page(Part::First, PAGE), Purpose::First(talk))
 }
 
 /// Goes to the newest message of the open conversation.
@@ -194,33 +203,33 @@ fn jump(model: &mut Model, request: Request, purpose: Purpose) -> Vec<Command> {
 }
 
 /// Puts a conversation on the screen; whether it is another one than before.
-fn show_chat(model: &mut Model, contact: u32) -> bool {
+fn show_chat(model: &mut Model, talk: Talk) -> bool {
     model.overlays.clear();
-    model.chosen = Some(contact);
+    model.chosen = Some(talk);
     model.focus = Focus::Chat;
-    if model.chat.as_ref().is_some_and(|chat| chat.contact == contact) {
+    if model.chat.as_ref().is_some_and(|chat| chat.talk == talk) {
         return false;
     }
     if let Some(mut old) = model.chat.take()
         && !old.composer.text().is_empty()
     {
         let draft = std::mem::replace(&mut old.composer, Editor::lines(0));
-        model.drafts.insert(old.contact, draft);
+        model.drafts.insert(old.talk, draft);
     }
-    let unread = model.contact(contact).map_or(0, |contact| contact.unread);
-    let composer = model.drafts.remove(&contact).unwrap_or_else(|| Editor::lines(TEXT_MAX));
+    let unread = model.unread(talk);
+    let composer = model.drafts.remove(&talk).unwrap_or_else(|| Editor::lines(TEXT_MAX));
     model.windows += 1;
-    let mut chat = Chat::new(contact, unread, composer);
+    let mut chat = Chat::new(talk, unread, composer);
     chat.renumber(model.windows);
     model.chat = Some(chat);
     true
 }
 
 fn next_unread(model: &mut Model) -> Vec<Command> {
-    let open = model.chat.as_ref().map(|chat| chat.contact);
-    let next = model.contacts.iter().find(|contact| contact.unread > 0 && Some(contact.contact) != open);
-    match next.map(|contact| contact.contact) {
-        Some(contact) => open_chat(model, contact),
+    let open = model.chat.as_ref().map(|chat| chat.talk);
+    let next = model.list.iter().find(|talk| model.unread(**talk) > 0 && Some(**talk) != open);
+    match next.copied() {
+        Some(talk) => open_chat(model, talk),
         None => {
             model.notice = Some(model.texts.get("no-unread"));
             Vec::new()
@@ -243,10 +252,10 @@ pub(super) fn send_next(model: &mut Model) -> Vec<Command> {
     if model.sending {
         return Vec::new();
     }
-    let Some(Outgoing { contact, text, about }) = model.outgoing.front().cloned() else { return Vec::new() };
+    let Some(Outgoing { talk, text, about }) = model.outgoing.front().cloned() else { return Vec::new() };
     model.sending = true;
     let request = match about {
-        About::Nothing => Request::Send { contact, text },
+        About::Nothing => talk.send(text),
         About::Reply(to, _) => Request::Reply { to, text },
         About::Edit(id) => Request::Edit { id, text },
     };
@@ -286,6 +295,27 @@ pub(super) fn refresh(model: &mut Model, commands: &mut Vec<Command>) {
     refresh_status(model, commands);
 }
 
+/// Asks for everything that the list shows.
+pub(super) fn refresh_all(model: &mut Model, commands: &mut Vec<Command>) {
+    refresh(model, commands);
+    refresh_groups(model, commands);
+    refresh_channels(model, commands);
+}
+
+/// Asks for groups.
+pub(super) fn refresh_groups(model: &mut Model, commands: &mut Vec<Command>) {
+    if model.groups_call.start() {
+        commands.push(Command::Call(Request::Group(groups::Ask::List), Purpose::Groups));
+    }
+}
+
+/// Asks for channels.
+pub(super) fn refresh_channels(model: &mut Model, commands: &mut Vec<Command>) {
+    if model.channels_call.start() {
+        commands.push(Command::Call(Request::Channel(channels::Ask::List), Purpose::Channels));
+    }
+}
+
 /// Asks for people.
 pub(super) fn refresh_contacts(model: &mut Model, commands: &mut Vec<Command>) {
     if model.contacts_call.start() {
@@ -310,19 +340,23 @@ pub(super) fn recent() -> Command {
 
 /// Asks for the newest page of a conversation. What comes in while it is under way is asked for when it is there.
 pub(super) fn newest(chat: &mut Chat) -> Option<Command> {
-    let contact = chat.contact;
-    let request = Request::Messages { contact: Some(contact), before: None, since: None, limit: PAGE };
-    chat.newest_call.start().then_some(Command::Call(request, Purpose::Newest(contact)))
+    let talk = chat.talk;
+    let request = talk.page(Part::Newest, PAGE);
+    chat.newest_call.start().then_some(Command::Call(request, Purpose::Newest(talk)))
 }
 
 /// Asks for what came after the window; without a window, for the newest page.
 pub(super) fn newer(chat: &mut Chat) -> Option<Command> {
-    let since = chat.messages.back().map(|last| last.id.clone()).filter(|_| !chat.newest_call.flying);
-    if since.is_none() {
-        return newest(chat);
-    }
-    let request = Request::Messages { contact: Some(chat.contact), before: None, since, limit: PAGE };
-    chat.newer_call.start().then_some(Command::Call(request, Purpose::Newer(chat.contact, chat.window)))
+    let Some(last) = chat.messages.back().filter(|_| !chat.newest_call.flying) else { return newest(chat) };
+    let request = chat.talk.page(Part::After(last), PAGE);
+    chat.newer_call.start().then_some(Command::Call(request, Purpose::Newer(chat.talk, chat.window)))
+}
+
+/// Asks how far the messages of the window are now.
+pub(super) fn marks(chat: &mut Chat) -> Option<Command> {
+    let last = chat.messages.back()?.position;
+    let request = chat.talk.page(Part::Before(last.saturating_add(1)), chat.messages.len().max(1));
+    chat.marks_call.start().then_some(Command::Call(request, Purpose::Marks(chat.talk, chat.window)))
 }
 
 /// Asks for the next page when the screen comes near an edge of the window.
@@ -334,10 +368,9 @@ fn pages(model: &mut Model, commands: &mut Vec<Command>) {
         && !chat.older_call.flying
         && let Some(first) = chat.messages.front()
     {
-        let before = Some(first.position);
-        let request = Request::Messages { contact: Some(chat.contact), before, since: None, limit: PAGE };
+        let request = chat.talk.page(Part::Before(first.position), PAGE);
         chat.older_call.start();
-        commands.push(Command::Call(request, Purpose::Older(chat.contact, chat.window)));
+        commands.push(Command::Call(request, Purpose::Older(chat.talk, chat.window)));
     }
     if end && chat.newer && !chat.newer_call.flying {
         commands.extend(newer(chat));
@@ -348,10 +381,9 @@ fn pages(model: &mut Model, commands: &mut Vec<Command>) {
 fn mark_read(model: &mut Model, commands: &mut Vec<Command>) {
     let shown = model.overlays.is_empty() && (model.two_panes() || model.focus == Focus::Chat);
     let Some(chat) = model.chat.as_mut().filter(|_| shown) else { return };
-    let upto = chat.received_upto();
+    let upto = chat.seen_upto();
     if chat.view == View::Bottom && !chat.newer && upto > chat.marked {
         chat.marked = upto;
-        let contact = chat.contact;
-        commands.push(Command::Call(Request::MarkRead { contact, seq: upto }, Purpose::Marked(contact)));
+        commands.push(Command::Call(chat.talk.seen(upto), Purpose::Marked(chat.talk)));
     }
 }

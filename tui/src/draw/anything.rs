@@ -57,7 +57,7 @@ impl Dice {
 
     fn action(&mut self) -> Action {
         let (column, row) = (self.below(200) as u16, self.below(60) as u16);
-        match self.below(42) {
+        match self.below(44) {
             0 => Action::Up,
             1 => Action::Down,
             2 => Action::Left,
@@ -90,6 +90,8 @@ impl Dice {
             36 => Action::File,
             37 => Action::Wipe,
             38 => Action::Requests,
+            39 => Action::NewGroup,
+            40 => Action::NewChannel,
             34 => Action::Wheel(if row % 2 == 0 { -3 } else { 3 }),
             35 => Action::Char(self.letter()),
             _ => Action::Paste(self.text(60)),
@@ -144,7 +146,22 @@ fn any_text_in_any_field_at_any_size_stays_inside_its_cells() {
         let size = (1 + dice.below(160) as u16, 1 + dice.below(50) as u16);
         // Mostly the world goes on, with sizes that change in the middle of everything; now and then it starts anew.
         if model.is_none() || dice.below(50) == 0 {
-            world = World::new();
+            world = if dice.below(2) == 0 { World::new() } else { World::with_rooms() };
+            for group in &mut world.rooms.groups {
+                group.name = dice.text(30);
+            }
+            for member in &mut world.rooms.members {
+                (member.name, member.added_by) = (dice.text(30), dice.text(30));
+            }
+            for said in &mut world.rooms.said {
+                (said.from, said.text) = (dice.text(30), Some(dice.text(200)));
+            }
+            for channel in &mut world.rooms.channels {
+                (channel.name, channel.forked) = (dice.text(30), dice.below(3) == 0);
+            }
+            for entry in &mut world.rooms.entries {
+                (entry.from, entry.text) = (dice.text(30), Some(dice.text(200)));
+            }
             for contact in &mut world.contacts {
                 contact.name = dice.text(30);
                 contact.keys_changed = dice.below(4) == 0;

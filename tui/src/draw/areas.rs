@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::{Focus, Model};
+use crate::app::{Focus, Model, Talk};
 use crate::text::{width, wrap};
 
 /// Rows the composer grows to.
@@ -78,13 +78,14 @@ pub fn within(model: &Model, whole: Rect) -> Areas {
         return out;
     };
     out.header = take_top(&mut chat, 1);
-    if let Some(reason) = held_reason(model, open.contact) {
+    if let Some(reason) = held_reason(model, open.talk) {
         let rows = rows_of(&reason, chat.width, 6);
         out.banner = take_top(&mut chat, rows);
     }
     let written = open.composer.rows(composer_cells(Rect { width: chat.width, ..Rect::default() })).len();
     let most = (usize::from(chat.height) / 2).clamp(1, COMPOSER_ROWS_MAX);
-    out.composer = take_bottom(&mut chat, u16::try_from(written.clamp(1, most)).unwrap_or(1));
+    let rows = if model.read_only(open.talk).is_some() { 0 } else { written.clamp(1, most) };
+    out.composer = take_bottom(&mut chat, u16::try_from(rows).unwrap_or(1));
     out.rule = take_bottom(&mut chat, 1);
     out.messages = chat;
     out
@@ -96,9 +97,18 @@ pub fn composer_cells(composer: Rect) -> usize {
     usize::from(composer.width.saturating_sub(PROMPT + 1)).max(1)
 }
 
-/// Why messages to this contact are held, as a sentence.
+/// Why messages of this conversation are held, or what to beware of, as a sentence.
 #[must_use]
-pub fn held_reason(model: &Model, contact: u32) -> Option<String> {
+pub fn held_reason(model: &Model, talk: Talk) -> Option<String> {
+    let contact = match talk {
+        Talk::Person(contact) => contact,
+        Talk::Group(_) => return None,
+        Talk::Channel(number) => {
+            let words = model.texts.get("channel-forked");
+            let forked = model.channel(number).is_some_and(|channel| channel.forked);
+            return forked.then(|| format!("! {}", crate::text::one_line(&words)));
+        }
+    };
     let known = model.contact(contact)?;
     if known.keys_changed {
         let name = model.contact_name(contact);

@@ -1,6 +1,7 @@
 //! The open conversation: who, messages from the bottom up, the composer.
 
 use karvon_node::api::Meeting;
+use karvon_node::api::channels::Channel;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -8,13 +9,13 @@ use ratatui::text::{Line, Span};
 
 use super::areas::{Areas, composer_cells, held_reason};
 use super::{message, paint};
-use crate::app::{About, Chat, Focus, Model, chat::View};
+use crate::app::{About, Chat, Focus, Model, Talk, chat::View};
 use crate::text::width;
 
 /// Draws the conversation into its areas.
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, areas: &Areas) {
     let Some(chat) = &model.chat else {
-        if !areas.messages.is_empty() && !model.contacts.is_empty() {
+        if !areas.messages.is_empty() && !model.list.is_empty() {
             let area = paint::indent(areas.messages, 1);
             paint::paragraph(
                 frame,
@@ -27,7 +28,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, areas: &Areas) {
         return;
     };
     header(model, chat, frame, areas.header);
-    if let Some(reason) = held_reason(model, chat.contact) {
+    if let Some(reason) = held_reason(model, chat.talk) {
         paint::paragraph(frame, areas.banner, 0, &reason, model.theme.warn());
     }
     messages(model, chat, frame, areas.messages);
@@ -36,10 +37,19 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, areas: &Areas) {
 
 fn header(model: &Model, chat: &Chat, frame: &mut Frame<'_>, area: Rect) {
     let (theme, texts) = (model.theme, &model.texts);
-    let mut line = Line::from(vec![Span::styled(model.contact_name(chat.contact), theme.strong())]);
-    if let Some(contact) = model.contact(chat.contact) {
+    let mut line = Line::from(vec![Span::styled(model.talk_name(chat.talk), theme.strong())]);
+    let mut words: Vec<String> = match chat.talk {
+        Talk::Person(_) => Vec::new(),
+        Talk::Group(number) => {
+            model.group(number).map(|group| super::group::about_line(model, group)).into_iter().collect()
+        }
+        Talk::Channel(number) => {
+            model.channel(number).map(|one| channel_line(model, one)).into_iter().collect()
+        }
+    };
+    if let Some(contact) = chat.talk.person().and_then(|number| model.contact(number)) {
         let state = match contact.meeting {
-            _ if model.typing.is_some_and(|(typing, _)| typing == chat.contact) => Some("typing"),
+            _ if model.typing.is_some_and(|(typing, _)| typing == contact.contact) => Some("typing"),
             _ if contact.blocked => Some("blocked"),
             Meeting::LookingUp => Some("meeting-looking-up"),
             Meeting::Greeting => Some("meeting-greeting"),
@@ -49,16 +59,25 @@ fn header(model: &Model, chat: &Chat, frame: &mut Frame<'_>, area: Rect) {
             Meeting::Connected if contact.verified => Some("verified"),
             Meeting::Connected => None,
         };
-        let mut words: Vec<String> = state.map(|key| texts.get(key)).into_iter().collect();
+        words.extend(state.map(|key| texts.get(key)));
         if contact.timer_s > 0 {
             let time = super::details::span(model, contact.timer_s);
             words.push(texts.with("disappears", &[("time", time.into())]));
         }
-        for word in words {
-            line.push_span(Span::styled(theme.glyphs(&format!(" · {word}")), theme.faint()));
-        }
+    }
+    for word in words {
+        line.push_span(Span::styled(theme.glyphs(&format!(" · {word}")), theme.faint()));
     }
     paint::line(frame, area, &line);
+}
+
+/// What is under way of an own channel; of others, who writes there.
+fn channel_line(model: &Model, channel: &Channel) -> String {
+    match (channel.mine, channel.under_way) {
+        (false, _) => model.texts.get("channel-read-only"),
+        (true, 0) => model.texts.get("channel-mine"),
+        (true, n) => model.texts.with("channel-under-way", &[("n", n.into())]),
+    }
 }
 
 /// From the bottom message upwards, until the area is full: what is not seen is not laid out.
@@ -103,6 +122,8 @@ fn composer(model: &Model, chat: &Chat, frame: &mut Frame<'_>, areas: &Areas) {
         About::Edit(_) => texts.get("editing"),
         About::Nothing => standing(model, chat),
     };
+    let closed = model.read_only(chat.talk).filter(|_| words.is_empty());
+    let words = closed.map_or(words, |key| texts.get(key));
     paint::line(
         frame,
         areas.rule,

@@ -16,7 +16,7 @@ pub(super) fn draw(model: &Model, find: &Find, frame: &mut Frame<'_>, area: Rect
         .rows(model)
         .into_iter()
         .map(|row| match row {
-            Found::Contact(contact) => (model.contact_name(contact), theme.strong()),
+            Found::Talk(talk) => (model.talk_name(talk), theme.strong()),
             Found::Command(key) => (theme.glyphs(&model.texts.get(key)), Style::new()),
             Found::Search => {
                 let text = crate::text::one_line(find.query.text().trim());

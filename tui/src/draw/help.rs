@@ -37,7 +37,7 @@ pub(super) fn draw(model: &Model, scrolled: usize, frame: &mut Frame<'_>, area: 
     };
     let (first, second) = sections.split_at(if two { 2 } else { 4 });
     let (mut left, right) = (build(first), build(second));
-    for key in ["help-layouts", "help-reader"] {
+    for key in ["help-groups", "help-layouts", "help-reader"] {
         let note = theme.glyphs(&crate::text::one_line(&model.texts.get(key)));
         let rows = wrap::wrapped(&note, usize::from(columns)).into_iter();
         left.extend(rows.map(|row| Line::styled(row.to_owned(), theme.faint())));

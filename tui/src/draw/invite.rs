@@ -1,4 +1,4 @@
-//! An own invitation: a square to photograph where it fits, and the line itself.
+//! An own invitation, or the link of a channel: a square to photograph where it fits, and the line itself.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -64,11 +64,19 @@ pub(super) fn draw(model: &Model, invite: &Invite, frame: &mut Frame<'_>, area: 
         }
         side = paint::indent(area, u16::try_from(columns + 2).unwrap_or(area.width));
     }
-    let say = if square.is_some() { "invite-say" } else { "invite-say-line" };
+    let say = match invite.channel {
+        _ if square.is_some() => "invite-say",
+        Some(_) => "channel-say-line",
+        None => "invite-say-line",
+    };
     let mut row = paint::paragraph(frame, side, 0, &texts.get(say), Style::new()) + 1;
     for part in wrap::wrapped(text, usize::from(side.width)) {
         paint::text(frame, paint::row(side, row), 0, part, theme.strong());
         row += 1;
+    }
+    if invite.channel.is_some() {
+        paint::paragraph(frame, side, row + 1, &theme.glyphs(&texts.get("channel-say-note")), theme.faint());
+        return;
     }
     let date = model
         .zone

@@ -20,6 +20,9 @@ pub fn first(chosen: usize, height: usize) -> usize {
 pub fn rows_above(model: &Model) -> usize {
     match model.overlays.last() {
         Some(Overlay::Find(_) | Overlay::Search(_) | Overlay::Settings(_) | Overlay::Attach(_)) => 2,
+        Some(Overlay::Group(_)) => super::group::ABOVE,
+        Some(Overlay::Gather(gather)) if gather.group.is_none() => super::group::GATHER_ABOVE.0,
+        Some(Overlay::Gather(_)) => super::group::GATHER_ABOVE.1,
         _ => 0,
     }
 }

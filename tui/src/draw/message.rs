@@ -44,7 +44,9 @@ pub fn rows(model: &Model, index: usize, cells: usize) -> Vec<Line<'static>> {
     if cells >= NAMES_FROM {
         wide(model, chat, message, &clock, cells, &mut out)
     } else {
-        narrow(model, chat, message, &clock, cells, &mut out)
+        // In a group who speaks is said where it changes.
+        let named = first > 0 || before.is_none_or(|before| before.mine || before.from != message.from);
+        narrow(model, chat, message, &clock, cells, named && chat.talk.group().is_some(), &mut out)
     }
     if chat.selected == Some(message.position) {
         for line in out.iter_mut().skip(first) {
@@ -130,6 +132,11 @@ fn parts(model: &Model, chat: &Chat, message: &Message, cells: usize) -> Vec<Row
     for sign in message.reactions.iter().take(SIGNS_MAX) {
         let emoji = text::one_line(&sign.emoji);
         became.push(format!("{} {}", emoji.trim(), text::name(&sign.from, message.contact)));
+    }
+    if let Some((delivered, of)) = chat.counts.get(&message.position)
+        && delivered < of
+    {
+        became.push(texts.with("group-delivered", &[("n", (*delivered).into()), ("of", (*of).into())]));
     }
     if !became.is_empty() {
         aside(became.join(" · "), &mut out);
@@ -232,14 +239,20 @@ fn narrow(
     message: &Message,
     clock: &str,
     cells: usize,
+    named: bool,
     out: &mut Vec<Line<'static>>,
 ) {
     let theme = model.theme;
     let room = cells.saturating_sub(CLOCK + 1).max(2);
     let rows = parts(model, chat, message, if message.mine { room.saturating_sub(2).max(2) } else { room });
     if !message.mine {
+        if named {
+            let author = width::fit(&text::name(&message.from, message.contact), room, theme.plain);
+            let start = Span::styled(format!("{clock} "), theme.faint());
+            out.push(Line::from(vec![start, Span::styled(author, theme.strong())]));
+        }
         for (number, row) in rows.into_iter().enumerate() {
-            let start = if number == 0 { format!("{clock} ") } else { " ".repeat(CLOCK + 1) };
+            let start = if number == 0 && !named { format!("{clock} ") } else { " ".repeat(CLOCK + 1) };
             let gap = if text::is_rtl(&row.text) { room.saturating_sub(width::width(&row.text)) } else { 0 };
             let style = if row.aside { theme.faint() } else { Style::new() };
             out.push(Line::from(vec![

@@ -6,11 +6,13 @@ mod anything;
 pub mod areas;
 mod ask;
 pub mod bars;
+mod channel;
 pub mod chats;
 mod conversation;
 mod details;
 mod doctor;
 mod find;
+mod group;
 mod help;
 mod info;
 pub mod invite;
@@ -28,7 +30,7 @@ pub mod wizard;
 
 use ratatui::Frame;
 
-use crate::app::{Focus, Model, Overlay, Screen};
+use crate::app::{Focus, Model, Overlay, Screen, Talk};
 
 /// Smallest terminal in which something useful can be drawn.
 const SMALLEST: (u16, u16) = (20, 6);
@@ -52,6 +54,10 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
         (Screen::Main, Some(Overlay::Strangers(chosen))) => {
             strangers::draw(model, *chosen, frame, areas.body)
         }
+        (Screen::Main, Some(Overlay::Gather(open))) => group::gather(model, open, frame, areas.body),
+        (Screen::Main, Some(Overlay::Group(open))) => group::draw(model, open, frame, areas.body),
+        (Screen::Main, Some(Overlay::Channel(open))) => channel::draw(model, open, frame, areas.body),
+        (Screen::Main, Some(Overlay::NewChannel(open))) => channel::new(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Attach(open))) => ask::file(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Wipe(open))) => ask::wipe(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Details(about))) => details::draw(model, about, frame, areas.body),
@@ -68,7 +74,12 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
                 paint::text(frame, row, 0, model.theme.divider(), model.theme.faint());
             }
             if let Some(chat) = &model.chat {
-                details::about(model, chat.contact, None, frame, paint::indent(areas.details, 1));
+                let area = paint::indent(areas.details, 1);
+                match chat.talk {
+                    Talk::Person(contact) => details::about(model, contact, None, frame, area),
+                    Talk::Group(number) => group::about(model, number, frame, area),
+                    Talk::Channel(number) => channel::about(model, number, frame, area),
+                }
             }
             conversation::draw(model, frame, &areas);
         }

@@ -37,9 +37,30 @@ fn text_rows(buffer: &Buffer) -> Vec<String> {
     rows.collect()
 }
 
+/// Opens a conversation by the menu.
+fn go(name: &str) -> impl Iterator<Item = Action> {
+    [Action::Find].into_iter().chain(typed(name)).chain([Action::Enter])
+}
+
+/// Screens of a world with groups and channels.
+const ROOMS: [&str; 12] = [
+    "rooms",
+    "group",
+    "members",
+    "member",
+    "leave",
+    "gather",
+    "invited",
+    "channel",
+    "own-channel",
+    "channel-link",
+    "channel-new",
+    "channel-leave",
+];
+
 /// A screen by its name, in a world of its own.
 fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
-    let mut world = World::new();
+    let mut world = if ROOMS.contains(&name) { World::with_rooms() } else { World::new() };
     if let Some(step) = name.strip_prefix("wizard-") {
         let mut model = Model::wizard(lang, Theme { color: true, plain, light: false }, size);
         let name = [Action::Enter].into_iter().chain(typed("Али"));
@@ -132,6 +153,27 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             world.messages[4].missing = 3;
             vec![Action::Enter, Action::Up]
         }
+        "rooms" => vec![Action::Down],
+        "group" => go("Бригада").chain(typed("Дар роҳам")).collect(),
+        "members" => go("Бригада").chain([Action::Details, Action::Down]).collect(),
+        "member" => {
+            let down = std::iter::repeat_n(Action::Down, 6);
+            go("Бригада").chain([Action::Details]).chain(down).chain([Action::Enter]).collect()
+        }
+        "leave" => go("Бригада").chain([Action::Details, Action::Char('l')]).collect(),
+        "gather" => {
+            let name = [Action::NewGroup].into_iter().chain(typed("Хона"));
+            name.chain([Action::Enter, Action::Char(' ')]).collect()
+        }
+        "invited" => vec![Action::Requests],
+        "channel" => go("Хабарҳо").collect(),
+        "own-channel" => {
+            let post = go("Қазон").chain(typed("Се дуредгар лозим"));
+            post.chain([Action::Enter, Action::Details]).collect()
+        }
+        "channel-link" => go("Қазон").chain([Action::Details, Action::Enter]).collect(),
+        "channel-new" => [Action::NewChannel].into_iter().chain(typed("Корҳо")).collect(),
+        "channel-leave" => go("Хабарҳо").chain([Action::Details, Action::Char('u')]).collect(),
         "settings" => vec![Action::Settings, Action::Down],
         "doctor" => vec![Action::Doctor],
         _ => Vec::new(),
@@ -178,7 +220,7 @@ const REVIEWED: [Lang; 3] = [Lang::Tg, Lang::Ru, Lang::En];
 
 #[test]
 fn every_screen_looks_as_it_was_reviewed() {
-    for name in SCREENS {
+    for name in SCREENS.into_iter().chain(ROOMS) {
         for lang in REVIEWED {
             let mut all = String::new();
             for plain in [false, true] {
@@ -199,7 +241,7 @@ fn every_screen_looks_as_it_was_reviewed() {
 
 #[test]
 fn every_screen_names_its_keys_and_how_to_leave_in_every_language_and_size() {
-    for name in SCREENS {
+    for name in SCREENS.into_iter().chain(ROOMS) {
         for lang in Lang::ALL {
             for size in SIZES {
                 let model = screen(name, lang, false, size);
@@ -263,7 +305,7 @@ fn the_own_invitation_is_a_square_beside_its_line_at_80_columns_and_in_turn_with
 
 #[test]
 fn without_colour_no_cell_has_one() {
-    for name in SCREENS {
+    for name in SCREENS.into_iter().chain(ROOMS) {
         let mut model = screen(name, Lang::En, false, (80, 24));
         model.theme.color = false;
         let buffer = drawn(&model, (80, 24));

@@ -54,16 +54,23 @@ key-save = save
 key-accept = accept
 key-decline = decline
 key-block = block
+key-about = about
+key-pick = pick
+key-ready = ready
+key-leave = leave
+key-remove = remove
 
 # Commands of the menu
-command-add = Add a person or a door
+command-add = Add a person, a door or a channel
 command-invite = Show my invitation
 command-unread = Go to the next unread conversation
 command-requests = Requests of strangers
+command-group = Make a group
+command-channel = Make a channel
 command-search = Search in all messages
 command-start = To the beginning of the conversation
 command-newest = To the newest message
-command-details = About this contact: keys, name
+command-details = About this contact, group or channel
 command-file = Send a file (up to 45 kB)
 command-lock = Lock now
 command-wipe = Wipe everything from this device
@@ -136,7 +143,7 @@ month-12 = December
 
 # Add
 add-title = Add a person or a door
-add-line = Paste the invitation (KARVON:…) or the door line (KARVON-DOOR:…)
+add-line = Paste an invitation (KARVON:…), a door (KARVON-DOOR:…) or a channel's link
 add-name = Name for this person, if you want another than their own
 add-help =
     An invitation works once, for one person. Whoever reads it can use it:
@@ -144,6 +151,95 @@ add-help =
     this device reaches the network.
 add-busy = Adding…
 add-empty = Paste a line first.
+
+# Groups
+texts-only = Groups and channels carry texts only, no files yet.
+role-member = member
+role-admin = admin
+role-owner = owner
+group-title = Group
+group-members =
+    { $n ->
+        [one] { $n } member
+       *[other] { $n } members
+    }
+group-you = you: { $role }
+group-joining = You accepted. A device of theirs has to take you in now.
+group-out = You are not in this group any more.
+group-founded = The group is there. Whoever accepts the invitation is in.
+group-joined = Accepted. It opens when a device of theirs has taken you in.
+group-invited = Somebody invites you into a group: ^K, Requests of strangers.
+group-asked = They are invited. Whoever accepts is in.
+group-name-missing = Write a name for the group first.
+group-nobody-picked = First pick somebody, with the space bar or a tap.
+group-delivered = { $n } of { $of } delivered
+group-add = Invite people
+group-rename = Change its name
+group-mute = Muted: nothing rings here
+group-leave = Leave the group
+group-new-name = New name, for all members:
+group-leave-sure =
+    Leave { $name }? You read nothing more of it, and only an admin can
+    bring you back. Enter leaves, Esc does not.
+group-remove-sure =
+    Remove { $name } from the group? They can read nothing that is written
+    from now on. Enter removes, Esc does not.
+group-role-sure =
+    New role of { $name }: { $role }. Admins invite and remove people,
+    owners give roles. Enter does it, Esc does not.
+group-invites = { $name } invites you into the group { $group } ({ $n })
+group-invites-note =
+    a accepts, d declines. Members see the names of all others, also of
+    people they do not know.
+act-role-admin = Make admin
+act-role-member = Make ordinary member
+act-role-owner = Make owner
+act-remove = Remove from the group
+member-me = you
+member-unconfirmed = not confirmed, added by { $name }
+member-nothing = There is nothing to do here: it is you, or your role does not allow it.
+gather-title = Make a group
+gather-add-title = Invite into the group
+gather-name = Name of the group
+gather-people = Who is invited? The space bar picks.
+gather-nobody =
+    Nobody can be invited: only contacts who have answered and are not in it
+    yet.
+
+# Channels
+channel-title = Channel
+channel-new-title = Make a channel
+channel-link-title = Link of the channel
+channel-unnamed = (no entry yet)
+channel-read-only = read only: its owner writes
+channel-mine = your channel
+channel-name = Name of the channel
+channel-name-missing = Write a name for the channel first.
+channel-new-note =
+    You alone write, and whoever has the link reads. The channel lives on
+    this device only: no backup holds it.
+channel-founded = The channel is there. ^D shows its link for your readers.
+channel-followed = Followed. Entries come when a relay has been asked.
+channel-asking = A relay is being asked for older entries…
+channel-no-older = No relay has older entries.
+channel-link = Show its link
+channel-older = Ask for older entries
+channel-leave = Follow it no more
+channel-leave-own = Give the channel up
+channel-leave-sure =
+    Follow { $name } no more? Its entries are removed from this device.
+    Enter does it, Esc does not.
+channel-leave-own-sure =
+    Give { $name } up? Its key is destroyed, and nobody can ever write to it
+    again. Enter does it, Esc does not.
+channel-say-line = Send this line to those who may read:
+channel-say-note = Whoever has this line can read everything and pass it on.
+channel-entries = Entries on this device: { $n }
+channel-under-way = not at relays yet: { $n }
+channel-missing = Missing entries: { $n }
+channel-forked = Beware: the owner told different people different things.
+channel-withheld = Relays that kept entries back: { $n }
+channel-hidden = Nobody learns that you read; a relay knows only that somebody does.
 
 # Own invitation
 invite-title = My invitation
@@ -318,7 +414,7 @@ help-find-all = search in all messages
 help-settings = settings
 help-doctor = doctor: why does it not connect?
 help-lock = lock now
-help-add = add a person or a door
+help-add = add a person, a door or a channel
 help-invite = show my invitation
 help-back = back; from the top, the menu
 help-help = this help
@@ -329,7 +425,7 @@ help-pane = other pane
 help-scroll = older and newer messages
 help-ends = first and newest message
 help-editor = write in $EDITOR
-help-details = about this contact
+help-details = about this contact, group or channel
 help-file = send a file
 help-erase = erase the line
 help-select = choose a message
@@ -338,6 +434,9 @@ help-copy = copy its text
 help-forward = forward its text
 help-reply = answer, sign, change, take back
 help-actions = all that can be done with it
+help-groups =
+    Groups and channels: ^K makes one; ^D shows its members or its link, and
+    how to leave.
 help-reader =
     With a screen reader: karvon read --follow prints line by line, karvon
     send writes.
@@ -425,3 +524,11 @@ error-closed = The node stopped before it answered. Start Karvon again.
 error-unavailable = This cannot be done now. Try again later.
 error-version = The running node is of another version. Stop it with: karvon down
 error-bad-request = The node did not understand. Update Karvon, then try again.
+error-no-such-group = This group is not here any more.
+error-no-such-channel = This channel is not here any more.
+error-no-such-member = This member is not in the group any more. Look at the members again.
+error-not-member = You are not in this group, so this cannot be done.
+error-not-allowed = Your role in the group does not allow this. Ask an admin.
+error-already-member = This person is in the group already.
+error-link-damaged = The link is damaged. Copy it again, from KARVON-CHANNEL: to its end.
+error-link-newer = The link was made by a newer Karvon. Update this one first.

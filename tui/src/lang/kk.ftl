@@ -54,16 +54,23 @@ key-save = сақтау
 key-accept = қабылдау
 key-decline = бас тарту
 key-block = бұғаттау
+key-about = мәлімет
+key-pick = белгілеу
+key-ready = дайын
+key-leave = шығу
+key-remove = шығару
 
 # Мәзір бұйрықтары
-command-add = Адам немесе есік қосу
+command-add = Адам, есік не арна қосу
 command-invite = Шақыруымды көрсету
 command-unread = Келесі оқылмаған әңгімеге өту
 command-requests = Бейтаныстардың сұраулары
+command-group = Топ құру
+command-channel = Арна ашу
 command-search = Барлық хаттардан іздеу
 command-start = Әңгіменің басына
 command-newest = Ең жаңа хатқа
-command-details = Бұл контакт туралы: кілттер, аты
+command-details = Бұл контакт, топ не арна туралы
 command-file = Файл жіберу (45 кБ дейін)
 command-lock = Қазір құлыптау
 command-wipe = Бәрін осы құрылғыдан өшіріп тастау
@@ -134,7 +141,7 @@ month-12 = желтоқсан
 
 # Қосу
 add-title = Адам немесе есік қосу
-add-line = Шақыруды (KARVON:…) немесе есік жолын (KARVON-DOOR:…) қойыңыз
+add-line = Шақыру (KARVON:…), есік (KARVON-DOOR:…) немесе арна сілтемесін қойыңыз
 add-name = Бұл адамға басқа ат бергіңіз келсе, осында жазыңыз
 add-help =
     Шақыру бір рет, бір адамға жарайды. Оны оқыған адам пайдалана алады:
@@ -142,6 +149,91 @@ add-help =
     шығатын мекенжай.
 add-busy = Қосылуда…
 add-empty = Алдымен жолды қойыңыз.
+
+# Groups
+texts-only = Топтар мен арналарда әзірге тек мәтін бар, файл жоқ.
+role-member = мүше
+role-admin = әкімші
+role-owner = иесі
+group-title = Топ
+group-members =
+    { $n ->
+        [one] { $n } мүше
+       *[other] { $n } мүше
+    }
+group-you = сіз: { $role }
+group-joining = Сіз келістіңіз. Енді олардың құрылғысы сізді қабылдауы керек.
+group-out = Сіз енді бұл топта емессіз.
+group-founded = Топ құрылды. Шақыруды қабылдаған адам топта болады.
+group-joined = Қабылданды. Олардың құрылғысы сізді алғанда топ ашылады.
+group-invited = Сізді топқа шақырады: ^K, Бейтаныстардың сұраулары.
+group-asked = Шақырылды. Келіскен адам топта болады.
+group-name-missing = Алдымен топтың атын жазыңыз.
+group-nobody-picked = Алдымен бос орын пернесімен не түртіп біреуді белгілеңіз.
+group-delivered = { $of } ішінен { $n } жетті
+group-add = Адамдарды шақыру
+group-rename = Атын өзгерту
+group-mute = Дыбыссыз: мұнда ештеңе шылдырламайды
+group-leave = Топтан шығу
+group-new-name = Жаңа ат, барлық мүшелер үшін:
+group-leave-sure =
+    { $name } тобынан шығасыз ба? Оны енді оқымайсыз, сізді тек әкімші
+    қайтара алады. Enter: шығу, Esc: қалу.
+group-remove-sure =
+    { $name } топтан шығарылсын ба? Бұдан кейін жазылғанды оқи алмайды.
+    Enter: шығару, Esc: жоқ.
+group-role-sure =
+    { $name } үшін жаңа рөл: { $role }. Әкімшілер шақырады және шығарады,
+    иелері рөл береді. Enter: иә, Esc: жоқ.
+group-invites = { $name } сізді { $group } тобына шақырады ({ $n })
+group-invites-note = a: қабылдау, d: бас тарту. Мүшелер бәрінің атын көреді, бейтаныстардікін де.
+act-role-admin = Әкімші ету
+act-role-member = Қарапайым мүше ету
+act-role-owner = Иесі ету
+act-remove = Топтан шығару
+member-me = сіз
+member-unconfirmed = расталмаған, қосқан: { $name }
+member-nothing = Мұнда істейтін ештеңе жоқ: бұл сіз, не рөліңіз рұқсат бермейді.
+gather-title = Топ құру
+gather-add-title = Топқа шақыру
+gather-name = Топтың аты
+gather-people = Кім шақырылсын? Бос орын пернесі белгілейді.
+gather-nobody = Шақыратын адам жоқ: тек жауап берген және топта жоқ контактілер.
+
+# Channels
+channel-title = Арна
+channel-new-title = Арна ашу
+channel-link-title = Арнаның сілтемесі
+channel-unnamed = (әзірге жазба жоқ)
+channel-read-only = тек оқу: иесі жазады
+channel-mine = сіздің арнаңыз
+channel-name = Арнаның аты
+channel-name-missing = Алдымен арнаның атын жазыңыз.
+channel-new-note =
+    Тек сіз жазасыз, сілтемесі бар адам оқиды. Арна тек осы құрылғыда:
+    сақтық көшірмеде жоқ.
+channel-founded = Арна ашылды. ^D оқырмандарға арналған сілтемесін көрсетеді.
+channel-followed = Арнаға жазылдыңыз. Жазбалар түйін жауап бергенде келеді.
+channel-asking = Түйіннен ескірек жазбалар сұралуда…
+channel-no-older = Ешбір түйінде ескірек жазба жоқ.
+channel-link = Сілтемесін көрсету
+channel-older = Ескірек жазбаларды сұрау
+channel-leave = Енді оқымау
+channel-leave-own = Арнадан біржола бас тарту
+channel-leave-sure =
+    { $name } енді оқылмасын ба? Жазбалары осы құрылғыдан өшеді. Enter: иә,
+    Esc: жоқ.
+channel-leave-own-sure =
+    { $name } арнасынан біржола бас тартасыз ба? Кілті жойылады, оған ешкім
+    жаза алмайды. Enter: иә, Esc: жоқ.
+channel-say-line = Бұл жолды оқуға болатын адамдарға жіберіңіз:
+channel-say-note = Бұл жол кімде болса, бәрін оқи алады және басқаға бере алады.
+channel-entries = Осы құрылғыдағы жазбалар: { $n }
+channel-under-way = әзірге түйіндерде емес: { $n }
+channel-missing = Жетпеген жазбалар: { $n }
+channel-forked = Сақ болыңыз: иесі әркімге әртүрлі айтқан.
+channel-withheld = Жазбаларды жасырған түйіндер: { $n }
+channel-hidden = Сіз оқығаныңызды ешкім білмейді; түйін біреу оқитынын ғана біледі.
 
 # Өз шақыруы
 invite-title = Шақыруым
@@ -307,7 +399,7 @@ help-find-all = барлық хаттардан іздеу
 help-settings = баптаулар
 help-doctor = дәрігер: неге қосылмайды?
 help-lock = қазір құлыптау
-help-add = адам немесе есік қосу
+help-add = адам, есік не арна қосу
 help-invite = шақыруымды көрсету
 help-back = артқа; ең жоғарыдан мәзірге
 help-help = осы көмек
@@ -318,7 +410,7 @@ help-pane = басқа бөлік
 help-scroll = ескі және жаңа хаттар
 help-ends = бірінші және ең жаңа хат
 help-editor = $EDITOR ішінде жазу
-help-details = бұл контакт туралы
+help-details = бұл контакт, топ не арна туралы
 help-file = файл жіберу
 help-erase = жолды өшіру
 help-select = хат таңдау
@@ -327,6 +419,9 @@ help-copy = мәтінін көшіру
 help-forward = мәтінін қайта жіберу
 help-reply = жауап, белгі, өзгерту, қайтару
 help-actions = онымен істеуге болатын бәрі
+help-groups =
+    Топтар мен арналар: ^K құрады; ^D мүшелерін не сілтемесін, шығу жолын
+    көрсетеді.
 help-reader =
     Экран оқығышпен: karvon read --follow жолма-жол шығарады, karvon send
     жазады.
@@ -408,3 +503,11 @@ error-closed = Түйін жауап бермей тоқтады. Karvon-ды қ
 error-unavailable = Қазір мүмкін емес. Кейінірек байқап көріңіз.
 error-version = Басқа нұсқадағы түйін жұмыс істеп тұр. Оны тоқтатыңыз: karvon down
 error-bad-request = Түйін түсінбеді. Karvon-ды жаңартып, тағы байқап көріңіз.
+error-no-such-group = Бұл топ енді мұнда жоқ.
+error-no-such-channel = Бұл арна енді мұнда жоқ.
+error-no-such-member = Бұл мүше енді топта жоқ. Мүшелерді қайта қараңыз.
+error-not-member = Сіз бұл топта емессіз, сондықтан болмайды.
+error-not-allowed = Топтағы рөліңіз бұған рұқсат бермейді. Әкімшіден сұраңыз.
+error-already-member = Бұл адам топта бар.
+error-link-damaged = Сілтеме бүлінген. KARVON-CHANNEL: дегеннен соңына дейін қайта көшіріңіз.
+error-link-newer = Сілтеме жаңарақ Karvon-да жасалған. Алдымен мұны жаңартыңыз.

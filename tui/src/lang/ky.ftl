@@ -54,16 +54,23 @@ key-save = сактоо
 key-accept = кабыл
 key-decline = четке
 key-block = тосуу
+key-about = маалымат
+key-pick = белгилөө
+key-ready = даяр
+key-leave = чыгуу
+key-remove = чыгаруу
 
 # Менюнун буйруктары
-command-add = Адам же эшик кошуу
+command-add = Адам, эшик же канал кошуу
 command-invite = Чакыруумду көрсөтүү
 command-unread = Кийинки окулбаган баарлашууга өтүү
 command-requests = Бейтааныштардын суроолору
+command-group = Топ түзүү
+command-channel = Канал ачуу
 command-search = Бардык каттардан издөө
 command-start = Баарлашуунун башына
 command-newest = Эң жаңы катка
-command-details = Бул байланыш тууралуу: ачкычтар, аты
+command-details = Бул байланыш, топ же канал тууралуу
 command-file = Файл жөнөтүү (45 кБ чейин)
 command-lock = Азыр кулпулоо
 command-wipe = Баарын бул түзмөктөн өчүрүп салуу
@@ -134,7 +141,7 @@ month-12 = декабры
 
 # Кошуу
 add-title = Адам же эшик кошуу
-add-line = Чакырууну (KARVON:…) же эшиктин сабын (KARVON-DOOR:…) коюңуз
+add-line = Чакыруу (KARVON:…), эшик (KARVON-DOOR:…) же каналдын шилтемесин коюңуз
 add-name = Бул адамга башка ат кааласаңыз, ушул жерге жазыңыз
 add-help =
     Чакыруу бир жолу, бир киши үчүн иштейт. Аны окуган киши колдоно алат:
@@ -142,6 +149,91 @@ add-help =
     чыга турган дарек.
 add-busy = Кошулууда…
 add-empty = Адегенде сапты коюңуз.
+
+# Groups
+texts-only = Топтордо жана каналдарда азырынча текст гана бар, файл жок.
+role-member = мүчө
+role-admin = админ
+role-owner = ээси
+group-title = Топ
+group-members =
+    { $n ->
+        [one] { $n } мүчө
+       *[other] { $n } мүчө
+    }
+group-you = сиз: { $role }
+group-joining = Сиз макул болдуңуз. Эми алардын түзмөгү сизди кабыл алышы керек.
+group-out = Сиз эми бул топто эмессиз.
+group-founded = Топ түзүлдү. Чакырууну кабыл алган адам топто болот.
+group-joined = Кабыл алынды. Алардын түзмөгү сизди алганда топ ачылат.
+group-invited = Сизди топко чакырып жатышат: ^K, Бейтааныштардын суроолору.
+group-asked = Чакырылды. Макул болгон адам топто болот.
+group-name-missing = Адегенде топтун атын жазыңыз.
+group-nobody-picked = Адегенде боштук баскычы же басуу менен бирөөнү белгилеңиз.
+group-delivered = { $of } ичинен { $n } жетти
+group-add = Адамдарды чакыруу
+group-rename = Атын өзгөртүү
+group-mute = Үнсүз: бул жерде эч нерсе шыңгырабайт
+group-leave = Топтон чыгуу
+group-new-name = Жаңы ат, бардык мүчөлөр үчүн:
+group-leave-sure =
+    { $name } тобунан чыгасызбы? Аны мындан ары окубайсыз, сизди админ гана
+    кайтара алат. Enter: чыгуу, Esc: калуу.
+group-remove-sure =
+    { $name } топтон чыгарылсынбы? Мындан ары жазылганды окуй албайт. Enter:
+    чыгаруу, Esc: жок.
+group-role-sure =
+    { $name } үчүн жаңы роль: { $role }. Админдер чакырат жана чыгарат,
+    ээлери роль берет. Enter: ооба, Esc: жок.
+group-invites = { $name } сизди { $group } тобуна чакырат ({ $n })
+group-invites-note = a: кабыл, d: четке. Мүчөлөр баарынын атын көрөт, бейтааныштардыкын да.
+act-role-admin = Админ кылуу
+act-role-member = Жөнөкөй мүчө кылуу
+act-role-owner = Ээси кылуу
+act-remove = Топтон чыгаруу
+member-me = сиз
+member-unconfirmed = ырасталган эмес, кошкон: { $name }
+member-nothing = Бул жерде кыла турган иш жок: бул сиз, же ролуңуз уруксат бербейт.
+gather-title = Топ түзүү
+gather-add-title = Топко чакыруу
+gather-name = Топтун аты
+gather-people = Ким чакырылсын? Боштук баскычы белгилейт.
+gather-nobody = Чакыра турган адам жок: жооп берген жана топто жок байланыштар гана.
+
+# Channels
+channel-title = Канал
+channel-new-title = Канал ачуу
+channel-link-title = Каналдын шилтемеси
+channel-unnamed = (азырынча жазуу жок)
+channel-read-only = окуу гана: ээси жазат
+channel-mine = сиздин каналыңыз
+channel-name = Каналдын аты
+channel-name-missing = Адегенде каналдын атын жазыңыз.
+channel-new-note =
+    Сиз гана жазасыз, шилтемеси бар адам окуйт. Канал ушул түзмөктө гана:
+    камдык көчүрмөдө жок.
+channel-founded = Канал ачылды. ^D окурмандар үчүн шилтемесин көрсөтөт.
+channel-followed = Каналга жазылдыңыз. Жазуулар түйүн жооп бергенде келет.
+channel-asking = Түйүндөн эскирээк жазуулар суралууда…
+channel-no-older = Эч бир түйүндө эскирээк жазуу жок.
+channel-link = Шилтемесин көрсөтүү
+channel-older = Эскирээк жазууларды суроо
+channel-leave = Мындан ары окубоо
+channel-leave-own = Каналдан биротоло баш тартуу
+channel-leave-sure =
+    { $name } мындан ары окулбасынбы? Жазуулары бул түзмөктөн өчөт. Enter:
+    ооба, Esc: жок.
+channel-leave-own-sure =
+    { $name } каналынан биротоло баш тартасызбы? Ачкычы жок кылынат, ага эч
+    ким жаза албайт. Enter: ооба, Esc: жок.
+channel-say-line = Бул сапты окуй ала турган адамдарга жөнөтүңүз:
+channel-say-note = Бул сап кимде болсо, баарын окуй алат жана башкага бере алат.
+channel-entries = Бул түзмөктөгү жазуулар: { $n }
+channel-under-way = азырынча түйүндөрдө эмес: { $n }
+channel-missing = Жетпеген жазуулар: { $n }
+channel-forked = Сак болуңуз: ээси ар кимге ар башка айткан.
+channel-withheld = Жазууларды жашырган түйүндөр: { $n }
+channel-hidden = Сиз окуганыңызды эч ким билбейт; түйүн кимдир бирөө окуганын гана билет.
 
 # Өз чакыруусу
 invite-title = Чакыруум
@@ -306,7 +398,7 @@ help-find-all = бардык каттардан издөө
 help-settings = жөндөөлөр
 help-doctor = доктор: эмне үчүн туташпайт?
 help-lock = азыр кулпулоо
-help-add = адам же эшик кошуу
+help-add = адам, эшик же канал кошуу
 help-invite = чакыруумду көрсөтүү
 help-back = артка; эң жогорудан менюга
 help-help = ушул жардам
@@ -317,7 +409,7 @@ help-pane = башка бөлүк
 help-scroll = эски жана жаңы каттар
 help-ends = биринчи жана эң жаңы кат
 help-editor = $EDITOR ичинде жазуу
-help-details = бул байланыш тууралуу
+help-details = бул байланыш, топ же канал тууралуу
 help-file = файл жөнөтүү
 help-erase = сапты өчүрүү
 help-select = кат тандоо
@@ -326,6 +418,9 @@ help-copy = текстин көчүрүү
 help-forward = текстин узатуу
 help-reply = жооп, белги, өзгөртүү, кайтаруу
 help-actions = аны менен кылса болчу бардык иш
+help-groups =
+    Топтор жана каналдар: ^K түзөт; ^D мүчөлөрүн же шилтемесин, чыгуу жолун
+    көрсөтөт.
 help-reader = Экран окугуч менен: karvon read --follow сап-сап чыгарат, karvon send жазат.
 help-layouts = ^ бул Ctrl. Баскычтар кыргыз тергичинде да иштейт: ^Л бул ^K.
 sign-queued = бул түзмөктүн дискинде, жөнөтүлөт; ток өчсө да жоголбойт
@@ -405,3 +500,11 @@ error-closed = Түйүн жооп бербей токтоду. Karvon'ду ка
 error-unavailable = Азыр мүмкүн эмес. Кийинчерээк аракет кылыңыз.
 error-version = Башка версиядагы түйүн иштеп жатат. Аны токтотуңуз: karvon down
 error-bad-request = Түйүн түшүнгөн жок. Karvon'ду жаңыртып, дагы аракет кылыңыз.
+error-no-such-group = Бул топ мында жок.
+error-no-such-channel = Бул канал мында жок.
+error-no-such-member = Бул мүчө топто жок. Мүчөлөргө кайра караңыз.
+error-not-member = Сиз бул топто эмессиз, ошондуктан болбойт.
+error-not-allowed = Топтогу ролуңуз буга уруксат бербейт. Админден сураңыз.
+error-already-member = Бул адам топто бар.
+error-link-damaged = Шилтеме бузулган. KARVON-CHANNEL: дегенден аягына чейин кайра көчүрүңүз.
+error-link-newer = Шилтеме жаңыраак Karvon'до жасалган. Адегенде муну жаңыртыңыз.

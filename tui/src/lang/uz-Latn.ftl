@@ -54,16 +54,23 @@ key-save = saqlash
 key-accept = qabul
 key-decline = rad
 key-block = to‘sish
+key-about = ma’lumot
+key-pick = belgilash
+key-ready = tayyor
+key-leave = chiqish
+key-remove = chiqarish
 
 # Menyu buyruqlari
-command-add = Odam yoki eshik qo‘shish
+command-add = Odam, eshik yoki kanal qo‘shish
 command-invite = Taklifnomamni ko‘rsatish
 command-unread = Keyingi o‘qilmagan suhbatga o‘tish
 command-requests = Notanishlarning so‘rovlari
+command-group = Guruh tuzish
+command-channel = Kanal ochish
 command-search = Hamma xabarlardan qidirish
 command-start = Suhbat boshiga
 command-newest = Eng yangi xabarga
-command-details = Bu kontakt haqida: kalitlar, ism
+command-details = Bu kontakt, guruh yoki kanal haqida
 command-file = Fayl yuborish (45 kB gacha)
 command-lock = Hozir qulflash
 command-wipe = Hammasini bu qurilmadan o‘chirib tashlash
@@ -136,7 +143,7 @@ month-12 = dekabr
 
 # Qo‘shish
 add-title = Odam yoki eshik qo‘shish
-add-line = Taklifnoma (KARVON:…) yoki eshik satrini (KARVON-DOOR:…) qo‘ying
+add-line = Taklifnoma (KARVON:…), eshik (KARVON-DOOR:…) yoki kanal havolasini qo‘ying
 add-name = Bu odamga boshqa ism bermoqchi bo‘lsangiz, shu yerga yozing
 add-help =
     Taklifnoma bir marta, bir kishi uchun ishlaydi. Uni o‘qigan kishi ishlata
@@ -144,6 +151,93 @@ add-help =
     tarmoqqa chiqadigan manzil.
 add-busy = Qo‘shilmoqda…
 add-empty = Avval satrni qo‘ying.
+
+# Groups
+texts-only = Guruh va kanallarda hozircha faqat matn bor, fayl yo‘q.
+role-member = a’zo
+role-admin = mudir
+role-owner = ega
+group-title = Guruh
+group-members =
+    { $n ->
+        [one] { $n } ta a’zo
+       *[other] { $n } ta a’zo
+    }
+group-you = siz: { $role }
+group-joining = Siz rozi bo‘ldingiz. Endi ularning qurilmasi sizni qabul qilishi kerak.
+group-out = Siz endi bu guruhda emassiz.
+group-founded = Guruh tuzildi. Taklifni qabul qilgan kishi guruhda bo‘ladi.
+group-joined = Qabul qilindi. Ularning qurilmasi sizni olganda guruh ochiladi.
+group-invited = Sizni guruhga taklif qilishmoqda: ^K, Notanishlarning so‘rovlari.
+group-asked = Taklif qilindi. Rozi bo‘lgan kishi guruhda bo‘ladi.
+group-name-missing = Avval guruh nomini yozing.
+group-nobody-picked = Avval bo‘sh joy tugmasi yoki bosish bilan birovni belgilang.
+group-delivered = { $of } tadan { $n } tasiga yetdi
+group-add = Odamlarni taklif qilish
+group-rename = Nomini o‘zgartirish
+group-mute = Ovozsiz: bu yerda hech narsa jiringlamaydi
+group-leave = Guruhdan chiqish
+group-new-name = Yangi nom, hamma a’zolar uchun:
+group-leave-sure =
+    { $name } guruhidan chiqasizmi? Uni endi o‘qimaysiz, sizni faqat mudir
+    qaytara oladi. Enter: chiqish, Esc: qolish.
+group-remove-sure =
+    { $name } guruhdan chiqarilsinmi? Bundan keyin yozilganini o‘qiy
+    olmaydi. Enter: chiqarish, Esc: yo‘q.
+group-role-sure =
+    { $name } uchun yangi rol: { $role }. Mudirlar taklif qiladi va
+    chiqaradi, egalar rol beradi. Enter: ha, Esc: yo‘q.
+group-invites = { $name } sizni { $group } guruhiga taklif qilmoqda ({ $n })
+group-invites-note = a: qabul, d: rad. A’zolar hammaning ismini ko‘radi, notanishlarnikini ham.
+act-role-admin = Mudir qilish
+act-role-member = Oddiy a’zo qilish
+act-role-owner = Ega qilish
+act-remove = Guruhdan chiqarish
+member-me = siz
+member-unconfirmed = tasdiqlanmagan, qo‘shgan: { $name }
+member-nothing = Bu yerda qiladigan ish yo‘q: bu siz, yoki rolingiz ruxsat bermaydi.
+gather-title = Guruh tuzish
+gather-add-title = Guruhga taklif qilish
+gather-name = Guruh nomi
+gather-people = Kim taklif qilinsin? Bo‘sh joy tugmasi belgilaydi.
+gather-nobody =
+    Taklif qiladigan odam yo‘q: faqat javob bergan va guruhda bo‘lmagan
+    kontaktlar.
+
+# Channels
+channel-title = Kanal
+channel-new-title = Kanal ochish
+channel-link-title = Kanal havolasi
+channel-unnamed = (hali yozuv yo‘q)
+channel-read-only = faqat o‘qish: egasi yozadi
+channel-mine = sizning kanalingiz
+channel-name = Kanal nomi
+channel-name-missing = Avval kanal nomini yozing.
+channel-new-note =
+    Faqat siz yozasiz, havolasi bor har kim o‘qiydi. Kanal faqat shu
+    qurilmada: zaxira nusxada yo‘q.
+channel-founded = Kanal ochildi. ^D o‘quvchilar uchun havolasini ko‘rsatadi.
+channel-followed = Kuzatilmoqda. Yozuvlar tugun javob berganda keladi.
+channel-asking = Tugundan eskiroq yozuvlar so‘ralmoqda…
+channel-no-older = Hech bir tugunda eskiroq yozuv yo‘q.
+channel-link = Havolasini ko‘rsatish
+channel-older = Eskiroq yozuvlarni so‘rash
+channel-leave = Endi o‘qimaslik
+channel-leave-own = Kanaldan butunlay voz kechish
+channel-leave-sure =
+    { $name } endi o‘qilmasinmi? Yozuvlari bu qurilmadan o‘chadi. Enter: ha,
+    Esc: yo‘q.
+channel-leave-own-sure =
+    { $name } kanalidan butunlay voz kechasizmi? Kaliti yo‘q qilinadi, unga
+    hech kim yoza olmaydi. Enter: ha, Esc: yo‘q.
+channel-say-line = Bu satrni o‘qishi mumkin bo‘lganlarga yuboring:
+channel-say-note = Bu satr kimda bo‘lsa, hammasini o‘qiy oladi va boshqaga bera oladi.
+channel-entries = Bu qurilmadagi yozuvlar: { $n }
+channel-under-way = hali tugunlarda emas: { $n }
+channel-missing = Yetishmayotgan yozuvlar: { $n }
+channel-forked = Ehtiyot bo‘ling: egasi har xil odamga har xil gap aytgan.
+channel-withheld = Yozuvlarni yashirgan tugunlar: { $n }
+channel-hidden = Siz o‘qiyotganingizni hech kim bilmaydi; tugun kimdir o‘qiyotganini biladi.
 
 # O‘z taklifnomasi
 invite-title = Taklifnomam
@@ -318,7 +412,7 @@ help-find-all = hamma xabarlardan qidirish
 help-settings = sozlamalar
 help-doctor = tabib: nega ulanmayapti?
 help-lock = hozir qulflash
-help-add = odam yoki eshik qo‘shish
+help-add = odam, eshik yoki kanal qo‘shish
 help-invite = taklifnomamni ko‘rsatish
 help-back = orqaga; eng yuqoridan menyuga
 help-help = shu yordam
@@ -329,7 +423,7 @@ help-pane = boshqa bo‘lak
 help-scroll = eski va yangi xabarlar
 help-ends = birinchi va eng yangi xabar
 help-editor = $EDITOR da yozish
-help-details = bu kontakt haqida
+help-details = bu kontakt, guruh yoki kanal haqida
 help-file = fayl yuborish
 help-erase = satrni o‘chirish
 help-select = xabar tanlash
@@ -338,6 +432,9 @@ help-copy = matnidan nusxa olish
 help-forward = matnini uzatish
 help-reply = javob, belgi, o‘zgartirish, qaytarish
 help-actions = u bilan qilsa bo‘ladigan hamma ish
+help-groups =
+    Guruh va kanallar: ^K tuzadi; ^D a’zolar yoki havolani va chiqish
+    yo‘lini ko‘rsatadi.
 help-reader =
     Ekran o‘quvchi bilan: karvon read --follow satrma-satr chiqaradi, karvon
     send yozadi.
@@ -423,3 +520,11 @@ error-closed = Tugun javob bermasdan to‘xtadi. Karvonni qayta ishga tushiring.
 error-unavailable = Hozir buning iloji yo‘q. Keyinroq urinib ko‘ring.
 error-version = Boshqa nusxadagi tugun ishlab turibdi. Uni to‘xtating: karvon down
 error-bad-request = Tugun tushunmadi. Karvonni yangilab, yana urinib ko‘ring.
+error-no-such-group = Bu guruh endi bu yerda yo‘q.
+error-no-such-channel = Bu kanal endi bu yerda yo‘q.
+error-no-such-member = Bu a’zo endi guruhda yo‘q. A’zolarga qayta qarang.
+error-not-member = Siz bu guruhda emassiz, shuning uchun bo‘lmaydi.
+error-not-allowed = Guruhdagi rolingiz bunga ruxsat bermaydi. Mudirdan so‘rang.
+error-already-member = Bu odam allaqachon guruhda.
+error-link-damaged = Havola buzilgan. KARVON-CHANNEL: dan oxirigacha qayta nusxalang.
+error-link-newer = Havola yangiroq Karvonda yasalgan. Avval buni yangilang.
