@@ -92,6 +92,8 @@ pub enum Space {
     GroupOut = 18,
     /// Which message stands at which place of a group's conversation; `group` is the group.
     GroupLine = 19,
+    /// Who changed a message to a group, and by which of their own ([`crate::engine::group_marks`]); `group` is the message.
+    GroupMark = 45,
     /// Seeds of groups, in the order in which they came; `group` is the group.
     GroupSeed = 25,
     /// Cells of groups that no two relays have confirmed yet; `group` is the group.

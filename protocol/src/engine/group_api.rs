@@ -2,7 +2,7 @@
 
 use super::api::ContactId;
 use crate::group::op::Role;
-use crate::ids::{Fingerprint, MemberId, MessageId};
+use crate::ids::{Fingerprint, GroupId, MemberId, MessageId};
 
 /// Local number of a group; never leaves the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,6 +126,8 @@ pub struct Reached {
 /// A group as its screen shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupView {
+    /// What messages' ids are derived from; never leaves the device.
+    pub group: GroupId,
     /// As in lists.
     pub info: GroupInfo,
     /// Members and past members.
@@ -183,4 +185,6 @@ pub enum GroupEvent {
     },
     /// Own messages moved on.
     Delivery(GroupNumber),
+    /// A message that is there, or is yet to come, was edited, taken back, or got a sign.
+    Message(GroupNumber, MessageId),
 }

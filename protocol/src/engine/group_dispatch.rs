@@ -1,7 +1,7 @@
 //! How commands, letters and alarms find the groups, and the groups' letters find their contacts.
 
 use super::Engine;
-use super::api::ContactId;
+use super::api::{ContactId, Reply as Answer};
 use super::contact::Contact;
 use super::cx::{Alarm, Cx, context};
 use super::doors::Doors;
@@ -12,7 +12,7 @@ use super::groups::{Groups, Me, check_name};
 use super::message::Marks;
 use super::outbox;
 use super::routes::RouteError;
-use crate::body::Body;
+use crate::body::{Body, Content};
 use crate::cell::Cell;
 use crate::core::{Key, LoadId, Value};
 use crate::error::ErrorKind;
@@ -35,16 +35,13 @@ impl Engine {
     }
 
     pub(crate) fn on_group_command(&mut self, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
-        let sends = match &command {
-            GroupCommand::Send(number, _) => Some(*number),
-            _ => None,
-        };
-        let reply = self.carry_out(command);
-        if let (Some(number), Ok(_)) = (sends, &reply) {
-            // Sealed in the same batch: a message that is durable is on its way.
-            self.on_group(number, |group, _, doors, cx| group.flush(doors, cx));
+        if let GroupCommand::Send(number, text) = command {
+            return match self.say_in_group(number, Content::Text(text))? {
+                Answer::Queued { id, seq } => Ok(GroupReply::Queued { id, seq }),
+                _ => Ok(GroupReply::Done),
+            };
         }
-        reply
+        self.carry_out(command)
     }
 
     fn carry_out(&mut self, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
@@ -72,7 +69,8 @@ impl Engine {
                     cx.write(group.save());
                     Ok(())
                 }
-                GroupCommand::Send(number, text) => return groups.get(number)?.send(&text, cx),
+                // Done by whoever calls this.
+                GroupCommand::Send(..) => Ok(()),
                 GroupCommand::List => return Ok(GroupReply::Groups(groups.infos())),
                 GroupCommand::View(number) => {
                     return Ok(GroupReply::View(Box::new(groups.get(number)?.view(contacts))));
@@ -86,7 +84,10 @@ impl Engine {
                 }
                 GroupCommand::MarkRead(number, position) => {
                     let group = groups.get(number)?;
-                    group.seen = group.seen.max(position.min(group.position - 1));
+                    // Places after the last message are of what shows nothing.
+                    let last = group.position - 1;
+                    let upto = if position >= group.last_shown { last } else { position.min(last) };
+                    group.seen = group.seen.max(upto);
                     cx.write(group.save());
                     Ok(())
                 }
@@ -150,7 +151,7 @@ impl Engine {
     }
 
     /// Runs `act` on one group, beside contacts and doors.
-    fn on_group(
+    pub(crate) fn on_group(
         &mut self,
         number: GroupNumber,
         act: impl FnOnce(&mut Group, &BTreeMap<ContactId, Contact>, &Doors, &mut Cx<'_>),
@@ -201,6 +202,9 @@ impl Engine {
 
     /// Messages that somebody asked for; `false` if they were not loaded for that.
     pub(crate) fn on_group_loaded(&mut self, load: LoadId, rows: &[(Key, Value)]) -> bool {
+        if self.on_change_loaded(load, rows) {
+            return true;
+        }
         let (groups, mut cx) = self.with_groups();
         let Some((number, to)) = groups.loading.remove(&load) else { return false };
         let Ok(group) = groups.get(number) else { return true };

@@ -95,6 +95,8 @@ pub(crate) struct Group {
     /// The next place in the conversation, and the last one seen.
     pub(crate) position: u64,
     pub(crate) seen: u64,
+    /// Place of the last message that shows something.
+    pub(crate) last_shown: u64,
     pub(crate) muted: bool,
     /// The next own receipt, and whether one is owed.
     pub(crate) round: u64,
@@ -157,6 +159,7 @@ impl Group {
             out: BTreeMap::new(),
             position: 1,
             seen: 0,
+            last_shown: 0,
             muted: false,
             round: 1,
             owes_receipt: false,
@@ -342,6 +345,8 @@ impl Group {
             let (seq, position) = pair.split_at(8);
             let position = u64::from_be_bytes(first(position));
             author.early.insert(u64::from_be_bytes(first(seq)), position);
+            // Places up to here are kept for messages that are still missing.
+            self.position = self.position.max(position);
         }
         self.authors.insert(MemberId(*member), author);
         Some(())

@@ -63,6 +63,9 @@ impl Engine {
     /// Queues a text that answers a message which is here.
     pub(crate) fn say_reply(&mut self, to: MessageId, text: String) -> Result<Reply, ErrorKind> {
         fits(&text)?;
+        if let Some(said) = self.answer_in_group(to, &text) {
+            return said;
+        }
         let found = self.contacts.values().find_map(|contact| Some((contact, contact.card.find(&to)?)));
         let (contact, (mine, seq)) = found.ok_or(ErrorKind::NoSuchMessage)?;
         let received = contact.receive_next();
