@@ -3,12 +3,15 @@
 
 mod world;
 
+use karvon_protocol::body::{Body, Content};
+use karvon_protocol::core::{Range, Space};
 use karvon_protocol::engine::api::{Command, Reply};
 use karvon_protocol::engine::group_api::{GroupCommand, GroupNumber};
 use karvon_protocol::error::ErrorKind;
+use karvon_protocol::group::post::Post;
 use karvon_protocol::ids::MessageId;
 use world::Host;
-use world::friends::Friends;
+use world::friends::{Friends, NAMES};
 
 /// A group of all; how each numbers it.
 fn group(friends: &mut Friends, count: usize) -> Vec<GroupNumber> {
@@ -192,5 +195,133 @@ fn changes_survive_crashes_of_whoever_makes_or_gets_them() {
     }
     for person in 0..3 {
         assert!(!friends.world.holds(person, "text 4"), "an edit that is out of date is gone: {person}");
+    }
+}
+
+/// Whether any record of a person's store still speaks of this group's messages' places or times.
+fn leftovers(friends: &Friends, person: usize) -> usize {
+    let kv = &friends.world.people[person].node.disk.kv;
+    kv.keys()
+        .filter(|key| matches!(key.space, Space::GroupExpiry | Space::GroupLine | Space::GroupMark))
+        .count()
+}
+
+#[test]
+fn messages_disappear_everywhere_after_they_were_seen_and_with_all_their_edits() {
+    for (seed, (count, all)) in [(3, true), (4, false)].into_iter().enumerate() {
+        let mut friends = Friends::new(50 + seed as u64, count, all);
+        let numbers = group(&mut friends, count);
+        assert_eq!(friends.ask(0, GroupCommand::Timer(numbers[0], 3)).err(), Some(ErrorKind::Limit));
+        assert_eq!(friends.ask(1, GroupCommand::Timer(numbers[1], 60)).err(), Some(ErrorKind::NotAllowed));
+        friends.ask(0, GroupCommand::Timer(numbers[0], 60)).unwrap();
+        friends.world.run_ms(3_000);
+        let (id, _) = friends.queue(1, numbers[1], "gone in a minute");
+        friends.world.run_ms(3_000);
+        change(&mut friends, 1, edit(id, "edited, gone in a minute")).unwrap();
+        change(&mut friends, 2, react(id, "👍")).unwrap();
+        friends.world.run_ms(20_000);
+        // Only what was seen begins to go: Ali looks at once, the others later, with a restart in between.
+        friends.ask(0, GroupCommand::MarkRead(numbers[0], 1)).unwrap();
+        friends.world.run_ms(61_000);
+        assert!(friends.read(0, numbers[0]).is_empty());
+        assert_eq!(friends.read(2, numbers[2]), ["edited, gone in a minute"]);
+        assert!(friends.read(1, numbers[1]).is_empty(), "all others have it");
+        for (person, number) in numbers.iter().enumerate().skip(2) {
+            friends.ask(person, GroupCommand::MarkRead(*number, 1)).unwrap();
+            friends.world.run_ms(10_000);
+            friends.world.crash(Host::Person(person));
+            friends.world.start(Host::Person(person));
+        }
+        friends.world.run_ms(70_000);
+        for (person, number) in numbers.iter().enumerate() {
+            assert!(friends.read(person, *number).is_empty());
+            assert!(!friends.world.holds(person, "gone in a minute"), "{person}");
+            assert_eq!(leftovers(&friends, person), 0, "{person}");
+        }
+        // An edit that comes after its message is gone stays nowhere.
+        assert_eq!(change(&mut friends, 1, edit(id, "too late")), Err(ErrorKind::NoSuchMessage));
+        // What is written once the timer is off stays.
+        friends.ask(0, GroupCommand::Timer(numbers[0], 0)).unwrap();
+        friends.world.run_ms(3_000);
+        friends.queue(2, numbers[2], "stays");
+        friends.world.run_ms(3_000);
+        friends.ask(0, GroupCommand::MarkRead(numbers[0], 2)).unwrap();
+        friends.world.run_ms(100_000);
+        for (person, number) in numbers.iter().enumerate() {
+            assert_eq!(friends.read(person, *number), ["stays"], "{person}");
+        }
+    }
+}
+
+#[test]
+fn whoever_was_away_still_gets_a_message_that_has_disappeared_for_others() {
+    let mut friends = Friends::new(53, 4, false);
+    let numbers = group(&mut friends, 4);
+    friends.ask(0, GroupCommand::Timer(numbers[0], 30)).unwrap();
+    friends.world.run_ms(3_000);
+    friends.world.crash(Host::Person(3));
+    let (id, _) = friends.queue(1, numbers[1], "short-lived");
+    friends.world.run_ms(5_000);
+    friends.ask(2, GroupCommand::MarkRead(numbers[2], 1)).unwrap();
+    friends.world.run_ms(40_000);
+    assert!(friends.read(2, numbers[2]).is_empty());
+    assert_eq!(friends.read(1, numbers[1]), ["short-lived"], "somebody does not have it yet");
+    // The author edits what Zarina has no more; nothing of that stays with her.
+    change(&mut friends, 1, edit(id, "short-lived, edited")).unwrap();
+    friends.world.run_ms(5_000);
+    assert!(!friends.world.holds(2, "short-lived"));
+    friends.world.start(Host::Person(3));
+    friends.world.run_ms(20_000);
+    assert_eq!(friends.read(3, numbers[3]), ["short-lived, edited"]);
+    friends.ask(3, GroupCommand::MarkRead(numbers[3], 1)).unwrap();
+    friends.world.run_ms(60_000);
+    for person in [1, 3] {
+        assert!(friends.read(person, numbers[person]).is_empty(), "{person}");
+        assert!(!friends.world.holds(person, "short-lived"), "{person}");
+    }
+}
+
+#[test]
+fn files_travel_over_sessions_and_over_shards_among_texts() {
+    for (seed, (count, all)) in SHAPES.into_iter().enumerate() {
+        let mut friends = Friends::new(60 + seed as u64, count, all);
+        let numbers = group(&mut friends, count);
+        let data = vec![42_u8; 46_080];
+        let file = |data: &[u8]| GroupCommand::SendFile {
+            group: numbers[1],
+            name: "n".repeat(128),
+            media: "application/octet-stream".into(),
+            data: data.to_vec().into(),
+        };
+        assert_eq!(friends.ask(1, file(&[0; 46_081])).err(), Some(ErrorKind::TooLong));
+        assert_eq!(friends.ask(1, file(&[])).err(), Some(ErrorKind::Empty));
+        // In one turn, so that a shard's cell could try to hold all of it.
+        friends.world.tell(1, Command::Group(GroupCommand::Send(numbers[1], "before".into())));
+        friends.world.tell(1, Command::Group(file(&data)));
+        friends.world.tell(1, Command::Group(GroupCommand::Send(numbers[1], "after".into())));
+        friends.world.run_ms(20_000);
+        for (person, number) in numbers.iter().enumerate() {
+            let author = friends.member(person, *number, NAMES[1]);
+            let rows = friends.world.people[person].node.disk.load(&Range::Group {
+                space: Space::GroupPost,
+                group: number.records_of(&author),
+                from: 0,
+                to: u64::MAX,
+                limit: 9,
+                newest: false,
+            });
+            let contents: Vec<_> = rows
+                .iter()
+                .map(|(_, row)| Body::decode(&Post::read(&row[18..]).unwrap().body).unwrap().content)
+                .collect();
+            let [Content::Text(before), Content::File { data: came, .. }, Content::Text(after)] =
+                &contents[..]
+            else {
+                panic!("{person} of {count}: {contents:?}");
+            };
+            assert_eq!((before.as_str(), after.as_str()), ("before", "after"));
+            assert!(*came == data, "{person}");
+            assert_eq!(friends.world.faults(person), 0);
+        }
     }
 }

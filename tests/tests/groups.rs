@@ -75,6 +75,28 @@ fn a_group_of_three_talks_and_whoever_is_removed_reads_no_more() {
     }
     let page = bob.cli(&["read", "Brigade"], "").ok().stdout;
     assert!(page.contains("(edited) [👍 Zarina]") && page.contains("(deleted)"), "{page}");
+    // A file, and how it looks to somebody who only reaches others through Ali.
+    let (file, bytes) = (world.place().path("plan.bin"), vec![7_u8; 46_080]);
+    std::fs::write(&file, &bytes).expect("written");
+    let sent = ["send", "Brigade", "--file", file.to_str().expect("a path"), "--wait", "delivered", "--json"];
+    let sent = bob.cli(&sent, "").ok().json();
+    let (id, folder) = (sent[0]["id"].as_str().expect("an id"), world.place().path("saved"));
+    std::fs::create_dir(&folder).expect("made");
+    let _ = zarina.cli(&["save", id, "--to", folder.to_str().expect("a path"), "--json"], "").ok();
+    assert_eq!(std::fs::read(folder.join("plan.bin")).expect("saved"), bytes);
+    // Messages disappear a while after they were seen.
+    let _ = ali.cli(&["group", "timer", "Brigade", "5s", "--json"], "").ok();
+    until("the timer is known", || (groups(&bob)[0]["timer_s"] == 5).then_some(()));
+    let _ = bob.cli(&["send", "Brigade", "soon gone", "--wait", "delivered", "--json"], "").ok();
+    let _ = ali.cli(&["group", "timer", "Brigade", "off", "--json"], "").ok();
+    for person in [&ali, &zarina] {
+        let _ = person.cli(&["read", "Brigade", "--mark", "--json"], "").ok();
+    }
+    for person in [&ali, &bob, &zarina] {
+        until("it disappears", || {
+            (!texts(person, "Brigade").contains(&"soon gone".to_owned())).then_some(())
+        });
+    }
     let members = bob.cli(&["group", "members", "Brigade", "--json"], "").ok().json();
     let confirmed = |name: &str| {
         let member = members.iter().find(|member| member["name"] == name).expect("a member");

@@ -80,6 +80,15 @@ pub enum Ask {
         /// The text.
         text: String,
     },
+    /// Queues a small file for all members, as [`super::Request::SendFile`]: [`Told::Queued`].
+    SendFile {
+        /// The group.
+        group: u32,
+        /// Its name, without folders.
+        name: String,
+        /// Its bytes, base64; at most [`super::FILE_BYTES_MAX`] of them after cleaning.
+        data: String,
+    },
     /// Messages of a group, oldest first: [`Told::Messages`].
     Messages {
         /// The group.

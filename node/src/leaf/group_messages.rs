@@ -70,6 +70,24 @@ pub(super) async fn one(inner: &Inner, id: &str) -> Result<Told, ApiError> {
     Ok(Told::One { message: Box::new(reader.message(&line, author)?) })
 }
 
+/// The body of a message as it is now.
+pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
+    let missing = || ApiError::from(ErrorKind::NoSuchMessage);
+    let (number, author, seq) = find(inner, id).await?;
+    let view = view(inner, number).await?;
+    let reader = Reader::new(inner, &view);
+    let line = inner.history.group_line(number, &author, seq).map_err(fault)?;
+    let line = line.filter(|line| line.position > 0).ok_or_else(missing)?;
+    let author = reader.shown(&line).ok_or_else(missing)?;
+    let now = reader.message(&line, author)?;
+    let post = line.post.filter(|_| !now.deleted).ok_or_else(missing)?;
+    let mut body = Body::decode(&post.body).map_err(|_| missing())?;
+    if let (Content::Text(text) | Content::Reply { text, .. }, Some(new)) = (&mut body.content, now.text) {
+        *text = new;
+    }
+    Ok(body)
+}
+
 /// The group, author and number that a message's id names.
 async fn find(inner: &Inner, id: &str) -> Result<(GroupNumber, MemberId, u64), ApiError> {
     let id = unhex(id).map(MessageId).ok_or_else(bad_id)?;

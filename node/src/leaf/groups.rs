@@ -53,6 +53,10 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
         Ask::Timer { group, seconds } => GroupCommand::Timer(GroupNumber(group), seconds),
         Ask::Mute { group, muted } => GroupCommand::Mute(GroupNumber(group), muted),
         Ask::Send { group, text } => GroupCommand::Send(GroupNumber(group), text),
+        Ask::SendFile { group, name, data } => {
+            let (name, media, data) = super::files::prepared(&name, &data)?;
+            GroupCommand::SendFile { group: GroupNumber(group), name, media, data }
+        }
         Ask::MarkRead { group, position } => GroupCommand::MarkRead(GroupNumber(group), position),
         Ask::Members { group } => {
             return Ok(Told::Members { members: members(&view(inner, GroupNumber(group)).await?) });

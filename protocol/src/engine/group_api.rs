@@ -3,6 +3,7 @@
 use super::api::ContactId;
 use crate::group::op::Role;
 use crate::ids::{Fingerprint, GroupId, MemberId, MessageId};
+use zeroize::Zeroizing;
 
 /// Local number of a group; never leaves the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +46,17 @@ pub enum GroupCommand {
     Mute(GroupNumber, bool),
     /// Queues a text: [`GroupReply::Queued`] once it is durable here.
     Send(GroupNumber, String),
+    /// Queues a small file: [`GroupReply::Queued`].
+    SendFile {
+        /// To which group.
+        group: GroupNumber,
+        /// At most 128 bytes.
+        name: String,
+        /// At most 64 bytes, for example `image/jpeg`.
+        media: String,
+        /// 1 to 46,080 bytes.
+        data: Zeroizing<Vec<u8>>,
+    },
     /// Lists groups: [`GroupReply::Groups`].
     List,
     /// Who is in a group, and how far messages are: [`GroupReply::View`].

@@ -78,6 +78,9 @@ impl Group {
         let mark = Mark { by: author, seq, kind };
         let value = Zeroizing::new(mark.encode());
         cx.write(Op::Put(mark.key(self.number, &of, number), value));
+        if kind == MarkKind::Edit && author != self.own.id {
+            self.check_edited(author, number, seq, cx);
+        }
         let counts = self.log.as_ref().is_some_and(|log| log.roster().counts(&author, seq));
         if kind != MarkKind::Sign && counts {
             for void in body.void.iter().copied().filter(|void| *void < seq && *void != number) {

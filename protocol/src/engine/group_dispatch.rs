@@ -5,13 +5,16 @@ use super::api::{ContactId, Reply as Answer};
 use super::contact::Contact;
 use super::cx::{Alarm, Cx, context};
 use super::doors::Doors;
+use super::expiry::EXPIRY_MAX_S;
 use super::group_api::{GroupCommand, GroupNumber, GroupReply};
-use super::group_letters::RESENT_MAX;
+use super::group_letters::{RESENT_BYTES_MAX, RESENT_MAX};
 use super::group_state::Group;
 use super::groups::{Groups, Me, check_name};
 use super::message::Marks;
 use super::outbox;
 use super::routes::RouteError;
+use super::safety::TIMER_MIN_S;
+use super::say;
 use crate::body::{Body, Content};
 use crate::cell::Cell;
 use crate::core::{Key, LoadId, Value};
@@ -35,13 +38,15 @@ impl Engine {
     }
 
     pub(crate) fn on_group_command(&mut self, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
-        if let GroupCommand::Send(number, text) = command {
-            return match self.say_in_group(number, Content::Text(text))? {
-                Answer::Queued { id, seq } => Ok(GroupReply::Queued { id, seq }),
-                _ => Ok(GroupReply::Done),
-            };
+        let (number, content) = match command {
+            GroupCommand::Send(number, text) => (number, Content::Text(text)),
+            GroupCommand::SendFile { group, name, media, data } => (group, say::file(name, media, &data)?),
+            command => return self.carry_out(command),
+        };
+        match self.say_in_group(number, content)? {
+            Answer::Queued { id, seq } => Ok(GroupReply::Queued { id, seq }),
+            _ => Ok(GroupReply::Done),
         }
-        self.carry_out(command)
     }
 
     fn carry_out(&mut self, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
@@ -62,7 +67,13 @@ impl Engine {
                     check_name(&name)?;
                     groups.get(number)?.act(Act::Name(name), cx)
                 }
-                GroupCommand::Timer(number, seconds) => groups.get(number)?.act(Act::Timer(seconds), cx),
+                GroupCommand::Timer(number, seconds) => {
+                    let group = groups.get(number)?;
+                    match u64::from(seconds) {
+                        0 | TIMER_MIN_S..=EXPIRY_MAX_S => group.act(Act::Timer(seconds), cx),
+                        _ => Err(ErrorKind::Limit),
+                    }
+                }
                 GroupCommand::Mute(number, muted) => {
                     let group = groups.get(number)?;
                     group.muted = muted;
@@ -70,7 +81,7 @@ impl Engine {
                     Ok(())
                 }
                 // Done by whoever calls this.
-                GroupCommand::Send(..) => Ok(()),
+                GroupCommand::Send(..) | GroupCommand::SendFile { .. } => Ok(()),
                 GroupCommand::List => return Ok(GroupReply::Groups(groups.infos())),
                 GroupCommand::View(number) => {
                     return Ok(GroupReply::View(Box::new(groups.get(number)?.view(contacts))));
@@ -89,6 +100,7 @@ impl Engine {
                     let upto = if position >= group.last_shown { last } else { position.min(last) };
                     group.seen = group.seen.max(upto);
                     cx.write(group.save());
+                    group.tend_expiry(cx);
                     Ok(())
                 }
             };
@@ -146,6 +158,7 @@ impl Engine {
     pub(crate) fn tend_group(&mut self, number: GroupNumber) {
         self.on_group(number, |group, contacts, doors, cx| {
             group.look(contacts, cx);
+            group.tend_expiry(cx);
             group.look_at_shard(doors, contacts, cx);
         });
     }
@@ -202,15 +215,21 @@ impl Engine {
 
     /// Messages that somebody asked for; `false` if they were not loaded for that.
     pub(crate) fn on_group_loaded(&mut self, load: LoadId, rows: &[(Key, Value)]) -> bool {
-        if self.on_change_loaded(load, rows) {
+        if self.on_change_loaded(load, rows) || self.on_group_expiry_loaded(load, rows) {
             return true;
         }
         let (groups, mut cx) = self.with_groups();
         let Some((number, to)) = groups.loading.remove(&load) else { return false };
         let Ok(group) = groups.get(number) else { return true };
         let asker = group.known.iter().find(|(_, contact)| **contact == to).map(|(member, _)| *member);
+        let mut bytes = 0;
         for (_, value) in rows.iter().take(RESENT_MAX) {
             let Some(signed) = value.get(18..) else { continue };
+            bytes += signed.len();
+            if bytes > RESENT_BYTES_MAX {
+                // What is still missing is asked for again.
+                break;
+            }
             let meant = match (Post::read(signed), &group.log, asker) {
                 (Ok(post), Some(log), Some(asker)) => log.knows(&post.view, &asker),
                 _ => false,

@@ -26,6 +26,8 @@ const RECEIPT_MS: u64 = 300;
 const ASKED_MAX: usize = 512;
 /// Messages sent again for one question.
 pub(crate) const RESENT_MAX: usize = 64;
+/// Bytes of them; one file always fits.
+pub(crate) const RESENT_BYTES_MAX: usize = 256 << 10;
 
 impl Groups {
     /// A letter came from a contact; everything it changes goes into this turn's batch.
@@ -241,6 +243,9 @@ impl Group {
         self.last_shown = self.last_shown.max(place.unwrap_or(0));
         let sent_ms = body.as_ref().map_or(0, |body| body.sent_ms);
         self.keep_post(post, signed, (place, sent_ms), 0, cx);
+        if let (Some(body), Some(place)) = (&body, place) {
+            self.expire((place, post.author, post.seq), body.expires_s, cx);
+        }
         if let Some(body) = &body {
             self.apply(post.author, post.seq, body, cx);
         }

@@ -3,9 +3,11 @@
 use super::api::{ContactId, Event};
 use super::contact::Contact;
 use super::cx::{Cx, Signal};
+use super::expiry::EXPIRY_MAX_S;
 use super::group_api::{GroupEvent, Reached};
 use super::group_state::{Group, OutPost};
 use super::groups::RECEIPTS_MAX;
+use super::safety::TIMER_MIN_S;
 use crate::body::{Body, Content};
 use crate::core::{Key, Op, Space};
 use crate::error::ErrorKind;
@@ -26,7 +28,10 @@ impl Group {
                 _ => return Err(ErrorKind::TooLong),
             }
         }
-        self.post(&Body::new(cx.now.wall_ms, content), cx)
+        let timer_s = self.log.as_ref().map_or(0, |log| u64::from(log.roster().timer_s));
+        // Another program may have set a shorter one.
+        let expires_s = if timer_s == 0 { 0 } else { timer_s.clamp(TIMER_MIN_S, EXPIRY_MAX_S) };
+        self.post(&Body { expires_s, ..Body::new(cx.now.wall_ms, content) }, cx)
     }
 
     /// Queues a body for all members. One that shows nothing takes no place in the conversation.
@@ -47,6 +52,9 @@ impl Group {
         // In large groups nobody tells whether it was delivered.
         let of = if members < RECEIPTS_MAX { members as u16 } else { 0 };
         self.keep_post(&post, &signed, (place, body.sent_ms), of, cx);
+        if let Some(place) = place {
+            self.expire((place, post.author, seq), body.expires_s, cx);
+        }
         // To few people who all share sessions it goes as to each alone; nobody can tell that there is a group.
         let by_shard = self.by_shard();
         let direct = if by_shard { Vec::new() } else { self.reachable() };
@@ -134,6 +142,7 @@ impl Group {
             self.out.remove(&seq);
             cx.write(self.save_out(seq));
         }
+        self.tend_expiry(cx);
         cx.notify(Event::Group(GroupEvent::Delivery(self.number)));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::api::ContactId;
 use super::group_api::{GroupInfo, GroupNumber, Standing};
+use super::group_expiry::Expiry;
 use super::shard_in::ShardIn;
 use super::shard_out::ShardOut;
 use crate::cbor::{Field, MapWriter, bytes, read_map, uint};
@@ -119,6 +120,8 @@ pub(crate) struct Group {
     pub(crate) receipt_at: Option<Mono>,
     /// Announcements that wait for operations.
     pub(crate) waiting: Vec<Cell>,
+    /// Messages that will disappear.
+    pub(crate) expiry: Expiry,
 }
 
 impl core::fmt::Debug for Group {
@@ -173,6 +176,7 @@ impl Group {
             receipt_wanted: None,
             receipt_at: None,
             waiting: Vec::new(),
+            expiry: Expiry::default(),
         }
     }
 

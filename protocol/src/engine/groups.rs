@@ -63,6 +63,7 @@ impl Groups {
             },
             Space::GroupAuthor => group.load_author(value).is_some(),
             Space::GroupCell => group.cells.load(key.seq, value).is_some(),
+            Space::GroupExpiry => group.load_expiry(key.seq, value, cx).is_some(),
             Space::GroupSeed => match Seed::decode(value) {
                 Some(seed) => {
                     group.seeds.push((key.seq, seed));

@@ -23,6 +23,7 @@ mod gaps;
 pub mod group_api;
 mod group_changes;
 mod group_dispatch;
+mod group_expiry;
 mod group_letters;
 pub mod group_marks;
 mod group_posts;

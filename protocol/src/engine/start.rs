@@ -56,6 +56,7 @@ impl Engine {
             Space::GroupOut,
             Space::GroupSeed,
             Space::GroupCell,
+            Space::GroupExpiry,
             Space::Channel,
             Space::ChannelMark,
             Space::ChannelCell,
@@ -209,7 +210,8 @@ impl Engine {
             | Space::GroupAuthor
             | Space::GroupOut
             | Space::GroupSeed
-            | Space::GroupCell => {
+            | Space::GroupCell
+            | Space::GroupExpiry => {
                 let (groups, mut cx) = self.with_groups();
                 groups.load(key, value, &mut cx);
             }

@@ -31,7 +31,7 @@ pub struct Friends {
     pub contacts: BTreeMap<(usize, usize), ContactId>,
 }
 
-const NAMES: [&str; 10] =
+pub const NAMES: [&str; 10] =
     ["Ali", "Bob", "Zarina", "Umed", "Lola", "Karim", "Nigina", "Farhod", "Sino", "Madina"];
 
 impl Friends {
