@@ -4,6 +4,7 @@ mod backend;
 pub mod backup;
 mod channels;
 mod files;
+mod group_messages;
 mod groups;
 mod guard;
 mod messages;

@@ -6,6 +6,7 @@ use crate::cbor::{Extra, Field, MapWriter, canonical, read_map};
 use crate::content::Fields;
 use crate::error::PeerFault;
 use crate::ids::{MailboxId, RelayId};
+use crate::limits::VOID_MAX;
 
 pub use crate::content::Content;
 
@@ -29,6 +30,8 @@ pub struct Body {
     pub forwarded: bool,
     /// Seconds after which both devices remove it; 0 keeps it.
     pub expires_s: u64,
+    /// In groups: own numbers that have nothing in them any more, ascending (SPEC §10.7).
+    pub void: Vec<u64>,
     /// Fields of a newer version.
     pub extra: Extra,
 }
@@ -44,7 +47,7 @@ impl Body {
     /// A body written at `sent_ms` (Unix milliseconds).
     #[must_use]
     pub const fn new(sent_ms: u64, content: Content) -> Self {
-        Self { sent_ms, content, forwarded: false, expires_s: 0, extra: Extra::new() }
+        Self { sent_ms, content, forwarded: false, expires_s: 0, void: Vec::new(), extra: Extra::new() }
     }
 
     /// A text written at `sent_ms`.
@@ -68,6 +71,10 @@ impl Body {
         if self.expires_s != 0 {
             map.uint(6, self.expires_s);
         }
+        if !self.void.is_empty() {
+            let void: Vec<_> = self.void.iter().copied().map(crate::cbor::uint).collect();
+            map.array(7, &void);
+        }
         map.finish()
     }
 
@@ -85,6 +92,12 @@ impl Body {
                 (1, _) => out.sent_ms = field.uint()?,
                 (5, _) => out.forwarded = field.uint()? == 1,
                 (6, _) => out.expires_s = field.uint()?,
+                (7, _) => {
+                    out.void = field.array(VOID_MAX, Field::uint)?;
+                    if !out.void.is_sorted_by(|a, b| a < b) {
+                        return Err(PeerFault::Malformed);
+                    }
+                }
                 (key, Some(kind)) => return fields.take(kind, key, field),
                 (_, None) => return Ok(false),
             }

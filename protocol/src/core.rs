@@ -92,6 +92,10 @@ pub enum Space {
     GroupOut = 18,
     /// Which message stands at which place of a group's conversation; `group` is the group.
     GroupLine = 19,
+    /// Who changed a message to a group, and by which of their own ([`crate::engine::group_marks`]); `group` is the message.
+    GroupMark = 45,
+    /// Messages to a group that will disappear, by their places; `group` is the group.
+    GroupExpiry = 46,
     /// Seeds of groups, in the order in which they came; `group` is the group.
     GroupSeed = 25,
     /// Cells of groups that no two relays have confirmed yet; `group` is the group.

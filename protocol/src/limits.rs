@@ -6,6 +6,8 @@ pub const TEXT_BYTES_MAX: usize = 8_000;
 pub const NAME_BYTES_MAX: usize = 64;
 /// Longest sign of a reaction in bytes of UTF-8.
 pub const EMOJI_BYTES_MAX: usize = 32;
+/// Edits of one message to a group, and numbers that one body declares void.
+pub const VOID_MAX: usize = 64;
 /// Largest file that travels inside one L cell, bytes.
 pub const FILE_BYTES_MAX: usize = 46_080;
 /// Longest name of a file in bytes of UTF-8.

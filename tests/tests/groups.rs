@@ -53,6 +53,50 @@ fn a_group_of_three_talks_and_whoever_is_removed_reads_no_more() {
         assert_eq!(texts(person, "Brigade"), ["Пагоҳ соати 7", "Хуб", "ман ҳам"], "{}", person.name);
     }
     assert!(ali.read("Bob").is_empty(), "letters about a group are no messages of a contact");
+    // The verbs of conversations take ids of groups' messages.
+    let messages = zarina.cli(&["read", "Brigade", "--json"], "").ok().json();
+    let id = |at: usize| messages[at]["id"].as_str().expect("an id").to_owned();
+    let _ = zarina.cli(&["reply", &id(0), "Дар куҷо?", "--json"], "").ok();
+    let _ = zarina.cli(&["react", &id(0), "👍", "--json"], "").ok();
+    let _ = ali.cli(&["edit", &id(0), "Пагоҳ соати 8", "--json"], "").ok();
+    let _ = bob.cli(&["delete", &id(1), "--json"], "").ok();
+    let refused = bob.cli(&["edit", &id(0), "No", "--json"], "");
+    assert_eq!(refused.error_code(), "not_yours");
+    for person in [&ali, &bob, &zarina] {
+        until("everybody sees what became of the messages", || {
+            let now = person.cli(&["read", "Brigade", "--json"], "").ok().json();
+            let (first, second, last) = (now.first()?, now.get(1)?, now.get(3)?);
+            let edited = first["text"] == "Пагоҳ соати 8" && first["edited"] == true;
+            let signed = first["reactions"][0]["emoji"] == "👍" && first["reactions"][0]["from"] == "Zarina";
+            let deleted = second["deleted"] == true && second["text"].is_null();
+            let answers = last["text"] == "Дар куҷо?" && last["reply_to"] == id(0);
+            (edited && signed && deleted && answers).then_some(())
+        });
+    }
+    let page = bob.cli(&["read", "Brigade"], "").ok().stdout;
+    assert!(page.contains("(edited) [👍 Zarina]") && page.contains("(deleted)"), "{page}");
+    // A file, and how it looks to somebody who only reaches others through Ali.
+    let (file, bytes) = (world.place().path("plan.bin"), vec![7_u8; 46_080]);
+    std::fs::write(&file, &bytes).expect("written");
+    let sent = ["send", "Brigade", "--file", file.to_str().expect("a path"), "--wait", "delivered", "--json"];
+    let sent = bob.cli(&sent, "").ok().json();
+    let (id, folder) = (sent[0]["id"].as_str().expect("an id"), world.place().path("saved"));
+    std::fs::create_dir(&folder).expect("made");
+    let _ = zarina.cli(&["save", id, "--to", folder.to_str().expect("a path"), "--json"], "").ok();
+    assert_eq!(std::fs::read(folder.join("plan.bin")).expect("saved"), bytes);
+    // Messages disappear a while after they were seen.
+    let _ = ali.cli(&["group", "timer", "Brigade", "5s", "--json"], "").ok();
+    until("the timer is known", || (groups(&bob)[0]["timer_s"] == 5).then_some(()));
+    let _ = bob.cli(&["send", "Brigade", "soon gone", "--wait", "delivered", "--json"], "").ok();
+    let _ = ali.cli(&["group", "timer", "Brigade", "off", "--json"], "").ok();
+    for person in [&ali, &zarina] {
+        let _ = person.cli(&["read", "Brigade", "--mark", "--json"], "").ok();
+    }
+    for person in [&ali, &bob, &zarina] {
+        until("it disappears", || {
+            (!texts(person, "Brigade").contains(&"soon gone".to_owned())).then_some(())
+        });
+    }
     let members = bob.cli(&["group", "members", "Brigade", "--json"], "").ok().json();
     let confirmed = |name: &str| {
         let member = members.iter().find(|member| member["name"] == name).expect("a member");
@@ -65,7 +109,7 @@ fn a_group_of_three_talks_and_whoever_is_removed_reads_no_more() {
     until("Bob is told", || (standing(&bob, "Корвон")? == "out").then_some(()));
     let _ = zarina.cli(&["send", "Корвон", "after Bob", "--wait", "delivered", "--json"], "").ok();
     assert_eq!(texts(&ali, "Корвон").last().map(String::as_str), Some("after Bob"));
-    assert_eq!(texts(&bob, "Корвон").len(), 3, "nothing later came to Bob");
+    assert_eq!(texts(&bob, "Корвон").len(), 3, "nothing later came to Bob, and one is deleted");
     let refused = bob.cli(&["send", "Корвон", "me too", "--json"], "");
     assert_eq!(refused.error_code(), "not_member");
 }

@@ -1,6 +1,6 @@
 //! Groups on the local interface: `{"method":"group","params":{"what":"create",…}}`, answered by `{"type":"group","told":…}`.
 
-use super::State;
+use super::{Attachment, Reaction, State};
 use serde::{Deserialize, Serialize};
 
 /// What a front end may ask about groups. `group` is always the local number of a group, `member` an id of 32 hexadecimal digits.
@@ -80,6 +80,15 @@ pub enum Ask {
         /// The text.
         text: String,
     },
+    /// Queues a small file for all members, as [`super::Request::SendFile`]: [`Told::Queued`].
+    SendFile {
+        /// The group.
+        group: u32,
+        /// Its name, without folders.
+        name: String,
+        /// Its bytes, base64; at most [`super::FILE_BYTES_MAX`] of them after cleaning.
+        data: String,
+    },
     /// Messages of a group, oldest first: [`Told::Messages`].
     Messages {
         /// The group.
@@ -90,6 +99,11 @@ pub enum Ask {
         after: Option<u64>,
         /// At most this many; the newest ones unless `after` is given.
         limit: usize,
+    },
+    /// One message as it is now: [`Told::One`]. [`super::Request::Reply`], `React`, `Edit` and `Delete` take ids of groups' messages too.
+    One {
+        /// Message id, 32 hexadecimal digits.
+        id: String,
     },
     /// How far a message is: [`Told::Message`].
     Info {
@@ -183,7 +197,7 @@ pub struct GroupMessage {
     pub from: String,
     /// Id of the author in this group.
     pub member: String,
-    /// The text; `null` for a kind this program does not know.
+    /// The text; `null` if it was deleted, and for a kind this program does not know.
     pub text: Option<String>,
     /// When the author's device says it was written, RFC 3339.
     pub sent_at: String,
@@ -203,6 +217,24 @@ pub struct GroupMessage {
     pub of: Option<u32>,
     /// Order of display in the group on this device.
     pub position: u64,
+    /// Id of the message that this one answers.
+    #[serde(default)]
+    pub reply_to: Option<String>,
+    /// Signs on it, at most one of each member.
+    #[serde(default)]
+    pub reactions: Vec<Reaction>,
+    /// Its author changed the text.
+    #[serde(default)]
+    pub edited: bool,
+    /// Its author took it back.
+    #[serde(default)]
+    pub deleted: bool,
+    /// A file: ask for it with [`super::Request::File`].
+    #[serde(default)]
+    pub attachment: Option<Attachment>,
+    /// Seconds after which it disappears, from when it was seen or delivered; 0 keeps it.
+    #[serde(default)]
+    pub expires_s: u64,
 }
 
 /// An answer about groups.
@@ -239,6 +271,11 @@ pub enum Told {
         messages: Vec<GroupMessage>,
         /// Whether older ones (or newer ones, with `after`) exist.
         more: bool,
+    },
+    /// One message.
+    One {
+        /// The message.
+        message: Box<GroupMessage>,
     },
     /// How far a message is.
     Message {
@@ -279,5 +316,13 @@ pub enum GroupEvent {
     Delivery {
         /// The group.
         group: u32,
+    },
+    /// A message was edited, taken back, got a sign, or disappeared: ask for it again with [`Ask::One`]. `no_such_message` says that it
+    /// is gone, or has not come yet.
+    Message {
+        /// The group.
+        group: u32,
+        /// Id of the message.
+        id: String,
     },
 }

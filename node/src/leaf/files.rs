@@ -30,6 +30,15 @@ pub(super) async fn send(
     name: &str,
     data: &str,
 ) -> Result<Response, ApiError> {
+    let (name, media, data) = prepared(name, data)?;
+    inner.queued(Command::SendFile { contact, name, media, data, forwarded: false }).await
+}
+
+/// Name, media type and bytes of a file as it is sent: a picture without what it tells beside the picture.
+///
+/// # Errors
+/// `bad_request`, or `picture` if a picture can not be cleaned.
+pub(super) fn prepared(name: &str, data: &str) -> Result<(String, String, Zeroizing<Vec<u8>>), ApiError> {
     let bytes = BASE64
         .decode(data.as_bytes())
         .map(Zeroizing::new)
@@ -40,8 +49,7 @@ pub(super) async fn send(
     let end = name.rsplit_once('.').map(|(_, end)| end.to_lowercase()).unwrap_or_default();
     let by_name = MEDIA.iter().find(|(known, _)| *known == end).map(|(_, media)| *media);
     let media = media.or(by_name).unwrap_or("application/octet-stream").to_owned();
-    let data = Zeroizing::new(bytes);
-    inner.queued(Command::SendFile { contact, name, media, data, forwarded: false }).await
+    Ok((name, media, Zeroizing::new(bytes)))
 }
 
 /// Answers [`crate::api::Request::File`].

@@ -1,33 +1,30 @@
 //! Answers what front ends ask about groups: commands of the engine, and lines from disk.
 
 use super::backend::{Inner, hex, unhex};
+use super::group_messages;
 use crate::api::error::{BAD_REQUEST, CLOSED};
-use crate::api::groups::{Ask, Group, GroupEvent, GroupMessage, Member, Role, Standing, Told};
-use crate::api::time::rfc3339;
+use crate::api::groups::{Ask, Group, GroupEvent, Member, Role, Standing, Told};
 use crate::api::{ApiError, MESSAGES_LIMIT_MAX, State};
-use crate::store::Line;
-use karvon_protocol::body::{Body, Content};
 use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, ContactId, Reply};
 use karvon_protocol::engine::group_api as core;
 use karvon_protocol::engine::group_api::{GroupCommand, GroupNumber, GroupReply, GroupView, Reached};
 use karvon_protocol::group::op;
 use karvon_protocol::ids::{MemberId, MessageId};
-use std::collections::BTreeMap;
 
-fn fault(fault: StoreFault) -> ApiError {
+pub(super) fn fault(fault: StoreFault) -> ApiError {
     ApiError::new("store", format!("the history can not be read ({fault:?}): check the disk"))
 }
 
-fn closed() -> ApiError {
+pub(super) fn closed() -> ApiError {
     ApiError::new(CLOSED, "the node has stopped: start it again")
 }
 
-fn bad_id() -> ApiError {
+pub(super) fn bad_id() -> ApiError {
     ApiError::new(BAD_REQUEST, "an id has 32 hexadecimal digits")
 }
 
-async fn command(inner: &Inner, command: GroupCommand) -> Result<GroupReply, ApiError> {
+pub(super) async fn command(inner: &Inner, command: GroupCommand) -> Result<GroupReply, ApiError> {
     match inner.command(Command::Group(command)).await? {
         Reply::Group(reply) => Ok(reply),
         _ => Err(closed()),
@@ -56,14 +53,19 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
         Ask::Timer { group, seconds } => GroupCommand::Timer(GroupNumber(group), seconds),
         Ask::Mute { group, muted } => GroupCommand::Mute(GroupNumber(group), muted),
         Ask::Send { group, text } => GroupCommand::Send(GroupNumber(group), text),
+        Ask::SendFile { group, name, data } => {
+            let (name, media, data) = super::files::prepared(&name, &data)?;
+            GroupCommand::SendFile { group: GroupNumber(group), name, media, data }
+        }
         Ask::MarkRead { group, position } => GroupCommand::MarkRead(GroupNumber(group), position),
         Ask::Members { group } => {
             return Ok(Told::Members { members: members(&view(inner, GroupNumber(group)).await?) });
         }
         Ask::Messages { group, before, after, limit } => {
-            return messages(inner, GroupNumber(group), before, after, limit.clamp(1, MESSAGES_LIMIT_MAX))
-                .await;
+            let limit = limit.clamp(1, MESSAGES_LIMIT_MAX);
+            return group_messages::read(inner, GroupNumber(group), before, after, limit).await;
         }
+        Ask::One { id } => return group_messages::one(inner, &id).await,
         Ask::Info { id } => GroupCommand::Message(unhex(&id).map(MessageId).ok_or_else(bad_id)?),
     };
     Ok(match command(inner, wanted).await? {
@@ -82,7 +84,7 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
     })
 }
 
-async fn view(inner: &Inner, number: GroupNumber) -> Result<GroupView, ApiError> {
+pub(super) async fn view(inner: &Inner, number: GroupNumber) -> Result<GroupView, ApiError> {
     match command(inner, GroupCommand::View(number)).await? {
         GroupReply::View(view) => Ok(*view),
         _ => Err(closed()),
@@ -132,7 +134,7 @@ fn members(view: &GroupView) -> Vec<Member> {
 }
 
 /// State, members that have it, members it is for; `of` counts when everybody has it.
-fn own_state(reached: Option<Reached>, of: u32) -> (State, u32, u32) {
+pub(super) fn own_state(reached: Option<Reached>, of: u32) -> (State, u32, u32) {
     match reached {
         // Large groups tell nobody who has what: stored is all that is known.
         None if of == 0 => (State::Stored, 0, 0),
@@ -146,79 +148,12 @@ fn own_state(reached: Option<Reached>, of: u32) -> (State, u32, u32) {
     }
 }
 
-async fn messages(
-    inner: &Inner,
-    number: GroupNumber,
-    before: Option<u64>,
-    after: Option<u64>,
-    limit: usize,
-) -> Result<Told, ApiError> {
-    let view = view(inner, number).await?;
-    let authors: BTreeMap<_, _> = view.members.iter().map(|member| (member.member, member)).collect();
-    let under_way: BTreeMap<_, _> = view.under_way.iter().copied().collect();
-    // What waits for an earlier message, and what somebody wrote after they were removed, is not shown.
-    let shown = |line: &Line| {
-        let author = authors.get(&line.post.author)?;
-        let counts = author.left.is_none_or(|upto| line.post.seq <= upto) && line.post.seq < author.below;
-        counts.then_some(*author)
-    };
-    let mut out = Vec::new();
-    let lines: Box<dyn Iterator<Item = _> + Send> = match after {
-        Some(after) => Box::new(inner.history.lines_after(number, after)),
-        None => Box::new(inner.history.lines_before(number, before)),
-    };
-    let mut more = false;
-    for line in lines {
-        let line = line.map_err(fault)?;
-        let Some(author) = shown(&line) else { continue };
-        if out.len() == limit {
-            more = true;
-            break;
-        }
-        out.push(message(inner, number, &line, author, under_way.get(&line.post.seq).copied()));
-    }
-    if after.is_none() {
-        out.reverse();
-    }
-    Ok(Told::Messages { messages: out, more })
-}
-
-fn message(
-    inner: &Inner,
-    number: GroupNumber,
-    line: &Line,
-    author: &core::MemberInfo,
-    reached: Option<Reached>,
-) -> GroupMessage {
-    let body = Body::decode(&line.post.body).ok();
-    let sent_ms = body.as_ref().map_or(line.at_ms, |body| body.sent_ms);
-    let text = match body.map(|body| body.content) {
-        Some(Content::Text(text)) => Some(text),
-        _ => None,
-    };
-    let (state, delivered, of) = own_state(reached, u32::from(line.of));
-    GroupMessage {
-        id: hex(&line.post.id().0),
-        group: number.0,
-        from: if author.me { inner.name.clone() } else { author.name.clone() },
-        member: hex(&line.post.author.0),
-        text,
-        sent_at: rfc3339(sent_ms),
-        received_at: (!author.me).then(|| rfc3339(line.at_ms)),
-        seq: line.post.seq,
-        mine: author.me,
-        state: if author.me { state } else { State::Received },
-        delivered: author.me.then_some(delivered),
-        of: author.me.then_some(of),
-        position: line.position,
-    }
-}
-
 /// What front ends are told of an event.
 pub(super) fn event(event: core::GroupEvent) -> GroupEvent {
     match event {
         core::GroupEvent::Changed(group) => GroupEvent::Changed { group: group.0 },
         core::GroupEvent::Received { group, from, to } => GroupEvent::Received { group: group.0, from, to },
         core::GroupEvent::Delivery(group) => GroupEvent::Delivery { group: group.0 },
+        core::GroupEvent::Message(group, id) => GroupEvent::Message { group: group.0, id: hex(&id.0) },
     }
 }

@@ -1,7 +1,9 @@
 //! Pages of conversations for front ends: history from disk, states from the engine.
 
 use super::backend::{Inner, hex, state};
+use super::group_messages;
 use super::profile::fault;
+use crate::api::error::code;
 use crate::api::fold::Query;
 use crate::api::time::rfc3339;
 use crate::api::{ApiError, Attachment, MESSAGES_LIMIT_MAX, Message, Reaction, Response, State};
@@ -101,7 +103,13 @@ pub(super) async fn one(inner: &Inner, id: &str) -> Result<Response, ApiError> {
 /// The body of the message with this id as it lies on disk.
 pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
     let missing = || ApiError::from(ErrorKind::NoSuchMessage);
-    let Reply::Message { contact, seq, mine, .. } = inner.find(id).await? else { return Err(missing()) };
+    let found = match inner.find(id).await {
+        Err(error) if error.code == code(ErrorKind::NoSuchMessage) => {
+            return group_messages::stored(inner, id).await;
+        }
+        found => found?,
+    };
+    let Reply::Message { contact, seq, mine, .. } = found else { return Err(missing()) };
     let entry = inner.history.one(contact, mine, seq).map_err(fault)?;
     let entry = entry.filter(|entry| !entry.message.marks.hidden).ok_or_else(missing)?;
     Body::decode(&entry.message.body).map_err(|_| fault(StoreFault::Io))

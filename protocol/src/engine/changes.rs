@@ -82,7 +82,7 @@ impl What {
     }
 
     /// The body that brings this change.
-    fn content(&self, id: MessageId) -> Content {
+    pub(crate) fn content(&self, id: MessageId) -> Content {
         match self {
             Self::Edit(text) => Content::Edit { of: id, text: text.clone() },
             Self::Sign(emoji) => Content::Reaction { on: id, emoji: emoji.clone() },
@@ -98,7 +98,7 @@ impl What {
     }
 
     /// Whether it is for the author of the message alone.
-    const fn is_authors(&self) -> bool {
+    pub(crate) const fn is_authors(&self) -> bool {
         matches!(self, Self::Edit(_) | Self::Delete)
     }
 }
@@ -382,6 +382,9 @@ impl Engine {
             What::Edit(text) if text.len() > TEXT_BYTES_MAX => return Err(ErrorKind::TooLong),
             What::Sign(emoji) if emoji.len() > EMOJI_BYTES_MAX => return Err(ErrorKind::TooLong),
             What::Edit(_) | What::Sign(_) | What::Delete => {}
+        }
+        if let Some(begun) = self.change_in_group(command, id, &what) {
+            return begun;
         }
         let (contacts, mut cx) = self.with_contacts();
         let found = contacts.values_mut().find_map(|contact| {

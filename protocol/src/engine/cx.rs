@@ -151,6 +151,8 @@ pub(crate) enum Signal {
     Letter(ContactId, u64, Vec<u8>),
     /// A letter about a group is to go to a contact; if it carries an own message, which one and for whom.
     Post(ContactId, crate::group::wire::Letter, Option<(GroupNumber, u64, crate::ids::MemberId)>),
+    /// A message to a group was taken back: nothing of it may leave any more.
+    Unsay(super::letters::Carried),
     /// The own messages to a contact moved on.
     Moved(ContactId),
     /// A cell of a group's shard came from a relay, with its number there.

@@ -442,6 +442,7 @@ impl Engine {
             }
             Signal::ChannelLost(number) => self.on_channel(number, |channel, _, cx| channel.lost(cx)),
             Signal::Moved(id) => self.on_contact_moved(id),
+            Signal::Unsay(message) => self.unsay(&message),
             Signal::MailboxDropped(number) => {
                 let (routes, mut cx) = self.with_routes();
                 routes.drop_mailbox(number, &mut cx);

@@ -2,7 +2,8 @@
 
 use super::api::ContactId;
 use crate::group::op::Role;
-use crate::ids::{Fingerprint, MemberId, MessageId};
+use crate::ids::{Fingerprint, GroupId, MemberId, MessageId};
+use zeroize::Zeroizing;
 
 /// Local number of a group; never leaves the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +46,17 @@ pub enum GroupCommand {
     Mute(GroupNumber, bool),
     /// Queues a text: [`GroupReply::Queued`] once it is durable here.
     Send(GroupNumber, String),
+    /// Queues a small file: [`GroupReply::Queued`].
+    SendFile {
+        /// To which group.
+        group: GroupNumber,
+        /// At most 128 bytes.
+        name: String,
+        /// At most 64 bytes, for example `image/jpeg`.
+        media: String,
+        /// 1 to 46,080 bytes.
+        data: Zeroizing<Vec<u8>>,
+    },
     /// Lists groups: [`GroupReply::Groups`].
     List,
     /// Who is in a group, and how far messages are: [`GroupReply::View`].
@@ -126,6 +138,8 @@ pub struct Reached {
 /// A group as its screen shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupView {
+    /// What messages' ids are derived from; never leaves the device.
+    pub group: GroupId,
     /// As in lists.
     pub info: GroupInfo,
     /// Members and past members.
@@ -183,4 +197,6 @@ pub enum GroupEvent {
     },
     /// Own messages moved on.
     Delivery(GroupNumber),
+    /// A message that is there, or is yet to come, was edited, taken back, or got a sign.
+    Message(GroupNumber, MessageId),
 }

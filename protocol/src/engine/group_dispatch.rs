@@ -1,18 +1,21 @@
 //! How commands, letters and alarms find the groups, and the groups' letters find their contacts.
 
 use super::Engine;
-use super::api::ContactId;
+use super::api::{ContactId, Reply as Answer};
 use super::contact::Contact;
 use super::cx::{Alarm, Cx, context};
 use super::doors::Doors;
+use super::expiry::EXPIRY_MAX_S;
 use super::group_api::{GroupCommand, GroupNumber, GroupReply};
-use super::group_letters::RESENT_MAX;
+use super::group_letters::{RESENT_BYTES_MAX, RESENT_MAX};
 use super::group_state::Group;
 use super::groups::{Groups, Me, check_name};
 use super::message::Marks;
 use super::outbox;
 use super::routes::RouteError;
-use crate::body::Body;
+use super::safety::TIMER_MIN_S;
+use super::say;
+use crate::body::{Body, Content};
 use crate::cell::Cell;
 use crate::core::{Key, LoadId, Value};
 use crate::error::ErrorKind;
@@ -35,16 +38,15 @@ impl Engine {
     }
 
     pub(crate) fn on_group_command(&mut self, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
-        let sends = match &command {
-            GroupCommand::Send(number, _) => Some(*number),
-            _ => None,
+        let (number, content) = match command {
+            GroupCommand::Send(number, text) => (number, Content::Text(text)),
+            GroupCommand::SendFile { group, name, media, data } => (group, say::file(name, media, &data)?),
+            command => return self.carry_out(command),
         };
-        let reply = self.carry_out(command);
-        if let (Some(number), Ok(_)) = (sends, &reply) {
-            // Sealed in the same batch: a message that is durable is on its way.
-            self.on_group(number, |group, _, doors, cx| group.flush(doors, cx));
+        match self.say_in_group(number, content)? {
+            Answer::Queued { id, seq } => Ok(GroupReply::Queued { id, seq }),
+            _ => Ok(GroupReply::Done),
         }
-        reply
     }
 
     fn carry_out(&mut self, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
@@ -65,14 +67,21 @@ impl Engine {
                     check_name(&name)?;
                     groups.get(number)?.act(Act::Name(name), cx)
                 }
-                GroupCommand::Timer(number, seconds) => groups.get(number)?.act(Act::Timer(seconds), cx),
+                GroupCommand::Timer(number, seconds) => {
+                    let group = groups.get(number)?;
+                    match u64::from(seconds) {
+                        0 | TIMER_MIN_S..=EXPIRY_MAX_S => group.act(Act::Timer(seconds), cx),
+                        _ => Err(ErrorKind::Limit),
+                    }
+                }
                 GroupCommand::Mute(number, muted) => {
                     let group = groups.get(number)?;
                     group.muted = muted;
                     cx.write(group.save());
                     Ok(())
                 }
-                GroupCommand::Send(number, text) => return groups.get(number)?.send(&text, cx),
+                // Done by whoever calls this.
+                GroupCommand::Send(..) | GroupCommand::SendFile { .. } => Ok(()),
                 GroupCommand::List => return Ok(GroupReply::Groups(groups.infos())),
                 GroupCommand::View(number) => {
                     return Ok(GroupReply::View(Box::new(groups.get(number)?.view(contacts))));
@@ -86,8 +95,12 @@ impl Engine {
                 }
                 GroupCommand::MarkRead(number, position) => {
                     let group = groups.get(number)?;
-                    group.seen = group.seen.max(position.min(group.position - 1));
+                    // Places after the last message are of what shows nothing.
+                    let last = group.position - 1;
+                    let upto = if position >= group.last_shown { last } else { position.min(last) };
+                    group.seen = group.seen.max(upto);
                     cx.write(group.save());
+                    group.tend_expiry(cx);
                     Ok(())
                 }
             };
@@ -145,12 +158,13 @@ impl Engine {
     pub(crate) fn tend_group(&mut self, number: GroupNumber) {
         self.on_group(number, |group, contacts, doors, cx| {
             group.look(contacts, cx);
+            group.tend_expiry(cx);
             group.look_at_shard(doors, contacts, cx);
         });
     }
 
     /// Runs `act` on one group, beside contacts and doors.
-    fn on_group(
+    pub(crate) fn on_group(
         &mut self,
         number: GroupNumber,
         act: impl FnOnce(&mut Group, &BTreeMap<ContactId, Contact>, &Doors, &mut Cx<'_>),
@@ -201,12 +215,21 @@ impl Engine {
 
     /// Messages that somebody asked for; `false` if they were not loaded for that.
     pub(crate) fn on_group_loaded(&mut self, load: LoadId, rows: &[(Key, Value)]) -> bool {
+        if self.on_change_loaded(load, rows) || self.on_group_expiry_loaded(load, rows) {
+            return true;
+        }
         let (groups, mut cx) = self.with_groups();
         let Some((number, to)) = groups.loading.remove(&load) else { return false };
         let Ok(group) = groups.get(number) else { return true };
         let asker = group.known.iter().find(|(_, contact)| **contact == to).map(|(member, _)| *member);
+        let mut bytes = 0;
         for (_, value) in rows.iter().take(RESENT_MAX) {
             let Some(signed) = value.get(18..) else { continue };
+            bytes += signed.len();
+            if bytes > RESENT_BYTES_MAX {
+                // What is still missing is asked for again.
+                break;
+            }
             let meant = match (Post::read(signed), &group.log, asker) {
                 (Ok(post), Some(log), Some(asker)) => log.knows(&post.view, &asker),
                 _ => false,

@@ -6,6 +6,7 @@ use super::cx::{Alarm, Cx, Signal};
 use super::group_api::{GroupEvent, Standing};
 use super::group_state::{EARLY_MAX, Group};
 use super::groups::Groups;
+use crate::body::Body;
 use crate::core::{Range, Space};
 use crate::error::PeerFault;
 use crate::group::log::Log;
@@ -25,6 +26,8 @@ const RECEIPT_MS: u64 = 300;
 const ASKED_MAX: usize = 512;
 /// Messages sent again for one question.
 pub(crate) const RESENT_MAX: usize = 64;
+/// Bytes of them; one file always fits.
+pub(crate) const RESENT_BYTES_MAX: usize = 256 << 10;
 
 impl Groups {
     /// A letter came from a contact; everything it changes goes into this turn's batch.
@@ -232,34 +235,64 @@ impl Group {
         if ahead >= EARLY_MAX as u64 || held.early.len() >= EARLY_MAX {
             return Err(PeerFault::Bound);
         }
-        // Messages that are still missing keep their places, right before the one that came early.
-        let later = held.early.range(post.seq..).next();
-        let later = later.map(|(later, position)| position.saturating_sub(later - post.seq));
-        let position = later.unwrap_or_else(|| {
-            let last = held.early.last_key_value().map_or(held.below, |(last, _)| last + 1);
-            let position = self.position + (post.seq - last);
-            self.position = position + 1;
-            position
-        });
-        held.early.insert(post.seq, position);
-        let mut shown: Option<(u64, u64)> = None;
+        let body = Body::decode(&post.body).ok();
+        // What can not be read is shown as such.
+        let shown = body.as_ref().is_none_or(|body| body.content.is_shown());
+        let position = self.take_place(post.author, post.seq, shown);
+        let place = shown.then_some(position);
+        self.last_shown = self.last_shown.max(place.unwrap_or(0));
+        let sent_ms = body.as_ref().map_or(0, |body| body.sent_ms);
+        self.keep_post(post, signed, (place, sent_ms), 0, cx);
+        if let (Some(body), Some(place)) = (&body, place) {
+            self.expire((place, post.author, post.seq), body.expires_s, cx);
+        }
+        if let Some(body) = &body {
+            self.apply(post.author, post.seq, body, cx);
+        }
+        let held = self.authors.entry(post.author).or_default();
+        let mut news: Option<(u64, u64)> = None;
         while let Some(position) = held.early.remove(&held.below) {
+            if shown || held.below != post.seq {
+                let (from, to) = news.unwrap_or((position, position));
+                news = Some((from.min(position), to.max(position)));
+            }
             held.below += 1;
-            shown =
-                Some(shown.map_or((position, position), |(from, to)| (from.min(position), to.max(position))));
         }
         let gap = !held.early.is_empty();
-        self.keep_post(post, signed, position, 0, cx);
         if let Some(op) = self.save_author(&post.author) {
             cx.write(op);
         }
-        if let Some((from, to)) = shown {
+        if let Some((from, to)) = news {
             cx.notify(Event::Group(GroupEvent::Received { group: self.number, from, to }));
         }
         if gap {
             self.look_soon(cx);
         }
         Ok(true)
+    }
+
+    /// Counts a number of an author as come, and gives it a place if it shows something.
+    fn take_place(&mut self, author: MemberId, seq: u64, shown: bool) -> u64 {
+        let held = self.authors.entry(author).or_default();
+        // Messages that are still missing keep their places, right before the one that came early.
+        let later = held.early.range(seq..).next();
+        let later = later.map(|(later, position)| position.saturating_sub(later - seq));
+        let position = later.unwrap_or_else(|| {
+            let last = held.early.last_key_value().map_or(held.below, |(last, _)| last + 1);
+            let position = self.position + (seq - last);
+            self.position = position + u64::from(shown);
+            position
+        });
+        held.early.insert(seq, position);
+        position
+    }
+
+    /// There is nothing under this number any more: it counts as come.
+    pub(crate) fn pass_over(&mut self, author: MemberId, seq: u64) {
+        let held = self.authors.entry(author).or_default();
+        if seq >= held.below && !held.early.contains_key(&seq) {
+            self.take_place(author, seq, false);
+        }
     }
 
     fn on_hello(&mut self, from: &Contact, me: MemberId, cx: &mut Cx<'_>) -> Result<(), PeerFault> {

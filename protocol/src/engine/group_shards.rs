@@ -33,7 +33,7 @@ const RETRY_MS: u64 = 2_000;
 const WAITING_MAX: usize = 64;
 /// By how many cells of its shard a cell may overtake the announcement of its seed.
 const OVERTAKES: u64 = 1_000;
-/// Bytes of messages in one cell.
+/// Bytes of messages in one cell; a file has one of its own.
 const BATCH_BYTES: usize = 14_000;
 
 impl Group {
@@ -159,13 +159,13 @@ impl Group {
             return;
         }
         let (mut posts, mut size, mut carried) = (Vec::new(), 0, Vec::new());
-        while let Some((seq, signed)) = self.unsent.pop_front() {
+        while let Some((seq, signed)) = self.unsent.front() {
             size += signed.len() + 8;
-            posts.push(signed);
-            carried.push(seq);
-            if size > BATCH_BYTES {
+            if size > BATCH_BYTES && !posts.is_empty() {
                 break;
             }
+            carried.push(*seq);
+            posts.extend(self.unsent.pop_front().map(|(_, signed)| signed));
         }
         let mut map = MapWriter::default();
         if !posts.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::api::ContactId;
 use super::group_api::{GroupInfo, GroupNumber, Standing};
+use super::group_expiry::Expiry;
 use super::shard_in::ShardIn;
 use super::shard_out::ShardOut;
 use crate::cbor::{Field, MapWriter, bytes, read_map, uint};
@@ -95,6 +96,8 @@ pub(crate) struct Group {
     /// The next place in the conversation, and the last one seen.
     pub(crate) position: u64,
     pub(crate) seen: u64,
+    /// Place of the last message that shows something.
+    pub(crate) last_shown: u64,
     pub(crate) muted: bool,
     /// The next own receipt, and whether one is owed.
     pub(crate) round: u64,
@@ -117,6 +120,8 @@ pub(crate) struct Group {
     pub(crate) receipt_at: Option<Mono>,
     /// Announcements that wait for operations.
     pub(crate) waiting: Vec<Cell>,
+    /// Messages that will disappear.
+    pub(crate) expiry: Expiry,
 }
 
 impl core::fmt::Debug for Group {
@@ -157,6 +162,7 @@ impl Group {
             out: BTreeMap::new(),
             position: 1,
             seen: 0,
+            last_shown: 0,
             muted: false,
             round: 1,
             owes_receipt: false,
@@ -170,6 +176,7 @@ impl Group {
             receipt_wanted: None,
             receipt_at: None,
             waiting: Vec::new(),
+            expiry: Expiry::default(),
         }
     }
 
@@ -342,6 +349,8 @@ impl Group {
             let (seq, position) = pair.split_at(8);
             let position = u64::from_be_bytes(first(position));
             author.early.insert(u64::from_be_bytes(first(seq)), position);
+            // Places up to here are kept for messages that are still missing.
+            self.position = self.position.max(position);
         }
         self.authors.insert(MemberId(*member), author);
         Some(())

@@ -3,20 +3,17 @@
 use super::api::{ContactId, Event, Meeting};
 use super::contact::Contact;
 use super::cx::{Alarm, Cx, Signal};
-use super::group_api::{
-    GroupEvent, GroupInfo, GroupNumber, GroupReply, GroupView, MemberInfo, Reached, Standing,
-};
-use super::group_state::{Group, OutPost, Own};
-use crate::body::Body;
+use super::group_api::{GroupEvent, GroupInfo, GroupNumber, GroupReply, GroupView, MemberInfo, Standing};
+use super::group_state::{Group, Own};
 use crate::core::{Key, Op, Space, Value};
 use crate::error::ErrorKind;
 use crate::group::log::{Log, Taken};
 use crate::group::op::{Act, Role, SignedOp};
-use crate::group::post::{self, Post};
+use crate::group::post;
 use crate::group::seed::Seed;
 use crate::group::wire::Letter;
 use crate::ids::{Fingerprint, GroupId, MemberId, MessageId, OpId};
-use crate::limits::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::NAME_BYTES_MAX;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -43,6 +40,7 @@ pub(crate) struct Me<'a> {
 pub(crate) struct Groups {
     pub(crate) groups: BTreeMap<GroupNumber, Group>,
     pub(crate) loading: BTreeMap<crate::core::LoadId, (GroupNumber, ContactId)>,
+    pub(crate) changes: super::group_changes::OwnChanges,
 }
 
 impl Groups {
@@ -65,6 +63,7 @@ impl Groups {
             },
             Space::GroupAuthor => group.load_author(value).is_some(),
             Space::GroupCell => group.cells.load(key.seq, value).is_some(),
+            Space::GroupExpiry => group.load_expiry(key.seq, value, cx).is_some(),
             Space::GroupSeed => match Seed::decode(value) {
                 Some(seed) => {
                     group.seeds.push((key.seq, seed));
@@ -86,6 +85,7 @@ impl Groups {
     pub(crate) fn note_line(&mut self, number: GroupNumber, position: u64) {
         if let Some(group) = self.groups.get_mut(&number) {
             group.position = group.position.max(position.saturating_add(1));
+            group.last_shown = group.last_shown.max(position);
         }
     }
 
@@ -223,7 +223,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), ErrorKind> {
 }
 
 impl Group {
-    fn log_mut(&mut self) -> Result<&mut Log, ErrorKind> {
+    pub(crate) fn log_mut(&mut self) -> Result<&mut Log, ErrorKind> {
         match (self.standing, self.log.as_mut()) {
             (Standing::In, Some(log)) => Ok(log),
             _ => Err(ErrorKind::NotMember),
@@ -406,104 +406,6 @@ impl Group {
         self.act(Act::Remove { member, upto }, cx)
     }
 
-    /// Queues a text for all members.
-    pub(crate) fn send(&mut self, text: &str, cx: &mut Cx<'_>) -> Result<GroupReply, ErrorKind> {
-        if text.is_empty() {
-            return Err(ErrorKind::Empty);
-        }
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(ErrorKind::TooLong);
-        }
-        let view = self.log_mut()?.heads();
-        let seq = self.next_seq;
-        let body = Body::text(cx.now.wall_ms, text).encode();
-        let post = Post { group: self.group, author: self.own.id, seq, base: self.base, view, body };
-        let signed = post.sign(&self.own.key);
-        self.next_seq += 1;
-        let position = self.position;
-        self.position += 1;
-        self.seen = position;
-        let members = self.log_mut()?.roster().members().count().saturating_sub(1);
-        // In large groups nobody tells whether it was delivered.
-        let of = if members < RECEIPTS_MAX { members as u16 } else { 0 };
-        self.keep_post(&post, &signed, position, of, cx);
-        // To few people who all share sessions it goes as to each alone; nobody can tell that there is a group.
-        let by_shard = self.by_shard();
-        let direct = if by_shard { Vec::new() } else { self.reachable() };
-        let roster = self.log_mut()?.roster();
-        let others = roster
-            .members()
-            .map(|(id, _)| *id)
-            .filter(|id| *id != post.author && !direct.iter().any(|(known, _)| known == id))
-            .collect();
-        self.out.insert(seq, OutPost { direct: Vec::new(), others, stored: false });
-        if by_shard {
-            self.unsent.push_back((seq, signed.clone()));
-        }
-        let reached: Vec<_> = direct.iter().map(|(member, _)| *member).collect();
-        for (member, contact) in direct {
-            let letter =
-                Letter::Posts { group: self.group, reached: reached.clone(), posts: vec![signed.clone()] };
-            cx.signal(Signal::Post(contact, letter, Some((self.number, seq, member))));
-        }
-        cx.write(self.save_out(seq));
-        cx.write(self.save());
-        Ok(GroupReply::Queued { id: post.id(), seq })
-    }
-
-    /// Writes a message and its place: `at 8 | place 8 | members 2 | signed`, and `author 16 | seq 8`.
-    pub(crate) fn keep_post(&self, post: &Post, signed: &[u8], position: u64, of: u16, cx: &mut Cx<'_>) {
-        let mut row = Zeroizing::new(Vec::with_capacity(18 + signed.len()));
-        row.extend_from_slice(&cx.now.wall_ms.to_be_bytes());
-        row.extend_from_slice(&position.to_be_bytes());
-        row.extend_from_slice(&of.to_be_bytes());
-        row.extend_from_slice(signed);
-        cx.write(Op::Put(Key::of(Space::GroupPost, self.number.records_of(&post.author), post.seq), row));
-        let mut line = Zeroizing::new(post.author.0.to_vec());
-        line.extend_from_slice(&post.seq.to_be_bytes());
-        cx.write(Op::Put(Key::of(Space::GroupLine, self.number.records(), position), line));
-    }
-
-    /// How far own message `seq` is; `None` if everybody has it.
-    pub(crate) fn reached(&self, seq: u64, contacts: &BTreeMap<ContactId, Contact>) -> Option<Reached> {
-        use super::api::MessageState;
-        let post = self.out.get(&seq)?;
-        let of = post.direct.len() + post.others.len();
-        let has = |member: &MemberId| self.authors.get(member).is_some_and(|held| seq < held.has_below);
-        let mut delivered = post.others.iter().filter(|member| has(member)).count();
-        let mut stored = true;
-        for (member, contact, number) in &post.direct {
-            let state = contacts
-                .get(contact)
-                .map_or(MessageState::Queued, |contact| contact.delivery().state(*number));
-            if state >= MessageState::Delivered || has(member) {
-                delivered += 1;
-            } else if state < MessageState::Stored {
-                stored = false;
-            }
-        }
-        // Nobody says of a message that others pass on that relays hold it.
-        stored &= post.stored || post.others.iter().all(has);
-        if of >= RECEIPTS_MAX && stored {
-            return None;
-        }
-        (delivered < of).then_some(Reached { delivered: delivered as u32, of: of as u32, stored })
-    }
-
-    /// Forgets own messages that everybody has; whether any moved on is not known, so the front end is told.
-    pub(crate) fn on_moved(&mut self, contacts: &BTreeMap<ContactId, Contact>, cx: &mut Cx<'_>) {
-        if self.out.is_empty() {
-            return;
-        }
-        let done: Vec<_> =
-            self.out.keys().copied().filter(|seq| self.reached(*seq, contacts).is_none()).collect();
-        for seq in done {
-            self.out.remove(&seq);
-            cx.write(self.save_out(seq));
-        }
-        cx.notify(Event::Group(GroupEvent::Delivery(self.number)));
-    }
-
     pub(crate) fn view(&self, contacts: &BTreeMap<ContactId, Contact>) -> GroupView {
         let seats = self.log.as_ref().map(|log| &log.roster().seats);
         let members = seats.into_iter().flatten().map(|(id, seat)| {
@@ -527,6 +429,7 @@ impl Group {
             }
         });
         GroupView {
+            group: self.group,
             info: self.info(),
             members: members.collect(),
             under_way: self

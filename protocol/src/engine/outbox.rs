@@ -49,8 +49,8 @@ pub(crate) struct Outbox {
     on_disk_from: Option<u64>,
     refill: Option<LoadId>,
     waiting_since: Option<Mono>,
-    /// Numbers of letters about groups; their records go once they are delivered.
-    letters: std::collections::BTreeSet<u64>,
+    /// Letters about groups; their records go once they are delivered.
+    pub(crate) letters: super::letters::Letters,
     /// An acknowledgement is due now.
     ack_due: bool,
     /// Lookups made since the last change of the network.
@@ -125,9 +125,7 @@ pub(crate) fn queue(contact: &mut Contact, body: Body, marks: Marks, cx: &mut Cx
     let position = contact.take_position();
     let id = contact.card.message_id(true, seq);
     let length = encoded.len();
-    if matches!(body.content, Content::Group(..)) {
-        contact.out.letters.insert(seq);
-    }
+    contact.out.letters.note(seq, position, &body);
     let stored = StoredMessage {
         position,
         sent_ms: cx.now.wall_ms,
@@ -513,9 +511,7 @@ pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool 
     }
     let delivered =
         |seq: u64| seq < ack.below || ack.ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
-    let letters: Vec<u64> = contact.out.letters.iter().copied().filter(|seq| *seq < ack.below).collect();
-    for seq in letters {
-        contact.out.letters.remove(&seq);
+    for seq in contact.out.letters.take_below(ack.below) {
         cx.write(Op::Remove(Key::of(Space::Sent, contact.id.group(), seq)));
     }
     let done: Vec<u64> = contact

@@ -11,7 +11,7 @@ use crate::error::ErrorKind;
 use crate::identity::{RemoteIdentity, safety_number};
 
 /// The shortest timer, seconds: a shorter one could remove a message before it was looked at.
-const TIMER_MIN_S: u64 = 5;
+pub(crate) const TIMER_MIN_S: u64 = 5;
 
 /// Whether anything may be sent to this contact.
 pub(crate) const fn may_send(contact: &Contact) -> Result<(), ErrorKind> {

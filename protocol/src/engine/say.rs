@@ -30,13 +30,7 @@ impl Engine {
         data: &[u8],
         forwarded: bool,
     ) -> Result<Reply, ErrorKind> {
-        if data.is_empty() || name.is_empty() {
-            return Err(ErrorKind::Empty);
-        }
-        if data.len() > FILE_BYTES_MAX || name.len() > FILE_NAME_BYTES_MAX || media.len() > MEDIA_BYTES_MAX {
-            return Err(ErrorKind::TooLong);
-        }
-        self.say(contact, Content::File { name, media, data: data.to_vec() }, forwarded)
+        self.say(contact, file(name, media, data)?, forwarded)
     }
 
     /// Queues an invitation of somebody else.
@@ -63,6 +57,9 @@ impl Engine {
     /// Queues a text that answers a message which is here.
     pub(crate) fn say_reply(&mut self, to: MessageId, text: String) -> Result<Reply, ErrorKind> {
         fits(&text)?;
+        if let Some(said) = self.answer_in_group(to, &text) {
+            return said;
+        }
         let found = self.contacts.values().find_map(|contact| Some((contact, contact.card.find(&to)?)));
         let (contact, (mine, seq)) = found.ok_or(ErrorKind::NoSuchMessage)?;
         let received = contact.receive_next();
@@ -85,6 +82,20 @@ impl Engine {
         cx.alarm_by(Alarm::Pump(id), 0);
         Ok(Reply::Queued { id: contact.card.message_id(true, seq), seq })
     }
+}
+
+/// A small file as what is said.
+///
+/// # Errors
+/// `Empty` or `TooLong`.
+pub(crate) fn file(name: String, media: String, data: &[u8]) -> Result<Content, ErrorKind> {
+    if data.is_empty() || name.is_empty() {
+        return Err(ErrorKind::Empty);
+    }
+    if data.len() > FILE_BYTES_MAX || name.len() > FILE_NAME_BYTES_MAX || media.len() > MEDIA_BYTES_MAX {
+        return Err(ErrorKind::TooLong);
+    }
+    Ok(Content::File { name, media, data: data.to_vec() })
 }
 
 const fn fits(text: &str) -> Result<(), ErrorKind> {

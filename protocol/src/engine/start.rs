@@ -5,8 +5,12 @@ use super::contact::{Card, Contact, Talk};
 use super::cx::Signal;
 use super::terms::Terms;
 use super::{Engine, changes, expiry, gaps, outbox, receipts};
+use crate::body::Body;
 use crate::core::{Key, LoadId, Range, Space, Value};
 use std::collections::BTreeMap;
+
+/// Undelivered bodies of one contact that are looked through for letters.
+const LETTERS_MAX: usize = 4_096;
 
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
@@ -16,6 +20,8 @@ enum Wanted {
     /// The received messages of a contact that nothing in order covers, and the newest one.
     Received(ContactId),
     LastReceived(ContactId),
+    /// Own bodies that a contact may not have yet: letters among them.
+    Letters(ContactId),
     /// The newest line of a group.
     Line(super::group_api::GroupNumber),
 }
@@ -50,6 +56,7 @@ impl Engine {
             Space::GroupOut,
             Space::GroupSeed,
             Space::GroupCell,
+            Space::GroupExpiry,
             Space::Channel,
             Space::ChannelMark,
             Space::ChannelCell,
@@ -97,6 +104,16 @@ impl Engine {
                 if let Some(contact) = self.contacts.get_mut(&id) {
                     let packed = contact.talk.as_ref().map_or(1, |talk| talk.next_pack.max(talk.top_pack));
                     contact.next_seq = contact.next_seq.max(packed);
+                }
+            }
+            Wanted::Letters(id) => {
+                for (key, value) in rows {
+                    if let (Some(row), Some(contact)) =
+                        (StoredMessage::decode(value), self.contacts.get_mut(&id))
+                        && let Ok(body) = Body::decode(&row.body)
+                    {
+                        contact.out.letters.note(key.seq, row.position, &body);
+                    }
                 }
             }
             Wanted::Line(number) => {
@@ -193,7 +210,8 @@ impl Engine {
             | Space::GroupAuthor
             | Space::GroupOut
             | Space::GroupSeed
-            | Space::GroupCell => {
+            | Space::GroupCell
+            | Space::GroupExpiry => {
                 let (groups, mut cx) = self.with_groups();
                 groups.load(key, value, &mut cx);
             }
@@ -229,13 +247,18 @@ impl Engine {
     }
 
     fn want_messages(&mut self) {
-        let all: Vec<_> =
-            self.contacts.values().map(|contact| (contact.id, contact.receive_next())).collect();
-        for (id, next) in all {
+        let delivered = |contact: &Contact| contact.talk.as_ref().map_or(1, |talk| talk.delivered.below);
+        let all: Vec<_> = self
+            .contacts
+            .values()
+            .map(|contact| (contact.id, contact.receive_next(), delivered(contact)))
+            .collect();
+        for (id, next, delivered) in all {
             let group = id.group();
             let newest =
                 |space, from, limit, newest| Range::Group { space, group, from, to: u64::MAX, limit, newest };
             self.want(Wanted::Sent(id), newest(Space::Sent, 0, 1, true));
+            self.want(Wanted::Letters(id), newest(Space::Sent, delivered, LETTERS_MAX, false));
             self.want(Wanted::LastReceived(id), newest(Space::Received, 0, 1, true));
             self.want(Wanted::Received(id), newest(Space::Received, next, super::contact::EARLY_MAX, false));
         }

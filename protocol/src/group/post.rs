@@ -9,6 +9,8 @@ use crate::ids::{GroupId, MemberId, MessageId, OpId, first};
 
 /// Longest body of a message to a group, bytes: what fits an L cell with everything around it.
 pub const BODY_BYTES_MAX: usize = 48_000;
+/// Highest number of a message.
+pub const SEQ_MAX: u64 = 1 << 48;
 /// Members in one receipt.
 const RECEIPT_MAX: usize = super::MEMBERS_MAX;
 
@@ -77,7 +79,7 @@ impl Post {
             return Err(PeerFault::Malformed);
         };
         // Numbers this high never come about; a gap could not be counted across them.
-        if seq == 0 || base == 0 || base > seq || seq > 1 << 48 {
+        if seq == 0 || base == 0 || base > seq || seq > SEQ_MAX {
             return Err(PeerFault::Bound);
         }
         canonical(content, Self { group, author, seq, base, view, body }, Self::content)

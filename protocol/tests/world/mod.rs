@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod disk;
+pub mod friends;
 pub mod people;
 pub mod taken_over;
 mod turn;

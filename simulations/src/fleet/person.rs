@@ -224,7 +224,8 @@ impl PersonHost {
             delays.insert(name, (took > 0).then_some(took));
         }
         let delay = |line: &[u8]| delays.get(line).copied().flatten();
-        lines.into_iter().map(|(_, line)| (line.to_vec(), delay(&line))).collect()
+        let named = lines.into_iter().filter_map(|(_, line)| line.get(..24).map(<[u8]>::to_vec));
+        named.map(|line| (line.clone(), delay(&line))).collect()
     }
 
     /// Adds a door; false if the messenger does not run or refuses.

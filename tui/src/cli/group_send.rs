@@ -12,6 +12,7 @@ use karvon_node::client::Client;
 use serde::Serialize;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 /// What a script gets for each message.
 #[derive(Serialize)]
@@ -30,6 +31,7 @@ pub(super) async fn send(
     session: &Session<'_>,
     client: &Client,
     group: Group,
+    file: Option<(String, Zeroizing<String>)>,
     text: Option<String>,
     lines: &mut Option<Receiver<Result<String, Failure>>>,
     args: &Send,
@@ -39,8 +41,13 @@ pub(super) async fn send(
         Wait::Stored | Wait::Delivered => Some(client.subscribe().await?),
     };
     let mut waiting = Vec::new();
+    if let Some((name, data)) = file {
+        waiting
+            .push(queue(client, Ask::SendFile { group: group.group, name, data: data.to_string() }).await?);
+    }
+    let said = |text| Ask::Send { group: group.group, text };
     if let Some(text) = text {
-        waiting.push(queue(client, group.group, text).await?);
+        waiting.push(queue(client, said(text)).await?);
     }
     while lines.is_some() {
         let items = next_items(lines).await;
@@ -48,7 +55,7 @@ pub(super) async fn send(
             *lines = None;
         }
         for item in items {
-            waiting.push(queue(client, group.group, item?).await?);
+            waiting.push(queue(client, said(item?)).await?);
         }
     }
     for id in waiting {
@@ -87,8 +94,8 @@ pub(super) async fn send(
     Ok(())
 }
 
-async fn queue(client: &Client, group: u32, text: String) -> Result<String, Failure> {
-    match client.call(Request::Group(Ask::Send { group, text })).await.map_err(unclear)? {
+async fn queue(client: &Client, ask: Ask) -> Result<String, Failure> {
+    match client.call(Request::Group(ask)).await.map_err(unclear)? {
         Response::Group(Told::Queued { id, .. }) => Ok(id),
         _ => Err(unexpected()),
     }

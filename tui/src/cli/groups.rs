@@ -3,7 +3,7 @@
 use super::args::{Group as What, GroupRole, Read};
 use super::failure::Failure;
 use super::out::Out;
-use super::read::mark;
+use super::read::{mark, with_notes};
 use super::resolve::resolve;
 use super::session::{Session, contacts, unexpected};
 use crate::text::one_line;
@@ -272,8 +272,11 @@ pub(super) async fn read(
     while let Some(events) = &mut events {
         match events.next().await {
             Some(Event::Group(
-                GroupEvent::Received { group: of, .. } | GroupEvent::Delivery { group: of },
+                GroupEvent::Received { group: of, .. }
+                | GroupEvent::Delivery { group: of }
+                | GroupEvent::Message { group: of, .. },
             )) if of != group => {}
+            Some(Event::Group(GroupEvent::Message { id, .. })) => again(client, &id, *shown, out).await?,
             Some(Event::Group(_) | Event::Lagged) => catch_up(client, group, args, shown, out).await?,
             Some(_) => {}
             None => return Err(Failure::new(CLOSED, "the node stopped")),
@@ -328,6 +331,21 @@ async fn catch_up(
     Ok(())
 }
 
+/// Shows a message once more that was shown before and has changed since.
+async fn again(client: &Client, id: &str, shown: Option<u64>, out: Out) -> Result<(), Failure> {
+    let message = match ask(client, Ask::One { id: id.to_owned() }).await {
+        Ok(Told::One { message }) => message,
+        Ok(_) => return Err(unexpected()),
+        // It has not come yet, or is gone.
+        Err(failure) if failure.code == "no_such_message" => return Ok(()),
+        Err(failure) => return Err(failure),
+    };
+    if shown.is_some_and(|shown| message.position <= shown) {
+        out.result(&*message, || message_for_people(&message))?;
+    }
+    Ok(())
+}
+
 async fn show(
     client: &Client,
     group: u32,
@@ -354,8 +372,18 @@ fn message_for_people(message: &GroupMessage) -> String {
         (Some(delivered), Some(of)) => format!(" {delivered}/{of}"),
         _ => String::new(),
     };
-    let text = message.text.as_deref().unwrap_or("(a kind of message that this version does not know)");
-    let lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();
+    let file = message.attachment.as_ref();
+    let file = file.map(|file| {
+        format!("(file {}, {} bytes: karvon save {})", one_line(&file.name), file.bytes, message.id)
+    });
+    let text = match message.text.as_deref().or(file.as_deref()) {
+        Some(text) => text,
+        None if message.deleted => "(deleted)",
+        None => "(a kind of message that this version does not know)",
+    };
+    let mut lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();
+    let edited = message.edited.then_some("(edited)");
+    lines = with_notes(lines, message.reply_to.as_deref(), edited.into_iter(), &message.reactions);
     format!(
         "{time}Z {mark:<2}{counts} {}: {}",
         one_line(&message.from),

@@ -8,7 +8,7 @@ use super::session::{Session, contacts, unexpected};
 use crate::text::one_line;
 use crate::text::sanitize::sanitize;
 use karvon_node::api::error::{CLOSED, LOCKED};
-use karvon_node::api::{Event, MESSAGES_LIMIT_MAX, Message, Request, Response, State};
+use karvon_node::api::{Event, MESSAGES_LIMIT_MAX, Message, Reaction, Request, Response, State};
 use karvon_node::client::Client;
 use std::collections::BTreeMap;
 
@@ -258,20 +258,30 @@ fn for_people(message: &Message) -> String {
         None => "(a kind of message that this version does not know)",
     };
     let mut lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();
-    if let Some(answered) = &message.reply_to {
+    let notes = [(message.edited, "(edited)"), (message.forwarded, "(forwarded)")];
+    let notes = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note);
+    lines = with_notes(lines, message.reply_to.as_deref(), notes, &message.reactions);
+    format!("{time}Z {mark:<2} {}: {}", one_line(&message.from), lines.join("\n                      "))
+}
+
+/// The lines of a message with what it answers before them, and what became of it after them.
+pub(super) fn with_notes<'a>(
+    mut lines: Vec<String>,
+    reply_to: Option<&str>,
+    notes: impl Iterator<Item = &'a str>,
+    reactions: &[Reaction],
+) -> Vec<String> {
+    if let Some(answered) = reply_to {
         lines.insert(0, format!("(answers {})", one_line(answered.get(..8).unwrap_or(answered))));
     }
-    let notes = [(message.edited, "(edited)"), (message.forwarded, "(forwarded)")];
-    let notes = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note.to_owned());
-    let signs = message
-        .reactions
+    let signs = reactions
         .iter()
         .map(|reaction| format!("[{} {}]", one_line(&reaction.emoji), one_line(&reaction.from)));
-    let notes: Vec<String> = notes.chain(signs).collect();
+    let notes: Vec<String> = notes.map(str::to_owned).chain(signs).collect();
     if !notes.is_empty() {
         lines.push(notes.join(" "));
     }
-    format!("{time}Z {mark:<2} {}: {}", one_line(&message.from), lines.join("\n                      "))
+    lines
 }
 
 /// The mark of a state (DESIGN §1).

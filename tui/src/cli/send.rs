@@ -83,8 +83,8 @@ impl Progress {
         if self.contact.is_none()
             && let Some(group) = super::groups::named(client, &args.who).await?
         {
-            return super::group_send::send(session, client, group, self.text.take(), &mut self.lines, args)
-                .await;
+            let (file, text) = (self.file.take(), self.text.take());
+            return super::group_send::send(session, client, group, file, text, &mut self.lines, args).await;
         }
         let contact = match self.contact {
             Some(contact) => contact,

@@ -1,0 +1,148 @@
+//! Own messages to a group: signed, kept, and on their way to every member.
+
+use super::api::{ContactId, Event};
+use super::contact::Contact;
+use super::cx::{Cx, Signal};
+use super::expiry::EXPIRY_MAX_S;
+use super::group_api::{GroupEvent, Reached};
+use super::group_state::{Group, OutPost};
+use super::groups::RECEIPTS_MAX;
+use super::safety::TIMER_MIN_S;
+use crate::body::{Body, Content};
+use crate::core::{Key, Op, Space};
+use crate::error::ErrorKind;
+use crate::group::post::Post;
+use crate::group::wire::Letter;
+use crate::ids::MemberId;
+use crate::limits::TEXT_BYTES_MAX;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+impl Group {
+    /// Queues a text for all members, or a text that answers a message.
+    pub(crate) fn say(&mut self, content: Content, cx: &mut Cx<'_>) -> Result<Post, ErrorKind> {
+        if let Content::Text(text) | Content::Reply { text, .. } = &content {
+            match text.len() {
+                0 => return Err(ErrorKind::Empty),
+                1..=TEXT_BYTES_MAX => {}
+                _ => return Err(ErrorKind::TooLong),
+            }
+        }
+        let timer_s = self.log.as_ref().map_or(0, |log| u64::from(log.roster().timer_s));
+        // Another program may have set a shorter one.
+        let expires_s = if timer_s == 0 { 0 } else { timer_s.clamp(TIMER_MIN_S, EXPIRY_MAX_S) };
+        self.post(&Body { expires_s, ..Body::new(cx.now.wall_ms, content) }, cx)
+    }
+
+    /// Queues a body for all members. One that shows nothing takes no place in the conversation.
+    pub(crate) fn post(&mut self, body: &Body, cx: &mut Cx<'_>) -> Result<Post, ErrorKind> {
+        let view = self.log_mut()?.heads();
+        let seq = self.next_seq;
+        let post =
+            Post { group: self.group, author: self.own.id, seq, base: self.base, view, body: body.encode() };
+        let signed = post.sign(&self.own.key);
+        self.next_seq += 1;
+        let place = body.content.is_shown().then_some(self.position);
+        if let Some(position) = place {
+            self.position += 1;
+            self.seen = position;
+            self.last_shown = position;
+        }
+        let members = self.log_mut()?.roster().members().count().saturating_sub(1);
+        // In large groups nobody tells whether it was delivered.
+        let of = if members < RECEIPTS_MAX { members as u16 } else { 0 };
+        self.keep_post(&post, &signed, (place, body.sent_ms), of, cx);
+        if let Some(place) = place {
+            self.expire((place, post.author, seq), body.expires_s, cx);
+        }
+        // To few people who all share sessions it goes as to each alone; nobody can tell that there is a group.
+        let by_shard = self.by_shard();
+        let direct = if by_shard { Vec::new() } else { self.reachable() };
+        let roster = self.log_mut()?.roster();
+        let others = roster
+            .members()
+            .map(|(id, _)| *id)
+            .filter(|id| *id != post.author && !direct.iter().any(|(known, _)| known == id))
+            .collect();
+        self.out.insert(seq, OutPost { direct: Vec::new(), others, stored: false });
+        if by_shard {
+            self.unsent.push_back((seq, signed.clone()));
+        }
+        let reached: Vec<_> = direct.iter().map(|(member, _)| *member).collect();
+        for (member, contact) in direct {
+            let letter =
+                Letter::Posts { group: self.group, reached: reached.clone(), posts: vec![signed.clone()] };
+            cx.signal(Signal::Post(contact, letter, Some((self.number, seq, member))));
+        }
+        cx.write(self.save_out(seq));
+        cx.write(self.save());
+        Ok(post)
+    }
+
+    /// Writes a message, `at 8 | place 8 | members 2 | signed`, and its place, `author 16 | seq 8 | at 8 | sent 8`, if it has one.
+    pub(crate) fn keep_post(
+        &self,
+        post: &Post,
+        signed: &[u8],
+        (place, sent_ms): (Option<u64>, u64),
+        of: u16,
+        cx: &mut Cx<'_>,
+    ) {
+        let at = cx.now.wall_ms.to_be_bytes();
+        let mut row = Zeroizing::new(Vec::with_capacity(18 + signed.len()));
+        row.extend_from_slice(&at);
+        row.extend_from_slice(&place.unwrap_or(0).to_be_bytes());
+        row.extend_from_slice(&of.to_be_bytes());
+        row.extend_from_slice(signed);
+        cx.write(Op::Put(Key::of(Space::GroupPost, self.number.records_of(&post.author), post.seq), row));
+        if let Some(position) = place {
+            let mut line = Zeroizing::new(post.author.0.to_vec());
+            line.extend_from_slice(&post.seq.to_be_bytes());
+            // Kept here as well: they stay when nothing else is left of a message.
+            line.extend_from_slice(&at);
+            line.extend_from_slice(&sent_ms.to_be_bytes());
+            cx.write(Op::Put(Key::of(Space::GroupLine, self.number.records(), position), line));
+        }
+    }
+
+    /// How far own message `seq` is; `None` if everybody has it.
+    pub(crate) fn reached(&self, seq: u64, contacts: &BTreeMap<ContactId, Contact>) -> Option<Reached> {
+        use super::api::MessageState;
+        let post = self.out.get(&seq)?;
+        let of = post.direct.len() + post.others.len();
+        let has = |member: &MemberId| self.authors.get(member).is_some_and(|held| seq < held.has_below);
+        let mut delivered = post.others.iter().filter(|member| has(member)).count();
+        let mut stored = true;
+        for (member, contact, number) in &post.direct {
+            let state = contacts
+                .get(contact)
+                .map_or(MessageState::Queued, |contact| contact.delivery().state(*number));
+            if state >= MessageState::Delivered || has(member) {
+                delivered += 1;
+            } else if state < MessageState::Stored {
+                stored = false;
+            }
+        }
+        // Nobody says of a message that others pass on that relays hold it.
+        stored &= post.stored || post.others.iter().all(has);
+        if of >= RECEIPTS_MAX && stored {
+            return None;
+        }
+        (delivered < of).then_some(Reached { delivered: delivered as u32, of: of as u32, stored })
+    }
+
+    /// Forgets own messages that everybody has; whether any moved on is not known, so the front end is told.
+    pub(crate) fn on_moved(&mut self, contacts: &BTreeMap<ContactId, Contact>, cx: &mut Cx<'_>) {
+        if self.out.is_empty() {
+            return;
+        }
+        let done: Vec<_> =
+            self.out.keys().copied().filter(|seq| self.reached(*seq, contacts).is_none()).collect();
+        for seq in done {
+            self.out.remove(&seq);
+            cx.write(self.save_out(seq));
+        }
+        self.tend_expiry(cx);
+        cx.notify(Event::Group(GroupEvent::Delivery(self.number)));
+    }
+}
