@@ -352,7 +352,7 @@ mod tests {
 
     fn full() -> Payload {
         let mut unknown = Extra::new();
-        unknown.insert(7, crate::cbor::uint(4));
+        unknown.insert(63, crate::cbor::uint(4));
         Payload {
             ack: Some(Ack { below: 3, ranges: vec![(5, 6), (9, 9)] }),
             credit: Some(64),

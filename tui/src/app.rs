@@ -132,7 +132,7 @@ pub enum Action {
     /// A folder was read for the choice of a file.
     Listed(String, Vec<file::Entry>),
     /// A file was read and handed to the node, or why not.
-    FileSent(u32, Result<(), String>),
+    FileSent(Talk, Result<(), String>),
     /// A file was saved at this path, or why not.
     FileSaved(Result<String, String>),
     /// Write in the person's editor.

@@ -23,8 +23,8 @@ pub enum Command {
     Edit(Zeroizing<String>),
     /// Read a folder, so that a file in it can be chosen.
     ListFiles(String),
-    /// Read a file and hand it to the node for a contact.
-    SendFile(u32, String),
+    /// Read a file and hand it to the node for a conversation.
+    SendFile(Talk, String),
     /// Write a file that came with a message: its name and contents in base64.
     SaveFile(String, Zeroizing<String>),
     /// Say after a few seconds that nobody types any more.

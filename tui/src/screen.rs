@@ -1,5 +1,6 @@
 //! The one place where the command line opens the screen: joins a node's client to it and translates what both sides call things.
 
+use crate::app::Talk;
 use crate::app::file::Entry;
 use crate::app::settings::{Prefs, notify};
 use crate::cli::failure::Failure;
@@ -164,11 +165,11 @@ impl UiClient for Joined {
         save::list(folder).boxed()
     }
 
-    fn send_file(&self, contact: u32, path: String) -> BoxFuture<'static, Result<(), String>> {
+    fn send_file(&self, talk: Talk, path: String) -> BoxFuture<'static, Result<(), String>> {
         let client = self.client.clone();
         async move {
             let (name, data) = save::read(path).await?;
-            let request = Request::SendFile { contact, name, data: data.to_string() };
+            let request = talk.send_file(name, data.to_string()).ok_or_else(|| "too_new".to_owned())?;
             client.call(request).await.map(|_| ()).map_err(|error| error.code)
         }
         .boxed()

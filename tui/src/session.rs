@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::app::alert::Alert;
 use crate::app::file::Entry;
 use crate::app::settings::Prefs;
-use crate::app::{self, Action, Model};
+use crate::app::{self, Action, Model, Talk};
 use crate::command::{Command, Purpose, WizardResult};
 use crate::draw;
 use crate::input;
@@ -49,7 +49,7 @@ pub trait UiClient: Send {
     fn list_files(&self, folder: String) -> BoxFuture<'static, Vec<Entry>>;
 
     /// Reads a file and hands it to the node; the error is a code.
-    fn send_file(&self, contact: u32, path: String) -> BoxFuture<'static, Result<(), String>>;
+    fn send_file(&self, talk: Talk, path: String) -> BoxFuture<'static, Result<(), String>>;
 
     /// Writes a file (contents in base64) where people look for files, and says where; the error is a code.
     fn save_file(&self, name: String, data: Zeroizing<String>) -> BoxFuture<'static, Result<String, String>>;
@@ -193,7 +193,7 @@ impl UiClient for Alone {
         Box::pin(std::future::ready(Vec::new()))
     }
 
-    fn send_file(&self, _: u32, _: String) -> BoxFuture<'static, Result<(), String>> {
+    fn send_file(&self, _: Talk, _: String) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(std::future::ready(Err("unavailable".to_owned())))
     }
 
@@ -244,9 +244,9 @@ impl<C: UiClient, D: Device> Outside<C, D> {
                 let listed = self.client.list_files(folder.clone());
                 self.calls.push(Box::pin(async move { Some(Action::Listed(folder, listed.await)) }));
             }
-            Command::SendFile(contact, path) => {
-                let sent = self.client.send_file(contact, path);
-                self.calls.push(Box::pin(async move { Some(Action::FileSent(contact, sent.await)) }));
+            Command::SendFile(talk, path) => {
+                let sent = self.client.send_file(talk, path);
+                self.calls.push(Box::pin(async move { Some(Action::FileSent(talk, sent.await)) }));
             }
             Command::SaveFile(name, data) => {
                 let saved = self.client.save_file(name, data);

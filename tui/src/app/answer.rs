@@ -105,8 +105,8 @@ pub(super) fn answer(
             commands.extend(model.chat.as_mut().filter(|chat| !chat.newer).and_then(update::newer));
         }
         (Purpose::Again(_), Ok(Response::Message(message))) => {
-            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.talk == Talk::Person(message.contact))
-            {
+            // Another conversation, opened meanwhile, has no message with this id.
+            if let Some(chat) = &mut model.chat {
                 chat.changed(*message);
             }
         }
@@ -344,7 +344,7 @@ fn informed(model: &mut Model, id: &str, result: Result<Response, ApiError>) {
 }
 
 /// A file was handed to the node, or could not be.
-pub(super) fn file_sent(model: &mut Model, contact: u32, result: Result<(), String>) -> Vec<Command> {
+pub(super) fn file_sent(model: &mut Model, talk: Talk, result: Result<(), String>) -> Vec<Command> {
     let problem = result.err().map(|code| match code.as_str() {
         "too_long" => model.texts.get("file-too-long"),
         "empty" => model.texts.get("file-empty"),
@@ -362,7 +362,7 @@ pub(super) fn file_sent(model: &mut Model, contact: u32, result: Result<(), Stri
         (Some(problem), None) => model.notice = Some(problem),
         (None, _) => {
             model.overlays.retain(|overlay| !matches!(overlay, Overlay::Attach(_)));
-            return after(model, Talk::Person(contact)).into_iter().collect();
+            return after(model, talk).into_iter().collect();
         }
     }
     Vec::new()

@@ -2,7 +2,7 @@
 
 use karvon_node::api::fold::{Query, fold};
 
-use super::{Action, Model, Overlay, update};
+use super::{Action, Model, Overlay, Talk, update};
 use crate::command::Command;
 use crate::text::edit::Editor;
 
@@ -23,7 +23,7 @@ pub struct Entry {
 /// The window in which a file is chosen.
 pub struct Attach {
     /// To whom.
-    pub contact: u32,
+    pub talk: Talk,
     /// The path.
     pub path: Editor,
     /// Chosen row.
@@ -100,13 +100,13 @@ fn split(path: &str) -> (&str, &str) {
 /// Opens it for the open conversation, at home.
 pub(super) fn open(model: &mut Model) -> Vec<Command> {
     let Some(talk) = model.chat.as_ref().map(|chat| chat.talk) else { return Vec::new() };
-    let Some(contact) = talk.person() else {
+    if talk.channel().is_some() {
         model.notice = Some(model.texts.get("texts-only"));
         return Vec::new();
-    };
+    }
     let mut path = Editor::line(PATH_MAX);
     path.set("~/");
-    let attach = Attach { contact, path, chosen: 0, busy: false, problem: None, listed: None };
+    let attach = Attach { talk, path, chosen: 0, busy: false, problem: None, listed: None };
     let commands = attach.look();
     update::open_overlay(model, Overlay::Attach(Box::new(attach)));
     commands
@@ -124,7 +124,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             attach.busy = true;
             attach.problem = None;
             let path = path_of(attach.path.text());
-            return vec![Command::SendFile(attach.contact, path)];
+            return vec![Command::SendFile(attach.talk, path)];
         }
         Action::Enter | Action::Next => {
             if let Some((path, _)) = attach.chosen_path() {

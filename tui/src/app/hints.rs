@@ -187,9 +187,10 @@ fn invite() -> Hint {
 fn pane_hints(model: &Model) -> Vec<Hint> {
     let selected = model.chat.as_ref().is_some_and(|chat| chat.selected.is_some());
     let person = model.chat.as_ref().is_none_or(|chat| chat.talk.person().is_some());
+    let channel = model.chat.as_ref().is_some_and(|chat| chat.talk.channel().is_some());
     let closed = model.chat.as_ref().is_some_and(|chat| model.read_only(chat.talk).is_some());
     let mut out = match (model.focus, model.chat.is_some()) {
-        (Focus::Chat, true) if selected && !person => vec![
+        (Focus::Chat, true) if selected && (channel || closed) => vec![
             hint("c", "key-copy", Action::Char('c')),
             hint("Esc", "key-back", Action::Back),
             hint("↑↓", "key-choose", Action::Down),
@@ -199,14 +200,19 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
             hint("^K", "key-find", Action::Find),
             hint("↑", "key-message", Action::Up),
         ],
-        (Focus::Chat, true) if selected => vec![
-            hint("Enter", "key-actions", Action::Enter),
-            hint("Esc", "key-back", Action::Back),
-            hint("r", "key-reply", Action::Char('r')),
-            hint("c", "key-copy", Action::Char('c')),
-            hint("f", "key-forward", Action::Char('f')),
-            hint("↑↓", "key-choose", Action::Down),
-        ],
+        (Focus::Chat, true) if selected => {
+            let mut keys = vec![
+                hint("Enter", "key-actions", Action::Enter),
+                hint("Esc", "key-back", Action::Back),
+                hint("r", "key-reply", Action::Char('r')),
+                hint("c", "key-copy", Action::Char('c')),
+            ];
+            if person {
+                keys.push(hint("f", "key-forward", Action::Char('f')));
+            }
+            keys.push(hint("↑↓", "key-choose", Action::Down));
+            keys
+        }
         (Focus::Chat, true) => vec![
             hint("Enter", "key-send", Action::Enter),
             hint("Esc", "key-back", Action::Back),
@@ -221,7 +227,7 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
             hint("^N", "key-add", Action::Add),
         ],
     };
-    if model.focus == Focus::Chat && person && model.chat.is_some() && !selected {
+    if model.focus == Focus::Chat && !channel && model.chat.is_some() && !selected {
         out.push(hint("^T", "key-file", Action::File));
     }
     if !out.iter().any(|hint| hint.key == "^K") {

@@ -3,7 +3,7 @@
 use karvon_node::api::{Message, Request};
 
 use super::overlay::Find;
-use super::{About, Action, Chat, Model, Overlay, update};
+use super::{About, Action, Chat, Model, Overlay, Talk, update};
 use crate::command::{Command, Purpose};
 use crate::keymap;
 
@@ -53,8 +53,8 @@ impl Act {
 pub fn acts(model: &Model) -> Vec<Act> {
     let Some(message) = model.chat.as_ref().and_then(Chat::selected_message) else { return Vec::new() };
     let mut out = Vec::new();
-    // Groups and channels carry texts and nothing about them yet.
-    if model.chat.as_ref().is_some_and(|chat| chat.talk.person().is_none()) {
+    let talk = model.chat.as_ref().map(|chat| chat.talk);
+    if let Some(Talk::Channel(_)) = talk {
         return if message.text.is_some() { vec![Act::Copy] } else { out };
     }
     if message.introduces.is_some() && !message.mine {
@@ -73,6 +73,13 @@ pub fn acts(model: &Model) -> Vec<Act> {
     }
     if message.missing == 0 {
         out.push(Act::Info);
+    }
+    if let Some(talk @ Talk::Group(_)) = talk {
+        // Their way is told beside them, and they are for the members.
+        out.retain(|act| !matches!(act, Act::Info | Act::Forward));
+        if model.read_only(talk).is_some() {
+            out.retain(|act| matches!(act, Act::Copy | Act::Save));
+        }
     }
     out
 }

@@ -409,9 +409,33 @@ fn a_locked_node_leaves_no_group_on_the_screen() {
 }
 
 #[test]
-fn files_do_not_go_into_groups() {
+fn files_go_into_groups_and_not_into_channels() {
     let mut world = World::with_rooms();
     let mut model = in_group(&mut world, (80, 24));
     world.play(&mut model, [Action::File]);
+    assert!(matches!(model.overlays.last(), Some(Overlay::Attach(attach)) if attach.talk == Talk::Group(1)));
+    world.play(&mut model, [Action::Back]);
+    go(&mut world, &mut model, "қазон");
+    world.play(&mut model, [Action::File]);
     assert!(model.overlays.is_empty() && model.notice.as_deref().unwrap().contains("texts only"));
+}
+
+#[test]
+fn a_message_of_a_group_is_answered_signed_and_shown_as_it_became() {
+    let mut world = World::with_rooms();
+    let mut model = in_group(&mut world, (80, 24));
+    let newest = world.rooms.said[3].id.clone();
+    world.play(&mut model, [Action::Up, Action::Char('l'), Action::Enter]);
+    assert!(asked(&world, &["\"react\"", &newest]), "{:?}", world.asked);
+    world.play(&mut model, [Action::Char('r')].into_iter().chain(typed("ҳа")).chain([Action::Enter]));
+    assert!(asked(&world, &["\"reply\"", &newest, "ҳа"]), "{:?}", world.asked);
+
+    let changed = |id: &str| Action::Event(Event::Group(GroupEvent::Message { group: 1, id: id.to_owned() }));
+    let said = &mut world.rooms.said[3];
+    (said.text, said.edited) = (Some("Ман ҳам меоям".to_owned()), true);
+    world.play(&mut model, [changed(&newest)]);
+    assert!(screen(&model).contains("Ман ҳам меоям"), "{}", screen(&model));
+    world.rooms.said.retain(|one| one.id != newest);
+    world.play(&mut model, [changed(&newest)]);
+    assert!(!screen(&model).contains("Ман ҳам меоям"), "it disappeared");
 }

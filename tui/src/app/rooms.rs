@@ -148,6 +148,12 @@ fn arrived(model: &mut Model, talk: Talk, from: u64) -> Option<Command> {
 pub(super) fn of_group(model: &mut Model, event: &GroupEvent) -> Vec<Command> {
     let mut commands = Vec::new();
     match *event {
+        GroupEvent::Message { group, ref id } => {
+            if model.chat.as_ref().is_some_and(|chat| chat.talk == Talk::Group(group)) {
+                let one = Request::Group(groups::Ask::One { id: id.clone() });
+                commands.push(Command::Call(one, Purpose::Again(id.clone())));
+            }
+        }
         GroupEvent::Changed { group } => {
             update::refresh_groups(model, &mut commands);
             if model.members_of(group).is_some() {

@@ -160,6 +160,11 @@ impl World {
                 let found = self.messages.iter().find(|m| m.id == id).cloned().unwrap();
                 Response::Message(Box::new(found))
             }
+            Request::Reply { to, text } if self.rooms.said.iter().any(|one| one.id == to) => {
+                let answer = self.group(karvon_node::api::groups::Ask::Send { group: 1, text })?;
+                self.rooms.said.iter_mut().next_back().unwrap().reply_to = Some(to);
+                answer
+            }
             Request::Reply { to, text } => self.say(&to, Some(&to), &text),
             Request::Forward { id, contact } => {
                 let text = self.messages.iter().find(|m| m.id == id).unwrap().text.clone().unwrap();
@@ -304,10 +309,10 @@ impl World {
                     let entries = files(&folder);
                     queue.extend(update(model, Action::Listed(folder, entries)));
                 }
-                Command::SendFile(contact, path) => {
+                Command::SendFile(talk, path) => {
                     self.asked.push(format!("file {path}"));
                     let result = if path.contains("none") { Err("io".to_owned()) } else { Ok(()) };
-                    queue.extend(update(model, Action::FileSent(contact, result)));
+                    queue.extend(update(model, Action::FileSent(talk, result)));
                 }
                 Command::SaveFile(name, _) => {
                     queue.extend(update(model, Action::FileSaved(Ok(format!("~/Downloads/{name}")))));

@@ -87,6 +87,15 @@ impl Talk {
         }
     }
 
+    /// Hands over a file, in base64; `None` for channels, which carry none.
+    pub(crate) fn send_file(self, name: String, data: String) -> Option<Request> {
+        match self {
+            Self::Person(contact) => Some(Request::SendFile { contact, name, data }),
+            Self::Group(group) => Some(Request::Group(groups::Ask::SendFile { group, name, data })),
+            Self::Channel(_) => None,
+        }
+    }
+
     /// Says that everything up to here was seen; what [`super::Chat::seen_upto`] counts.
     pub(super) fn seen(self, upto: u64) -> Request {
         match self {
@@ -115,6 +124,10 @@ pub(super) fn plain(model: &Model, response: Response) -> (Response, Counts) {
             let names = Names::of(model, &messages);
             let messages = messages.into_iter().map(|message| of_group(message, &names)).collect();
             Response::Messages { messages, more }
+        }
+        Response::Group(groups::Told::One { message }) => {
+            let names = Names::of(model, core::slice::from_ref(&*message));
+            Response::Message(Box::new(of_group(*message, &names)))
         }
         Response::Channel(channels::Told::Entries { entries, more }) => {
             Response::Messages { messages: entries.into_iter().map(of_channel).collect(), more }
@@ -171,6 +184,12 @@ fn of_group(message: groups::GroupMessage, names: &Names) -> Message {
         mine: message.mine,
         state: message.state,
         position: message.position,
+        reply_to: message.reply_to,
+        reactions: message.reactions,
+        edited: message.edited,
+        deleted: message.deleted,
+        attachment: message.attachment,
+        expires_s: message.expires_s,
         ..Message::default()
     }
 }

@@ -61,7 +61,7 @@ pub fn update(model: &mut Model, action: Action) -> Vec<Command> {
             }
             Vec::new()
         }
-        Action::FileSent(contact, result) => answer::file_sent(model, contact, result),
+        Action::FileSent(talk, result) => answer::file_sent(model, talk, result),
         Action::FileSaved(result) => {
             model.notice = Some(match result {
                 Ok(path) => model.texts.with("saved", &[("path", crate::text::one_line(&path).into())]),

@@ -153,7 +153,7 @@ add-busy = Adding…
 add-empty = Paste a line first.
 
 # Groups
-texts-only = Groups and channels carry texts only, no files yet.
+texts-only = Channels carry texts only, no files yet.
 role-member = member
 role-admin = admin
 role-owner = owner

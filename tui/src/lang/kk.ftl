@@ -151,7 +151,7 @@ add-busy = Қосылуда…
 add-empty = Алдымен жолды қойыңыз.
 
 # Groups
-texts-only = Топтар мен арналарда әзірге тек мәтін бар, файл жоқ.
+texts-only = Арналарда әзірге тек мәтін бар, файл жоқ.
 role-member = мүше
 role-admin = әкімші
 role-owner = иесі

@@ -153,7 +153,7 @@ add-busy = Qo‘shilmoqda…
 add-empty = Avval satrni qo‘ying.
 
 # Groups
-texts-only = Guruh va kanallarda hozircha faqat matn bor, fayl yo‘q.
+texts-only = Kanallarda hozircha faqat matn bor, fayl yo‘q.
 role-member = a’zo
 role-admin = mudir
 role-owner = ega

@@ -41,7 +41,7 @@ impl UiClient for Fake {
         Box::pin(std::future::ready(Vec::new()))
     }
 
-    fn send_file(&self, _: u32, _: String) -> BoxFuture<'static, Result<(), String>> {
+    fn send_file(&self, _: Talk, _: String) -> BoxFuture<'static, Result<(), String>> {
         Box::pin(std::future::ready(Ok(())))
     }
 

@@ -56,6 +56,12 @@ pub(crate) fn said(position: u64, from: &Member, text: &str, delivered: Option<u
         delivered,
         of: delivered.map(|_| 2),
         position,
+        reply_to: None,
+        reactions: Vec::new(),
+        edited: false,
+        deleted: false,
+        attachment: None,
+        expires_s: 0,
     }
 }
 
@@ -179,6 +185,11 @@ impl World {
                 (message.group, message.state) = (group, State::Queued);
                 rooms.said.push(message);
                 Told::Queued { id: format!("{position:032x}"), seq: position }
+            }
+            Ask::One { id } => {
+                let found = rooms.said.iter().find(|one| one.id == id).cloned();
+                let message = Box::new(found.ok_or_else(|| refused("no_such_message"))?);
+                Told::One { message }
             }
             Ask::Messages { group, before, after, limit } => {
                 let mut all: Vec<_> = rooms.said.iter().filter(|one| one.group == group).cloned().collect();
