@@ -81,7 +81,7 @@ impl Engine {
         self.fx.after_stored(Output::Reply(id, result));
     }
 
-    fn invite(&mut self) -> Result<Reply, ErrorKind> {
+    pub(crate) fn invite(&mut self) -> Result<Reply, ErrorKind> {
         let descriptor = self.mailboxes.descriptor();
         let Self { invites, setup, doors, .. } = self;
         let (me, doors) = (&setup.identity, &*doors);
@@ -91,7 +91,7 @@ impl Engine {
         Ok(Reply::Invitation { text: issued.text, long: issued.long, expiry_s: issued.expiry_s })
     }
 
-    fn add(&mut self, given: &str, name: String, text: String) -> Result<Reply, ErrorKind> {
+    pub(crate) fn add(&mut self, given: &str, name: String, text: String) -> Result<Reply, ErrorKind> {
         let ticket = Ticket::from_text(given)?;
         let (who, own) = (ticket.who(), self.setup.identity.fingerprint());
         if who == own {

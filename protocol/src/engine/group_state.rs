@@ -86,6 +86,8 @@ pub(crate) struct Group {
     pub(crate) greeted: BTreeSet<MemberId>,
     /// Contacts who were invited.
     pub(crate) invited: BTreeSet<ContactId>,
+    /// Tokens of links that nobody has used yet, oldest first.
+    pub(crate) links: Vec<[u8; 16]>,
     /// Contacts who said which member they are before that member was known.
     pub(crate) claims: Vec<(ContactId, MemberId)>,
     pub(crate) authors: BTreeMap<MemberId, Author>,
@@ -155,6 +157,7 @@ impl Group {
             known: BTreeMap::new(),
             greeted: BTreeSet::new(),
             invited: BTreeSet::new(),
+            links: Vec::new(),
             claims: Vec::new(),
             authors: BTreeMap::new(),
             next_seq: 1,
@@ -245,7 +248,8 @@ impl Group {
             .uint(12, u64::from(self.owes_receipt))
             .array(13, &known)
             .array(14, &self.greeted.iter().map(|member| bytes(&member.0)).collect::<Vec<_>>())
-            .array(15, &contacts(&self.invited));
+            .array(15, &contacts(&self.invited))
+            .array(17, &self.links.iter().map(|token| bytes(token)).collect::<Vec<_>>());
         if let Some(at) = self.following.encode() {
             map.bytes(16, &at);
         }
@@ -260,7 +264,7 @@ impl Group {
         let (mut key, mut leaf) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
         let mut known = BTreeMap::new();
         let (mut greeted, mut invited) = (BTreeSet::new(), BTreeSet::new());
-        let mut at_relay = None;
+        let (mut at_relay, mut links) = (None, Vec::new());
         let contact = |field: &mut Field<'_>| Ok::<_, PeerFault>(ContactId(field.uint()? as u32));
         read_map(value, |at, field| {
             match at {
@@ -284,6 +288,7 @@ impl Group {
                 }
                 15 => invited.extend(field.array(crate::limits::CBOR_ITEMS_MAX, contact)?),
                 16 => at_relay = Some(field.fixed::<24>()?),
+                17 => links = field.array(super::group_links::LINKS_MAX, Field::fixed)?,
                 at => match numbers.get_mut(at as usize) {
                     Some(number) => *number = field.uint()?,
                     None => return Ok(false),
@@ -309,6 +314,7 @@ impl Group {
             known,
             greeted,
             invited,
+            links,
             next_seq,
             base,
             seen,

@@ -39,6 +39,8 @@ pub enum Letter {
         member: Member,
         /// [`Member::consent`].
         consent: [u8; SIGNATURE_BYTES],
+        /// What a link gave; nothing if a contact invited.
+        token: Option<[u8; 16]>,
     },
     /// 34: I do not want to join, or the invitation is withdrawn.
     Decline(GroupId),
@@ -110,8 +112,11 @@ impl Letter {
                 map.text(1, name).uint(2, *members).bytes(3, &me.0);
                 32
             }
-            Self::Join { member, consent, .. } => {
+            Self::Join { member, consent, token, .. } => {
                 map.bytes(1, &member.encode()).bytes(2, consent);
+                if let Some(token) = token {
+                    map.bytes(3, token);
+                }
                 33
             }
             Self::Decline(_) => 34,
@@ -164,6 +169,7 @@ struct Parts {
     member: Option<Member>,
     me: Option<MemberId>,
     consent: Option<[u8; SIGNATURE_BYTES]>,
+    token: Option<[u8; 16]>,
     items: Vec<Vec<u8>>,
     members: Vec<MemberId>,
     ids: Vec<OpId>,
@@ -180,6 +186,7 @@ impl Parts {
             (32, 3) | (37, 1) => self.me = Some(MemberId(field.fixed()?)),
             (33, 1) => self.member = Some(Member::decode(field.bytes(512)?)?),
             (33, 2) => self.consent = Some(field.fixed()?),
+            (33, 3) => self.token = Some(field.fixed()?),
             (35, 1) | (36, 2) => {
                 self.items = field.array(ITEMS_MAX, |item| item.bytes(ITEM_BYTES_MAX).map(<[u8]>::to_vec))?;
             }
@@ -216,6 +223,7 @@ impl Parts {
                 group,
                 member: self.member.ok_or(missing)?,
                 consent: self.consent.ok_or(missing)?,
+                token: self.token,
             },
             34 => Letter::Decline(group),
             35 => Letter::Ops { group, ops: self.items },
