@@ -134,3 +134,32 @@ fn a_member_who_was_away_gets_everything_and_a_killed_node_forgets_no_group() {
     });
     assert_eq!(groups(&ali)[0]["members"], 2);
 }
+
+#[test]
+fn a_stranger_joins_by_a_link_once_and_talks_with_everybody() {
+    let (world, ali, bob) = World::of_two_friends();
+    let zarina = world.person("Zarina", &[1, 2]);
+    zarina.up();
+    let _ = ali.cli(&["group", "create", "Brigade", "--json"], "").ok();
+    bring(&ali, "Brigade", &bob);
+    assert_eq!(bob.cli(&["group", "link", "Brigade", "--json"], "").error_code(), "not_allowed");
+    let made = ali.cli(&["group", "link", "Brigade", "--json"], "").ok().json();
+    let link = made[0]["link"].as_str().expect("a link").to_owned();
+    // Bent, it changes nothing; in small letters and broken, as messengers hand it on, it works.
+    let bent = zarina.cli(&["group", "join", "--json"], &format!("{}\n", link.replacen(':', ":A", 1)));
+    assert_eq!(bent.error_code(), "link_damaged");
+    let (one, other) = link.split_at(40);
+    let broken = format!("{}\n{}\n", one.to_lowercase(), other);
+    let _ = zarina.cli(&["group", "join", "--name", "Ali", "--json"], &broken).ok();
+    until("Zarina is in", || (standing(&zarina, "Brigade")? == "in").then_some(()));
+    let wait = ["send", "Brigade", "салом", "--wait", "delivered", "--timeout", "30s", "--json"];
+    assert_eq!(zarina.cli(&wait, "").ok().json()[0]["of"], 2);
+    assert_eq!(texts(&bob, "Brigade"), ["салом"]);
+    // Ali is a contact of hers now; the link lets nobody else in.
+    let _ = zarina.cli(&["send", "Ali", "it is me", "--wait", "delivered", "--json"], "").ok();
+    let karim = world.person("Karim", &[0, 1]);
+    karim.up();
+    let _ = karim.cli(&["group", "join", "--json"], &format!("{link}\n")).ok();
+    until("Karim is told that it is used", || (groups(&karim)[0]["standing"] == "out").then_some(()));
+    assert_eq!(groups(&ali)[0]["members"], 3);
+}

@@ -110,8 +110,8 @@ pub enum Purpose {
     Group(u32),
     /// A group or a channel was left.
     Left(Talk),
-    /// The link of this channel.
-    Link(u32),
+    /// The link of a channel or group.
+    Link,
     /// An invitation was asked for.
     Invite,
     /// A person is being added.

@@ -6,6 +6,8 @@ use qrcode::{EcLevel, QrCode, types::Color};
 const MARGIN: usize = 2;
 /// Rows that leave room for a title and a line of keys on 24.
 pub const ROWS_MAX: usize = 21;
+/// Rows of the largest code that is drawn where there is room: version 10 holds 395 letters.
+const ROWS_LARGEST: usize = 31;
 
 /// The code as rows of half blocks; `None` when the text needs a larger code than fits a screen. A light module is drawn in the
 /// foreground colour (`inverted`: in the background colour), for terminals that are dark (light).
@@ -14,7 +16,7 @@ pub fn rows(text: &str, inverted: bool) -> Option<Vec<String>> {
     let code = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::L).ok()?;
     let modules = code.width();
     let side = modules + 2 * MARGIN;
-    if side.div_ceil(2) > ROWS_MAX {
+    if side.div_ceil(2) > ROWS_LARGEST {
         return None;
     }
     let colors = code.to_colors();

@@ -1,6 +1,6 @@
 //! Groups on the local interface: `{"method":"group","params":{"what":"create",…}}`, answered by `{"type":"group","told":…}`.
 
-use super::{Attachment, Reaction, State};
+use super::{Attachment, Reaction, Secret, State};
 use serde::{Deserialize, Serialize};
 
 /// What a front end may ask about groups. `group` is always the local number of a group, `member` an id of 32 hexadecimal digits.
@@ -20,6 +20,19 @@ pub enum Ask {
         group: u32,
         /// The contact.
         contact: u32,
+    },
+    /// Makes a link by which one newcomer can join: [`Told::Link`].
+    Link {
+        /// The group.
+        group: u32,
+    },
+    /// Asks to join by a link; the admin who made it becomes a contact: [`Told::Founded`].
+    Join {
+        /// The link.
+        link: Secret,
+        /// Local name for the admin; empty takes the one they give.
+        #[serde(default)]
+        name: String,
     },
     /// Accepts an invitation: [`Told::Done`].
     Accept {
@@ -248,7 +261,12 @@ pub enum Told {
         /// In order of their numbers.
         groups: Vec<Group>,
     },
-    /// A group was founded.
+    /// A link.
+    Link {
+        /// A line that begins with `KARVON-GROUP:`.
+        link: Secret,
+    },
+    /// A group was founded, or is to be joined.
     Founded {
         /// Its local number.
         group: u32,

@@ -4,7 +4,7 @@ use super::backend::{Inner, hex, unhex};
 use super::group_messages;
 use crate::api::error::{BAD_REQUEST, CLOSED};
 use crate::api::groups::{Ask, Group, GroupEvent, Member, Role, Standing, Told};
-use crate::api::{ApiError, MESSAGES_LIMIT_MAX, State};
+use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Secret, State};
 use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, ContactId, Reply};
 use karvon_protocol::engine::group_api as core;
@@ -38,6 +38,8 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
         Ask::List => GroupCommand::List,
         Ask::Create { name } => GroupCommand::Create(name),
         Ask::Invite { group, contact } => GroupCommand::Invite(GroupNumber(group), ContactId(contact)),
+        Ask::Link { group } => GroupCommand::Link(GroupNumber(group)),
+        Ask::Join { link, name } => GroupCommand::Join { link: link.0, name },
         Ask::Accept { group } => GroupCommand::Accept(GroupNumber(group)),
         Ask::Leave { group } => GroupCommand::Leave(GroupNumber(group)),
         Ask::Remove { group, member: id } => GroupCommand::Remove(GroupNumber(group), member(&id)?),
@@ -70,6 +72,7 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
     };
     Ok(match command(inner, wanted).await? {
         GroupReply::Done => Told::Done,
+        GroupReply::Link(link) => Told::Link { link: Secret(link) },
         GroupReply::Founded(number) => Told::Founded { group: number.0 },
         GroupReply::Queued { id, seq } => Told::Queued { id: hex(&id.0), seq },
         GroupReply::Groups(groups) => Told::Groups { groups: groups.into_iter().map(group).collect() },

@@ -2,6 +2,9 @@
 #![no_main]
 
 #[allow(dead_code)]
+#[path = "../../tests/fuzz/rooms.rs"]
+mod rooms;
+#[allow(dead_code)]
 #[path = "../../tests/fuzz/seeds.rs"]
 mod seeds;
 #[allow(dead_code)]
@@ -12,7 +15,7 @@ use std::sync::LazyLock;
 
 static TARGET: LazyLock<&targets::Target> = LazyLock::new(|| {
     let name = std::env::var("KARVON_FUZZ_TARGET").expect("KARVON_FUZZ_TARGET names a decoder");
-    targets::ALL.iter().find(|target| target.name == name).expect("a decoder of that name")
+    targets::all().find(|target| target.name == name).expect("a decoder of that name")
 });
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {

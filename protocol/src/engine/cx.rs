@@ -147,6 +147,8 @@ pub(crate) enum Signal {
     Durable(TagPrefix),
     /// The own mailboxes changed: contacts must be told.
     MailboxesChanged,
+    /// A contact can not be met: the invitation is used or too old.
+    Unmet(ContactId),
     /// A letter about a group came from a contact: its kind and bytes.
     Letter(ContactId, u64, Vec<u8>),
     /// A letter about a group is to go to a contact; if it carries an own message, which one and for whom.

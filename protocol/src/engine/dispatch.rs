@@ -81,7 +81,7 @@ impl Engine {
         self.fx.after_stored(Output::Reply(id, result));
     }
 
-    fn invite(&mut self) -> Result<Reply, ErrorKind> {
+    pub(crate) fn invite(&mut self) -> Result<Reply, ErrorKind> {
         let descriptor = self.mailboxes.descriptor();
         let Self { invites, setup, doors, .. } = self;
         let (me, doors) = (&setup.identity, &*doors);
@@ -91,7 +91,7 @@ impl Engine {
         Ok(Reply::Invitation { text: issued.text, long: issued.long, expiry_s: issued.expiry_s })
     }
 
-    fn add(&mut self, given: &str, name: String, text: String) -> Result<Reply, ErrorKind> {
+    pub(crate) fn add(&mut self, given: &str, name: String, text: String) -> Result<Reply, ErrorKind> {
         let ticket = Ticket::from_text(given)?;
         let (who, own) = (ticket.who(), self.setup.identity.fingerprint());
         if who == own {
@@ -429,6 +429,7 @@ impl Engine {
                 mailboxes.on_durable(prefix, &mut cx);
             }
             Signal::Letter(from, kind, letter) => self.on_letter(from, kind, &letter),
+            Signal::Unmet(contact) => self.on_groups(|groups, _, _, cx| groups.on_unmet(contact, cx)),
             Signal::Post(to, letter, carries) => self.post_letter(to, &letter, carries),
             Signal::ShardItem(number, relay, seq, cell) => self.on_shard_item(number, relay, seq, &cell),
             Signal::FollowLost(number) => {

@@ -30,6 +30,15 @@ pub enum GroupCommand {
     Create(String),
     /// Invites a contact.
     Invite(GroupNumber, ContactId),
+    /// Makes a link by which one newcomer can join: [`GroupReply::Link`].
+    Link(GroupNumber),
+    /// Asks to join by a link; its admin becomes a contact: [`GroupReply::Founded`].
+    Join {
+        /// The link.
+        link: Zeroizing<String>,
+        /// Local name for the admin; empty takes the one they give.
+        name: String,
+    },
     /// Accepts an invitation.
     Accept(GroupNumber),
     /// Leaves a group, or declines its invitation.
@@ -162,6 +171,8 @@ pub enum GroupReply {
         /// Its number.
         seq: u64,
     },
+    /// A link; secret.
+    Link(Zeroizing<String>),
     /// All groups.
     Groups(Vec<GroupInfo>),
     /// One group.

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 impl Engine {
     /// Runs `act` on the groups, beside the contacts and who this person is.
-    fn on_groups<T>(
+    pub(crate) fn on_groups<T>(
         &mut self,
         act: impl FnOnce(&mut Groups, &BTreeMap<ContactId, Contact>, Me<'_>, &mut Cx<'_>) -> T,
     ) -> T {
@@ -41,6 +41,8 @@ impl Engine {
         let (number, content) = match command {
             GroupCommand::Send(number, text) => (number, Content::Text(text)),
             GroupCommand::SendFile { group, name, media, data } => (group, say::file(name, media, &data)?),
+            GroupCommand::Link(number) => return self.link_group(number),
+            GroupCommand::Join { link, name } => return self.join_group(&link, name),
             command => return self.carry_out(command),
         };
         match self.say_in_group(number, content)? {
@@ -81,7 +83,10 @@ impl Engine {
                     Ok(())
                 }
                 // Done by whoever calls this.
-                GroupCommand::Send(..) | GroupCommand::SendFile { .. } => Ok(()),
+                GroupCommand::Send(..)
+                | GroupCommand::SendFile { .. }
+                | GroupCommand::Link(_)
+                | GroupCommand::Join { .. } => Ok(()),
                 GroupCommand::List => return Ok(GroupReply::Groups(groups.infos())),
                 GroupCommand::View(number) => {
                     return Ok(GroupReply::View(Box::new(groups.get(number)?.view(contacts))));

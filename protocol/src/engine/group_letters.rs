@@ -47,12 +47,11 @@ impl Groups {
         let Some(group) = self.by_id(id) else { return Ok(()) };
         match letter {
             Letter::Invite { .. } => {}
-            Letter::Join { member, consent, .. } => group.on_join(from, member, consent, cx)?,
-            Letter::Decline(_) => {
-                if group.invited.remove(&from.id) {
-                    cx.write(group.save());
-                }
+            Letter::Join { member, consent, token, .. } => {
+                group.redeem(from.id, token);
+                group.on_join(from, member, consent, cx)?;
             }
+            Letter::Decline(_) => group.on_decline(from.id, cx),
             Letter::Ops { ops, .. } => group.on_ops(from.id, &ops, cx)?,
             Letter::Posts { reached, posts, .. } => {
                 for signed in &posts {

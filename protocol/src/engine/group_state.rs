@@ -10,6 +10,7 @@ use crate::cell::Cell;
 use crate::core::{Key, Mono, Op, Range, Space, Value};
 use crate::crypto::{LocalDhKey, LocalSignKey};
 use crate::error::PeerFault;
+use crate::group::link::LinkToken;
 use crate::group::log::Log;
 use crate::group::op::Member;
 use crate::group::seed::Seed;
@@ -86,6 +87,8 @@ pub(crate) struct Group {
     pub(crate) greeted: BTreeSet<MemberId>,
     /// Contacts who were invited.
     pub(crate) invited: BTreeSet<ContactId>,
+    /// Tokens of links that nobody has used yet, oldest first.
+    pub(crate) links: Vec<LinkToken>,
     /// Contacts who said which member they are before that member was known.
     pub(crate) claims: Vec<(ContactId, MemberId)>,
     pub(crate) authors: BTreeMap<MemberId, Author>,
@@ -155,6 +158,7 @@ impl Group {
             known: BTreeMap::new(),
             greeted: BTreeSet::new(),
             invited: BTreeSet::new(),
+            links: Vec::new(),
             claims: Vec::new(),
             authors: BTreeMap::new(),
             next_seq: 1,
@@ -245,7 +249,8 @@ impl Group {
             .uint(12, u64::from(self.owes_receipt))
             .array(13, &known)
             .array(14, &self.greeted.iter().map(|member| bytes(&member.0)).collect::<Vec<_>>())
-            .array(15, &contacts(&self.invited));
+            .array(15, &contacts(&self.invited))
+            .array(17, &self.links.iter().map(|token| bytes(&token.0[..])).collect::<Vec<_>>());
         if let Some(at) = self.following.encode() {
             map.bytes(16, &at);
         }
@@ -260,7 +265,7 @@ impl Group {
         let (mut key, mut leaf) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
         let mut known = BTreeMap::new();
         let (mut greeted, mut invited) = (BTreeSet::new(), BTreeSet::new());
-        let mut at_relay = None;
+        let (mut at_relay, mut links) = (None, Vec::new());
         let contact = |field: &mut Field<'_>| Ok::<_, PeerFault>(ContactId(field.uint()? as u32));
         read_map(value, |at, field| {
             match at {
@@ -284,6 +289,14 @@ impl Group {
                 }
                 15 => invited.extend(field.array(crate::limits::CBOR_ITEMS_MAX, contact)?),
                 16 => at_relay = Some(field.fixed::<24>()?),
+                17 => {
+                    links = {
+                        let token = |field: &mut Field<'_>| {
+                            Ok::<_, PeerFault>(LinkToken(Zeroizing::new(field.fixed()?)))
+                        };
+                        field.array(super::group_links::LINKS_MAX, token)?
+                    }
+                }
                 at => match numbers.get_mut(at as usize) {
                     Some(number) => *number = field.uint()?,
                     None => return Ok(false),
@@ -309,6 +322,7 @@ impl Group {
             known,
             greeted,
             invited,
+            links,
             next_seq,
             base,
             seen,

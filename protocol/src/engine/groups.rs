@@ -101,7 +101,7 @@ impl Groups {
         self.groups.values_mut().find(|group| group.group == id)
     }
 
-    fn next_number(&self) -> Result<GroupNumber, ErrorKind> {
+    pub(crate) fn next_number(&self) -> Result<GroupNumber, ErrorKind> {
         if self.groups.len() >= GROUPS_MAX {
             return Err(ErrorKind::Limit);
         }
@@ -153,10 +153,8 @@ impl Groups {
                 // A second invitation replaces the first; whoever was out comes back with keys of their own.
                 Standing::Invited(_) | Standing::Joining(_) => group.standing = Standing::Invited(by),
                 Standing::Out => {
-                    let (number, position, seen) = (group.number, group.position, group.seen);
-                    forget_log(group, cx);
-                    *group = Group::new(number, id, Standing::Invited(by), Own::generate(cx.rng));
-                    (group.position, group.seen) = (position, seen);
+                    let own = Own::generate(cx.rng);
+                    group.begin_anew(Standing::Invited(by), own, cx);
                 }
                 Standing::In => return,
             }
@@ -223,6 +221,15 @@ pub(crate) fn check_name(name: &str) -> Result<(), ErrorKind> {
 }
 
 impl Group {
+    /// Whoever comes back is another member; the conversation goes on after what is there.
+    pub(crate) fn begin_anew(&mut self, standing: Standing, own: Own, cx: &mut Cx<'_>) {
+        let (position, seen, last_shown) = (self.position, self.seen, self.last_shown);
+        let expiry = core::mem::take(&mut self.expiry);
+        forget_log(self, cx);
+        *self = Self::new(self.number, self.group, standing, own);
+        (self.position, self.seen, self.last_shown, self.expiry) = (position, seen, last_shown, expiry);
+    }
+
     pub(crate) fn log_mut(&mut self) -> Result<&mut Log, ErrorKind> {
         match (self.standing, self.log.as_mut()) {
             (Standing::In, Some(log)) => Ok(log),
@@ -375,12 +382,7 @@ impl Group {
         let (Standing::Invited(by) | Standing::Joining(by)) = self.standing else {
             return if self.standing == Standing::In { Ok(()) } else { Err(ErrorKind::NotMember) };
         };
-        let member = self.own.member(me.who, me.name);
-        let consent = member.consent(self.group, &self.own.key);
-        self.standing = Standing::Joining(by);
-        cx.write(self.save());
-        cx.signal(Signal::Post(by, Letter::Join { group: self.group, member, consent }, None));
-        cx.notify(Event::Group(GroupEvent::Changed(self.number)));
+        self.ask_in(by, me, None, cx);
         Ok(())
     }
 

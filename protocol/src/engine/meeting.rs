@@ -71,6 +71,7 @@ fn fail(contact: &mut Contact, why: ErrorKind, cx: &mut Cx<'_>) {
     contact.card.invitation = None;
     cx.timers.cancel(Alarm::Meet(contact.id));
     cx.write(contact.save_card());
+    cx.signal(Signal::Unmet(contact.id));
     cx.notify(Event::Contact(contact.id));
 }
 

@@ -25,6 +25,7 @@ mod group_changes;
 mod group_dispatch;
 mod group_expiry;
 mod group_letters;
+mod group_links;
 pub mod group_marks;
 mod group_posts;
 mod group_shards;

@@ -4,6 +4,7 @@
 //! into a [`fold::Roster`], [`post`] is what members say, [`seed`] how it is sealed for all of them at once, [`wire`] how both travel between two members.
 
 pub mod fold;
+pub mod link;
 pub mod log;
 pub mod op;
 pub mod post;

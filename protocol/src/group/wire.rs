@@ -1,5 +1,6 @@
 //! What the devices of two members tell each other about a group over their session, as a body that no conversation shows.
 
+use super::link::LinkToken;
 use super::op::Member;
 use super::{MEMBERS_MAX, OPS_MAX};
 use crate::cbor::{Field, MapWriter, bytes, canonical, read_map, uint};
@@ -7,6 +8,7 @@ use crate::crypto::SIGNATURE_BYTES;
 use crate::error::PeerFault;
 use crate::ids::{GroupId, MemberId, OpId};
 use crate::limits::NAME_BYTES_MAX;
+use zeroize::Zeroizing;
 
 /// Body kinds of letters (SPEC §3).
 pub const KINDS: core::ops::RangeInclusive<u64> = 32..=47;
@@ -39,6 +41,8 @@ pub enum Letter {
         member: Member,
         /// [`Member::consent`].
         consent: [u8; SIGNATURE_BYTES],
+        /// What a link gave; nothing if a contact invited.
+        token: Option<LinkToken>,
     },
     /// 34: I do not want to join, or the invitation is withdrawn.
     Decline(GroupId),
@@ -110,8 +114,11 @@ impl Letter {
                 map.text(1, name).uint(2, *members).bytes(3, &me.0);
                 32
             }
-            Self::Join { member, consent, .. } => {
+            Self::Join { member, consent, token, .. } => {
                 map.bytes(1, &member.encode()).bytes(2, consent);
+                if let Some(token) = token {
+                    map.bytes(3, &token.0[..]);
+                }
                 33
             }
             Self::Decline(_) => 34,
@@ -164,6 +171,7 @@ struct Parts {
     member: Option<Member>,
     me: Option<MemberId>,
     consent: Option<[u8; SIGNATURE_BYTES]>,
+    token: Option<LinkToken>,
     items: Vec<Vec<u8>>,
     members: Vec<MemberId>,
     ids: Vec<OpId>,
@@ -180,6 +188,7 @@ impl Parts {
             (32, 3) | (37, 1) => self.me = Some(MemberId(field.fixed()?)),
             (33, 1) => self.member = Some(Member::decode(field.bytes(512)?)?),
             (33, 2) => self.consent = Some(field.fixed()?),
+            (33, 3) => self.token = Some(LinkToken(Zeroizing::new(field.fixed()?))),
             (35, 1) | (36, 2) => {
                 self.items = field.array(ITEMS_MAX, |item| item.bytes(ITEM_BYTES_MAX).map(<[u8]>::to_vec))?;
             }
@@ -216,6 +225,7 @@ impl Parts {
                 group,
                 member: self.member.ok_or(missing)?,
                 consent: self.consent.ok_or(missing)?,
+                token: self.token,
             },
             34 => Letter::Decline(group),
             35 => Letter::Ops { group, ops: self.items },

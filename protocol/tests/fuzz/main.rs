@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod mutate;
+mod rooms;
 mod seeds;
 mod targets;
 
@@ -58,7 +59,7 @@ fn run(target: &Target, corpus: Vec<Vec<u8>>, executions: u64, seed: u64) -> u64
 fn no_bytes_make_a_decoder_panic_take_two_forms_or_take_much_memory() {
     let seeds = seeds::Seeds::new();
     if let Some(directory) = setting("KARVON_FUZZ_CORPUS") {
-        for target in targets::ALL {
+        for target in targets::all() {
             let place = std::path::Path::new(&directory).join(target.name);
             std::fs::create_dir_all(&place).unwrap();
             for (number, bytes) in (target.corpus)(&seeds).iter().enumerate() {
@@ -69,7 +70,7 @@ fn no_bytes_make_a_decoder_panic_take_two_forms_or_take_much_memory() {
     let (count, seed) = (number("KARVON_FUZZ"), number("KARVON_FUZZ_SEED").unwrap_or(1));
     let only = setting("KARVON_FUZZ_TARGET");
     let mut ran = 0;
-    for target in targets::ALL.iter().filter(|target| only.as_ref().is_none_or(|name| name == target.name)) {
+    for target in targets::all().filter(|target| only.as_ref().is_none_or(|name| name == target.name)) {
         let executions = count.unwrap_or(target.quick);
         let accepted = run(target, (target.corpus)(&seeds), executions, seed);
         let peak = peak_kib();

@@ -43,12 +43,12 @@ pub struct Target {
 static SEEDS: LazyLock<Seeds> = LazyLock::new(Seeds::new);
 
 /// Bytes that were accepted must be the only form of what they say.
-fn same(again: impl AsRef<[u8]>, input: &[u8]) -> bool {
+pub fn same(again: impl AsRef<[u8]>, input: &[u8]) -> bool {
     assert_eq!(again.as_ref(), input, "accepted another form");
     true
 }
 
-fn text(input: &[u8]) -> Option<&str> {
+pub fn text(input: &[u8]) -> Option<&str> {
     core::str::from_utf8(input).ok()
 }
 
@@ -145,7 +145,12 @@ fn open_in_session(cell: &Cell) -> bool {
     opened
 }
 
-pub const ALL: &[Target] = &[
+/// All decoders.
+pub fn all() -> impl Iterator<Item = &'static Target> {
+    SPINE.iter().chain(crate::rooms::ROOMS)
+}
+
+const SPINE: &[Target] = &[
     Target {
         name: "cell",
         quick: 20_000,

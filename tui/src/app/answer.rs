@@ -1,6 +1,6 @@
 //! What the node answers and tells.
 
-use karvon_node::api::{ApiError, Event, Message, Request, Response, channels};
+use karvon_node::api::{ApiError, Event, Message, Request, Response, channels, groups};
 
 use super::chat::{self, TEXT_MAX};
 use super::talk::{Counts, Talk};
@@ -146,7 +146,7 @@ pub(super) fn answer(
             Talk::Group(_) => update::refresh_groups(model, &mut commands),
             Talk::Channel(_) => update::refresh_channels(model, &mut commands),
         },
-        (Purpose::Invite | Purpose::Link(_), result) => invited(model, result),
+        (Purpose::Invite | Purpose::Link, result) => invited(model, result),
         (Purpose::Add, Ok(Response::Added { contact })) => {
             model.overlays.retain(|overlay| !matches!(overlay, Overlay::Add(_)));
             update::refresh(model, &mut commands);
@@ -322,9 +322,9 @@ fn invited(model: &mut Model, result: Result<Response, ApiError>) {
             invite.text = Some(crate::text::one_line(&text));
             invite.expires = expires;
         }
-        Ok(Response::Channel(channels::Told::Link { link })) => {
-            invite.text = Some(crate::text::one_line(&link.0));
-        }
+        Ok(
+            Response::Channel(channels::Told::Link { link }) | Response::Group(groups::Told::Link { link }),
+        ) => invite.text = Some(crate::text::one_line(&link.0)),
         _ => {}
     }
 }

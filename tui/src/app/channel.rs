@@ -58,8 +58,14 @@ pub fn rows(channel: &Channel) -> Vec<Row> {
 /// A pasted line that is the link of a channel.
 #[must_use]
 pub(super) fn link(pasted: &str) -> Option<String> {
+    linked(pasted, PREFIX)
+}
+
+/// A pasted line that begins so, without the breaks that a terminal made.
+#[must_use]
+pub(super) fn linked(pasted: &str, prefix: &str) -> Option<String> {
     let joined: String = pasted.split_whitespace().collect();
-    joined.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX)).then_some(joined)
+    joined.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)).then_some(joined)
 }
 
 /// Opens the window.
@@ -116,9 +122,9 @@ fn begin(model: &mut Model, channel: &Channel, row: Row) -> Vec<Command> {
     let number = channel.channel;
     match row {
         Row::Link => {
-            let invite = Invite { channel: Some(number), ..Invite::default() };
+            let invite = Invite { to: Some(Talk::Channel(number)), ..Invite::default() };
             update::open_overlay(model, Overlay::Invite(invite));
-            vec![Command::Call(Request::Channel(Ask::Link { channel: number }), Purpose::Link(number))]
+            vec![Command::Call(Request::Channel(Ask::Link { channel: number }), Purpose::Link)]
         }
         Row::Older => {
             model.overlays.pop();

@@ -3,11 +3,14 @@
 use karvon_node::api::Request;
 use karvon_node::api::groups::{Ask, Group, Member, Role, Standing};
 
-use super::overlay::NAME_MAX;
-use super::{Action, Model, Overlay, Talk, gather, update};
+use super::overlay::{Invite, NAME_MAX};
+use super::{Action, Model, Overlay, Talk, channel, gather, update};
 use crate::command::{Command, Purpose};
 use crate::keymap;
 use crate::text::edit::Editor;
+
+/// What a link to a group begins with.
+const PREFIX: &str = "KARVON-GROUP:";
 
 /// The window about a group.
 pub struct Members {
@@ -36,6 +39,8 @@ pub enum Step {
 pub enum Row {
     /// Invite contacts.
     Add,
+    /// Show a link for somebody who is no contact.
+    Link,
     /// Change the name.
     Name,
     /// Tell nothing of new messages.
@@ -63,7 +68,7 @@ pub fn rows(model: &Model, group: &Group) -> Vec<Row> {
     let mut out = Vec::new();
     if group.standing == Standing::In {
         if runs(group.role) {
-            out.extend([Row::Add, Row::Name]);
+            out.extend([Row::Add, Row::Link, Row::Name]);
         }
         out.push(Row::Mute);
     }
@@ -97,6 +102,12 @@ pub fn acts(group: &Group, member: &Member) -> Vec<Act> {
         out.push(Act::Remove(id()));
     }
     out
+}
+
+/// A pasted line that is a link to a group.
+#[must_use]
+pub(super) fn link(pasted: &str) -> Option<String> {
+    channel::linked(pasted, PREFIX)
 }
 
 /// Opens it.
@@ -153,6 +164,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
         (Step::Rows, Action::Char(letter)) => {
             let row = match keymap::latin(*letter) {
                 'a' => Row::Add,
+                'i' => Row::Link,
                 'r' => Row::Name,
                 't' => Row::Mute,
                 'l' => Row::Leave,
@@ -196,6 +208,11 @@ fn begin(model: &mut Model, group: &Group, row: Row) -> Vec<Command> {
     let Some(Overlay::Group(open)) = model.overlays.last_mut() else { return Vec::new() };
     match row {
         Row::Add => return gather::open(model, Some(group.group)),
+        Row::Link => {
+            let invite = Invite { to: Some(Talk::Group(group.group)), ..Invite::default() };
+            update::open_overlay(model, Overlay::Invite(invite));
+            return vec![Command::Call(Request::Group(Ask::Link { group: group.group }), Purpose::Link)];
+        }
         Row::Name => {
             let mut editor = Editor::line(NAME_MAX);
             editor.insert(&group.name);

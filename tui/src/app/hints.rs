@@ -75,7 +75,7 @@ fn overlay_hints(model: &Model, overlay: &Overlay) -> Vec<Hint> {
             if inverts {
                 out.push(hint("i", "key-invert", Action::Char('i')));
             }
-            if invite.channel.is_none() {
+            if invite.to.is_none() {
                 out.push(hint("Tab", "key-theirs", Action::Next));
             }
             out

@@ -180,11 +180,11 @@ impl Default for Add {
     }
 }
 
-/// An own invitation, or the link of a channel.
+/// An own invitation, or a link to a channel or group.
 #[derive(Default)]
 pub struct Invite {
-    /// The channel whose link it is.
-    pub channel: Option<u32>,
+    /// The channel or group whose link it is.
+    pub to: Option<Talk>,
     /// One line, once it is made.
     pub text: Option<String>,
     /// RFC 3339.

@@ -1,6 +1,6 @@
 //! Keys of the windows over the panes.
 
-use karvon_node::api::{Request, Secret, channels};
+use karvon_node::api::{Request, Secret, channels, groups};
 
 use super::overlay::{Add, COMMANDS, Found};
 use super::settings::Setting;
@@ -65,7 +65,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             }
         }
         Some(Overlay::Invite(invite)) => match action {
-            Action::Next | Action::Previous if invite.channel.is_none() => {
+            Action::Next | Action::Previous if invite.to.is_none() => {
                 update::open_overlay(model, Overlay::Add(Add::default()))
             }
             Action::Enter => invite.line = !invite.line,
@@ -177,14 +177,14 @@ fn add(model: &mut Model, action: &Action) -> Vec<Command> {
             form.problem = Some(model.texts.get("add-empty"));
         }
         Action::Enter => {
-            let followed = channel::link(form.line.text()).map(|link| {
-                let ask = channels::Ask::Follow { link: Secret(link.into()) };
-                Command::Call(Request::Channel(ask), Purpose::Follow)
-            });
-            if let Some(command) = followed {
+            let (line, name) = (form.line.text(), form.name.text().trim().to_owned());
+            let follow = |link: String| Request::Channel(channels::Ask::Follow { link: Secret(link.into()) });
+            let join = |link: String| Request::Group(groups::Ask::Join { link: Secret(link.into()), name });
+            let request = channel::link(line).map(follow).or_else(|| group::link(line).map(join));
+            if let Some(request) = request {
                 form.busy = true;
                 form.problem = None;
-                return vec![command];
+                return vec![Command::Call(request, Purpose::Follow)];
             }
             let (request, purpose) = match Connect::recognise(form.line.text()) {
                 Some(Connect::Door(door)) => (Request::AddDoor { door: door.to_string() }, Purpose::AddDoor),

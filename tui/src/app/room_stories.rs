@@ -4,7 +4,7 @@ use karvon_node::api::channels::ChannelEvent;
 use karvon_node::api::groups::{GroupEvent, Role, Standing};
 use karvon_node::api::{Event, State};
 
-use super::story::rooms::{LINK, entry, member, said};
+use super::story::rooms::{GROUP_LINK, LINK, entry, member, said};
 use super::story::{World, open, typed};
 use super::{Action, Focus, Model, Overlay, Talk, update};
 use crate::command::Command;
@@ -227,8 +227,8 @@ fn removing_and_leaving_ask_first_and_roles_are_given() {
     world.play(&mut model, [Action::Details]);
     let shown = screen(&model);
     assert!(shown.contains("Зарина · member · not confirmed, added by Али"), "{shown}");
-    // The rows: invite, name, muted, leave, Али, Модар, Зарина.
-    world.play(&mut model, std::iter::repeat_n(Action::Down, 6).chain([Action::Enter, Action::Enter]));
+    // The rows: invite, link, name, muted, leave, Али, Модар, Зарина.
+    world.play(&mut model, std::iter::repeat_n(Action::Down, 7).chain([Action::Enter, Action::Enter]));
     assert!(screen(&model).contains("New role of Зарина: admin"), "{}", screen(&model));
     world.play(&mut model, [Action::Enter]);
     assert_eq!(world.rooms.members[2].role, Role::Admin);
@@ -304,6 +304,36 @@ fn a_channel_is_followed_by_its_link_and_a_damaged_one_is_explained() {
     let shown = screen(&model);
     assert!(shown.contains("# Хабарҳо") && shown.contains("Шумораи 7"), "{shown}");
     assert!(asked(&world, &["\"mark_read\"", "\"channel\":1", "\"seq\":7"]));
+}
+
+#[test]
+fn an_admin_shows_a_link_to_a_group_and_whoever_pastes_it_asks_to_be_let_in() {
+    let mut world = World::with_rooms();
+    let mut model = open(&mut world, Lang::En, false, (120, 40));
+    go(&mut world, &mut model, "бригада");
+    // The letter on the key of I of a Russian keyboard.
+    world.play(&mut model, [Action::Details, Action::Char('ш')]);
+    assert!(asked(&world, &["\"link\"", "\"group\":1"]));
+    let shown = screen(&model);
+    assert!(
+        shown.contains('▀') && shown.contains("KARVON-GROUP:") && shown.contains("lets one person in"),
+        "{shown}"
+    );
+    world.play(&mut model, [Action::Char('c'), Action::Next]);
+    assert_eq!(world.copied, [GROUP_LINK]);
+    assert!(matches!(model.overlays.last(), Some(Overlay::Invite(_))), "no way from a link to adding people");
+
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    let bent = format!("{}9", &GROUP_LINK[..GROUP_LINK.len() - 1]);
+    world.play(&mut model, [Action::Add, Action::Paste(bent), Action::Enter]);
+    let Some(Overlay::Add(form)) = model.overlays.last() else { panic!("the window is gone") };
+    assert!(form.problem.as_deref().is_some_and(|problem| problem.contains("link is damaged")) && !form.busy);
+    let (one, other) = GROUP_LINK.split_at(70);
+    world.play(&mut model, [Action::EraseLine, Action::Paste(format!("{one}\n{other}")), Action::Enter]);
+    assert!(asked(&world, &["\"join\"", GROUP_LINK]));
+    assert_eq!(model.chat.as_ref().map(|chat| chat.talk), Some(Talk::Group(1)));
+    assert!(model.notice.as_deref().is_some_and(|notice| notice.contains("takes you in")));
 }
 
 #[test]

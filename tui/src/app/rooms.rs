@@ -35,6 +35,12 @@ pub(super) fn answer(
             commands.extend(update::open_chat(model, Talk::Group(group)));
             model.notice = Some(model.texts.get("group-founded"));
         }
+        (Purpose::Follow, Ok(Response::Group(groups::Told::Founded { group }))) => {
+            update::refresh_groups(model, &mut commands);
+            update::refresh_contacts(model, &mut commands);
+            commands.extend(update::open_chat(model, Talk::Group(group)));
+            model.notice = Some(model.texts.get("group-asked-in"));
+        }
         (purpose, Ok(Response::Channel(channels::Told::Founded { channel }))) => {
             update::refresh_channels(model, &mut commands);
             commands.extend(update::open_chat(model, Talk::Channel(channel)));

@@ -2,6 +2,7 @@
 
 use super::args::{Group as What, GroupRole, Read};
 use super::failure::Failure;
+use super::lines::stdin_text;
 use super::out::Out;
 use super::read::{mark, with_notes};
 use super::resolve::resolve;
@@ -10,8 +11,9 @@ use crate::text::one_line;
 use crate::text::sanitize::sanitize;
 use karvon_node::api::error::CLOSED;
 use karvon_node::api::groups::{Ask, Group, GroupEvent, GroupMessage, Member, Role, Standing, Told};
-use karvon_node::api::{Event, MESSAGES_LIMIT_MAX, Request, Response};
+use karvon_node::api::{Event, MESSAGES_LIMIT_MAX, Request, Response, Secret};
 use karvon_node::client::Client;
+use zeroize::Zeroizing;
 
 /// Messages shown to a person who names no limit.
 const LIMIT_PEOPLE: usize = 50;
@@ -132,10 +134,21 @@ async fn the_member(client: &Client, group: u32, who: &str) -> Result<Member, Fa
 pub(super) async fn group(session: &Session<'_>, what: Option<What>) -> Result<(), Failure> {
     let what = what.unwrap_or(What::List);
     let mut shown = None;
-    session.with_node(async |client| carry_out(&client, &what, session.out, &mut shown).await).await
+    let link = match &what {
+        // A secret; in argv every program on the machine could read it.
+        What::Join { .. } => Zeroizing::new(stdin_text()?),
+        _ => Zeroizing::default(),
+    };
+    session.with_node(async |client| carry_out(&client, &what, &link, session.out, &mut shown).await).await
 }
 
-async fn carry_out(client: &Client, what: &What, out: Out, done: &mut Option<u32>) -> Result<(), Failure> {
+async fn carry_out(
+    client: &Client,
+    what: &What,
+    link: &Zeroizing<String>,
+    out: Out,
+    done: &mut Option<u32>,
+) -> Result<(), Failure> {
     let number = match what {
         What::List => {
             let all = groups(client).await?;
@@ -161,6 +174,21 @@ async fn carry_out(client: &Client, what: &What, out: Out, done: &mut Option<u32
             let group = the_group(client, group).await?.group;
             let contact = resolve(&contacts(client).await?, who)?.contact;
             change(client, group, Ask::Invite { group, contact }).await?
+        }
+        What::Link { group } => {
+            let group = the_group(client, group).await?.group;
+            let Told::Link { link } = ask(client, Ask::Link { group }).await? else {
+                return Err(unexpected());
+            };
+            let shown = serde_json::json!({ "group": group, "link": link.0.as_str() });
+            return out.result(&shown, || link.0.to_string());
+        }
+        What::Join { name } => {
+            let link = Secret(link.clone());
+            match ask(client, Ask::Join { link, name: name.clone().unwrap_or_default() }).await? {
+                Told::Founded { group } => group,
+                _ => return Err(unexpected()),
+            }
         }
         What::Accept { group } => {
             let group = the_group(client, group).await?.group;

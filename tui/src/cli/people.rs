@@ -71,7 +71,7 @@ pub(super) async fn invite(session: &Session<'_>, args: &Invite) -> Result<(), F
 
 /// Half blocks, light on dark as most terminals are.
 fn qr(text: &str) -> Result<String, Failure> {
-    let rows = crate::qr::rows(text, false);
+    let rows = crate::qr::rows(text, false).filter(|rows| rows.len() <= crate::qr::ROWS_MAX);
     rows.map(|rows| rows.join("\n"))
         .ok_or_else(|| Failure::new("too_long", "the invitation does not fit a QR code: use --text"))
 }

@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span};
 
 use super::{areas::Areas, paint};
 use crate::app::hints::{Hint, hints};
-use crate::app::{Action, Model, Overlay, Screen};
+use crate::app::overlay::Invite;
+use crate::app::{Action, Model, Overlay, Screen, Talk};
 use crate::text::{one_line, width};
 
 /// Draws the top line.
@@ -52,7 +53,8 @@ fn title(model: &Model) -> String {
         (_, Some(Overlay::Group(_))) => "group-title",
         (_, Some(Overlay::Channel(_))) => "channel-title",
         (_, Some(Overlay::NewChannel(_))) => "channel-new-title",
-        (_, Some(Overlay::Invite(invite))) if invite.channel.is_some() => "channel-link-title",
+        (_, Some(Overlay::Invite(Invite { to: Some(Talk::Group(_)), .. }))) => "group-link-title",
+        (_, Some(Overlay::Invite(Invite { to: Some(_), .. }))) => "channel-link-title",
         (_, Some(Overlay::Doctor(_))) => "doctor-title",
         (_, Some(Overlay::Add(_))) => "add-title",
         (_, Some(Overlay::Invite(_))) => "invite-title",

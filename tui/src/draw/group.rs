@@ -103,6 +103,7 @@ fn row_line(model: &Model, group: &Group, row: &Row) -> String {
     let texts = &model.texts;
     let line = match row {
         Row::Add => format!("a  {}", texts.get("group-add")),
+        Row::Link => format!("i  {}", texts.get("group-link")),
         Row::Name => format!("r  {}", texts.get("group-rename")),
         Row::Mute => format!("t  [{}] {}", if group.muted { "x" } else { " " }, texts.get("group-mute")),
         Row::Leave => format!("l  {}", texts.get("group-leave")),

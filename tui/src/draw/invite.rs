@@ -1,4 +1,4 @@
-//! An own invitation, or the link of a channel: a square to photograph where it fits, and the line itself.
+//! An own invitation, or a link to a channel or group: a square to photograph where it fits, and the line itself.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,7 +6,7 @@ use ratatui::style::{Color, Style};
 
 use super::paint;
 use crate::app::overlay::Invite;
-use crate::app::{Model, TWO_PANES};
+use crate::app::{Model, TWO_PANES, Talk};
 use crate::qr;
 use crate::text::{width, wrap};
 
@@ -64,18 +64,19 @@ pub(super) fn draw(model: &Model, invite: &Invite, frame: &mut Frame<'_>, area: 
         }
         side = paint::indent(area, u16::try_from(columns + 2).unwrap_or(area.width));
     }
-    let say = match invite.channel {
-        _ if square.is_some() => "invite-say",
-        Some(_) => "channel-say-line",
-        None => "invite-say-line",
+    let (say, note) = match invite.to {
+        Some(Talk::Group(_)) => ("invite-say-line", Some("group-say-note")),
+        Some(_) => ("channel-say-line", Some("channel-say-note")),
+        None => ("invite-say-line", None),
     };
+    let say = if square.is_some() { "invite-say" } else { say };
     let mut row = paint::paragraph(frame, side, 0, &texts.get(say), Style::new()) + 1;
     for part in wrap::wrapped(text, usize::from(side.width)) {
         paint::text(frame, paint::row(side, row), 0, part, theme.strong());
         row += 1;
     }
-    if invite.channel.is_some() {
-        paint::paragraph(frame, side, row + 1, &theme.glyphs(&texts.get("channel-say-note")), theme.faint());
+    if let Some(note) = note {
+        paint::paragraph(frame, side, row + 1, &theme.glyphs(&texts.get(note)), theme.faint());
         return;
     }
     let date = model

@@ -43,7 +43,7 @@ fn go(name: &str) -> impl Iterator<Item = Action> {
 }
 
 /// Screens of a world with groups and channels.
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "rooms",
     "group",
     "members",
@@ -51,6 +51,7 @@ const ROOMS: [&str; 12] = [
     "leave",
     "gather",
     "invited",
+    "group-link",
     "channel",
     "own-channel",
     "channel-link",
@@ -157,7 +158,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
         "group" => go("Бригада").chain(typed("Дар роҳам")).collect(),
         "members" => go("Бригада").chain([Action::Details, Action::Down]).collect(),
         "member" => {
-            let down = std::iter::repeat_n(Action::Down, 6);
+            let down = std::iter::repeat_n(Action::Down, 7);
             go("Бригада").chain([Action::Details]).chain(down).chain([Action::Enter]).collect()
         }
         "leave" => go("Бригада").chain([Action::Details, Action::Char('l')]).collect(),
@@ -171,6 +172,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             let post = go("Қазон").chain(typed("Се дуредгар лозим"));
             post.chain([Action::Enter, Action::Details]).collect()
         }
+        "group-link" => go("Бригада").chain([Action::Details, Action::Char('i')]).collect(),
         "channel-link" => go("Қазон").chain([Action::Details, Action::Enter]).collect(),
         "channel-new" => [Action::NewChannel].into_iter().chain(typed("Корҳо")).collect(),
         "channel-leave" => go("Хабарҳо").chain([Action::Details, Action::Char('u')]).collect(),

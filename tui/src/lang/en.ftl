@@ -143,7 +143,7 @@ month-12 = December
 
 # Add
 add-title = Add a person or a door
-add-line = Paste an invitation (KARVON:…), a door (KARVON-DOOR:…) or a channel's link
+add-line = Paste an invitation (KARVON:…), a door (KARVON-DOOR:…) or a link
 add-name = Name for this person, if you want another than their own
 add-help =
     An invitation works once, for one person. Whoever reads it can use it:
@@ -168,12 +168,16 @@ group-joining = You accepted. A device of theirs has to take you in now.
 group-out = You are not in this group any more.
 group-founded = The group is there. Whoever accepts the invitation is in.
 group-joined = Accepted. It opens when a device of theirs has taken you in.
+group-asked-in = Asked. It opens when the device of who made the link takes you in.
 group-invited = Somebody invites you into a group: ^K, Requests of strangers.
 group-asked = They are invited. Whoever accepts is in.
 group-name-missing = Write a name for the group first.
 group-nobody-picked = First pick somebody, with the space bar or a tap.
 group-delivered = { $n } of { $of } delivered
 group-add = Invite people
+group-link = A link for somebody who is no contact
+group-link-title = Link to the group
+group-say-note = It lets one person in, and makes you contacts.
 group-rename = Change its name
 group-mute = Muted: nothing rings here
 group-leave = Leave the group

@@ -143,7 +143,7 @@ month-12 = dekabr
 
 # Qo‘shish
 add-title = Odam yoki eshik qo‘shish
-add-line = Taklifnoma (KARVON:…), eshik (KARVON-DOOR:…) yoki kanal havolasini qo‘ying
+add-line = Taklifnoma (KARVON:…), eshik (KARVON-DOOR:…) yoki havolani qo‘ying
 add-name = Bu odamga boshqa ism bermoqchi bo‘lsangiz, shu yerga yozing
 add-help =
     Taklifnoma bir marta, bir kishi uchun ishlaydi. Uni o‘qigan kishi ishlata
@@ -168,12 +168,16 @@ group-joining = Siz rozi bo‘ldingiz. Endi ularning qurilmasi sizni qabul qilis
 group-out = Siz endi bu guruhda emassiz.
 group-founded = Guruh tuzildi. Taklifni qabul qilgan kishi guruhda bo‘ladi.
 group-joined = Qabul qilindi. Ularning qurilmasi sizni olganda guruh ochiladi.
+group-asked-in = So‘raldi. Ularning qurilmasi sizni olganda guruh ochiladi.
 group-invited = Sizni guruhga taklif qilishmoqda: ^K, Notanishlarning so‘rovlari.
 group-asked = Taklif qilindi. Rozi bo‘lgan kishi guruhda bo‘ladi.
 group-name-missing = Avval guruh nomini yozing.
 group-nobody-picked = Avval bo‘sh joy tugmasi yoki bosish bilan birovni belgilang.
 group-delivered = { $of } tadan { $n } tasiga yetdi
 group-add = Odamlarni taklif qilish
+group-link = Ro‘yxatingizda yo‘q odam uchun havola
+group-link-title = Guruh havolasi
+group-say-note = Bir odamni kiritadi va sizni tanishtiradi.
 group-rename = Nomini o‘zgartirish
 group-mute = Ovozsiz: bu yerda hech narsa jiringlamaydi
 group-leave = Guruhdan chiqish

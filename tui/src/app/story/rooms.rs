@@ -11,6 +11,12 @@ use crate::app::{Action, Model};
 pub(crate) const LINK: &str =
     "KARVON-CHANNEL:K7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYA";
 
+/// The link of every group of this world: as long as a real one.
+pub(crate) const GROUP_LINK: &str = concat!(
+    "KARVON-GROUP:K7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5T",
+    ".K7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK"
+);
+
 /// Groups and channels.
 #[derive(Default)]
 pub(crate) struct Rooms {
@@ -199,6 +205,13 @@ impl World {
                 let more = all.len() > limit;
                 let cut = if after.is_some() { 0 } else { all.len().saturating_sub(limit) };
                 Told::Messages { messages: all.into_iter().skip(cut).take(limit).collect(), more }
+            }
+            Ask::Link { .. } => Told::Link { link: GROUP_LINK.to_owned().into() },
+            Ask::Join { link, .. } if link.0.as_str() != GROUP_LINK => return Err(refused("link_damaged")),
+            Ask::Join { .. } => {
+                let number = rooms.groups.len() as u32 + 1;
+                rooms.groups.push(group(number, "", Standing::Joining, 0));
+                Told::Founded { group: number }
             }
             Ask::MarkRead { group, .. } => {
                 rooms.groups.iter_mut().filter(|one| one.group == group).for_each(|one| one.unread = 0);

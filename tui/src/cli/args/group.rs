@@ -21,6 +21,17 @@ pub enum Group {
         /// Name of the contact, or its beginning
         who: String,
     },
+    /// Prints a link by which one person can join, though no contact of yours
+    Link {
+        /// Name of the group, or its beginning
+        group: String,
+    },
+    /// Asks to join by a link, read from standard input: whoever made it becomes a contact
+    Join {
+        /// Name for the contact; else the one they give is taken
+        #[arg(long)]
+        name: Option<String>,
+    },
     /// Accepts an invitation
     Accept {
         /// Name of the group, or its beginning
