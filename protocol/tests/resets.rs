@@ -219,3 +219,28 @@ fn a_contact_who_resets_again_and_again_is_bounded_by_its_gift() {
     world.run_ms(60_000);
     assert_eq!(world.received(0, bob).last().unwrap(), "are you there?");
 }
+
+#[test]
+fn whoever_is_set_back_to_an_older_copy_calls_nothing_delivered_that_is_not() {
+    let (mut world, bob, ali) = two();
+    let copy = world.people[0].node.disk.kv.clone();
+    world.send(0, bob, "a2");
+    world.send(0, bob, "a3");
+    world.run_ms(5_000);
+    assert_eq!(world.received(1, ali), ["a1", "a2", "a3"]);
+    world.crash(Host::Person(0));
+    world.people[0].node.disk.kv = copy;
+    world.start(Host::Person(0));
+    world.run_ms(1_000);
+    // Bob's next words tell that he has numbers which Ali's device does not know of.
+    world.send(1, ali, "b2");
+    world.run_ms(5_000);
+    assert_eq!(world.received(0, bob), ["b1", "b2"]);
+    world.send(0, bob, "a4");
+    world.run_ms(60_000);
+    assert_eq!(world.received(1, ali), ["a1", "a2", "a3", "a4"], "two and three are used up");
+    world.send(1, ali, "b3");
+    world.run_ms(5_000);
+    let Ok(Reply::Delivery(delivery)) = world.ask(0, Command::Delivery(bob)) else { panic!() };
+    assert_eq!(delivery.delivered_below, 5);
+}

@@ -147,6 +147,8 @@ pub(crate) enum Signal {
     Durable(TagPrefix),
     /// The own mailboxes changed: contacts must be told.
     MailboxesChanged,
+    /// This device's state of a contact's session is older than what the contact has had of it.
+    SetBack(ContactId),
     /// A contact can not be met: the invitation is used or too old.
     Unmet(ContactId),
     /// A letter about a group came from a contact: its kind and bytes.

@@ -429,6 +429,8 @@ impl Engine {
                 mailboxes.on_durable(prefix, &mut cx);
             }
             Signal::Letter(from, kind, letter) => self.on_letter(from, kind, &letter),
+            // Without a gift of theirs the contact's own reset, or a new invitation, is what remains.
+            Signal::SetBack(contact) => drop(self.reset_session(contact)),
             Signal::Unmet(contact) => self.on_groups(|groups, _, _, cx| groups.on_unmet(contact, cx)),
             Signal::Post(to, letter, carries) => self.post_letter(to, &letter, carries),
             Signal::ShardItem(number, relay, seq, cell) => self.on_shard_item(number, relay, seq, &cell),

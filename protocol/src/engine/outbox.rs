@@ -37,6 +37,8 @@ const GIFT_WAIT_MS: u64 = 2_000;
 const REPORTS_SENT: usize = 4;
 /// Bytes of a payload beside its fields: map head, number and head of the array.
 const PAYLOAD_OVERHEAD: usize = 24;
+/// No conversation comes to a number as high as this.
+const NUMBER_MAX: u64 = 1 << 48;
 
 /// Waiting texts and cells under way.
 #[derive(Debug, Default)]
@@ -490,12 +492,23 @@ pub(crate) fn on_cell_loaded(
 /// What the other side has on disk. Returns whether that is news.
 pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool {
     let Some(talk) = contact.talk.as_mut() else { return false };
-    let top = talk.next_pack.max(talk.top_pack);
-    if ack.below > top {
+    let sent = talk.next_pack.max(talk.top_pack);
+    if ack.below > sent && (contact.next_seq > sent || ack.below > NUMBER_MAX) {
         // It acknowledges what was never sent.
         cx.fault();
         return false;
     }
+    let top = sent.max(ack.below);
+    if ack.below > sent {
+        // It acknowledges what this device does not know of: it was set back to an older copy of itself. Those numbers are used up, and a
+        // new message that took one of them would be called delivered for the sake of the old one.
+        contact.card.skipped.0 = contact.card.skipped.0.saturating_add(ack.below - contact.next_seq);
+        contact.next_seq = ack.below;
+        cx.write(contact.save_card());
+        // Its tags and keys are used up as well.
+        cx.signal(Signal::SetBack(contact.id));
+    }
+    let Some(talk) = contact.talk.as_mut() else { return false };
     // Ranges beyond may be numbers that another restored device used.
     let ack =
         &Ack { below: ack.below, ranges: ack.ranges.iter().copied().filter(|(_, to)| *to < top).collect() };
