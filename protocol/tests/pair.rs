@@ -305,3 +305,22 @@ fn a_long_invitation_works_while_one_of_its_doors_is_there() {
             && world.contacts(0).iter().any(|contact| contact.meeting == Meeting::Connected)
     }));
 }
+
+#[test]
+fn a_full_relay_is_seldom_asked_again_and_gets_the_invitations_when_it_has_room() {
+    let mut world = two();
+    world.meet(0, 1);
+    world.run_ms(10_000);
+    world.fill(2, true);
+    let before = world.relay_status(2);
+    for _ in 0..8 {
+        world.invite(0);
+        world.run_ms(100);
+    }
+    world.run_ms(4 * 3_600_000);
+    let refused = world.relay_status(2).refused - before.refused;
+    assert!((1..=400).contains(&refused), "sixteen times for each invitation, not 2,880 times: {refused}");
+    assert_eq!(world.relay_status(2).objects, before.objects);
+    world.fill(2, false);
+    assert!(world.run_until(5_000_000, |world| world.relay_status(2).objects == before.objects + 8));
+}

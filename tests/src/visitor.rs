@@ -280,6 +280,8 @@ impl Visitor {
             match answer {
                 Reply::Fetched { next, more } if more => from = next,
                 Reply::Fetched { .. } => return Ok(out),
+                // Too many read at this moment.
+                Reply::Refused(Refusal::Busy) => tokio::time::sleep(Duration::from_millis(20)).await,
                 other => return Err(Trouble::NotLetIn(format!("{other:?}"))),
             }
         }

@@ -65,6 +65,12 @@ impl LeafBackend {
         self.inner.commands.is_closed()
     }
 
+    /// Waits until the engine has ended, for whatever reason.
+    pub(super) fn ended(&self) -> BoxFuture<'static, ()> {
+        let commands = self.inner.commands.clone();
+        async move { commands.closed().await }.boxed()
+    }
+
     /// Lives as long as a request is under way, and with it the store's keys.
     pub(super) fn used(&self) -> Weak<Inner> {
         Arc::downgrade(&self.inner)

@@ -15,7 +15,7 @@ use karvon_protocol::core::StoreFault;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Events a slow front end may be behind.
@@ -38,18 +38,20 @@ pub(super) async fn start(
     let (events, _) = broadcast::channel(EVENTS);
     let key = profile::unseal(data_dir, passphrase.as_ref().map(|text| text.as_str()))?;
     let open = super::open(data_dir, &key, events.clone(), &config.network).await?;
+    let (changes, changed) = watch::channel(());
     let guard = Arc::new(Guard {
         data_dir: data_dir.to_owned(),
         events,
         network: config.network.clone(),
         turn: tokio::sync::Mutex::new(()),
         state: Mutex::new(State { open: Some(Arc::new(open)), key: Some(key), used: Instant::now() }),
+        changes,
         started: Instant::now(),
     });
     if let Some(after) = config.lock.after() {
         tokio::spawn(lock_when_idle(Arc::downgrade(&guard), after));
     }
-    tokio::spawn(mend(Arc::downgrade(&guard)));
+    tokio::spawn(mend(Arc::downgrade(&guard), changed));
     Ok(Arc::new(Guarded(guard)))
 }
 
@@ -60,6 +62,8 @@ struct Guard {
     /// Held while the node is locked, unlocked or wiped: one at a time.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
+    /// Told when the node was opened; ends with the guard.
+    changes: watch::Sender<()>,
     started: Instant,
 }
 
@@ -200,6 +204,7 @@ impl Guard {
         let key = profile::unseal(&self.data_dir, Some(&passphrase))?;
         let open = super::open(&self.data_dir, &key, self.events.clone(), &self.network).await?;
         *self.state() = State { open: Some(Arc::new(open)), key: Some(key), used: Instant::now() };
+        self.changes.send_replace(());
         let _ = self.events.send(Event::Unlocked);
         Ok(Response::Done)
     }
@@ -214,14 +219,33 @@ impl Guard {
     }
 }
 
-/// Builds the engine anew each time that its store has failed, the longer apart the sooner it fails again.
-async fn mend(guard: Weak<Guard>) {
+/// Builds the engine anew each time that its store has failed, the longer apart the sooner it fails again. Between failures it sleeps.
+async fn mend(guard: Weak<Guard>, mut changes: watch::Receiver<()>) {
     let mut wait = MEND_AFTER;
     loop {
+        let (ended, locked) = {
+            let Some(guard) = guard.upgrade() else { return };
+            let state = guard.state();
+            (state.open.as_ref().map(|open| open.ended()), state.key.is_none())
+        };
+        let since = Instant::now();
+        let changed = match ended {
+            Some(ended) => tokio::select! {
+                () = ended => None,
+                change = changes.changed() => Some(change),
+            },
+            None if locked => Some(changes.changed().await),
+            None => None,
+        };
+        match changed {
+            Some(Ok(())) => continue,
+            Some(Err(_)) => return,
+            None if since.elapsed() >= MEND_WITHIN => wait = MEND_AFTER,
+            None => {}
+        }
         sleep(wait).await;
         let Some(guard) = guard.upgrade() else { return };
         if !guard.has_failed() {
-            wait = (wait / 2).max(MEND_AFTER);
             continue;
         }
         wait = (wait * 2).min(MEND_WITHIN);

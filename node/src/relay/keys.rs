@@ -211,7 +211,7 @@ pub const KEYS: &[Key] = keys! {
     "store.mailboxes" Kind::Count(1, 10_000_000), "10000", "1000", "Mailboxes held.";
     "store.mailbox_bytes" Kind::Size(MIB, 16 * MIB), "16 MiB", "16 MiB", "Bytes one mailbox may hold.";
     "store.mailbox_cells" Kind::Count(100, 8_192), "8192", "8192", "Cells one mailbox may hold.";
-    "store.objects" Kind::Count(16, 1_000_000), "16384", "4096", "Bundle objects held for invitations.";
+    "store.objects" Kind::Count(16, 1_000_000), "65536", "16384", "Bundle objects held for invitations.";
     "store.soft_percent" Kind::Count(10, 100), "80", "80", "Fullness from which new cells are kept for 14 days instead of 30.";
     "store.keep_free" Kind::Size(16 * MIB, PIB), "256 MiB", "256 MiB", "Free disk space below which nothing new is stored.";
     "traffic.day" Kind::SizeOrOff(MIB, PIB), "off", "4 GiB", "Bytes a day (UTC), both directions together.";

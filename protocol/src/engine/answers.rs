@@ -44,7 +44,7 @@ impl Engine {
             }
             Token::InviteTags(mailbox, number) => {
                 let (invites, mut cx) = self.with_invites();
-                invites.on_tags(mailbox, number, answer, &mut cx);
+                invites.on_tags((mailbox, relay), number, answer, &mut cx);
             }
             Token::Bundle(number) => {
                 let (invites, mut cx) = self.with_invites();

@@ -6,7 +6,7 @@ use super::routes::{Lane, RouteError};
 use crate::body::MailboxDescriptor;
 use crate::bundle::{Bundle, BundleObject, Prekeys, Tombstone};
 use crate::cbor::{MapWriter, array, bytes, read_map, uint};
-use crate::core::{Key, Op, Space, Value};
+use crate::core::{Key, Mono, Op, Space, Value};
 use crate::crypto::LocalSignKey;
 use crate::error::{ErrorKind, PeerFault};
 use crate::handshake;
@@ -26,6 +26,8 @@ const READY: usize = 8;
 const PREKEYS_MAX: usize = 3;
 /// A registration that failed is tried again after this time, milliseconds.
 const RETRY_MS: u64 = 5_000;
+/// A relay that takes nothing more is left alone for twice as long each time, milliseconds at most.
+const REST_MS: u64 = 3_600_000;
 /// Without all mailboxes the first invitations are made after this time, milliseconds.
 const PATIENCE_MS: u64 = 2_000;
 
@@ -68,6 +70,8 @@ struct Asked {
 pub(crate) struct Invites {
     invites: BTreeMap<u64, Invite>,
     patient: bool,
+    /// Relays that take nothing more for now: until when they are left alone, and for how long they are.
+    resting: BTreeMap<RelayId, (Mono, u64)>,
 }
 
 impl core::fmt::Debug for Invites {
@@ -141,6 +145,11 @@ impl Invites {
         for number in numbers {
             self.register(number, me, doors, mailboxes, attached, cx);
         }
+        let now = cx.now.mono;
+        if let Some(until) = self.resting.values().map(|(until, _)| *until).filter(|until| now < *until).min()
+        {
+            cx.alarm_by(Alarm::Invites, until.0.saturating_sub(now.0) / 1_000 + 1);
+        }
         new
     }
 
@@ -199,6 +208,8 @@ impl Invites {
         cx: &mut Cx<'_>,
     ) {
         let Some(invite) = self.invites.get_mut(&number) else { return };
+        let now = cx.now.mono;
+        let rests = |relay: &RelayId| self.resting.get(relay).is_some_and(|(until, _)| now < *until);
         let open = invite.state != State::Used;
         if invite.state == State::Ready && invite.widen(doors) {
             invite.save(number, cx);
@@ -224,7 +235,7 @@ impl Invites {
             }
             waiting = true;
         }
-        for (mailbox, relay) in attached {
+        for (mailbox, relay) in attached.iter().filter(|(_, relay)| !rests(relay)) {
             if open && !invite.tags_at.contains(mailbox) && !invite.asked.tags.contains(mailbox) {
                 invite.asked.tags.push(*mailbox);
                 let tags = invite.keys.tags.iter().map(|tag| (0, tag.prefix())).collect();
@@ -246,7 +257,7 @@ impl Invites {
         }
         // The doors themselves are where a guest without any other path looks first.
         for door in places {
-            let elsewhere = !attached.iter().any(|(_, relay)| *relay == door);
+            let elsewhere = !attached.iter().any(|(_, relay)| *relay == door) && !rests(&door);
             if elsewhere && !invite.object_at.contains(&door) && !invite.asked.objects.contains(&door) {
                 invite.asked.objects.push(door);
                 let ask = Ask::Plain(Request::Put(invite.object.clone()));
@@ -312,7 +323,7 @@ impl Invites {
     /// A mailbox has the first-contact tags.
     pub(crate) fn on_tags(
         &mut self,
-        mailbox: u32,
+        (mailbox, relay): (u32, RelayId),
         number: u64,
         answer: &Result<Reply, RouteError>,
         cx: &mut Cx<'_>,
@@ -323,7 +334,7 @@ impl Invites {
             invite.tags_at.push(mailbox);
             invite.save(number, cx);
         } else {
-            cx.alarm_by(Alarm::Invites, RETRY_MS);
+            self.try_again(relay, answer, cx);
         }
     }
 
@@ -340,9 +351,25 @@ impl Invites {
         if matches!(answer, Ok(Reply::Done) | Err(RouteError::Refused(Refusal::Stale))) {
             invite.object_at.push(relay);
             invite.save(number, cx);
+            self.resting.remove(&relay);
         } else {
-            cx.alarm_by(Alarm::Invites, RETRY_MS);
+            self.try_again(relay, answer, cx);
         }
+    }
+
+    /// Sees to it that what a relay did not take is offered again.
+    fn try_again(&mut self, relay: RelayId, answer: &Result<Reply, RouteError>, cx: &mut Cx<'_>) {
+        let mut pause = RETRY_MS;
+        if matches!(answer, Err(RouteError::Refused(Refusal::Busy | Refusal::Full))) {
+            // All invitations are refused for the same reason, perhaps for hours, and do not count one by one.
+            let (until, last) = self.resting.get(&relay).copied().unwrap_or((cx.now.mono, 0));
+            if cx.now.mono < until {
+                return;
+            }
+            pause = cx.jitter((2 * last).clamp(RETRY_MS, REST_MS));
+            self.resting.insert(relay, (cx.now.mono.after_ms(pause), pause));
+        }
+        cx.alarm_by(Alarm::Invites, pause);
     }
 
     /// Opens the first cell of whoever used an invitation.

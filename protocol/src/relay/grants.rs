@@ -28,7 +28,9 @@ impl Claim {
             (Self::Cell, Role::Leaf(_)) => 5_000,
             // Half of what other relays take of this one: whoever is behind one relay leaves room for the others.
             (Self::Cell, Role::Mesh(_)) => 25_000,
-            (Self::Mailbox | Self::Object, Role::Mesh(_)) => 1_024,
+            (Self::Mailbox, Role::Mesh(_)) => 1_024,
+            // A person brings eight to each of three to five relays.
+            (Self::Object, Role::Mesh(_)) => 8_192,
             (_, Role::NewLeaf | Role::NewMesh) => 0,
         }
     }

@@ -42,7 +42,7 @@ impl Default for RelayLimits {
             cell_bytes: 10 << 30,
             mailbox_bytes: crate::limits::MAILBOX_BYTES_MAX,
             mailbox_cells: crate::limits::MAILBOX_CELLS_MAX,
-            objects: 16_384,
+            objects: 65_536,
             tags_in_memory: 1_000_000,
             slot_bytes_per_day: 16 << 30,
             slot_opens_per_minute: 2_400,

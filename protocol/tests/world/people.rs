@@ -7,7 +7,7 @@ use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::api::{Command, ContactId, ContactInfo, Event, Meeting, Reply, StoredMessage};
 use karvon_protocol::error::ErrorKind;
 use karvon_protocol::ids::MessageId;
-use karvon_protocol::relay::api::{RelayCommand, RelayReply};
+use karvon_protocol::relay::api::{Pressure, RelayCommand, RelayReply, RelayStatus};
 use zeroize::Zeroizing;
 
 impl World {
@@ -18,6 +18,23 @@ impl World {
         match self.relays[relay].node.replies.remove(&id) {
             Some(Ok(RelayReply::Door(door))) => door,
             other => panic!("no slot: {other:?}"),
+        }
+    }
+
+    /// A relay's disk is full, or no longer.
+    pub fn fill(&mut self, relay: usize, full: bool) {
+        let pressure = Pressure { storage: full, traffic: false };
+        self.relay_command(relay, RelayCommand::Pressure(pressure));
+        self.run_ms(50);
+    }
+
+    /// What a relay says of itself.
+    pub fn relay_status(&mut self, relay: usize) -> RelayStatus {
+        let id = self.relay_command(relay, RelayCommand::Status);
+        self.run_ms(50);
+        match self.relays[relay].node.replies.remove(&id) {
+            Some(Ok(RelayReply::Status(status))) => status,
+            other => panic!("no status: {other:?}"),
         }
     }
 
