@@ -1,5 +1,6 @@
 //! The model of the screen: what is shown and nothing more; the truth lies in the node.
 
+pub mod address;
 pub mod alert;
 mod answer;
 pub mod channel;
@@ -147,6 +148,8 @@ pub enum Action {
     Add,
     /// Show an own invitation.
     Invite,
+    /// Show the published address.
+    Address,
     /// Keys and signs.
     Help,
     /// Leave.

@@ -114,6 +114,8 @@ pub enum Purpose {
     Link,
     /// An invitation was asked for.
     Invite,
+    /// The published address was asked for, made or ended.
+    Address,
     /// A person is being added.
     Add,
     /// A door is being added.

@@ -4,7 +4,7 @@ use karvon_node::api::{ApiError, Event, Message, Request, Response, channels, gr
 
 use super::chat::{self, TEXT_MAX};
 use super::talk::{Counts, Talk};
-use super::{Model, Outgoing, Overlay, Screen, rooms, talk, update};
+use super::{Model, Outgoing, Overlay, Screen, address, rooms, talk, update};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 
@@ -147,6 +147,7 @@ pub(super) fn answer(
             Talk::Channel(_) => update::refresh_channels(model, &mut commands),
         },
         (Purpose::Invite | Purpose::Link, result) => invited(model, result),
+        (Purpose::Address, result) => commands.extend(address::answered(model, result)),
         (Purpose::Add, Ok(Response::Added { contact })) => {
             model.overlays.retain(|overlay| !matches!(overlay, Overlay::Add(_)));
             update::refresh(model, &mut commands);

@@ -107,6 +107,13 @@ fn overlay_hints(model: &Model, overlay: &Overlay) -> Vec<Hint> {
             let word = if attach.sends() { "key-send" } else { "key-open" };
             vec![hint("Enter", word, Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
+        Overlay::Address(open) if open.line().is_some() => vec![
+            hint("c", "key-copy", Action::Char('c')),
+            back,
+            hint("n", "key-new", Action::Char('n')),
+            hint("e", "key-end", Action::Char('e')),
+        ],
+        Overlay::Address(_) => vec![hint("n", "key-new", Action::Char('n')), back],
         Overlay::Strangers(chosen) => {
             let asking = super::strangers::asking(model);
             let Some(one) = asking.get((*chosen).min(asking.len().saturating_sub(1))) else {

@@ -3,6 +3,7 @@
 use karvon_node::api::fold::{Query, score};
 use karvon_node::api::{DoorInfo, Message, State, Trail};
 
+use super::address::Address;
 use super::channel::{About, New};
 use super::details::Details;
 use super::file::Attach;
@@ -45,6 +46,8 @@ pub enum Overlay {
     Details(Box<Details>),
     /// Requests of strangers and invitations into groups; the chosen row.
     Strangers(usize),
+    /// The published address.
+    Address(Address),
     /// Who is to be invited into a group.
     Gather(Box<Gather>),
     /// About a group.
@@ -83,12 +86,13 @@ pub enum Found {
 }
 
 /// Commands of the menu and what they do.
-pub const COMMANDS: [(&str, Action); 19] = [
+pub const COMMANDS: [(&str, Action); 20] = [
     ("command-add", Action::Add),
     ("command-invite", Action::Invite),
     ("command-search", Action::Search),
     ("command-unread", Action::NextUnread),
     ("command-requests", Action::Requests),
+    ("command-address", Action::Address),
     ("command-group", Action::NewGroup),
     ("command-channel", Action::NewChannel),
     ("command-details", Action::Details),

@@ -5,8 +5,8 @@ use karvon_node::api::{Request, Secret, channels, groups};
 use super::overlay::{Add, COMMANDS, Found};
 use super::settings::Setting;
 use super::{
-    Action, Model, Overlay, Talk, channel, details, file, gather, group, lock, menu, search, strangers,
-    update,
+    Action, Model, Overlay, Talk, address, channel, details, file, gather, group, lock, menu, search,
+    strangers, update,
 };
 use crate::command::{Command, Connect, Purpose};
 use crate::keymap;
@@ -35,6 +35,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             return vec![Command::Call(Request::Delete { id }, Purpose::Plain)];
         }
         Some(Overlay::Strangers(_)) => return strangers::key(model, action),
+        Some(Overlay::Address(_)) => return address::key(model, action),
         Some(Overlay::Gather(_)) => return gather::key(model, action),
         Some(Overlay::NewChannel(_)) => return channel::new_key(model, action),
         Some(Overlay::Attach(_)) => return file::key(model, action),

@@ -18,6 +18,8 @@ use crate::theme::Theme;
 pub(crate) struct World {
     pub(crate) contacts: Vec<Contact>,
     pub(crate) messages: Vec<Message>,
+    /// The published address.
+    pub(crate) address: Option<String>,
     /// Requests that came, oldest first.
     pub(crate) asked: Vec<String>,
     pub(crate) strangers: Vec<Stranger>,
@@ -31,6 +33,9 @@ pub(crate) struct World {
 }
 
 pub(crate) const INVITATION: &str = "KARVON:K7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYA9";
+
+pub(crate) const ADDRESS: &str =
+    "KARVON:K7QFZ2MD5TYAMM4TQ7ZK2FD5YAQXW3ESRC6VTGBYHNUJMIK7OLP2QAZWSXEDC5RFVTGBYHNUJMIKOLP3QAZXSW";
 
 pub(crate) fn contact(number: u32, name: &str, unread: u64, meeting: Meeting) -> Contact {
     Contact {
@@ -82,6 +87,7 @@ impl World {
                 message(2, 1, true, "Салом, Рустам", State::Queued),
             ],
             asked: Vec::new(),
+            address: None,
             strangers: Vec::new(),
             rooms: rooms::Rooms::default(),
             refuse: None,
@@ -212,6 +218,15 @@ impl World {
             }
             Request::Doors => Response::Doors { doors: doors() },
             Request::Requests => Response::Requests { requests: self.strangers.clone(), dropped: 0 },
+            Request::Address => Response::Address { text: self.address.clone() },
+            Request::NewAddress => {
+                self.address = Some(ADDRESS.to_owned());
+                Response::Address { text: self.address.clone() }
+            }
+            Request::EndAddress => {
+                self.address = None;
+                Response::Done
+            }
             Request::AcceptRequest { request, .. } => {
                 let at = self.strangers.iter().position(|stranger| stranger.request == request).unwrap();
                 let accepted = self.strangers.remove(at);

@@ -300,3 +300,27 @@ fn strangers_are_declined_and_blocked_and_their_words_stay_words() {
     world.play(&mut model, [Action::Char('a'), Action::Char('d'), Action::Back]);
     assert!(model.overlays.is_empty());
 }
+
+#[test]
+fn an_address_is_made_at_once_and_replaced_or_ended_only_by_a_key_pressed_twice() {
+    let mut world = World::new();
+    let mut model = asked(&mut world);
+    world.play(&mut model, [Action::Address]);
+    assert!(screen(&model).contains("Only people you invite reach you."), "{}", screen(&model));
+    world.play(&mut model, [Action::Char('e'), Action::Char('c')]);
+    assert!(world.copied.is_empty() && model.notice.is_none(), "there is nothing to copy or to end");
+    world.play(&mut model, [Action::Char('т')]);
+    assert!(world.address.is_some(), "т is on the key of N");
+    assert!(screen(&model).replace(['\n', ' '], "").contains(super::story::ADDRESS), "{}", screen(&model));
+    world.play(&mut model, [Action::Char('c')]);
+    assert_eq!(world.copied, [super::story::ADDRESS]);
+    world.address = Some("the same one".to_owned());
+    world.play(&mut model, [Action::Char('n'), Action::Char('x'), Action::Char('n')]);
+    assert_eq!(world.address.as_deref(), Some("the same one"), "another key in between takes it back");
+    assert!(screen(&model).contains("ends the old one"), "{}", screen(&model));
+    world.play(&mut model, [Action::Char('e')]);
+    assert!(world.address.is_some());
+    world.play(&mut model, [Action::Char('e')]);
+    assert!(world.address.is_none());
+    assert!(screen(&model).contains("Only people you invite reach you."));
+}

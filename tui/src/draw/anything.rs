@@ -57,7 +57,7 @@ impl Dice {
 
     fn action(&mut self) -> Action {
         let (column, row) = (self.below(200) as u16, self.below(60) as u16);
-        match self.below(44) {
+        match self.below(46) {
             0 => Action::Up,
             1 => Action::Down,
             2 => Action::Left,
@@ -92,6 +92,7 @@ impl Dice {
             38 => Action::Requests,
             39 => Action::NewGroup,
             40 => Action::NewChannel,
+            41 | 42 => Action::Address,
             34 => Action::Wheel(if row % 2 == 0 { -3 } else { 3 }),
             35 => Action::Char(self.letter()),
             _ => Action::Paste(self.text(60)),

@@ -1,6 +1,7 @@
 //! Draws the model: a pure function of it, laid out anew for every size.
 
 mod add;
+mod address;
 #[cfg(test)]
 mod anything;
 pub mod areas;
@@ -54,6 +55,7 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
         (Screen::Main, Some(Overlay::Strangers(chosen))) => {
             strangers::draw(model, *chosen, frame, areas.body)
         }
+        (Screen::Main, Some(Overlay::Address(open))) => address::draw(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Gather(open))) => group::gather(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Group(open))) => group::draw(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Channel(open))) => channel::draw(model, open, frame, areas.body),

@@ -109,6 +109,11 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             world.strangers = story::strangers();
             vec![Action::Event(karvon_node::api::Event::Requests), Action::Requests, Action::Down]
         }
+        "address" => {
+            world.address = Some(story::ADDRESS.to_owned());
+            vec![Action::Address, Action::Char('n')]
+        }
+        "no-address" => vec![Action::Address],
         "search" => [Action::Search].into_iter().chain(typed("pul")).collect(),
         "menu" => vec![Action::Enter, Action::Up, Action::Enter],
         "forward" => vec![Action::Enter, Action::Up, Action::Char('f')],
@@ -184,7 +189,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
     model
 }
 
-const SCREENS: [&str; 30] = [
+const SCREENS: [&str; 32] = [
     "wizard-language",
     "wizard-name",
     "wizard-lock",
@@ -215,6 +220,8 @@ const SCREENS: [&str; 30] = [
     "doctor",
     "lock",
     "requests",
+    "address",
+    "no-address",
 ];
 
 /// Languages whose screens are kept as text: one with letters of its own, the longest one, and the one the program is written in.

@@ -53,6 +53,8 @@ key-file = file
 key-save = save
 key-accept = accept
 key-decline = decline
+key-new = new
+key-end = end
 key-block = block
 key-about = about
 key-pick = pick
@@ -65,6 +67,7 @@ command-add = Add a person, a door or a channel
 command-invite = Show my invitation
 command-unread = Go to the next unread conversation
 command-requests = Requests of strangers
+command-address = Published address
 command-group = Make a group
 command-channel = Make a channel
 command-search = Search in all messages
@@ -373,9 +376,22 @@ value-off = off
 value-count = only how many
 value-name = name and how many
 requests-title = Requests
-requests-empty = Nobody asks. `karvon address --new` makes a line to post in public.
+requests-empty = Nobody asks. ^K, Published address makes a line to post in public.
 request-came = Somebody asks for a conversation: ^K, Requests of strangers.
 request-unnamed = (no name)
+address-title = Published address
+address-busy = Asking the relays…
+address-none = Only people you invite reach you.
+address-none-note =
+    With n you make a line that anybody may have: whoever has it can ask you
+    for a conversation, and you answer or not. It does not say who you are,
+    but posting it tells that you use Karvon.
+address-say = Whoever has this line can ask you for a conversation:
+address-note =
+    You answer under Requests of strangers. The line stays the same until you
+    end it.
+address-new-sure = A new line ends the old one: press n once more.
+address-end-sure = Nobody will reach you by this line any more: press e once more.
 doctor-title = Doctor
 doctor-words = In words
 doctor-no-door =

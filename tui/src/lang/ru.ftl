@@ -53,6 +53,8 @@ key-file = файл
 key-save = сохранить
 key-accept = принять
 key-decline = отклонить
+key-new = новый
+key-end = закрыть
 key-block = не пускать
 key-about = сведения
 key-pick = отметить
@@ -65,6 +67,7 @@ command-add = Добавить человека, дверь или канал
 command-invite = Показать моё приглашение
 command-unread = К следующей непрочитанной беседе
 command-requests = Запросы незнакомых людей
+command-address = Публичный адрес
 command-group = Создать группу
 command-channel = Создать канал
 command-search = Искать во всех сообщениях
@@ -371,9 +374,22 @@ value-off = выключено
 value-count = только число
 value-name = имя и число
 requests-title = Запросы
-requests-empty = Никто не просит. `karvon address --new` делает строку для всех.
+requests-empty = Никто не просит. ^K, Публичный адрес создаёт строку для всех.
 request-came = Кто-то просит о беседе: ^K, Запросы незнакомых людей.
 request-unnamed = (без имени)
+address-title = Публичный адрес
+address-busy = Спрашиваю узлы…
+address-none = До вас доходят только те, кого вы пригласили.
+address-none-note =
+    Клавиша n создаёт строку для всех: у кого она есть, тот может попросить о
+    беседе, а вы ответите или нет. В ней не сказано, кто вы, но кто её
+    публикует, тот пользуется Karvon.
+address-say = У кого есть эта строка, тот может попросить вас о беседе:
+address-note =
+    Ответить можно в Запросах незнакомых людей. Строка действует, пока вы её
+    не закроете.
+address-new-sure = Новая строка закроет старую: нажмите n ещё раз.
+address-end-sure = По этой строке до вас больше не дойдут: нажмите e ещё раз.
 doctor-title = Доктор
 doctor-words = Словами
 doctor-no-door =
