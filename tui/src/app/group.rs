@@ -3,6 +3,7 @@
 use karvon_node::api::Request;
 use karvon_node::api::groups::{Ask, Group, Member, Role, Standing};
 
+use super::details::TIMERS;
 use super::overlay::{Invite, NAME_MAX};
 use super::{Action, Model, Overlay, Talk, channel, gather, update};
 use crate::command::{Command, Purpose};
@@ -28,6 +29,8 @@ pub enum Step {
     Rows,
     /// A new name is being written.
     Name(Editor),
+    /// A time is being chosen, after which messages disappear; the chosen row of [`TIMERS`].
+    Timer(usize),
     /// What may be done with the member of this id; the chosen row.
     Member(String, usize),
     /// Something that is not easily undone is asked about.
@@ -43,6 +46,8 @@ pub enum Row {
     Link,
     /// Change the name.
     Name,
+    /// Messages disappear.
+    Timer,
     /// Tell nothing of new messages.
     Mute,
     /// Leave it.
@@ -68,7 +73,7 @@ pub fn rows(model: &Model, group: &Group) -> Vec<Row> {
     let mut out = Vec::new();
     if group.standing == Standing::In {
         if runs(group.role) {
-            out.extend([Row::Add, Row::Link, Row::Name]);
+            out.extend([Row::Add, Row::Link, Row::Name, Row::Timer]);
         }
         out.push(Row::Mute);
     }
@@ -166,6 +171,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
                 'a' => Row::Add,
                 'i' => Row::Link,
                 'r' => Row::Name,
+                'd' => Row::Timer,
                 't' => Row::Mute,
                 'l' => Row::Leave,
                 _ => return Vec::new(),
@@ -182,8 +188,18 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
         (Step::Name(editor), key) => {
             update::edit(editor, key);
         }
-        (Step::Member(_, chosen), Action::Up | Action::Wheel(i16::MIN..0)) => {
+        (Step::Member(_, chosen) | Step::Timer(chosen), Action::Up | Action::Wheel(i16::MIN..0)) => {
             *chosen = chosen.saturating_sub(1)
+        }
+        (Step::Timer(chosen), Action::Down | Action::Wheel(_)) => {
+            *chosen = (*chosen + 1).min(TIMERS.len() - 1);
+        }
+        (Step::Timer(chosen), Action::Enter) => {
+            let seconds = TIMERS.get(*chosen).and_then(|seconds| u32::try_from(*seconds).ok()).unwrap_or(0);
+            open.step = Step::Rows;
+            // Everybody is told of a change, so what stays as it is tells nothing.
+            let same = seconds == group.timer_s;
+            return if same { Vec::new() } else { change(number, Ask::Timer { group: number, seconds }) };
         }
         (Step::Member(_, chosen), Action::Down | Action::Wheel(_)) => {
             *chosen = (*chosen + 1).min(acts.len().saturating_sub(1));
@@ -198,7 +214,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
             open.step = Step::Rows;
             return carry_out(model, number, act);
         }
-        (Step::Rows | Step::Member(..) | Step::Sure(_), _) => {}
+        (Step::Rows | Step::Timer(_) | Step::Member(..) | Step::Sure(_), _) => {}
     }
     Vec::new()
 }
@@ -217,6 +233,10 @@ fn begin(model: &mut Model, group: &Group, row: Row) -> Vec<Command> {
             let mut editor = Editor::line(NAME_MAX);
             editor.insert(&group.name);
             open.step = Step::Name(editor);
+        }
+        Row::Timer => {
+            let at = TIMERS.iter().position(|timer| *timer == u64::from(group.timer_s));
+            open.step = Step::Timer(at.unwrap_or(0));
         }
         Row::Mute => {
             return change(group.group, Ask::Mute { group: group.group, muted: !group.muted });

@@ -168,6 +168,7 @@ fn room_hints(overlay: &Overlay) -> Vec<Hint> {
         Overlay::Group(open) => match &open.step {
             group::Step::Rows => vec![hint("Enter", "key-choose", Action::Enter), back, choose()],
             group::Step::Name(_) => vec![hint("Enter", "key-save", Action::Enter), back],
+            group::Step::Timer(_) => vec![hint("Enter", "key-save", Action::Enter), back, choose()],
             group::Step::Member(..) => vec![hint("Enter", "key-choose", Action::Enter), back, choose()],
             group::Step::Sure(group::Act::Leave) => vec![hint("Enter", "key-leave", Action::Enter), back],
             group::Step::Sure(group::Act::Remove(_)) => {
@@ -308,6 +309,7 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
                 let rows = model.group(open.group).map_or(0, |one| super::group::rows(model, one).len());
                 (rows, open.chosen)
             }
+            super::group::Step::Timer(chosen) => (super::details::TIMERS.len(), *chosen),
             // What is done to people is chosen with keys.
             _ => return Vec::new(),
         },
@@ -333,7 +335,10 @@ fn tapped_row(model: &mut Model, row: usize, height: u16) -> Vec<Command> {
             _ => details.chosen = index,
         },
         Some(Overlay::Attach(attach)) => attach.chosen = index,
-        Some(Overlay::Group(open)) => open.chosen = index,
+        Some(Overlay::Group(open)) => match &mut open.step {
+            super::group::Step::Timer(chosen) => *chosen = index,
+            _ => open.chosen = index,
+        },
         Some(Overlay::Channel(open)) => open.chosen = index,
         Some(Overlay::Gather(gather)) => {
             (gather.chosen, gather.on_name) = (index, false);

@@ -227,8 +227,8 @@ fn removing_and_leaving_ask_first_and_roles_are_given() {
     world.play(&mut model, [Action::Details]);
     let shown = screen(&model);
     assert!(shown.contains("Зарина · member · not confirmed, added by Али"), "{shown}");
-    // The rows: invite, link, name, muted, leave, Али, Модар, Зарина.
-    world.play(&mut model, std::iter::repeat_n(Action::Down, 7).chain([Action::Enter, Action::Enter]));
+    // The rows: invite, link, name, time, muted, leave, Али, Модар, Зарина.
+    world.play(&mut model, std::iter::repeat_n(Action::Down, 8).chain([Action::Enter, Action::Enter]));
     assert!(screen(&model).contains("New role of Зарина: admin"), "{}", screen(&model));
     world.play(&mut model, [Action::Enter]);
     assert_eq!(world.rooms.members[2].role, Role::Admin);
@@ -468,4 +468,21 @@ fn a_message_of_a_group_is_answered_signed_and_shown_as_it_became() {
     world.rooms.said.retain(|one| one.id != newest);
     world.play(&mut model, [changed(&newest)]);
     assert!(!screen(&model).contains("Ман ҳам меоям"), "it disappeared");
+}
+
+#[test]
+fn an_admin_chooses_after_what_time_messages_of_a_group_disappear() {
+    let mut world = World::with_rooms();
+    let mut model = open(&mut world, Lang::En, false, (120, 40));
+    go(&mut world, &mut model, "бригада");
+    world.play(&mut model, [Action::Details]);
+    assert!(screen(&model).contains("d  Messages disappear after: never"), "{}", screen(&model));
+    // The letter on the key of D of a Russian keyboard; the same time as before tells nobody anything.
+    world.play(&mut model, [Action::Char('в'), Action::Enter]);
+    assert!(!asked(&world, &["\"timer\""]));
+    world.play(&mut model, [Action::Char('d'), Action::Down, Action::Down, Action::Enter]);
+    assert!(asked(&world, &["\"timer\"", "\"group\":1", "\"seconds\":3600"]));
+    assert!(screen(&model).contains("d  Messages disappear after: 1 h"), "{}", screen(&model));
+    world.play(&mut model, [Action::Back]);
+    assert!(screen(&model).contains("disappears after 1 h"), "{}", screen(&model));
 }

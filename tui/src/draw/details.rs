@@ -46,7 +46,7 @@ pub(super) fn draw(model: &Model, details: &Details, frame: &mut Frame<'_>, area
 }
 
 /// Draws a list at the top and returns the rows it takes, with one below it.
-fn list_of(
+pub(super) fn list_of(
     model: &Model,
     rows: &[(String, Style)],
     chosen: usize,

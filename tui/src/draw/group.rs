@@ -6,8 +6,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
-use super::{list, paint};
+use super::{details, list, paint};
 use crate::app::Model;
+use crate::app::details::TIMERS;
 use crate::app::gather::{Gather, people};
 use crate::app::group::{Act, Members, Row, Step, acts, rows};
 use crate::text::{name, one_line, wrap};
@@ -33,6 +34,13 @@ pub(super) fn draw(model: &Model, open: &Members, frame: &mut Frame<'_>, area: R
         Step::Name(editor) => {
             paint::paragraph(frame, area, 0, &texts.get("group-new-name"), Style::new());
             field(model, editor, true, frame, area, 1);
+        }
+        Step::Timer(chosen) => {
+            let times = TIMERS.iter().map(|seconds| (details::span(model, *seconds), Style::new()));
+            paint::text(frame, area, 0, &theme.glyphs(&texts.get("details-timer")), theme.strong());
+            let used = details::list_of(model, &times.collect::<Vec<_>>(), *chosen, frame, below);
+            let note = theme.glyphs(&one_line(&texts.get("group-timer-note")));
+            paint::paragraph(frame, below, used, &note, theme.faint());
         }
         Step::Member(id, chosen) => {
             let Some(member) = member(model, group, id) else { return };
@@ -105,6 +113,10 @@ fn row_line(model: &Model, group: &Group, row: &Row) -> String {
         Row::Add => format!("a  {}", texts.get("group-add")),
         Row::Link => format!("i  {}", texts.get("group-link")),
         Row::Name => format!("r  {}", texts.get("group-rename")),
+        Row::Timer => {
+            let time = details::span(model, group.timer_s.into());
+            format!("d  {}: {time}", texts.get("details-timer"))
+        }
         Row::Mute => format!("t  [{}] {}", if group.muted { "x" } else { " " }, texts.get("group-mute")),
         Row::Leave => format!("l  {}", texts.get("group-leave")),
         Row::Member(id) => member(model, group, id).map(|one| member_line(model, one)).unwrap_or_default(),
@@ -147,6 +159,10 @@ pub(super) fn about(model: &Model, number: u32, frame: &mut Frame<'_>, area: Rec
     };
     say(&name(&group.name, group.group), theme.strong());
     say(&about_line(model, group), Style::new());
+    if group.timer_s > 0 {
+        let time = details::span(model, group.timer_s.into());
+        say(&model.texts.with("disappears", &[("time", time.into())]), Style::new());
+    }
     say("", Style::new());
     for member in model.members_of(number).unwrap_or_default() {
         say(&member_line(model, member), Style::new());

@@ -43,12 +43,13 @@ fn go(name: &str) -> impl Iterator<Item = Action> {
 }
 
 /// Screens of a world with groups and channels.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 14] = [
     "rooms",
     "group",
     "members",
     "member",
     "leave",
+    "group-timer",
     "gather",
     "invited",
     "group-link",
@@ -163,9 +164,10 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
         "group" => go("Бригада").chain(typed("Дар роҳам")).collect(),
         "members" => go("Бригада").chain([Action::Details, Action::Down]).collect(),
         "member" => {
-            let down = std::iter::repeat_n(Action::Down, 7);
+            let down = std::iter::repeat_n(Action::Down, 8);
             go("Бригада").chain([Action::Details]).chain(down).chain([Action::Enter]).collect()
         }
+        "group-timer" => go("Бригада").chain([Action::Details, Action::Char('d'), Action::Down]).collect(),
         "leave" => go("Бригада").chain([Action::Details, Action::Char('l')]).collect(),
         "gather" => {
             let name = [Action::NewGroup].into_iter().chain(typed("Хона"));

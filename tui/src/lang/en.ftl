@@ -182,6 +182,9 @@ group-link = A link for somebody who is no contact
 group-link-title = Link to the group
 group-say-note = It lets one person in, and makes you contacts.
 group-rename = Change its name
+group-timer-note =
+    From now on, for everybody here. All are told. What was seen or kept
+    before is not brought back.
 group-mute = Muted: nothing rings here
 group-leave = Leave the group
 group-new-name = New name, for all members:

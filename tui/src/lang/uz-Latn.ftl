@@ -182,6 +182,9 @@ group-link = Ro‘yxatingizda yo‘q odam uchun havola
 group-link-title = Guruh havolasi
 group-say-note = Bir odamni kiritadi va sizni tanishtiradi.
 group-rename = Nomini o‘zgartirish
+group-timer-note =
+    Shu paytdan, guruhdagi hamma uchun; hammaga xabar beriladi. Kimdir saqlab
+    olgani yo‘qolmaydi.
 group-mute = Ovozsiz: bu yerda hech narsa jiringlamaydi
 group-leave = Guruhdan chiqish
 group-new-name = Yangi nom, hamma a’zolar uchun:

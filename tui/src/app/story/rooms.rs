@@ -174,6 +174,11 @@ impl World {
                 rooms.groups[at].name = name;
                 Told::Done
             }
+            Ask::Timer { group, seconds } => {
+                let at = the(rooms, group).ok_or_else(|| refused("no_such_group"))?;
+                rooms.groups[at].timer_s = seconds;
+                Told::Done
+            }
             Ask::Mute { group, muted } => {
                 let at = the(rooms, group).ok_or_else(|| refused("no_such_group"))?;
                 rooms.groups[at].muted = muted;
