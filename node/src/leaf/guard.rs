@@ -231,6 +231,7 @@ async fn mend(guard: Weak<Guard>, mut changes: watch::Receiver<()>) {
         let since = Instant::now();
         let changed = match ended {
             Some(ended) => tokio::select! {
+                biased;
                 () = ended => None,
                 change = changes.changed() => Some(change),
             },
