@@ -42,3 +42,18 @@ async fn a_search_finds_every_shown_message_newest_first_and_says_when_there_are
         assert!(found.is_empty() && !more);
     }
 }
+
+#[tokio::test]
+async fn a_search_looks_at_each_message_once_however_few_there_are() {
+    for place in Place::each(&Clock::at_hour(1)) {
+        let (mut store, history) = place.open();
+        for seq in 0..9 {
+            let all = vec![conversation(1, seq)];
+            let (found, more) = history.search(all, 500, |_: &[u8]| true).await.unwrap();
+            let seqs: Vec<u64> = found.iter().map(|(_, entry)| entry.seq).collect();
+            assert_eq!((seqs, more), ((0..seq).rev().collect(), false));
+            let row = message(Space::Received, ContactId(1).group(), seq, seq);
+            store.commit(&[batch(vec![row])]).unwrap();
+        }
+    }
+}

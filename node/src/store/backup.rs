@@ -203,7 +203,7 @@ fn write_rows(writer: &mut Writer, rows: &dyn Rows, part: Part) -> Result<u64, B
     for (space, below) in
         [(Space::Sent, part.own_below), (Space::Received, u64::MAX), (Space::Change, u64::MAX)]
     {
-        rows.newest_first(space as u8, &group, below, &mut |seq, value| {
+        rows.newest_first(space as u8, &group, 0..below, &mut |seq, value| {
             let position = StoredMessage::decode(value).map_or(0, |message| message.position);
             found.push((position, Key::of(space, group, seq)));
             true

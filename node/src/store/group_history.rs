@@ -109,10 +109,15 @@ impl History {
     ) -> Result<Option<Line>, StoreFault> {
         let name = [&author.0[..], &seq.to_be_bytes()].concat();
         let mut found = None;
-        self.0.newest_first(Space::GroupLine as u8, &group.records(), u64::MAX, &mut |position, value| {
-            found = value.starts_with(&name).then_some(position);
-            found.is_none()
-        })?;
+        self.0.newest_first(
+            Space::GroupLine as u8,
+            &group.records(),
+            0..u64::MAX,
+            &mut |position, value| {
+                found = value.starts_with(&name).then_some(position);
+                found.is_none()
+            },
+        )?;
         found.map_or(Ok(None), |position| self.line(group, position))
     }
 

@@ -9,6 +9,7 @@ use karvon_protocol::core::{Key, Op, Space, StoreFault, Value};
 use karvon_protocol::engine::api::{ContactId, StoredMessage};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Added to a message space: rows of that space that came out of order, by position; the value is the sequence number (8 bytes).
@@ -32,12 +33,12 @@ pub(super) trait Rows: Send + Sync {
     fn next_seq(&self, space: u8, group: &[u8; 16], from: u64) -> Result<Option<u64>, StoreFault>;
     /// The highest sequence number of the group in `..below`.
     fn prev_seq(&self, space: u8, group: &[u8; 16], below: u64) -> Result<Option<u64>, StoreFault>;
-    /// Shows the rows of the group in `..below` with their sequence numbers, the highest first, until `visit` says that it is enough.
+    /// Shows the rows of the group in `seqs` with their sequence numbers, the highest first, until `visit` says that it is enough.
     fn newest_first(
         &self,
         space: u8,
         group: &[u8; 16],
-        below: u64,
+        seqs: Range<u64>,
         visit: &mut dyn FnMut(u64, &[u8]) -> bool,
     ) -> Result<(), StoreFault>;
 }

@@ -227,11 +227,11 @@ impl Rows for MemoryDisk {
         &self,
         space: u8,
         group: &[u8; 16],
-        below: u64,
+        seqs: std::ops::Range<u64>,
         visit: &mut dyn FnMut(u64, &[u8]) -> bool,
     ) -> Result<(), StoreFault> {
         let at = |seq| RawKey { space, group: *group, seq };
-        for (key, value) in self.state().rows.range(at(0)..at(below)).rev() {
+        for (key, value) in self.state().rows.range(at(seqs.start)..at(seqs.end)).rev() {
             if !visit(key.seq, value) {
                 break;
             }

@@ -140,11 +140,11 @@ impl Rows for Shared {
         &self,
         space: u8,
         group: &[u8; 16],
-        below: u64,
+        seqs: std::ops::Range<u64>,
         visit: &mut dyn FnMut(u64, &[u8]) -> bool,
     ) -> Result<(), StoreFault> {
         let prefix = self.sealer.prefix(space, group);
-        for row in self.table()?.walk(at(&prefix, 0, 0)..at(&prefix, below, 0), true) {
+        for row in self.table()?.walk(at(&prefix, seqs.start, 0)..at(&prefix, seqs.end, 0), true) {
             let (disk_key, sealed) = row.map_err(|error| fault(&error))?;
             let Some((seq, 0)) = seq_and_chunk(&disk_key) else { continue };
             let value = match self.assemble(&disk_key, &sealed)? {

@@ -4,6 +4,7 @@
 use super::history::{Entry, History};
 use karvon_protocol::core::{Space, StoreFault};
 use karvon_protocol::engine::api::{ContactId, StoredMessage};
+use std::ops::Range;
 use tokio::task::{JoinError, spawn_blocking};
 
 /// A conversation to be searched.
@@ -15,9 +16,32 @@ pub struct Place {
     pub received_below: u64,
 }
 
+/// Threads that search at the same time; each that has worked keeps some memory.
+const PARTS: u64 = 2;
+
+/// Rows of one author in one conversation, by number.
+struct Stretch {
+    contact: ContactId,
+    mine: bool,
+    seqs: Range<u64>,
+}
+
+impl Stretch {
+    /// The part with this number, of [`PARTS`] that have nothing in common.
+    fn part(&self, number: u64) -> Self {
+        let each = self.seqs.end.div_ceil(PARTS);
+        let edge = |number: u64| each.saturating_mul(number).min(self.seqs.end);
+        Self { seqs: edge(number)..edge(number + 1), ..*self }
+    }
+}
+
+fn space(mine: bool) -> u8 {
+    if mine { Space::Sent as u8 } else { Space::Received as u8 }
+}
+
 impl History {
     /// The newest messages of these conversations whose body `wanted` likes, newest first, and whether there are more than `limit`. Runs on
-    /// threads that may block, own messages and received ones at the same time.
+    /// threads that may block, each a part of the history at the same time.
     ///
     /// # Errors
     /// If the medium can not be read or a record is damaged.
@@ -27,36 +51,50 @@ impl History {
         limit: usize,
         wanted: impl Fn(&[u8]) -> bool + Clone + Send + 'static,
     ) -> Result<(Vec<(ContactId, Entry)>, bool), StoreFault> {
-        let halves = [true, false].map(|mine| {
-            let (history, places, wanted) = (self.clone(), places.clone(), wanted.clone());
-            spawn_blocking(move || history.search_half(&places, mine, limit, wanted))
+        let history = self.clone();
+        let whole = spawn_blocking(move || history.to_search(&places)).await.map_err(stopped)??;
+        // Whichever side wrote most and to whom, every thread has as many rows as the others.
+        let parts = (0..PARTS).map(|number| {
+            let (history, wanted) = (self.clone(), wanted.clone());
+            let stretches: Vec<Stretch> = whole.iter().map(|stretch| stretch.part(number)).collect();
+            spawn_blocking(move || history.search_part(&stretches, limit, wanted))
         });
-        let [own, received] = halves;
-        let mut found = own.await.map_err(stopped)??;
-        found.extend(received.await.map_err(stopped)??);
+        let mut found = Vec::new();
+        for part in parts.collect::<Vec<_>>() {
+            found.extend(part.await.map_err(stopped)??);
+        }
         found.sort_by_key(|(_, entry)| std::cmp::Reverse((entry.message.at_ms, entry.message.position)));
         let more = found.len() > limit;
         found.truncate(limit);
         Ok((found, more))
     }
 
-    fn search_half(
+    /// All that may be shown of these conversations.
+    fn to_search(&self, places: &[Place]) -> Result<Vec<Stretch>, StoreFault> {
+        let mut out = Vec::new();
+        for Place { contact, received_below } in places {
+            for (mine, below) in [(true, u64::MAX), (false, *received_below)] {
+                let newest = self.rows().prev_seq(space(mine), &contact.group(), below)?;
+                out.extend(newest.map(|newest| Stretch { contact: *contact, mine, seqs: 0..newest + 1 }));
+            }
+        }
+        Ok(out)
+    }
+
+    fn search_part(
         &self,
-        places: &[Place],
-        mine: bool,
+        stretches: &[Stretch],
         limit: usize,
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<(ContactId, Entry)>, StoreFault> {
         let mut found = Vec::new();
-        for place in places {
-            let (space, below) =
-                if mine { (Space::Sent, u64::MAX) } else { (Space::Received, place.received_below) };
+        for Stretch { contact, mine, seqs } in stretches {
             let mut left = limit.saturating_add(1);
-            self.rows().newest_first(space as u8, &place.contact.group(), below, &mut |seq, value| {
+            self.rows().newest_first(space(*mine), &contact.group(), seqs.clone(), &mut |seq, value| {
                 if let Some(message) = StoredMessage::decode(value)
                     .filter(|message| !message.marks.hidden && wanted(&message.body))
                 {
-                    found.push((place.contact, Entry { mine, seq, message }));
+                    found.push((*contact, Entry { mine: *mine, seq, message }));
                     left -= 1;
                 }
                 left > 0

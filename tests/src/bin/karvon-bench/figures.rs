@@ -1,6 +1,8 @@
 //! The figures, one function each, in the order in which they are taken.
 
+use crate::burst::burst;
 use crate::crowd::{self, Crowd};
+use crate::curve::{self, Curve};
 use crate::disk::fdatasync;
 use crate::spread::{Spread, milliseconds};
 use crate::usage::{cpu_seconds, ip_bytes, loopback_bytes, resident};
@@ -11,7 +13,6 @@ use karvon_tests::person::Person;
 use karvon_tests::until::{DEADLINE, until_within};
 use karvon_tests::world::World;
 use serde_json::{Map, Value, json};
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub(crate) struct Options {
     dir: Option<PathBuf>,
     #[command(flatten)]
     crowd: Crowd,
+    #[command(flatten)]
+    curve: Curve,
 }
 
 /// How much is done of each.
@@ -40,10 +43,7 @@ struct Counts {
 }
 
 /// No single figure may take longer, or the run is given up.
-const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Requests of the burst that may be without an answer.
-const REQUESTS_AT_ONCE: usize = 256;
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) fn measure(options: &Options) -> Value {
     let counts = if options.quick {
@@ -70,6 +70,9 @@ pub(crate) fn measure(options: &Options) -> Value {
     let _ = binaries();
     if let Some(people) = options.crowd.group {
         return crowd::measure(&options.crowd, people, &base);
+    }
+    if let Some(texts) = options.curve.curve {
+        return curve::measure(&options.curve, texts, &base);
     }
     let mut figures = Map::new();
     let mut put = |name: &str, value: Value| drop(figures.insert(name.to_owned(), value));
@@ -101,7 +104,7 @@ pub(crate) fn measure(options: &Options) -> Value {
         ledger.sent(numbered("latency", number), true);
     }
     step("burst");
-    put("burst", burst(&world, &ali, &bob, counts.burst, &mut ledger));
+    put("burst", burst(&world, &ali, &bob, 0..counts.burst, &mut ledger));
 
     step("offline hand-over");
     put("offline", offline(&ali, &bob, counts.offline, &mut ledger));
@@ -131,7 +134,7 @@ pub(crate) fn measure(options: &Options) -> Value {
     Value::Object(figures)
 }
 
-fn step(what: &str) {
+pub(crate) fn step(what: &str) {
     eprintln!("{what} …");
 }
 
@@ -160,7 +163,7 @@ fn add_to_delivered(ali: &Person, bob: &Person) -> Duration {
 }
 
 /// A text of 200 bytes that no other one of the run equals.
-fn numbered(name: &str, number: usize) -> String {
+pub(crate) fn numbered(name: &str, number: usize) -> String {
     format!("{:<200}", format!("{name} {number}"))
 }
 
@@ -202,57 +205,6 @@ fn latency(ali: &Person, bob: &Person, count: usize, name: &str, mut before: imp
         spread.add(arrived.saturating_duration_since(at));
     }
     spread
-}
-
-/// Texts as fast as the local API takes them, until the last one is there.
-fn burst(world: &World, ali: &Person, bob: &Person, count: usize, ledger: &mut Ledger) -> Value {
-    let texts: Vec<String> = (0..count).map(|number| format!("{:<200}", format!("burst {number}"))).collect();
-    let mut sender = ali.api();
-    let mut recipient = bob.api();
-    let to = contact(&mut sender, "Bob");
-    let people = || [ali, bob].into_iter().filter_map(Person::pid);
-    let pids: Vec<u32> =
-        people().chain(world.relays.iter().filter_map(karvon_tests::relay::Relay::pid)).collect();
-    let cpu = || pids.iter().map(|pid| cpu_seconds(*pid)).sum::<f64>();
-    let (cpu_before, lo_before) = (cpu(), loopback_bytes());
-    let (ali_before, bob_before) = (link_bytes(&mut sender), link_bytes(&mut recipient));
-    let received_before = received(&mut recipient);
-    let start = Instant::now();
-    let mut waiting = VecDeque::new();
-    let mut left = texts.iter();
-    loop {
-        let text = left.next();
-        if let Some(text) = text {
-            let params = json!({ "contact": to, "text": text });
-            waiting.push_back((text, sender.post("send", &params).expect("the node takes requests")));
-        }
-        // Without a bound both sides could wait for the other to read.
-        if waiting.len() >= REQUESTS_AT_ONCE || text.is_none() {
-            let Some((text, request)) = waiting.pop_front() else { break };
-            let durable = sender.answer(request).is_ok();
-            ledger.sent(text.clone(), durable);
-        }
-    }
-    let queued = start.elapsed();
-    let goal = received_before + count as u64;
-    until_within(PATIENCE, "the burst is there", || (received(&mut recipient) >= goal).then_some(()));
-    let all = start.elapsed();
-    until_within(PATIENCE, "the burst is acknowledged", || {
-        let status = call(&mut sender, "status", &Value::Null);
-        (status["queued"] == 0 && status["stored"] == 0).then_some(())
-    });
-    let per_text = |bytes: u64| (bytes as f64 / count as f64).round();
-    json!({
-        "texts": count,
-        "queued_ms": milliseconds(queued),
-        "received_ms": milliseconds(all),
-        "acknowledged_ms": milliseconds(start.elapsed()),
-        "texts_per_second": (count as f64 / all.as_secs_f64()).round(),
-        "cpu_seconds_all_processes": cpu() - cpu_before,
-        "sender_link_bytes_per_text": per_text(link_bytes(&mut sender).saturating_sub(ali_before)),
-        "recipient_link_bytes_per_text": per_text(link_bytes(&mut recipient).saturating_sub(bob_before)),
-        "loopback_bytes_per_text": per_text(loopback_bytes().saturating_sub(lo_before)),
-    })
 }
 
 /// The recipient is away, the sender sends and leaves, the recipient comes: until the first and the last text are there.
@@ -327,20 +279,20 @@ fn idle_leaf(person: &Person, stored: usize, window: Duration) -> Value {
     })
 }
 
-fn call(api: &mut Api, method: &str, params: &Value) -> Value {
+pub(crate) fn call(api: &mut Api, method: &str, params: &Value) -> Value {
     api.call(method, params).unwrap_or_else(|fault| panic!("{method}: {fault:?}"))
 }
 
-fn contact(api: &mut Api, name: &str) -> u32 {
+pub(crate) fn contact(api: &mut Api, name: &str) -> u32 {
     api.contact(name).ok().flatten().unwrap_or_else(|| panic!("{name} is no contact"))
 }
 
-fn received(api: &mut Api) -> u64 {
+pub(crate) fn received(api: &mut Api) -> u64 {
     call(api, "status", &Value::Null)["received"].as_u64().unwrap_or_default()
 }
 
 /// Bytes over the links of a node, both ways.
-fn link_bytes(api: &mut Api) -> u64 {
+pub(crate) fn link_bytes(api: &mut Api) -> u64 {
     let status = call(api, "status", &Value::Null);
     status["bytes_in"].as_u64().unwrap_or_default() + status["bytes_out"].as_u64().unwrap_or_default()
 }

@@ -4,7 +4,11 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
+mod burst;
+#[cfg(unix)]
 mod crowd;
+#[cfg(unix)]
+mod curve;
 #[cfg(unix)]
 mod disk;
 #[cfg(unix)]

@@ -21,7 +21,9 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: &Options) -> Value {
-    let mut relay = Relay::start(&options.place, &[]);
+    // Nothing is fetched for good, so the relay has to have room for all.
+    let cells = (options.rounds * TAGS).max(1_000_000).to_string();
+    let mut relay = Relay::start(&options.place, &[("store.cells", &cells)]);
     let start = Instant::now();
     let (mut confirmed_in_all, mut lost, mut changed, mut doubled) = (0, 0_u64, 0_u64, 0_u64);
     let mut longest_start = Duration::ZERO;
@@ -58,9 +60,11 @@ pub(crate) async fn run(options: &Options) -> Value {
             doubled += u64::from(!found.insert(tag));
             changed += u64::from(cell(Class::S, tag, round as u8).hash().0 != hash);
         }
+        eprint!("\r{} kills", round + 1);
         lost += confirmed.difference(&found).count() as u64;
         confirmed_in_all += confirmed.len() as u64;
     }
+    eprintln!();
     let status = relay.status().await;
     json!({
         "clean": lost == 0 && changed == 0 && doubled == 0 && confirmed_in_all > 0,

@@ -4,6 +4,9 @@ use karvon_tests::person::Person;
 use karvon_tests::terminal::Terminal;
 use karvon_tests::world::World;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::DirEntry;
 use std::time::{Duration, Instant};
 
 /// What to measure.
@@ -161,16 +164,20 @@ fn quantiles(mut times: Vec<Duration>) -> Value {
 /// Bytes written and threads woken while nothing happens.
 fn idle(screen: &Terminal, seconds: u64) -> Value {
     screen.settle();
-    let woken = |pid| {
+    // By thread, because one that ends meanwhile takes its count with it.
+    let woken = |pid| -> BTreeMap<OsString, u64> {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        tasks
-            .map(|task| switches(&std::fs::read_to_string(task.path().join("status")).unwrap_or_default()))
-            .sum::<u64>()
+        let count = |task: &DirEntry| std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        tasks.map(|task| (task.file_name(), switches(&count(&task)))).collect()
     };
     let pid = screen.pid().unwrap_or(0);
     let (bytes, before) = (screen.bytes(), woken(pid));
     std::thread::sleep(Duration::from_secs(seconds));
-    let wakeups = woken(pid).saturating_sub(before);
+    let after = woken(pid);
+    let wakeups: u64 = after
+        .iter()
+        .map(|(task, count)| count.saturating_sub(before.get(task).copied().unwrap_or_default()))
+        .sum();
     json!({
         "seconds": seconds, "bytes_drawn": screen.bytes() - bytes, "wakeups": wakeups,
     })
