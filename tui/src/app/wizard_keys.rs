@@ -21,6 +21,10 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
                 .copied()
                 .unwrap_or(step);
             wizard.field = 0;
+            // Nobody sees what stands there, and what is typed later would be added to it.
+            for editor in &mut wizard.passphrase {
+                drop(editor.take());
+            }
         }
         (Action::Enter, _) => return enter(wizard, theme.plain),
         (Action::Up | Action::Down, Step::Language) => {
@@ -77,12 +81,13 @@ fn enter(wizard: &mut Wizard, plain: bool) -> Vec<Command> {
         Step::Name if wizard.name.is_blank() => wizard.problem = Some("wizard-name-missing"),
         Step::Name => wizard.step = Step::Lock,
         Step::Lock if wizard.locked => {
-            let [first, second] = &wizard.passphrase;
+            let [first, second] = &mut wizard.passphrase;
             if first.text().chars().count() < PASSPHRASE_MIN {
                 wizard.problem = Some("wizard-passphrase-short");
                 wizard.field = 1;
             } else if first.text() != second.text() {
                 wizard.problem = (wizard.field == 2).then_some("wizard-passphrase-differs");
+                drop(second.take());
                 wizard.field = 2;
             } else {
                 wizard.step = Step::Connect;
