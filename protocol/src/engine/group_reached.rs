@@ -30,6 +30,20 @@ fn encode(has: &BTreeMap<MemberId, u64>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(pairs.collect())
 }
 
+/// What the states with all who are waited for say together; `None` if everybody has it.
+fn sum(states: impl Iterator<Item = MessageState>) -> Option<Reached> {
+    let (mut delivered, mut of, mut stored) = (0, 0, true);
+    for state in states {
+        of += 1;
+        delivered += usize::from(state == MessageState::Delivered);
+        stored &= state >= MessageState::Stored;
+    }
+    if of >= RECEIPTS_MAX && stored {
+        return None;
+    }
+    (delivered < of).then_some(Reached { delivered: delivered as u32, of: of as u32, stored })
+}
+
 impl Group {
     /// How far an own message is with each member who is waited for.
     fn states<'a>(
@@ -38,12 +52,18 @@ impl Group {
         post: &'a OutPost,
         contacts: &'a BTreeMap<ContactId, Contact>,
     ) -> impl Iterator<Item = (MemberId, MessageState)> + 'a {
-        let has = move |member: &MemberId| self.authors.get(member).is_some_and(|held| seq < held.has_below);
+        let has = move |member: &MemberId| {
+            post.has.as_ref().is_some_and(|has| has.contains_key(member))
+                || self.authors.get(member).is_some_and(|held| seq < held.has_below)
+        };
         let direct = post.direct.iter().map(move |(member, contact, number)| {
-            let contact = contacts.get(contact);
-            let state = contact.map_or(MessageState::Queued, |contact| contact.delivery().state(*number));
+            let state = match contacts.get(contact) {
+                _ if has(member) => MessageState::Delivered,
+                Some(contact) => contact.delivery().state(*number),
+                None => MessageState::Queued,
+            };
             // That a letter counts as read says nothing about the group.
-            (*member, if has(member) { MessageState::Delivered } else { state.min(MessageState::Delivered) })
+            (*member, state.min(MessageState::Delivered))
         });
         // Nobody says of a message that others pass on that relays hold it for them.
         let passed = if post.stored { MessageState::Stored } else { MessageState::Queued };
@@ -55,16 +75,7 @@ impl Group {
 
     /// How far own message `seq` is; `None` if everybody has it.
     pub(crate) fn reached(&self, seq: u64, contacts: &BTreeMap<ContactId, Contact>) -> Option<Reached> {
-        let (mut delivered, mut of, mut stored) = (0, 0, true);
-        for (_, state) in self.states(seq, self.out.get(&seq)?, contacts) {
-            of += 1;
-            delivered += usize::from(state == MessageState::Delivered);
-            stored &= state >= MessageState::Stored;
-        }
-        if of >= RECEIPTS_MAX && stored {
-            return None;
-        }
-        (delivered < of).then_some(Reached { delivered: delivered as u32, of: of as u32, stored })
+        sum(self.states(seq, self.out.get(&seq)?, contacts).map(|(_, state)| state))
     }
 
     /// With whom own message `seq` is how far, those who left and have it included; empty once nobody is waited for.
@@ -86,19 +97,19 @@ impl Group {
         }
         for seq in self.out.keys().copied().collect::<Vec<_>>() {
             let Some(post) = self.out.get(&seq) else { continue };
-            let mut news = Vec::new();
-            if let Some(has) = &post.has {
-                let delivered = self.states(seq, post, contacts);
-                let delivered = delivered.filter(|(_, state)| *state == MessageState::Delivered);
-                news.extend(delivered.map(|(member, _)| member).filter(|member| !has.contains_key(member)));
-            }
-            let done = self.reached(seq, contacts).is_none();
+            let states: Vec<_> = self.states(seq, post, contacts).collect();
+            let mut news = false;
             if let Some(has) = self.out.get_mut(&seq).and_then(|post| post.has.as_mut()) {
-                has.extend(news.iter().map(|member| (*member, cx.now.wall_ms)));
+                let before = has.len();
+                for (member, _) in states.iter().filter(|(_, state)| *state == MessageState::Delivered) {
+                    has.entry(*member).or_insert(cx.now.wall_ms);
+                }
+                news = has.len() > before;
             }
+            let done = sum(states.iter().map(|(_, state)| *state)).is_none();
             if done {
                 self.finish(seq, cx);
-            } else if !news.is_empty() {
+            } else if news {
                 cx.write(self.save_out(seq));
             }
         }

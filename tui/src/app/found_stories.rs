@@ -50,6 +50,21 @@ fn enter_before_the_answer_goes_to_a_message_of_a_group_as_well() {
 }
 
 #[test]
+fn a_chosen_message_stays_chosen_while_words_are_added() {
+    let mut world = World::with_rooms();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    let down = std::iter::repeat_n(Action::Down, 7);
+    world.play(&mut model, [Action::Search].into_iter().chain(typed("д")).chain(down));
+    world.play(&mut model, typed("е"));
+    let Some(Overlay::Search(search)) = model.overlays.last() else { panic!("the search is open") };
+    let chosen = &search.found[search.chosen];
+    assert_eq!((search.found.len(), chosen.message.text.as_deref()), (3, Some("Бақайдгирӣ аз 1 декабр")));
+    world.play(&mut model, typed("р"));
+    let Some(Overlay::Search(search)) = model.overlays.last() else { panic!("the search is open") };
+    assert_eq!((search.found.len(), search.chosen), (1, 0), "it is not found any more");
+}
+
+#[test]
 fn messages_of_groups_and_channels_are_passed_on_to_people_and_into_groups() {
     let mut world = World::with_rooms();
     let mut model = in_group(&mut world, (120, 40));

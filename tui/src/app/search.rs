@@ -83,9 +83,13 @@ impl Search {
 
     /// An answer has come; what was typed meanwhile is asked for.
     pub(super) fn answered(&mut self, found: Option<(Vec<Found>, bool)>) -> Option<Command> {
+        // Whoever has moved to a message already stays there as long as it is found.
+        let chosen = self.found.get(self.chosen).filter(|_| self.chosen > 0);
+        let chosen = chosen.map(|one| one.message.id.clone());
         let (found, more) = found.unwrap_or_default();
         (self.found, self.more) = (found, more);
-        self.chosen = 0;
+        let again = |id: String| self.found.iter().position(|one| one.message.id == id);
+        self.chosen = chosen.and_then(again).unwrap_or(0);
         self.answered = Some(std::mem::take(&mut self.asked));
         self.call.done();
         if self.busy() { self.ask() } else { None }
