@@ -10,6 +10,7 @@ mod guard;
 mod messages;
 mod pictures;
 pub mod profile;
+mod search;
 mod strangers;
 
 use crate::api::backend::Backend;

@@ -96,6 +96,8 @@ pub enum Space {
     GroupMark = 45,
     /// Messages to a group that will disappear, by their places; `group` is the group.
     GroupExpiry = 46,
+    /// Which members have an own message to a group, and since when ([`crate::engine::group_reached`]); `group` is the group and this person.
+    GroupHas = 47,
     /// Seeds of groups, in the order in which they came; `group` is the group.
     GroupSeed = 25,
     /// Cells of groups that no two relays have confirmed yet; `group` is the group.

@@ -292,6 +292,7 @@ fn files_travel_over_sessions_and_over_shards_among_texts() {
             name: "n".repeat(128),
             media: "application/octet-stream".into(),
             data: data.to_vec().into(),
+            forwarded: false,
         };
         assert_eq!(friends.ask(1, file(&[0; 46_081])).err(), Some(ErrorKind::TooLong));
         assert_eq!(friends.ask(1, file(&[])).err(), Some(ErrorKind::Empty));

@@ -198,6 +198,30 @@ fn a_group_is_made_on_one_screen_joined_on_another_and_its_texts_arrive() {
     other.type_text("Мунтазирам");
     other.press("Enter");
     one.shows("Мунтазирам");
+    // The page of a message says who has it; it is passed on to a person, and found in both places.
+    one.press_each(&["Up", "Up", "i"]);
+    one.shows("1 of 1 delivered");
+    one.shows("✓ Модар, ");
+    one.press_each(&["Esc", "f"]);
+    one.shows("Forward to");
+    one.type_text("модар");
+    one.press("Enter");
+    one.shows("Forwarded to Модар");
+    modar.receives("Али", std::time::Duration::from_secs(60), |texts| texts == ["Пагоҳ меоям"]);
+    one.press("^F");
+    one.type_text("pagoh");
+    one.shows_that("it is found with the person and in the group", |text| {
+        let found =
+            |place: &str| text.lines().any(|row| row.contains(place) && row.contains("Али: Пагоҳ меоям"));
+        text.contains("> pagoh") && found("Модар") && found("Хона")
+    });
+    one.press("Down");
+    one.shows_that("the group's is chosen", |text| text.lines().any(|row| row.starts_with("> Хона")));
+    one.press("Enter");
+    one.shows_that("the group is open at the message", |text| {
+        text.contains("2 members") && text.contains("Enter actions")
+    });
+    one.press_each(&["Esc"]);
     // Leaving asks first, and is then seen by the one who stays.
     other.press("^D");
     other.shows("Leave the group");

@@ -8,6 +8,8 @@ pub mod chat;
 mod chat_keys;
 pub mod details;
 pub mod file;
+#[cfg(test)]
+mod found_stories;
 pub mod gather;
 pub mod group;
 pub mod hints;

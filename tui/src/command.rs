@@ -68,8 +68,8 @@ pub enum Purpose {
     First(Talk),
     /// What is searched for.
     Search,
-    /// A message was passed on to this contact.
-    Passed(u32),
+    /// A message was passed on into this conversation.
+    Passed(Talk),
     /// A message as it is now, or what holds for a contact was changed.
     Changed,
     /// A message as it is now, by its id.

@@ -102,6 +102,13 @@ pub enum Ask {
         /// Its bytes, base64; at most [`super::FILE_BYTES_MAX`] of them after cleaning.
         data: String,
     },
+    /// Passes a message on to all members, marked as forwarded: [`Told::Queued`].
+    Forward {
+        /// The group.
+        group: u32,
+        /// Id of the message, as in [`super::Request::Forward`].
+        id: String,
+    },
     /// Messages of a group, oldest first: [`Told::Messages`].
     Messages {
         /// The group.
@@ -118,7 +125,7 @@ pub enum Ask {
         /// Message id, 32 hexadecimal digits.
         id: String,
     },
-    /// How far a message is: [`Told::Message`].
+    /// How far a message is, and with whom: [`Told::Message`].
     Info {
         /// Message id, 32 hexadecimal digits.
         id: String,
@@ -242,12 +249,30 @@ pub struct GroupMessage {
     /// Its author took it back.
     #[serde(default)]
     pub deleted: bool,
+    /// It was first said elsewhere.
+    #[serde(default)]
+    pub forwarded: bool,
     /// A file: ask for it with [`super::Request::File`].
     #[serde(default)]
     pub attachment: Option<Attachment>,
     /// Seconds after which it disappears, from when it was seen or delivered; 0 keeps it.
     #[serde(default)]
     pub expires_s: u64,
+}
+
+/// How far an own message is with one member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Id in this group.
+    pub member: String,
+    /// Name to show.
+    pub name: String,
+    /// Local number of the contact whose session confirmed that this is them; without one the name is only what the member says.
+    pub contact: Option<u32>,
+    /// `queued`, `stored` or `delivered`.
+    pub state: State,
+    /// Since when this device knows that they have it on disk, RFC 3339.
+    pub at: Option<String>,
 }
 
 /// An answer about groups.
@@ -307,8 +332,20 @@ pub enum Told {
         state: State,
         /// Members that have it on disk.
         delivered: u32,
-        /// Members it is for.
+        /// Members it is for; 0 in groups in which nobody is told who has what.
         of: u32,
+        /// Name of the author.
+        #[serde(default)]
+        from: String,
+        /// When the author's device says it was written, RFC 3339.
+        #[serde(default)]
+        sent_at: String,
+        /// When it was stored on this device, RFC 3339; `null` for own messages.
+        #[serde(default)]
+        received_at: Option<String>,
+        /// Own messages: with whom it is how far, those who have it first. What was delivered under an earlier version names nobody.
+        #[serde(default)]
+        recipients: Vec<Recipient>,
     },
 }
 

@@ -1,5 +1,7 @@
 //! What requests and answers of the local interface consist of: contacts, messages, doors, settings, the overall state.
 
+use super::channels::Entry;
+use super::groups::GroupMessage;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -207,6 +209,28 @@ pub struct Message {
     /// No message: it stands for so many of the contact's that never came.
     #[serde(default)]
     pub missing: u64,
+}
+
+/// A message that a search found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    /// Name of the contact, the group or the channel where it was found; empty for a channel without an entry.
+    pub place: String,
+    /// The message.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// A message with the kind of its place; in JSON `"kind":"person"` beside what the message has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Said {
+    /// In a conversation with a contact.
+    Person(Message),
+    /// In a group.
+    Group(GroupMessage),
+    /// In a channel.
+    Channel(Entry),
 }
 
 /// One step of a message's way.

@@ -14,8 +14,8 @@ pub mod server;
 pub mod time;
 
 pub use item::{
-    Attachment, Contact, DoorInfo, Meeting, Message, Reaction, Secret, Setting, State, Status, Stranger,
-    Trail,
+    Attachment, Contact, DoorInfo, Hit, Meeting, Message, Reaction, Said, Secret, Setting, State, Status,
+    Stranger, Trail,
 };
 
 use serde::{Deserialize, Serialize};
@@ -130,9 +130,9 @@ pub enum Request {
         /// The text.
         text: String,
     },
-    /// Passes a message on to a contact, marked as forwarded: [`Response::Queued`].
+    /// Passes a message on to a contact, marked as forwarded: [`Response::Queued`]. [`groups::Ask::Forward`] passes it on to a group.
     Forward {
-        /// Id of the message.
+        /// Id of the message: of one with a person, in a group, or of a channel's entry, which becomes a text.
         id: String,
         /// To whom.
         contact: u32,
@@ -212,17 +212,24 @@ pub enum Request {
         /// At most this many.
         limit: usize,
     },
-    /// Messages of all conversations, or of one, that have all words of a text, the newest first: [`Response::Found`]. Letters are folded,
-    /// and a word is found in the other script as well (see [`fold`]).
+    /// Messages of all conversations, groups and channels that have all words of a text as it is now, the newest first:
+    /// [`Response::Found`]. Where a contact, a group or a channel is named, only there. Letters are folded, and a word is found in the
+    /// other script as well (see [`fold`]).
     Search {
         /// What is searched for.
         text: String,
-        /// Only in the conversation with this contact.
+        /// In the conversation with this contact.
         contact: Option<u32>,
+        /// In this group.
+        #[serde(default)]
+        group: Option<u32>,
+        /// In this channel.
+        #[serde(default)]
+        channel: Option<u32>,
         /// At most this many.
         limit: usize,
     },
-    /// [`Response::Info`].
+    /// [`Response::Info`]; for a message to a group [`groups::Told::Message`].
     Info {
         /// Message id, 32 hexadecimal digits.
         id: String,
@@ -360,8 +367,8 @@ pub enum Response {
     Message(Box<Message>),
     /// What a search found, newest first.
     Found {
-        /// The messages.
-        messages: Vec<Message>,
+        /// The messages, each with its place.
+        messages: Vec<Hit>,
         /// There are more than these.
         more: bool,
     },

@@ -1,6 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
-use super::{channels, files, groups, messages, strangers};
+use super::{channels, files, groups, messages, search, strangers};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -178,8 +178,17 @@ impl Inner {
             Request::MessagesAfter { contact, position, limit } => {
                 messages::after(self, contact, position, limit).await
             }
-            Request::Search { text, contact, limit } => messages::search(self, &text, contact, limit).await,
-            Request::Info { id } => self.info(&id).await,
+            Request::Search { text, contact, group, channel, limit } => {
+                let only = search::Where { contact, group, channel };
+                search::search(self, &text, only, limit).await
+            }
+            Request::Info { id } => {
+                let info = self.info(&id).await;
+                if messages::is_missing(&info) {
+                    return groups::info(self, &id).await.map(Response::Group);
+                }
+                info
+            }
             Request::MarkRead { contact, seq } => self.done(Command::MarkRead(ContactId(contact), seq)).await,
             Request::Doors => match self.command(Command::Doors).await? {
                 Reply::Doors(doors) => Ok(Response::Doors {

@@ -1,16 +1,19 @@
 //! Answers what front ends ask about channels: commands of the engine, and entries from disk.
 
-use super::backend::{Inner, hex};
+use super::backend::{Inner, closed, hex, message_id};
+use super::search::Part;
 use crate::api::channels::{Ask, Channel, ChannelEvent, Entry, Told};
-use crate::api::error::CLOSED;
+use crate::api::fold::Query;
 use crate::api::time::rfc3339;
-use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Secret};
+use crate::api::{ApiError, Hit, MESSAGES_LIMIT_MAX, Said, Secret};
 use karvon_protocol::body::{Body, Content};
+use karvon_protocol::channel::entry::SignedEntry;
 use karvon_protocol::channel::link::ChannelLink;
 use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, Reply};
 use karvon_protocol::engine::channel_api as core;
 use karvon_protocol::engine::channel_api::{ChannelCommand, ChannelNumber, ChannelReply};
+use karvon_protocol::error::ErrorKind;
 
 fn fault(fault: StoreFault) -> ApiError {
     ApiError::new("store", format!("the history can not be read ({fault:?}): check the disk"))
@@ -32,7 +35,7 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
         }
     };
     let Reply::Channel(reply) = inner.command(Command::Channel(wanted)).await? else {
-        return Err(ApiError::new(CLOSED, "the node has stopped: start it again"));
+        return Err(closed());
     };
     Ok(match reply {
         ChannelReply::Done => Told::Done,
@@ -79,26 +82,68 @@ fn entries(
             more = true;
             break;
         }
-        let body = Body::decode(&signed.entry.body).ok();
-        let sent_ms = body.as_ref().map_or(at_ms, |body| body.sent_ms);
-        let text = match body.map(|body| body.content) {
-            Some(Content::Text(text)) => Some(text),
-            _ => None,
-        };
-        entries.push(Entry {
-            id: hex(&signed.entry.message_id().0),
-            channel,
-            from: signed.entry.name,
-            seq: signed.entry.seq,
-            text,
-            sent_at: rfc3339(sent_ms),
-            stored_at: rfc3339(at_ms),
-        });
+        entries.push(entry(channel, at_ms, signed));
     }
     if after.is_none() {
         entries.reverse();
     }
     Ok(Told::Entries { entries, more })
+}
+
+fn entry(channel: u32, at_ms: u64, signed: SignedEntry) -> Entry {
+    let body = Body::decode(&signed.entry.body).ok();
+    let sent_ms = body.as_ref().map_or(at_ms, |body| body.sent_ms);
+    let text = match body.map(|body| body.content) {
+        Some(Content::Text(text)) => Some(text),
+        _ => None,
+    };
+    Entry {
+        id: hex(&signed.entry.message_id().0),
+        channel,
+        from: signed.entry.name,
+        seq: signed.entry.seq,
+        text,
+        sent_at: rfc3339(sent_ms),
+        stored_at: rfc3339(at_ms),
+    }
+}
+
+async fn list(inner: &Inner) -> Result<Vec<core::ChannelInfo>, ApiError> {
+    match inner.command(Command::Channel(ChannelCommand::List)).await? {
+        Reply::Channel(ChannelReply::Channels(channels)) => Ok(channels),
+        _ => Err(closed()),
+    }
+}
+
+/// What a search finds in channels, or in one of them.
+pub(super) async fn search(
+    inner: &Inner,
+    query: Query,
+    channel: Option<u32>,
+    limit: usize,
+) -> Result<Part, ApiError> {
+    let all = list(inner).await?;
+    let wanted = |info: &&core::ChannelInfo| channel.is_none_or(|only| only == info.channel.0);
+    let wanted: Vec<_> = all.iter().filter(wanted).map(|info| info.channel).collect();
+    if wanted.is_empty() && channel.is_some() {
+        return Err(ErrorKind::NoSuchChannel.into());
+    }
+    let found = inner.history.search_channels(wanted, limit, move |text| query.matches(text)).await;
+    let (found, more) = found.map_err(fault)?;
+    let hit = |(number, at_ms, signed): (ChannelNumber, u64, SignedEntry)| {
+        let known = all.iter().find(|info| info.channel == number);
+        let place = known.map(|info| info.name.clone()).unwrap_or_default();
+        (at_ms, Hit { place, said: Said::Channel(entry(number.0, at_ms, signed)) })
+    };
+    Ok((found.into_iter().map(hit).collect(), more))
+}
+
+/// The body of the entry with this id.
+pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
+    let missing = || ApiError::from(ErrorKind::NoSuchMessage);
+    let channels = list(inner).await?.into_iter().map(|info| info.channel).collect();
+    let found = inner.history.channel_entry(channels, message_id(id)?).await.map_err(fault)?;
+    Body::decode(&found.ok_or_else(missing)?.entry.body).map_err(|_| missing())
 }
 
 /// What front ends are told of an event.

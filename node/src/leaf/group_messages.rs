@@ -2,10 +2,13 @@
 
 use super::backend::{Inner, hex, unhex};
 use super::groups::{bad_id, closed, command, fault, own_state, view};
+use super::search::Part;
+use crate::api::fold::Query;
 use crate::api::groups::{GroupMessage, Told};
 use crate::api::time::rfc3339;
-use crate::api::{ApiError, Attachment, Reaction, State};
+use crate::api::{ApiError, Attachment, Hit, Reaction, Said, State};
 use crate::store::Line;
+use crate::store::search_rooms::{Author, Room};
 use karvon_protocol::body::{Body, Content};
 use karvon_protocol::engine::group_api::{
     GroupCommand, GroupNumber, GroupReply, GroupView, MemberInfo, Reached,
@@ -88,6 +91,49 @@ pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
     Ok(body)
 }
 
+/// What a search finds in groups, or in one of them.
+pub(super) async fn search(
+    inner: &Inner,
+    query: Query,
+    group: Option<u32>,
+    limit: usize,
+) -> Result<Part, ApiError> {
+    let numbers = match group {
+        Some(group) => vec![GroupNumber(group)],
+        None => match command(inner, GroupCommand::List).await? {
+            GroupReply::Groups(groups) => groups.into_iter().map(|info| info.group).collect(),
+            _ => return Err(closed()),
+        },
+    };
+    let mut views = BTreeMap::new();
+    for number in numbers {
+        views.insert(number, view(inner, number).await?);
+    }
+    let rooms = views.iter().map(|(number, view)| Room {
+        number: *number,
+        group: view.group,
+        authors: view.members.iter().map(author).collect(),
+    });
+    let rooms = rooms.collect();
+    let found = inner.history.search_groups(rooms, limit, move |text| query.matches(text)).await;
+    let (found, more) = found.map_err(fault)?;
+    let mut hits = Vec::new();
+    for (number, line) in found {
+        let Some(view) = views.get(&number) else { continue };
+        let reader = Reader::new(inner, view);
+        let Some(author) = reader.shown(&line) else { continue };
+        let said = Said::Group(reader.message(&line, author)?);
+        hits.push((line.at_ms, Hit { place: view.info.name.clone(), said }));
+    }
+    Ok((hits, more))
+}
+
+/// What of a member's messages is shown, and what of their changes counts.
+fn author(member: &MemberInfo) -> Author {
+    let counts_below = member.left.map_or(u64::MAX, |upto| upto.saturating_add(1));
+    Author { member: member.member, shown_below: member.below.min(counts_below), counts_below }
+}
+
 /// The group, author and number that a message's id names.
 async fn find(inner: &Inner, id: &str) -> Result<(GroupNumber, MemberId, u64), ApiError> {
     let id = unhex(id).map(MessageId).ok_or_else(bad_id)?;
@@ -149,12 +195,13 @@ impl<'a> Reader<'a> {
             reactions: Vec::new(),
             edited: false,
             deleted,
+            forwarded: false,
             attachment: None,
             expires_s: 0,
         };
         let body = line.post.as_ref().filter(|_| !deleted).and_then(|post| Body::decode(&post.body).ok());
         let Some(body) = body else { return Ok(out) };
-        out.expires_s = body.expires_s;
+        (out.expires_s, out.forwarded) = (body.expires_s, body.forwarded);
         match body.content {
             Content::Text(text) => out.text = Some(text),
             Content::Reply { to, text } => {

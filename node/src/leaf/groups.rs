@@ -1,14 +1,16 @@
 //! Answers what front ends ask about groups: commands of the engine, and lines from disk.
 
 use super::backend::{Inner, hex, unhex};
-use super::group_messages;
+use super::{group_messages, messages};
 use crate::api::error::{BAD_REQUEST, CLOSED};
-use crate::api::groups::{Ask, Group, GroupEvent, Member, Role, Standing, Told};
+use crate::api::groups::{Ask, Group, GroupEvent, Member, Recipient, Role, Standing, Told};
+use crate::api::time::rfc3339;
 use crate::api::{ApiError, MESSAGES_LIMIT_MAX, Secret, State};
 use karvon_protocol::core::StoreFault;
-use karvon_protocol::engine::api::{Command, ContactId, Reply};
+use karvon_protocol::engine::api::{Command, ContactId, MessageState, Reply};
 use karvon_protocol::engine::group_api as core;
 use karvon_protocol::engine::group_api::{GroupCommand, GroupNumber, GroupReply, GroupView, Reached};
+use karvon_protocol::error::ErrorKind;
 use karvon_protocol::group::op;
 use karvon_protocol::ids::{MemberId, MessageId};
 
@@ -57,7 +59,7 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
         Ask::Send { group, text } => GroupCommand::Send(GroupNumber(group), text),
         Ask::SendFile { group, name, data } => {
             let (name, media, data) = super::files::prepared(&name, &data)?;
-            GroupCommand::SendFile { group: GroupNumber(group), name, media, data }
+            GroupCommand::SendFile { group: GroupNumber(group), name, media, data, forwarded: false }
         }
         Ask::MarkRead { group, position } => GroupCommand::MarkRead(GroupNumber(group), position),
         Ask::Members { group } => {
@@ -68,7 +70,8 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
             return group_messages::read(inner, GroupNumber(group), before, after, limit).await;
         }
         Ask::One { id } => return group_messages::one(inner, &id).await,
-        Ask::Info { id } => GroupCommand::Message(unhex(&id).map(MessageId).ok_or_else(bad_id)?),
+        Ask::Info { id } => return info(inner, &id).await,
+        Ask::Forward { group, id } => messages::forward_to(inner, &id, GroupNumber(group)).await?,
     };
     Ok(match command(inner, wanted).await? {
         GroupReply::Done => Told::Done,
@@ -76,15 +79,58 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
         GroupReply::Founded(number) => Told::Founded { group: number.0 },
         GroupReply::Queued { id, seq } => Told::Queued { id: hex(&id.0), seq },
         GroupReply::Groups(groups) => Told::Groups { groups: groups.into_iter().map(group).collect() },
-        GroupReply::View(_) => return Err(closed()),
-        GroupReply::Message { group, author, seq, reached, mine } => {
-            let line = inner.history.group_line(group, &author, seq).map_err(fault)?;
-            let of = line.map_or(0, |line| u32::from(line.of));
-            let (state, delivered, of) = own_state(reached, of);
-            let state = if mine { state } else { State::Received };
-            Told::Message { group: group.0, seq, mine, state, delivered, of }
-        }
+        GroupReply::View(_) | GroupReply::Message { .. } => return Err(closed()),
     })
+}
+
+/// Answers [`Ask::Info`], and [`crate::api::Request::Info`] for a message to a group.
+pub(super) async fn info(inner: &Inner, id: &str) -> Result<Told, ApiError> {
+    let id = unhex(id).map(MessageId).ok_or_else(bad_id)?;
+    let found = command(inner, GroupCommand::Message(id)).await?;
+    let GroupReply::Message { group, author, seq, reached, recipients, mine } = found else {
+        return Err(closed());
+    };
+    let view = view(inner, group).await?;
+    let mut line = inner.history.group_line(group, &author, seq).map_err(fault)?;
+    if line.as_ref().is_some_and(|line| line.post.is_none()) {
+        line = inner.history.group_place(group, &author, seq).map_err(fault)?;
+    }
+    let line = line.ok_or_else(|| ApiError::from(ErrorKind::NoSuchMessage))?;
+    let of = u32::from(line.of);
+    let mut recipients: Vec<Recipient> =
+        recipients.into_iter().map(|one| recipient(&view, one.member, one.state, one.at_ms)).collect();
+    if mine && reached.is_none() {
+        let has = inner.history.group_has(group, &author, seq).map_err(fault)?;
+        let has = has.into_iter().map(|(member, at)| (member, MessageState::Delivered, Some(at)));
+        recipients = has.map(|(member, state, at)| recipient(&view, member, state, at)).collect();
+    }
+    // Those who have it first, each in the order in which they got it.
+    recipients.sort_by(|a, b| b.state.cmp(&a.state).then_with(|| (&a.at, &a.name).cmp(&(&b.at, &b.name))));
+    let (state, delivered, of) = own_state(reached, of);
+    let author = view.members.iter().find(|member| member.member == author);
+    Ok(Told::Message {
+        group: group.0,
+        seq,
+        mine,
+        state: if mine { state } else { State::Received },
+        delivered,
+        of,
+        from: if mine { inner.name.clone() } else { author.map_or_else(String::new, |one| one.name.clone()) },
+        sent_at: rfc3339(line.sent_ms),
+        received_at: (!mine).then(|| rfc3339(line.at_ms)),
+        recipients,
+    })
+}
+
+fn recipient(view: &GroupView, member: MemberId, state: MessageState, at_ms: Option<u64>) -> Recipient {
+    let known = view.members.iter().find(|known| known.member == member);
+    Recipient {
+        member: hex(&member.0),
+        name: known.map_or_else(String::new, |known| known.name.clone()),
+        contact: known.and_then(|known| known.contact).map(|contact| contact.0),
+        state: super::backend::state(state),
+        at: at_ms.map(rfc3339),
+    }
 }
 
 pub(super) async fn view(inner: &Inner, number: GroupNumber) -> Result<GroupView, ApiError> {

@@ -1,8 +1,8 @@
 //! Pages of conversations for front ends: history from disk, states from the engine.
 
 use super::backend::{Inner, hex, state};
-use super::group_messages;
 use super::profile::fault;
+use super::{channels, group_messages};
 use crate::api::error::code;
 use crate::api::fold::Query;
 use crate::api::time::rfc3339;
@@ -12,6 +12,7 @@ use crate::store::search::Place;
 use karvon_protocol::body::{Body, Content};
 use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, ContactId, Delivery, Reply};
+use karvon_protocol::engine::group_api::{GroupCommand, GroupNumber};
 use karvon_protocol::error::ErrorKind;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -100,15 +101,20 @@ pub(super) async fn one(inner: &Inner, id: &str) -> Result<Response, ApiError> {
     Ok(Response::Message(Box::new(message(inner, &known.name, contact, entry, &delivery))))
 }
 
-/// The body of the message with this id as it lies on disk.
+/// Whether nothing is known of a message.
+pub(super) fn is_missing<T>(result: &Result<T, ApiError>) -> bool {
+    result.as_ref().is_err_and(|error| error.code == code(ErrorKind::NoSuchMessage))
+}
+
+/// The body of the message with this id as it is now, wherever it was said.
 pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
     let missing = || ApiError::from(ErrorKind::NoSuchMessage);
-    let found = match inner.find(id).await {
-        Err(error) if error.code == code(ErrorKind::NoSuchMessage) => {
-            return group_messages::stored(inner, id).await;
-        }
-        found => found?,
-    };
+    let found = inner.find(id).await;
+    if is_missing(&found) {
+        let said = group_messages::stored(inner, id).await;
+        return if is_missing(&said) { channels::stored(inner, id).await } else { said };
+    }
+    let found = found?;
     let Reply::Message { contact, seq, mine, .. } = found else { return Err(missing()) };
     let entry = inner.history.one(contact, mine, seq).map_err(fault)?;
     let entry = entry.filter(|entry| !entry.message.marks.hidden).ok_or_else(missing)?;
@@ -117,16 +123,29 @@ pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
 
 /// Answers [`crate::api::Request::Forward`].
 pub(super) async fn forward(inner: &Inner, id: &str, contact: ContactId) -> Result<Response, ApiError> {
-    match stored(inner, id).await?.content {
-        Content::Text(text) | Content::Reply { text, .. } => {
-            inner.queued(Command::Forward { contact, text }).await
-        }
+    let command = match stored(inner, id).await?.content {
+        Content::Text(text) | Content::Reply { text, .. } => Command::Forward { contact, text },
         Content::File { name, media, data } => {
-            let data = Zeroizing::new(data);
-            inner.queued(Command::SendFile { contact, name, media, data, forwarded: true }).await
+            Command::SendFile { contact, name, media, data: Zeroizing::new(data), forwarded: true }
         }
-        _ => Err(ErrorKind::Unchangeable.into()),
-    }
+        _ => return Err(ErrorKind::Unchangeable.into()),
+    };
+    inner.queued(command).await
+}
+
+/// The command of [`crate::api::groups::Ask::Forward`].
+pub(super) async fn forward_to(
+    inner: &Inner,
+    id: &str,
+    group: GroupNumber,
+) -> Result<GroupCommand, ApiError> {
+    Ok(match stored(inner, id).await?.content {
+        Content::Text(text) | Content::Reply { text, .. } => GroupCommand::Forward(group, text),
+        Content::File { name, media, data } => {
+            GroupCommand::SendFile { group, name, media, data: Zeroizing::new(data), forwarded: true }
+        }
+        _ => return Err(ErrorKind::Unchangeable.into()),
+    })
 }
 
 /// Answers [`crate::api::Request::MessagesAfter`].
@@ -154,14 +173,14 @@ pub(super) async fn after(
     Ok(Response::Messages { messages: messages.collect(), more })
 }
 
-/// Answers [`crate::api::Request::Search`].
+/// Messages of conversations with people that a search finds, newest first, with when each came to be on this device (Unix milliseconds);
+/// and whether there are more.
 pub(super) async fn search(
     inner: &Inner,
-    text: &str,
+    query: Query,
     contact: Option<u32>,
     limit: usize,
-) -> Result<Response, ApiError> {
-    let query = Query::new(text);
+) -> Result<(Vec<(u64, Message)>, bool), ApiError> {
     let mut places = Vec::new();
     let mut known = BTreeMap::new();
     for one in
@@ -172,17 +191,13 @@ pub(super) async fn search(
         places.push(Place { contact: id, received_below: delivery.received_below });
         known.insert(one.contact, (one.name, delivery));
     }
-    if query.is_empty() {
-        return Ok(Response::Found { messages: Vec::new(), more: false });
-    }
     let wanted = move |body: &[u8]| text_of(body).is_some_and(|text| query.matches(&text));
-    let (found, more) =
-        inner.history.search(places, limit.min(MESSAGES_LIMIT_MAX), wanted).await.map_err(fault)?;
+    let (found, more) = inner.history.search(places, limit, wanted).await.map_err(fault)?;
     let messages = found.into_iter().filter_map(|(id, entry)| {
         let (name, delivery) = known.get(&id.0)?;
-        Some(message(inner, name, id, entry, delivery))
+        Some((entry.message.at_ms, message(inner, name, id, entry, delivery)))
     });
-    Ok(Response::Found { messages: messages.collect(), more })
+    Ok((messages.collect(), more))
 }
 
 /// The text in a stored body, if it has one.

@@ -7,7 +7,7 @@ use karvon_protocol::core::{Space, StoreFault};
 use karvon_protocol::engine::channel_api::ChannelNumber;
 
 /// When an entry was stored here (Unix milliseconds), and the entry.
-type Stored = (u64, SignedEntry);
+pub(super) type Stored = (u64, SignedEntry);
 
 impl History {
     /// The entries of a channel before number `before` (or at its end), newest first; damaged ones are passed over.
@@ -71,7 +71,7 @@ impl History {
 }
 
 /// Reads `at 8 | signed`.
-fn stored(row: &[u8]) -> Option<Stored> {
+pub(super) fn stored(row: &[u8]) -> Option<Stored> {
     let (at, signed) = row.split_first_chunk::<8>()?;
     Some((u64::from_be_bytes(*at), SignedEntry::read(signed).ok()?))
 }

@@ -6,6 +6,7 @@ use karvon_protocol::body::Body;
 use karvon_protocol::core::{Space, StoreFault};
 use karvon_protocol::engine::group_api::GroupNumber;
 use karvon_protocol::engine::group_marks::{Mark, records};
+use karvon_protocol::engine::group_reached;
 use karvon_protocol::group::post::Post;
 use karvon_protocol::ids::MemberId;
 
@@ -142,6 +143,21 @@ impl History {
         Ok(out)
     }
 
+    /// Who has own message `seq` of a group in which this person is `me`, and since when this device knows it (Unix milliseconds); empty
+    /// while somebody is waited for.
+    ///
+    /// # Errors
+    /// As [`History::lines_before`].
+    pub fn group_has(
+        &self,
+        group: GroupNumber,
+        me: &MemberId,
+        seq: u64,
+    ) -> Result<Vec<(MemberId, u64)>, StoreFault> {
+        let row = self.0.row(&RawKey::from(group_reached::key(group, me, seq)))?;
+        Ok(row.map(|row| group_reached::decode(&row)).unwrap_or_default())
+    }
+
     fn line(&self, group: GroupNumber, position: u64) -> Result<Option<Line>, StoreFault> {
         let key = RawKey { space: Space::GroupLine as u8, group: group.records(), seq: position };
         let Some(value) = self.0.row(&key)? else { return Ok(None) };
@@ -162,7 +178,7 @@ impl History {
 }
 
 /// Reads `at 8 | place 8 | members 2 | signed`; of a message that was taken back the zeros of the first three are left.
-fn line(row: &[u8], author: MemberId, seq: u64) -> Option<Line> {
+pub(super) fn line(row: &[u8], author: MemberId, seq: u64) -> Option<Line> {
     let (at, rest) = row.split_first_chunk::<8>()?;
     let (position, rest) = rest.split_first_chunk::<8>()?;
     let (of, signed) = rest.split_first_chunk::<2>()?;

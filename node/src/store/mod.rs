@@ -18,6 +18,7 @@ mod opening;
 mod rows;
 mod sealed;
 pub mod search;
+pub mod search_rooms;
 pub mod segments;
 mod shredding;
 pub mod sled;

@@ -56,7 +56,13 @@ impl Entry {
     /// The entry's id as a message, the same for everybody.
     #[must_use]
     pub fn message_id(&self) -> MessageId {
-        let number = [&self.channel.0[..], &self.seq.to_be_bytes()].concat();
+        Self::id_of(self.channel, self.seq)
+    }
+
+    /// The id of entry `seq` of a channel as a message.
+    #[must_use]
+    pub fn id_of(channel: ChannelId, seq: u64) -> MessageId {
+        let number = [&channel.0[..], &seq.to_be_bytes()].concat();
         MessageId(first(&blake3::derive_key("karvon 2026 channel message v1", &number)))
     }
 }

@@ -1,6 +1,6 @@
 //! What a front end may ask of a person's groups, what it is answered, and what it is told.
 
-use super::api::ContactId;
+use super::api::{ContactId, MessageState};
 use crate::group::op::Role;
 use crate::ids::{Fingerprint, GroupId, MemberId, MessageId};
 use zeroize::Zeroizing;
@@ -55,6 +55,8 @@ pub enum GroupCommand {
     Mute(GroupNumber, bool),
     /// Queues a text: [`GroupReply::Queued`] once it is durable here.
     Send(GroupNumber, String),
+    /// Queues a text that was first said elsewhere: [`GroupReply::Queued`].
+    Forward(GroupNumber, String),
     /// Queues a small file: [`GroupReply::Queued`].
     SendFile {
         /// To which group.
@@ -65,6 +67,8 @@ pub enum GroupCommand {
         media: String,
         /// 1 to 46,080 bytes.
         data: Zeroizing<Vec<u8>>,
+        /// It was first sent elsewhere.
+        forwarded: bool,
     },
     /// Lists groups: [`GroupReply::Groups`].
     List,
@@ -144,6 +148,17 @@ pub struct Reached {
     pub stored: bool,
 }
 
+/// How far an own message is with one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipient {
+    /// Who.
+    pub member: MemberId,
+    /// At most delivered: nobody tells a group what was read.
+    pub state: MessageState,
+    /// Since when this device knows that they have it, Unix milliseconds.
+    pub at_ms: Option<u64>,
+}
+
 /// A group as its screen shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupView {
@@ -187,6 +202,8 @@ pub enum GroupReply {
         seq: u64,
         /// How far it is, for own ones that somebody does not have yet.
         reached: Option<Reached>,
+        /// With whom it is how far, likewise. Of those that everybody has a record stays: see [`super::group_reached`].
+        recipients: Vec<Recipient>,
         /// Own message.
         mine: bool,
     },

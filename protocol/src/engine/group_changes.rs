@@ -139,13 +139,18 @@ impl Engine {
     /// Queues a text that answers a message of a group; `None` if no group has that message.
     pub(crate) fn answer_in_group(&mut self, to: MessageId, text: &str) -> Option<Result<Reply, ErrorKind>> {
         let Some(GroupReply::Message { group, .. }) = self.groups.find(&to) else { return None };
-        Some(self.say_in_group(group, Content::Reply { to, text: text.to_owned() }))
+        Some(self.say_in_group(group, Content::Reply { to, text: text.to_owned() }, false))
     }
 
-    /// Queues a body that shows something.
-    pub(crate) fn say_in_group(&mut self, number: GroupNumber, content: Content) -> Result<Reply, ErrorKind> {
+    /// Queues a body that shows something; `forwarded` if it was first said elsewhere.
+    pub(crate) fn say_in_group(
+        &mut self,
+        number: GroupNumber,
+        content: Content,
+        forwarded: bool,
+    ) -> Result<Reply, ErrorKind> {
         let (groups, mut cx) = self.with_groups();
-        let post = groups.get(number)?.say(content, &mut cx)?;
+        let post = groups.get(number)?.say(content, forwarded, &mut cx)?;
         self.flush_group(number);
         Ok(Reply::Queued { id: post.id(), seq: post.seq })
     }

@@ -38,14 +38,17 @@ impl Engine {
     }
 
     pub(crate) fn on_group_command(&mut self, command: GroupCommand) -> Result<GroupReply, ErrorKind> {
-        let (number, content) = match command {
-            GroupCommand::Send(number, text) => (number, Content::Text(text)),
-            GroupCommand::SendFile { group, name, media, data } => (group, say::file(name, media, &data)?),
+        let (number, content, forwarded) = match command {
+            GroupCommand::Send(number, text) => (number, Content::Text(text), false),
+            GroupCommand::Forward(number, text) => (number, Content::Text(text), true),
+            GroupCommand::SendFile { group, name, media, data, forwarded } => {
+                (group, say::file(name, media, &data)?, forwarded)
+            }
             GroupCommand::Link(number) => return self.link_group(number),
             GroupCommand::Join { link, name } => return self.join_group(&link, name),
             command => return self.carry_out(command),
         };
-        match self.say_in_group(number, content)? {
+        match self.say_in_group(number, content, forwarded)? {
             Answer::Queued { id, seq } => Ok(GroupReply::Queued { id, seq }),
             _ => Ok(GroupReply::Done),
         }
@@ -84,6 +87,7 @@ impl Engine {
                 }
                 // Done by whoever calls this.
                 GroupCommand::Send(..)
+                | GroupCommand::Forward(..)
                 | GroupCommand::SendFile { .. }
                 | GroupCommand::Link(_)
                 | GroupCommand::Join { .. } => Ok(()),
@@ -93,8 +97,12 @@ impl Engine {
                 }
                 GroupCommand::Message(id) => {
                     let mut found = groups.find(&id).ok_or(ErrorKind::NoSuchMessage)?;
-                    if let GroupReply::Message { group, seq, reached, mine: true, .. } = &mut found {
-                        *reached = groups.get(*group)?.reached(*seq, contacts);
+                    if let GroupReply::Message { group, seq, reached, recipients, mine: true, .. } =
+                        &mut found
+                    {
+                        let group = groups.get(*group)?;
+                        *reached = group.reached(*seq, contacts);
+                        *recipients = group.recipients(*seq, contacts);
                     }
                     return Ok(found);
                 }

@@ -7,6 +7,7 @@ use super::cx::{Alarm, Cx};
 use super::expiry::EXPIRY_MAX_S;
 use super::group_api::GroupEvent;
 use super::group_marks::{self, Mark, MarkKind};
+use super::group_reached;
 use super::group_state::Group;
 use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
 use crate::group::post::message_id;
@@ -139,6 +140,9 @@ impl Group {
                 cx.write(Op::Remove(self.post_key(&timed.author, timed.seq)));
                 cx.write(Op::Remove(Key::of(Space::GroupLine, self.number.records(), place)));
                 cx.write(Op::Remove(self.expiry_key(place)));
+                if timed.author == self.own.id {
+                    cx.write(Op::Remove(group_reached::key(self.number, &self.own.id, timed.seq)));
+                }
                 let id = message_id(self.group, timed.author, timed.seq);
                 cx.notify(Event::Group(GroupEvent::Message(self.number, id)));
             }

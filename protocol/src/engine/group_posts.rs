@@ -1,10 +1,7 @@
 //! Own messages to a group: signed, kept, and on their way to every member.
 
-use super::api::{ContactId, Event};
-use super::contact::Contact;
 use super::cx::{Cx, Signal};
 use super::expiry::EXPIRY_MAX_S;
-use super::group_api::{GroupEvent, Reached};
 use super::group_state::{Group, OutPost};
 use super::groups::RECEIPTS_MAX;
 use super::safety::TIMER_MIN_S;
@@ -13,14 +10,18 @@ use crate::core::{Key, Op, Space};
 use crate::error::ErrorKind;
 use crate::group::post::Post;
 use crate::group::wire::Letter;
-use crate::ids::MemberId;
 use crate::limits::TEXT_BYTES_MAX;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 impl Group {
-    /// Queues a text for all members, or a text that answers a message.
-    pub(crate) fn say(&mut self, content: Content, cx: &mut Cx<'_>) -> Result<Post, ErrorKind> {
+    /// Queues a text for all members, or a text that answers a message; `forwarded` if it was first said elsewhere.
+    pub(crate) fn say(
+        &mut self,
+        content: Content,
+        forwarded: bool,
+        cx: &mut Cx<'_>,
+    ) -> Result<Post, ErrorKind> {
         if let Content::Text(text) | Content::Reply { text, .. } = &content {
             match text.len() {
                 0 => return Err(ErrorKind::Empty),
@@ -31,7 +32,7 @@ impl Group {
         let timer_s = self.log.as_ref().map_or(0, |log| u64::from(log.roster().timer_s));
         // Another program may have set a shorter one.
         let expires_s = if timer_s == 0 { 0 } else { timer_s.clamp(TIMER_MIN_S, EXPIRY_MAX_S) };
-        self.post(&Body { expires_s, ..Body::new(cx.now.wall_ms, content) }, cx)
+        self.post(&Body { forwarded, expires_s, ..Body::new(cx.now.wall_ms, content) }, cx)
     }
 
     /// Queues a body for all members. One that shows nothing takes no place in the conversation.
@@ -64,7 +65,9 @@ impl Group {
             .map(|(id, _)| *id)
             .filter(|id| *id != post.author && !direct.iter().any(|(known, _)| known == id))
             .collect();
-        self.out.insert(seq, OutPost { direct: Vec::new(), others, stored: false });
+        // Of what shows nothing nobody asks who has it.
+        let has = place.map(|_| BTreeMap::new());
+        self.out.insert(seq, OutPost { direct: Vec::new(), others, stored: false, has });
         if by_shard {
             self.unsent.push_back((seq, signed.clone()));
         }
@@ -103,46 +106,5 @@ impl Group {
             line.extend_from_slice(&sent_ms.to_be_bytes());
             cx.write(Op::Put(Key::of(Space::GroupLine, self.number.records(), position), line));
         }
-    }
-
-    /// How far own message `seq` is; `None` if everybody has it.
-    pub(crate) fn reached(&self, seq: u64, contacts: &BTreeMap<ContactId, Contact>) -> Option<Reached> {
-        use super::api::MessageState;
-        let post = self.out.get(&seq)?;
-        let of = post.direct.len() + post.others.len();
-        let has = |member: &MemberId| self.authors.get(member).is_some_and(|held| seq < held.has_below);
-        let mut delivered = post.others.iter().filter(|member| has(member)).count();
-        let mut stored = true;
-        for (member, contact, number) in &post.direct {
-            let state = contacts
-                .get(contact)
-                .map_or(MessageState::Queued, |contact| contact.delivery().state(*number));
-            if state >= MessageState::Delivered || has(member) {
-                delivered += 1;
-            } else if state < MessageState::Stored {
-                stored = false;
-            }
-        }
-        // Nobody says of a message that others pass on that relays hold it.
-        stored &= post.stored || post.others.iter().all(has);
-        if of >= RECEIPTS_MAX && stored {
-            return None;
-        }
-        (delivered < of).then_some(Reached { delivered: delivered as u32, of: of as u32, stored })
-    }
-
-    /// Forgets own messages that everybody has; whether any moved on is not known, so the front end is told.
-    pub(crate) fn on_moved(&mut self, contacts: &BTreeMap<ContactId, Contact>, cx: &mut Cx<'_>) {
-        if self.out.is_empty() {
-            return;
-        }
-        let done: Vec<_> =
-            self.out.keys().copied().filter(|seq| self.reached(*seq, contacts).is_none()).collect();
-        for seq in done {
-            self.out.remove(&seq);
-            cx.write(self.save_out(seq));
-        }
-        self.tend_expiry(cx);
-        cx.notify(Event::Group(GroupEvent::Delivery(self.number)));
     }
 }

@@ -69,7 +69,14 @@ pub(crate) struct OutPost {
     pub(crate) direct: Vec<(MemberId, ContactId, u64)>,
     /// Members whom others pass it on to.
     pub(crate) others: Vec<MemberId>,
+    /// If it shows something: who has it, and since when this device knows it (Unix milliseconds).
+    pub(crate) has: Option<BTreeMap<MemberId, u64>>,
 }
+
+/// In place of a contact in the record of an own message: two relays have it.
+const STORED: ContactId = ContactId(u32::MAX);
+/// In place of a contact: the member has it, with the time in place of the number; zeros for the member say that this is noted.
+const HAS: ContactId = ContactId(u32::MAX - 1);
 
 /// A group.
 pub(crate) struct Group {
@@ -370,14 +377,17 @@ impl Group {
         Some(())
     }
 
-    /// The record of an own message under way: `{ member 16 | contact 4 | seq 8 }…`, contact 0 for those whom others reach.
+    /// The record of an own message under way: `{ member 16 | contact 4 | seq 8 }…`, contact 0 for those whom others reach; see [`STORED`]
+    /// and [`HAS`].
     pub(crate) fn save_out(&self, seq: u64) -> Op {
         let key = Key::of(Space::GroupOut, self.number.records(), seq);
         let Some(post) = self.out.get(&seq) else { return Op::Remove(key) };
         let mut out = Zeroizing::new(Vec::new());
         let others = post.others.iter().map(|member| (*member, ContactId(0), 0));
-        let stored = post.stored.then_some((MemberId([0; 16]), ContactId(u32::MAX), 1));
-        let others = others.chain(stored);
+        let stored = post.stored.then_some((MemberId([0; 16]), STORED, 1));
+        let noted = post.has.as_ref().map(|_| (MemberId([0; 16]), HAS, 0));
+        let has = post.has.iter().flatten().map(|(member, at)| (*member, HAS, *at));
+        let others = others.chain(stored).chain(noted).chain(has);
         for (member, contact, seq) in post.direct.iter().copied().chain(others) {
             out.extend_from_slice(&member.0);
             out.extend_from_slice(&contact.0.to_be_bytes());
@@ -394,7 +404,13 @@ impl Group {
             let (member, contact) = (MemberId(first(member)), ContactId(u32::from_be_bytes(first(contact))));
             match contact {
                 ContactId(0) => post.others.push(member),
-                ContactId(u32::MAX) => post.stored = true,
+                STORED => post.stored = true,
+                HAS => {
+                    let has = post.has.get_or_insert_default();
+                    if member != MemberId([0; 16]) {
+                        has.insert(member, u64::from_be_bytes(first(number)));
+                    }
+                }
                 contact => post.direct.push((member, contact, u64::from_be_bytes(first(number)))),
             }
         }

@@ -198,6 +198,7 @@ impl Groups {
                     author: *author,
                     seq,
                     reached: None,
+                    recipients: Vec::new(),
                     mine,
                 })
             })
@@ -288,8 +289,8 @@ impl Group {
             (Standing::Joining(_) | Standing::Invited(_), true, _) => self.standing = Standing::In,
             (Standing::In, false, true) => {
                 self.standing = Standing::Out;
-                for seq in core::mem::take(&mut self.out).into_keys() {
-                    cx.write(self.save_out(seq));
+                for seq in self.out.keys().copied().collect::<Vec<_>>() {
+                    self.finish(seq, cx);
                 }
                 self.cells.clear(cx);
                 for (at, _) in core::mem::take(&mut self.seeds) {
@@ -322,9 +323,13 @@ impl Group {
                 changed.push(*seq);
             }
         }
-        self.out.retain(|_, post| !(post.direct.is_empty() && post.others.is_empty()));
+        let idle = self.out.iter().filter(|(_, post)| post.direct.is_empty() && post.others.is_empty());
+        let idle: Vec<u64> = idle.map(|(seq, _)| *seq).collect();
         for seq in changed {
             cx.write(self.save_out(seq));
+        }
+        for seq in idle {
+            self.finish(seq, cx);
         }
     }
 

@@ -28,6 +28,7 @@ mod group_letters;
 mod group_links;
 pub mod group_marks;
 mod group_posts;
+pub mod group_reached;
 mod group_shards;
 mod group_state;
 mod groups;

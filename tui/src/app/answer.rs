@@ -3,6 +3,7 @@
 use karvon_node::api::{ApiError, Event, Message, Request, Response, channels, groups};
 
 use super::chat::{self, TEXT_MAX};
+use super::overlay::Way;
 use super::talk::{Counts, Talk};
 use super::{Model, Outgoing, Overlay, Screen, address, rooms, talk, update};
 use crate::command::{Command, Purpose};
@@ -70,7 +71,7 @@ pub(super) fn answer(
         (Purpose::Sent, result) => refused(model, result.err()),
         (Purpose::Search, result) => {
             let found = match result {
-                Ok(Response::Found { messages, more }) => Some((messages, more)),
+                Ok(Response::Found { messages, more }) => Some((talk::found(model, messages), more)),
                 Ok(_) => None,
                 Err(error) => {
                     model.notice = Some(model.texts.error(&error.code));
@@ -83,8 +84,8 @@ pub(super) fn answer(
             });
             if let Some(search) = search {
                 commands.extend(search.answered(found));
-                if let Some((contact, position)) = search.awaited() {
-                    commands.extend(update::open_at(model, Talk::Person(contact), position));
+                if let Some((talk, position)) = search.awaited() {
+                    commands.extend(update::open_at(model, talk, position));
                 }
             }
         }
@@ -98,7 +99,7 @@ pub(super) fn answer(
                 }
             }
         }
-        (Purpose::Passed(contact), Ok(_)) => commands.extend(after(model, Talk::Person(contact))),
+        (Purpose::Passed(talk), Ok(_)) => commands.extend(after(model, talk)),
         (Purpose::Changed, Ok(_)) => {
             update::refresh(model, &mut commands);
             // A new time for messages stands in the conversation itself.
@@ -274,6 +275,10 @@ fn page(
         model.note_last(talk, &message);
         model.sort();
     }
+    // Entries of an own channel that come from elsewhere in it are own ones as well.
+    if matches!(purpose, Purpose::Older(..) | Purpose::Jump(..) | Purpose::First(_)) {
+        talk::settle(model);
+    }
 }
 
 /// New messages are in a conversation: the open one asks for them, of the others the list asks for the newest.
@@ -330,6 +335,15 @@ fn invited(model: &mut Model, result: Result<Response, ApiError>) {
     }
 }
 
+/// Asks once more how far the message is whose page is open, if it is one of this conversation.
+pub(super) fn inform_again(model: &Model, talk: Talk) -> Option<Command> {
+    let shown = model.overlays.iter().find_map(|overlay| match overlay {
+        Overlay::Info(info) if info.talk == talk => Some(info.message.id.clone()),
+        _ => None,
+    });
+    shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id)))
+}
+
 fn informed(model: &mut Model, id: &str, result: Result<Response, ApiError>) {
     let problem = result.as_ref().err().map(|error| model.texts.error(&error.code));
     for overlay in &mut model.overlays {
@@ -337,8 +351,19 @@ fn informed(model: &mut Model, id: &str, result: Result<Response, ApiError>) {
             && info.message.id == id
         {
             info.problem.clone_from(&problem);
-            if let Ok(Response::Info { state, trail, .. }) = &result {
-                info.answer = Some((*state, trail.clone()));
+            match &result {
+                Ok(Response::Info { state, trail, .. }) => {
+                    info.answer = Some(Way::Steps(*state, trail.clone()));
+                }
+                Ok(Response::Group(groups::Told::Message { state, delivered, of, recipients, .. })) => {
+                    info.answer = Some(Way::Members {
+                        state: *state,
+                        delivered: *delivered,
+                        of: *of,
+                        recipients: recipients.clone(),
+                    });
+                }
+                _ => {}
             }
         }
     }
@@ -395,12 +420,7 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             {
                 last.state = chat::advanced(last.state, last.seq, delivered_below, &stored, read_upto);
             }
-            let shown = model.overlays.iter().find_map(|overlay| match overlay {
-                Overlay::Info(info) if info.message.contact == contact => Some(info.message.id.clone()),
-                _ => None,
-            });
-            commands
-                .extend(shown.map(|id| Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))));
+            commands.extend(inform_again(model, Talk::Person(contact)));
         }
         Event::Group(event) => commands.extend(rooms::of_group(model, &event)),
         Event::Channel(event) => commands.extend(rooms::of_channel(model, &event)),

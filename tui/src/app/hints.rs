@@ -201,6 +201,7 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
         (Focus::Chat, true) if selected && (channel || closed) => vec![
             hint("c", "key-copy", Action::Char('c')),
             hint("Esc", "key-back", Action::Back),
+            hint("f", "key-forward", Action::Char('f')),
             hint("↑↓", "key-choose", Action::Down),
         ],
         (Focus::Chat, true) if closed => vec![
@@ -209,17 +210,14 @@ fn pane_hints(model: &Model) -> Vec<Hint> {
             hint("↑", "key-message", Action::Up),
         ],
         (Focus::Chat, true) if selected => {
-            let mut keys = vec![
+            vec![
                 hint("Enter", "key-actions", Action::Enter),
                 hint("Esc", "key-back", Action::Back),
                 hint("r", "key-reply", Action::Char('r')),
                 hint("c", "key-copy", Action::Char('c')),
-            ];
-            if person {
-                keys.push(hint("f", "key-forward", Action::Char('f')));
-            }
-            keys.push(hint("↑↓", "key-choose", Action::Down));
-            keys
+                hint("f", "key-forward", Action::Char('f')),
+                hint("↑↓", "key-choose", Action::Down),
+            ]
         }
         (Focus::Chat, true) => vec![
             hint("Enter", "key-send", Action::Enter),

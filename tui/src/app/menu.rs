@@ -26,7 +26,7 @@ pub enum Act {
     Info,
     /// Copy its text.
     Copy,
-    /// Send its text to somebody else.
+    /// Pass it on to somebody else, or into a group.
     Forward,
 }
 
@@ -55,13 +55,13 @@ pub fn acts(model: &Model) -> Vec<Act> {
     let mut out = Vec::new();
     let talk = model.chat.as_ref().map(|chat| chat.talk);
     if let Some(Talk::Channel(_)) = talk {
-        return if message.text.is_some() { vec![Act::Copy] } else { out };
+        return if message.text.is_some() { vec![Act::Copy, Act::Forward] } else { out };
     }
     if message.introduces.is_some() && !message.mine {
         out.push(Act::Add);
     }
     if message.attachment.is_some() {
-        out.extend([Act::Save, Act::Reply, Act::React]);
+        out.extend([Act::Save, Act::Reply, Act::React, Act::Forward]);
     } else if message.text.is_some() {
         out.extend([Act::Reply, Act::React, Act::Copy, Act::Forward]);
     }
@@ -74,12 +74,8 @@ pub fn acts(model: &Model) -> Vec<Act> {
     if message.missing == 0 {
         out.push(Act::Info);
     }
-    if let Some(talk @ Talk::Group(_)) = talk {
-        // Their way is told beside them, and they are for the members.
-        out.retain(|act| !matches!(act, Act::Info | Act::Forward));
-        if model.read_only(talk).is_some() {
-            out.retain(|act| matches!(act, Act::Copy | Act::Save));
-        }
+    if talk.is_some_and(|talk| model.read_only(talk).is_some()) {
+        out.retain(|act| matches!(act, Act::Copy | Act::Save | Act::Forward | Act::Info));
     }
     out
 }

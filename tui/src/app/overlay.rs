@@ -1,6 +1,7 @@
 //! Windows over the panes: the menu, search, add, own invitation, message, contact, settings, doctor, help.
 
 use karvon_node::api::fold::{Query, score};
+use karvon_node::api::groups::{Recipient, Standing};
 use karvon_node::api::{DoorInfo, Message, State, Trail};
 
 use super::address::Address;
@@ -70,7 +71,7 @@ pub struct Find {
     pub query: Editor,
     /// Chosen row.
     pub chosen: usize,
-    /// Id of a message that goes to the person who is chosen; then only people are shown.
+    /// Id of a message that goes to the person or group that is chosen; then only those are shown.
     pub forward: Option<String>,
 }
 
@@ -119,6 +120,15 @@ fn makes_sense(action: &Action, model: &Model) -> bool {
     }
 }
 
+/// Whether a message can be passed on to it: people, and groups one is in.
+fn takes_forwarded(model: &Model, talk: Talk) -> bool {
+    match talk {
+        Talk::Person(_) => true,
+        Talk::Group(number) => model.group(number).is_some_and(|group| group.standing == Standing::In),
+        Talk::Channel(_) => false,
+    }
+}
+
 impl Default for Find {
     fn default() -> Self {
         Self { query: Editor::line(200), chosen: 0, forward: None }
@@ -135,8 +145,7 @@ impl Find {
         let commands =
             COMMANDS.iter().filter(|(_, action)| self.forward.is_none() && makes_sense(action, model));
         let commands = commands.map(|(key, _)| (model.texts.get(key), Found::Command(key)));
-        // A message is passed on to people only.
-        let talks = model.list.iter().filter(|talk| self.forward.is_none() || talk.person().is_some());
+        let talks = model.list.iter().filter(|talk| self.forward.is_none() || takes_forwarded(model, **talk));
         let people = talks.map(|talk| (model.talk_name(*talk), Found::Talk(*talk)));
         if typed.is_empty() {
             return commands.chain(people).map(|(_, row)| row).collect();
@@ -201,16 +210,35 @@ pub struct Invite {
     pub problem: Option<String>,
 }
 
-/// The way of a message.
+/// The page of a message.
 pub struct Info {
     /// The message as the conversation shows it.
     pub message: Message,
-    /// State and way, once the node answered.
-    pub answer: Option<(State, Vec<Trail>)>,
+    /// The conversation it is in.
+    pub talk: Talk,
+    /// How far it is, once the node answered.
+    pub answer: Option<Way>,
     /// Why there is none.
     pub problem: Option<String>,
     /// Rows scrolled.
     pub scrolled: usize,
+}
+
+/// How far a message is.
+pub enum Way {
+    /// With a person: its state and its way step by step.
+    Steps(State, Vec<Trail>),
+    /// In a group.
+    Members {
+        /// Its state.
+        state: State,
+        /// Members who have it on disk.
+        delivered: u32,
+        /// Members it is for; 0 where nobody is told.
+        of: u32,
+        /// Own messages: with whom it is how far, as far as that is known.
+        recipients: Vec<Recipient>,
+    },
 }
 
 /// Why it does not connect, or that it does.

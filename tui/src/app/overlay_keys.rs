@@ -123,10 +123,9 @@ fn find(model: &mut Model, action: &Action) -> Vec<Command> {
     let chosen = find.chosen.min(rows.len().saturating_sub(1));
     if matches!(action, Action::Enter) {
         return match rows.get(chosen) {
-            Some(Found::Talk(talk)) => match (find.forward.clone(), talk) {
-                (Some(id), Talk::Person(contact)) => forward(model, *contact, id),
-                (Some(_), _) => Vec::new(),
-                (None, talk) => update::open_chat(model, *talk),
+            Some(Found::Talk(talk)) => match find.forward.clone() {
+                Some(id) => forward(model, *talk, id),
+                None => update::open_chat(model, *talk),
             },
             Some(Found::Search) => {
                 let words = find.query.text().trim().to_owned();
@@ -161,11 +160,12 @@ fn find(model: &mut Model, action: &Action) -> Vec<Command> {
 }
 
 /// Passes a message on.
-fn forward(model: &mut Model, contact: u32, id: String) -> Vec<Command> {
+fn forward(model: &mut Model, talk: Talk, id: String) -> Vec<Command> {
+    let Some(request) = talk.forward(id) else { return Vec::new() };
     model.overlays.pop();
-    let name = model.contact_name(contact);
+    let name = model.talk_name(talk);
     model.notice = Some(model.texts.with("forwarded", &[("name", name.into())]));
-    vec![Command::Call(Request::Forward { id, contact }, Purpose::Passed(contact))]
+    vec![Command::Call(request, Purpose::Passed(talk))]
 }
 
 fn add(model: &mut Model, action: &Action) -> Vec<Command> {

@@ -11,7 +11,7 @@ use crate::command::Command;
 use crate::lang::Lang;
 
 /// What is on the screen.
-fn screen(model: &Model) -> String {
+pub(super) fn screen(model: &Model) -> String {
     let (columns, rows) = model.size;
     let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(columns, rows)).unwrap();
     terminal.draw(|frame| crate::draw::draw(model, frame)).unwrap();
@@ -21,18 +21,18 @@ fn screen(model: &Model) -> String {
 }
 
 /// Opens a conversation by the menu.
-fn go(world: &mut World, model: &mut Model, name: &str) {
+pub(super) fn go(world: &mut World, model: &mut Model, name: &str) {
     world.play(model, [Action::Find].into_iter().chain(typed(name)).chain([Action::Enter]));
 }
 
-fn in_group(world: &mut World, size: (u16, u16)) -> Model {
+pub(super) fn in_group(world: &mut World, size: (u16, u16)) -> Model {
     let mut model = open(world, Lang::En, false, size);
     go(world, &mut model, "бригада");
     assert_eq!(model.chat.as_ref().map(|chat| chat.talk), Some(Talk::Group(1)));
     model
 }
 
-fn asked(world: &World, words: &[&str]) -> bool {
+pub(super) fn asked(world: &World, words: &[&str]) -> bool {
     world.asked.iter().any(|asked| words.iter().all(|word| asked.contains(word)))
 }
 

@@ -4,7 +4,7 @@ use karvon_node::api::channels::{self, Channel, ChannelEvent};
 use karvon_node::api::groups::{self, Group, GroupEvent, Standing};
 use karvon_node::api::{ApiError, Request, Response};
 
-use super::answer::{after, latest};
+use super::answer::{after, inform_again, latest};
 use super::{Model, Overlay, Talk, group, talk, update};
 use crate::command::{Command, Purpose};
 
@@ -175,6 +175,7 @@ pub(super) fn of_group(model: &mut Model, event: &GroupEvent) -> Vec<Command> {
         }
         GroupEvent::Delivery { group } => {
             let talk = Talk::Group(group);
+            commands.extend(inform_again(model, talk));
             match model.chat.as_mut().filter(|chat| chat.talk == talk) {
                 Some(chat) => commands.extend(update::marks(chat)),
                 None => commands.push(latest(talk)),

@@ -9,12 +9,21 @@ use crate::text::edit::Editor;
 /// Messages shown at most; a search that finds more says so.
 pub const FOUND_MAX: usize = 200;
 
+/// A message that was found, and the conversation it is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub talk: Talk,
+    /// The message.
+    pub message: Message,
+}
+
 /// The window of the search.
 pub struct Search {
     /// What is searched for.
     pub query: Editor,
     /// Found messages, newest first.
-    pub found: Vec<Message>,
+    pub found: Vec<Found>,
     /// There are more than these.
     pub more: bool,
     /// The words that `found` belongs to; `None` before the first answer.
@@ -62,26 +71,36 @@ impl Search {
             return None;
         }
         self.asked = self.query.text().to_owned();
-        let request = Request::Search { text: self.asked.clone(), contact: None, limit: FOUND_MAX };
+        let request = Request::Search {
+            text: self.asked.clone(),
+            contact: None,
+            group: None,
+            channel: None,
+            limit: FOUND_MAX,
+        };
         Some(Command::Call(request, Purpose::Search))
     }
 
     /// An answer has come; what was typed meanwhile is asked for.
-    pub(super) fn answered(&mut self, found: Option<(Vec<Message>, bool)>) -> Option<Command> {
+    pub(super) fn answered(&mut self, found: Option<(Vec<Found>, bool)>) -> Option<Command> {
+        // Whoever has moved to a message already stays there as long as it is found.
+        let chosen = self.found.get(self.chosen).filter(|_| self.chosen > 0);
+        let chosen = chosen.map(|one| one.message.id.clone());
         let (found, more) = found.unwrap_or_default();
         (self.found, self.more) = (found, more);
-        self.chosen = 0;
+        let again = |id: String| self.found.iter().position(|one| one.message.id == id);
+        self.chosen = chosen.and_then(again).unwrap_or(0);
         self.answered = Some(std::mem::take(&mut self.asked));
         self.call.done();
         if self.busy() { self.ask() } else { None }
     }
 
     /// The message to be opened, if Enter was pressed while the search was under way.
-    pub(super) fn awaited(&mut self) -> Option<(u32, u64)> {
+    pub(super) fn awaited(&mut self) -> Option<(Talk, u64)> {
         if self.busy() || !std::mem::take(&mut self.enter) {
             return None;
         }
-        self.found.first().map(|found| (found.contact, found.position))
+        self.found.first().map(|found| (found.talk, found.message.position))
     }
 }
 
@@ -101,9 +120,9 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
     match action {
         Action::Enter if search.enter => {}
         Action::Enter => {
-            let found = search.found.get(search.chosen).map(|found| (found.contact, found.position));
+            let found = search.found.get(search.chosen).map(|found| (found.talk, found.message.position));
             return match found {
-                Some((contact, position)) => update::open_at(model, Talk::Person(contact), position),
+                Some((talk, position)) => update::open_at(model, talk, position),
                 None => Vec::new(),
             };
         }

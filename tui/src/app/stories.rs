@@ -288,7 +288,9 @@ fn a_search_finds_in_either_script_and_goes_to_the_message() {
     let mut model = open(&mut world, Lang::En, false, (80, 24));
     world.play(&mut model, [Action::Search].into_iter().chain(typed("pul")));
     let found = |model: &Model| match model.overlays.last() {
-        Some(Overlay::Search(search)) => search.found.iter().map(|one| one.position).collect::<Vec<_>>(),
+        Some(Overlay::Search(search)) => {
+            search.found.iter().map(|one| one.message.position).collect::<Vec<_>>()
+        }
         _ => Vec::new(),
     };
     assert_eq!(found(&model), [42]);

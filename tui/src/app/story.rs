@@ -3,8 +3,8 @@
 pub(crate) mod rooms;
 
 use karvon_node::api::{
-    ApiError, Contact, DoorInfo, Event, Meeting, Message, Reaction, Request, Response, Setting, State,
-    Status, Stranger, Trail,
+    ApiError, Contact, DoorInfo, Event, Hit, Meeting, Message, Reaction, Request, Response, Said, Setting,
+    State, Status, Stranger, Trail,
 };
 
 use super::file::Entry;
@@ -148,9 +148,11 @@ impl World {
             }
             Request::Search { text, limit, .. } => {
                 let query = karvon_node::api::fold::Query::new(&text);
-                let found = self.messages.iter().rev();
-                let mut found: Vec<_> =
-                    found.filter(|m| m.text.as_ref().is_some_and(|t| query.matches(t))).cloned().collect();
+                let fits = |text: &Option<String>| text.as_ref().is_some_and(|text| query.matches(text));
+                let found = self.messages.iter().rev().filter(|one| fits(&one.text));
+                let hit = |said| Hit { place: String::new(), said };
+                let people = found.map(|one| hit(Said::Person(one.clone())));
+                let mut found: Vec<_> = people.chain(self.rooms.search(fits).map(hit)).collect();
                 let more = found.len() > limit;
                 found.truncate(limit);
                 Response::Found { messages: found, more }
@@ -173,7 +175,7 @@ impl World {
             }
             Request::Reply { to, text } => self.say(&to, Some(&to), &text),
             Request::Forward { id, contact } => {
-                let text = self.messages.iter().find(|m| m.id == id).unwrap().text.clone().unwrap();
+                let text = self.text_of(&id);
                 let position =
                     self.messages.iter().rfind(|m| m.contact == contact).map_or(1, |m| m.position + 1);
                 let forwarded = message(contact, position, true, &text, State::Queued);
@@ -250,11 +252,20 @@ impl World {
             }
             Request::Group(ask) => self.group(ask)?,
             Request::Channel(ask) => self.channel(ask)?,
+            Request::Info { id } if self.rooms.said.iter().any(|one| one.id == id) => {
+                Response::Group(self.rooms.info(&id))
+            }
             Request::Info { .. } => {
                 Response::Info { state: State::Stored, contact: 1, seq: 4, mine: true, trail: trail() }
             }
             _ => Response::Done,
         })
+    }
+
+    /// The text of a message, wherever it was said.
+    fn text_of(&self, id: &str) -> String {
+        let with_people = self.messages.iter().find(|one| one.id == id).and_then(|one| one.text.clone());
+        with_people.or_else(|| self.rooms.text_of(id)).unwrap()
     }
 
     fn say(&mut self, beside: &str, to: Option<&str>, text: &str) -> Response {

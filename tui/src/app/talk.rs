@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use karvon_node::api::{Message, Request, Response, State, channels, groups};
+use karvon_node::api::{Hit, Message, Request, Response, Said, State, channels, groups};
 
+use super::search::Found;
 use super::{Last, Model};
 use crate::text;
 
@@ -96,6 +97,15 @@ impl Talk {
         }
     }
 
+    /// Passes a message on, marked as forwarded; `None` for channels, where only their owner speaks.
+    pub(super) fn forward(self, id: String) -> Option<Request> {
+        match self {
+            Self::Person(contact) => Some(Request::Forward { id, contact }),
+            Self::Group(group) => Some(Request::Group(groups::Ask::Forward { group, id })),
+            Self::Channel(_) => None,
+        }
+    }
+
     /// Says that everything up to here was seen; what [`super::Chat::seen_upto`] counts.
     pub(super) fn seen(self, upto: u64) -> Request {
         match self {
@@ -137,21 +147,37 @@ pub(super) fn plain(model: &Model, response: Response) -> (Response, Counts) {
     (response, counts)
 }
 
+/// What a search found, in the form in which messages of persons come.
+pub(super) fn found(model: &Model, hits: Vec<Hit>) -> Vec<Found> {
+    let found = |hit: Hit| match hit.said {
+        Said::Person(message) => Found { talk: Talk::Person(message.contact), message },
+        Said::Group(message) => {
+            let names = Names::of(model, core::slice::from_ref(&message));
+            Found { talk: Talk::Group(message.group), message: of_group(message, &names) }
+        }
+        Said::Channel(entry) => Found { talk: Talk::Channel(entry.channel), message: of_channel(entry) },
+    };
+    hits.into_iter().map(found).collect()
+}
+
 /// Names of a group's members: whoever shares a name is told apart by their id.
 struct Names(BTreeMap<String, String>);
 
 impl Names {
     fn of(model: &Model, messages: &[groups::GroupMessage]) -> Self {
-        let mut names: BTreeMap<String, String> = BTreeMap::new();
         let group = messages.first().map(|message| message.group);
+        let said = messages.iter().map(|message| (&message.member, &message.from));
+        Self::with(model, group, said)
+    }
+
+    fn with<'a>(
+        model: &'a Model,
+        group: Option<u32>,
+        named: impl Iterator<Item = (&'a String, &'a String)>,
+    ) -> Self {
         let known = model.members.iter().filter(|(of, _)| Some(*of) == group);
-        for member in known.flat_map(|(_, members)| members) {
-            names.insert(member.member.clone(), clean(&member.name));
-        }
-        for message in messages {
-            names.insert(message.member.clone(), clean(&message.from));
-        }
-        Self(names)
+        let known = known.flat_map(|(_, members)| members).map(|member| (&member.member, &member.name));
+        Self(known.chain(named).map(|(member, name)| (member.clone(), clean(name))).collect())
     }
 
     fn shown(&self, member: &str) -> String {
@@ -164,6 +190,14 @@ impl Names {
             () => name,
         }
     }
+}
+
+/// Names of those whom a message to a group is for, fit to be drawn.
+#[must_use]
+pub fn recipients(model: &Model, talk: Talk, recipients: &[groups::Recipient]) -> Vec<String> {
+    let named = recipients.iter().map(|one| (&one.member, &one.name));
+    let names = Names::with(model, talk.group(), named);
+    recipients.iter().map(|one| names.shown(&one.member)).collect()
 }
 
 /// A name fit to be drawn; empty if nothing of it can be seen.
@@ -188,6 +222,7 @@ fn of_group(message: groups::GroupMessage, names: &Names) -> Message {
         reactions: message.reactions,
         edited: message.edited,
         deleted: message.deleted,
+        forwarded: message.forwarded,
         attachment: message.attachment,
         expires_s: message.expires_s,
         ..Message::default()

@@ -179,9 +179,11 @@ pub(super) fn members(group: u32) -> Command {
 
 /// Opens a conversation at a message.
 pub(super) fn open_at(model: &mut Model, talk: Talk, position: u64) -> Vec<Command> {
-    show_chat(model, talk);
+    let other = show_chat(model, talk);
     let request = talk.page(Part::Before(position.saturating_add(1)), PAGE);
-    jump(model, request, Purpose::Jump(talk, position))
+    let mut commands = jump(model, request, Purpose::Jump(talk, position));
+    commands.extend(talk.group().filter(|_| other).map(members));
+    commands
 }
 
 /// Goes to the first message of the open conversation.
@@ -240,11 +242,11 @@ fn next_unread(model: &mut Model) -> Vec<Command> {
 
 /// Opens the window on a message's way.
 pub(super) fn open_info(model: &mut Model) -> Vec<Command> {
-    let Some(message) = model.chat.as_ref().and_then(Chat::selected_message).cloned() else {
-        return Vec::new();
-    };
+    let Some(chat) = &model.chat else { return Vec::new() };
+    let (talk, Some(message)) = (chat.talk, chat.selected_message().cloned()) else { return Vec::new() };
     let id = message.id.clone();
-    open_overlay(model, Overlay::Info(Box::new(Info { message, answer: None, problem: None, scrolled: 0 })));
+    let info = Info { message, talk, answer: None, problem: None, scrolled: 0 };
+    open_overlay(model, Overlay::Info(Box::new(info)));
     vec![Command::Call(Request::Info { id: id.clone() }, Purpose::Info(id))]
 }
 

@@ -11,7 +11,7 @@ pub use channel::Channel;
 pub use group::{Group, GroupRole};
 pub use own::{Backup, Config, Door, Node, Passphrase, Profile, Restore, Wipe};
 pub use people::{Add, Address, Contacts, Introduce, Invite, Requests};
-pub use talk::{Edit, React, Read, Reply, Save, Send, Verify, Wait};
+pub use talk::{Edit, React, Read, Reply, Save, Search, Send, Verify, Wait};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -205,15 +205,26 @@ The other person may have read it already, or may use a program that keeps it.")
         /// Id of the message, 32 hexadecimal digits
         id: String,
     },
-    /// Passes a message on to somebody else
+    /// Passes a message on to somebody else, or into a group
     #[command(after_help = "Examples:
-  karvon forward 0123456789abcdef0123456789abcdef Bob")]
+  karvon forward 0123456789abcdef0123456789abcdef Bob
+  karvon forward 0123456789abcdef0123456789abcdef Brigade
+
+The message may be one with a person, in a group, or of a channel. It is marked as forwarded; whose it was is not told.")]
     Forward {
         /// Id of the message, 32 hexadecimal digits
         id: String,
-        /// Name of the contact, or its beginning
+        /// Name of the contact or group, or its beginning
         who: String,
     },
+    /// Finds messages by their words, with people, in groups and in channels
+    #[command(after_help = "Examples:
+  karvon search patent
+  karvon search 'пул гирифтам' --in Ali
+  karvon search bricklayer --in Jobs --json
+
+All words must be there, in any order. Case does not matter, nor the alphabet: pul finds пул. The newest comes first.")]
+    Search(Search),
     /// Shows messages
     #[command(after_help = "Examples:
   karvon read                    the newest of everybody
@@ -244,7 +255,7 @@ Owners give roles, admins invite and remove. Whoever joins reads nothing that wa
         #[command(subcommand)]
         what: Option<Channel>,
     },
-    /// Shows the way a message took
+    /// Shows the way a message took; in a group, who has it
     #[command(after_help = "Examples:
   karvon info 0123456789abcdef0123456789abcdef
 
@@ -425,6 +436,7 @@ mod tests {
             "karvon --data-dir B read --since 00 --json",
             "karvon --data-dir A status --json",
             "karvon --data-dir A info 00 --json",
+            "karvon --data-dir A search word --in Bob --limit 5 --json",
             "karvon --data-dir A lock",
             "karvon --data-dir A unlock --passphrase-stdin",
             "karvon --data-dir A wipe --now",

@@ -32,7 +32,7 @@ async fn channels(client: &Client) -> Result<Vec<Channel>, Failure> {
 }
 
 /// The channel whose name is `who`, else the one whose name begins so; `%3` is the channel with that number.
-async fn named(client: &Client, who: &str) -> Result<Channel, Failure> {
+pub(super) async fn named(client: &Client, who: &str) -> Result<Channel, Failure> {
     let wanted = who.trim().to_lowercase();
     let all = channels(client).await?;
     let name = |channel: &Channel| channel.name.trim().to_lowercase();
@@ -232,7 +232,8 @@ async fn page(
     Ok(pages.concat())
 }
 
-fn label(channel: &Channel) -> String {
+/// A channel's name for a line of text, with its number.
+pub(super) fn label(channel: &Channel) -> String {
     let name = if channel.name.is_empty() { "(no entry yet)".to_owned() } else { one_line(&channel.name) };
     format!("{name} (%{})", channel.channel)
 }
@@ -245,7 +246,7 @@ fn for_people(channel: &Channel) -> String {
 }
 
 /// `2026-11-22 05:01Z #7 Name: text`; further lines of a text are moved in.
-fn entry_for_people(entry: &Entry) -> String {
+pub(super) fn entry_for_people(entry: &Entry) -> String {
     let time = entry.sent_at.get(..16).unwrap_or(&entry.sent_at).replace('T', " ");
     let text = entry.text.as_deref().unwrap_or("(a kind of entry that this version does not know)");
     let lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();

@@ -393,7 +393,7 @@ async fn show(
 }
 
 /// `2026-11-22 05:01Z ✓ 4/5 Ali: text`; further lines of a text are moved in.
-fn message_for_people(message: &GroupMessage) -> String {
+pub(super) fn message_for_people(message: &GroupMessage) -> String {
     let time = message.sent_at.get(..16).unwrap_or(&message.sent_at).replace('T', " ");
     let mark = mark(message.state);
     let counts = match (message.delivered, message.of) {
@@ -410,8 +410,9 @@ fn message_for_people(message: &GroupMessage) -> String {
         None => "(a kind of message that this version does not know)",
     };
     let mut lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();
-    let edited = message.edited.then_some("(edited)");
-    lines = with_notes(lines, message.reply_to.as_deref(), edited.into_iter(), &message.reactions);
+    let notes = [(message.edited, "(edited)"), (message.forwarded, "(forwarded)")];
+    let notes = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note);
+    lines = with_notes(lines, message.reply_to.as_deref(), notes, &message.reactions);
     format!(
         "{time}Z {mark:<2}{counts} {}: {}",
         one_line(&message.from),

@@ -18,6 +18,7 @@ mod people;
 mod read;
 pub mod resolve;
 pub(crate) mod save;
+mod search;
 mod send;
 pub mod session;
 pub(crate) mod settings;
@@ -113,6 +114,7 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Edit(edit)) => Box::pin(talk::edit(&session, edit)).await,
         Some(Command::Delete { id }) => Box::pin(talk::delete(&session, &id)).await,
         Some(Command::Forward { id, who }) => Box::pin(talk::forward(&session, &id, &who)).await,
+        Some(Command::Search(args)) => Box::pin(search::search(&session, args)).await,
         Some(Command::Read(read)) => Box::pin(read::read(&session, read)).await,
         Some(Command::Channel { what }) => Box::pin(channels::channel(&session, what)).await,
         Some(Command::Group { what }) => Box::pin(groups::group(&session, what)).await,

@@ -236,7 +236,7 @@ async fn after(
 }
 
 /// `2026-11-22 05:01Z ✓ Ali: text`; further lines of a text are moved in, so that none can pass for another message.
-fn for_people(message: &Message) -> String {
+pub(super) fn for_people(message: &Message) -> String {
     let time = message.sent_at.get(..16).unwrap_or(&message.sent_at).replace('T', " ");
     let mark = mark(message.state);
     let attachment = message.attachment.as_ref().map(|file| {

@@ -1,10 +1,12 @@
 //! `status` and `info`: how things are, and the way of one message.
 
 use super::failure::Failure;
+use super::read::mark;
 use super::send::word;
 use super::session::{Session, unexpected};
 use super::talk::message_id;
 use crate::text::one_line;
+use karvon_node::api::groups::{Recipient, Told};
 use karvon_node::api::{Request, Response, State, Status, Trail};
 use serde::Serialize;
 
@@ -83,20 +85,61 @@ struct Info {
     trail: Vec<Trail>,
 }
 
-/// Shows the way of the message with this id.
+/// What a script gets of a message to a group.
+#[derive(Serialize)]
+struct GroupInfo {
+    id: String,
+    group: u32,
+    from: String,
+    seq: u64,
+    mine: bool,
+    state: State,
+    sent_at: String,
+    received_at: Option<String>,
+    delivered: u32,
+    of: u32,
+    recipients: Vec<Recipient>,
+}
+
+/// Shows the way of the message with this id; of one to a group, who has it.
 ///
 /// # Errors
 /// The node's; `no_such_message`.
 pub(super) async fn info(session: &Session<'_>, id: &str) -> Result<(), Failure> {
     let id = message_id(id)?;
-    let info = session
-        .with_node(async |client| match client.call(Request::Info { id: id.clone() }).await? {
-            Response::Info { state, contact, seq, mine, trail } => {
-                Ok(Info { id: id.clone(), contact, seq, mine, state, trail })
-            }
-            _ => Err(unexpected()),
-        })
-        .await?;
+    let answer =
+        session.with_node(async |client| Ok(client.call(Request::Info { id: id.clone() }).await?)).await?;
+    let info = match answer {
+        Response::Info { state, contact, seq, mine, trail } => Info { id, contact, seq, mine, state, trail },
+        Response::Group(Told::Message {
+            group,
+            seq,
+            mine,
+            state,
+            delivered,
+            of,
+            from,
+            sent_at,
+            received_at,
+            recipients,
+        }) => {
+            let info = GroupInfo {
+                id,
+                group,
+                from,
+                seq,
+                mine,
+                state,
+                sent_at,
+                received_at,
+                delivered,
+                of,
+                recipients,
+            };
+            return session.out.result(&info, || in_group(&info));
+        }
+        _ => return Err(unexpected()),
+    };
     session.out.result(&info, || {
         let steps = info.trail.iter().map(|step| {
             let relay = step.relay.as_deref().and_then(|relay| relay.get(..8)).unwrap_or_default();
@@ -109,4 +152,30 @@ pub(super) async fn info(session: &Session<'_>, id: &str) -> Result<(), Failure>
             .collect::<Vec<_>>()
             .join("\n")
     })
+}
+
+fn in_group(info: &GroupInfo) -> String {
+    let mut lines = vec![
+        format!(
+            "{}, number {} of {} in group @{}",
+            word(info.state),
+            info.seq,
+            one_line(&info.from),
+            info.group
+        ),
+        format!("{}  written", info.sent_at),
+    ];
+    lines.extend(info.received_at.as_ref().map(|at| format!("{at}  arrived on this device")));
+    if !info.mine {
+        lines.push("only its author learns who has it".to_owned());
+    } else if info.of == 0 {
+        lines.push("in a group this large nobody learns who has it".to_owned());
+    } else {
+        lines.push(format!("{} of {} delivered", info.delivered, info.of));
+    }
+    for one in &info.recipients {
+        let at = one.at.as_deref().unwrap_or("on its way");
+        lines.push(format!("{at:<24}  {} {}", mark(one.state), one_line(&one.name)));
+    }
+    lines.join("\n")
 }

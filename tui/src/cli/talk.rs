@@ -6,6 +6,7 @@ use super::lines::{bounded, stdin_text};
 use super::resolve::resolve;
 use super::send::unclear;
 use super::session::{Session, contacts, unexpected};
+use karvon_node::api::groups::{Ask, Told};
 use karvon_node::api::{Request, Response, State};
 use karvon_node::client::Client;
 use serde::Serialize;
@@ -74,12 +75,16 @@ pub(super) async fn delete(session: &Session<'_>, id: &str) -> Result<(), Failur
 /// Passes a message on.
 ///
 /// # Errors
-/// The node's; `no_such_message`, `no_such_contact`, `unchangeable`.
+/// The node's; `no_such_message`, `no_such_contact`, `ambiguous`, `unchangeable`.
 pub(super) async fn forward(session: &Session<'_>, id: &str, who: &str) -> Result<(), Failure> {
     let id = message_id(id)?;
     queue(session, async |client| {
+        let id = id.clone();
+        if let Some(group) = super::groups::named(client, who).await? {
+            return Ok(Request::Group(Ask::Forward { group: group.group, id }));
+        }
         let contact = resolve(&contacts(client).await?, who)?.contact;
-        Ok(Request::Forward { id: id.clone(), contact })
+        Ok(Request::Forward { id, contact })
     })
     .await
 }
@@ -98,7 +103,7 @@ pub(super) async fn queue(
 ) -> Result<(), Failure> {
     let id = session
         .with_node(async |client| match client.call(request(&client).await?).await.map_err(unclear)? {
-            Response::Queued { id, .. } => Ok(id),
+            Response::Queued { id, .. } | Response::Group(Told::Queued { id, .. }) => Ok(id),
             _ => Err(unexpected()),
         })
         .await?;

@@ -1,6 +1,7 @@
-//! The way of a message, step by step.
+//! The page of a message: from whom, when, and its way step by step; in a group, who has it.
 
-use karvon_node::api::Trail;
+use karvon_node::api::groups::Recipient;
+use karvon_node::api::{State, Trail};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -8,7 +9,8 @@ use ratatui::text::Line;
 
 use super::paint;
 use crate::app::Model;
-use crate::app::overlay::Info;
+use crate::app::overlay::{Info, Way};
+use crate::app::talk::recipients as recipient_names;
 use crate::text::{one_line, wrap};
 
 /// Digits of a relay's id that are shown: enough to tell two apart.
@@ -38,7 +40,7 @@ pub(super) fn draw(model: &Model, info: &Info, frame: &mut Frame<'_>, area: Rect
     match &info.answer {
         None if info.problem.is_none() => say(&texts.get("info-waiting"), theme.faint()),
         None => {}
-        Some((state, trail)) => {
+        Some(Way::Steps(state, trail)) => {
             if message.mine {
                 let held = model.held(message.contact);
                 let mark = theme.mark(*state, held);
@@ -51,12 +53,45 @@ pub(super) fn draw(model: &Model, info: &Info, frame: &mut Frame<'_>, area: Rect
                 say(&format!("{} {}", model.zone.clock(&step.at), sentence(model, step)), style);
             }
         }
+        Some(Way::Members { .. }) if !message.mine => say(&texts.get("info-author-only"), theme.faint()),
+        Some(Way::Members { state, of: 0, .. }) => {
+            say(&format!("{} {}", theme.mark(*state, false), texts.get(in_group(*state))), theme.strong());
+            say(&texts.get("info-too-many"), theme.faint());
+        }
+        Some(Way::Members { state, delivered, of, recipients }) => {
+            let count = texts.with("group-delivered", &[("n", (*delivered).into()), ("of", (*of).into())]);
+            say(&format!("{} {}", theme.mark(*state, false), texts.get(in_group(*state))), theme.strong());
+            say(&count, theme.strong());
+            say("", Style::new());
+            let names = recipient_names(model, info.talk, recipients);
+            for (name, recipient) in names.iter().zip(recipients) {
+                let style = if recipient.state == State::Delivered { theme.good() } else { Style::new() };
+                say(&member(model, name, recipient), style);
+            }
+        }
     }
     paint::lines(frame, area, &out, info.scrolled);
 }
 
-fn meaning(state: karvon_node::api::State, held: bool) -> &'static str {
-    use karvon_node::api::State;
+/// `✓ Name, 22 November, 14:05`; without a time while the message is on its way to them.
+fn member(model: &Model, name: &str, recipient: &Recipient) -> String {
+    let mark = model.theme.mark(recipient.state, false);
+    match &recipient.at {
+        Some(at) => format!("{mark} {name}, {}", moment(model, at)),
+        None => format!("{mark} {name}"),
+    }
+}
+
+/// What the state of a message to a group means.
+fn in_group(state: State) -> &'static str {
+    match state {
+        State::Queued => "info-group-queued",
+        State::Stored => "sign-stored",
+        State::Delivered | State::Read | State::Received => "info-group-delivered",
+    }
+}
+
+fn meaning(state: State, held: bool) -> &'static str {
     match state {
         State::Queued if held => "sign-held",
         State::Queued => "sign-queued",

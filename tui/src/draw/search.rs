@@ -1,17 +1,16 @@
-//! What a search in all messages found: who, when, and the words around it.
+//! What a search in all messages found: where, when, and the words around it.
 
-use karvon_node::api::Message;
 use karvon_node::api::fold::fold;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::{list, paint};
-use crate::app::Model;
-use crate::app::search::Search;
+use crate::app::search::{Found, Search};
+use crate::app::{Model, Talk};
 use crate::text::{edit::Editor, name, one_line, width};
 
-/// Columns of the name.
+/// Columns of the place's name.
 const NAME: usize = 10;
 /// Columns shown before the found word.
 const BEFORE: usize = 10;
@@ -65,16 +64,24 @@ pub(super) fn draw(model: &Model, search: &Search, frame: &mut Frame<'_>, area: 
     list::draw(frame, place, &rows, chosen, false, theme);
 }
 
-/// `Name  22.11 14:05  …words around…`
-fn row(model: &Model, found: &Message, words: &[String], cells: usize) -> String {
-    let plain = model.theme.plain;
-    let who = width::pad(&name(&found.from, found.contact), NAME, plain);
-    let when = model.zone.local(&found.sent_at).map_or_else(
+/// `Name  22.11 14:05  …words around…`; who says it stands before the words unless the place's name tells.
+fn row(model: &Model, found: &Found, words: &[String], cells: usize) -> String {
+    let (plain, message) = (model.theme.plain, &found.message);
+    let place = width::pad(&model.talk_name(found.talk), NAME, plain);
+    let when = model.zone.local(&message.sent_at).map_or_else(
         || "--:--".to_owned(),
         |local| format!("{:02}.{:02} {}", local.day, local.month, local.clock()),
     );
-    let text = one_line(found.text.as_deref().unwrap_or_default());
-    let head = format!("{who} {when}  ");
+    let mut text = one_line(message.text.as_deref().unwrap_or_default());
+    let told = match found.talk {
+        Talk::Person(_) => !message.mine,
+        Talk::Group(_) => false,
+        Talk::Channel(_) => true,
+    };
+    if !told {
+        text = format!("{}: {text}", name(&message.from, message.contact));
+    }
+    let head = format!("{place} {when}  ");
     let room = cells.saturating_sub(width::width(&head));
     format!("{head}{}", around(&text, words, room, plain))
 }

@@ -43,7 +43,7 @@ fn go(name: &str) -> impl Iterator<Item = Action> {
 }
 
 /// Screens of a world with groups and channels.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 17] = [
     "rooms",
     "group",
     "members",
@@ -58,6 +58,9 @@ const ROOMS: [&str; 14] = [
     "channel-link",
     "channel-new",
     "channel-leave",
+    "search-rooms",
+    "info-group",
+    "forward-rooms",
 ];
 
 /// A screen by its name, in a world of its own.
@@ -183,6 +186,9 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
         "channel-link" => go("Қазон").chain([Action::Details, Action::Enter]).collect(),
         "channel-new" => [Action::NewChannel].into_iter().chain(typed("Корҳо")).collect(),
         "channel-leave" => go("Хабарҳо").chain([Action::Details, Action::Char('u')]).collect(),
+        "search-rooms" => [Action::Search].into_iter().chain(typed("д")).collect(),
+        "info-group" => go("Бригада").chain([Action::Up, Action::Up, Action::Char('i')]).collect(),
+        "forward-rooms" => go("Хабарҳо").chain([Action::Up, Action::Char('f')]).collect(),
         "settings" => vec![Action::Settings, Action::Down],
         "doctor" => vec![Action::Doctor],
         _ => Vec::new(),

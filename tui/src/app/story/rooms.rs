@@ -2,7 +2,7 @@
 
 use karvon_node::api::channels::{self, Channel, ChannelEvent, Entry};
 use karvon_node::api::groups::{self, Group, GroupEvent, GroupMessage, Member, Role, Standing};
-use karvon_node::api::{ApiError, Event, Response, State};
+use karvon_node::api::{ApiError, Event, Response, Said, State};
 
 use super::World;
 use crate::app::{Action, Model};
@@ -66,6 +66,7 @@ pub(crate) fn said(position: u64, from: &Member, text: &str, delivered: Option<u
         reactions: Vec::new(),
         edited: false,
         deleted: false,
+        forwarded: false,
         attachment: None,
         expires_s: 0,
     }
@@ -103,13 +104,58 @@ pub(crate) fn channel(number: u32, name: &str, mine: bool, entries: u64) -> Chan
 pub(crate) fn entry(channel: u32, seq: u64, from: &str, text: &str) -> Entry {
     let at = format!("2026-11-21T08:{:02}:00Z", seq % 60);
     Entry {
-        id: format!("{channel:016x}{seq:016x}"),
+        id: format!("e{channel:015x}{seq:016x}"),
         channel,
         from: from.to_owned(),
         seq,
         text: Some(text.to_owned()),
         sent_at: at.clone(),
         stored_at: at,
+    }
+}
+
+impl Rooms {
+    /// What is in groups and channels with such a text, newest first.
+    pub(crate) fn search<'a>(
+        &'a self,
+        fits: impl Fn(&Option<String>) -> bool + Copy + 'a,
+    ) -> impl Iterator<Item = Said> + 'a {
+        let said = self.said.iter().rev().filter(move |one| fits(&one.text)).cloned().map(Said::Group);
+        let entries = self.entries.iter().rev().filter(move |one| fits(&one.text)).cloned();
+        said.chain(entries.map(Said::Channel))
+    }
+
+    pub(super) fn text_of(&self, id: &str) -> Option<String> {
+        let said = self.said.iter().find(|one| one.id == id).and_then(|one| one.text.clone());
+        said.or_else(|| self.entries.iter().find(|one| one.id == id).and_then(|one| one.text.clone()))
+    }
+
+    /// The page of a message of the first group: the first of the others has it, the second only if all have.
+    pub(super) fn info(&self, id: &str) -> groups::Told {
+        let one = self.said.iter().find(|one| one.id == id).unwrap();
+        let others = self.members.iter().filter(|member| !member.me).zip(1..);
+        let recipients = others.filter(|_| one.mine).map(|(member, number)| {
+            let has = one.delivered.is_some_and(|delivered| delivered >= number);
+            groups::Recipient {
+                member: member.member.clone(),
+                name: member.name.clone(),
+                contact: member.contact,
+                state: if has { State::Delivered } else { State::Stored },
+                at: has.then(|| format!("2026-11-22T10:{:02}:00Z", one.position + u64::from(number))),
+            }
+        });
+        groups::Told::Message {
+            group: one.group,
+            seq: one.seq,
+            mine: one.mine,
+            state: one.state,
+            delivered: one.delivered.unwrap_or(0),
+            of: one.of.unwrap_or(0),
+            from: one.from.clone(),
+            sent_at: one.sent_at.clone(),
+            received_at: one.received_at.clone(),
+            recipients: recipients.collect(),
+        }
     }
 }
 
@@ -196,6 +242,12 @@ impl World {
                 (message.group, message.state) = (group, State::Queued);
                 rooms.said.push(message);
                 Told::Queued { id: format!("{position:032x}"), seq: position }
+            }
+            Ask::Forward { group, id } => {
+                let text = self.text_of(&id);
+                let told = self.group(Ask::Send { group, text })?;
+                self.rooms.said.iter_mut().next_back().unwrap().forwarded = true;
+                return Ok(told);
             }
             Ask::One { id } => {
                 let found = rooms.said.iter().find(|one| one.id == id).cloned();

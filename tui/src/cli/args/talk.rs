@@ -115,3 +115,17 @@ pub struct Read {
     #[arg(long)]
     pub mark: bool,
 }
+
+/// Arguments of `search`.
+#[derive(Debug, Args)]
+pub struct Search {
+    /// Words that must all be there
+    #[arg(required = true)]
+    pub words: Vec<String>,
+    /// Only with this contact, or in this group or channel: its name, or the beginning
+    #[arg(long = "in", value_name = "WHERE")]
+    pub place: Option<String>,
+    /// So many at the most, the newest ones
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub limit: u16,
+}
