@@ -109,7 +109,7 @@ impl History {
                 let mut found = None;
                 let records = channel.records();
                 let space = Space::ChannelEntry as u8;
-                history.rows().newest_first(space, &records, u64::MAX, &mut |seq, row| {
+                history.rows().newest_first(space, &records, 0..u64::MAX, &mut |seq, row| {
                     // All entries of a channel name it, so only the first one is read whole.
                     let of = known
                         .or_else(|| super::channel_history::stored(row).map(|(_, one)| one.entry.channel));
@@ -134,7 +134,7 @@ impl History {
         visit: &mut dyn FnMut(u64, SignedEntry) -> bool,
     ) -> Result<(), StoreFault> {
         let space = Space::ChannelEntry as u8;
-        self.rows().newest_first(space, &channel.records(), u64::MAX, &mut |_, row| {
+        self.rows().newest_first(space, &channel.records(), 0..u64::MAX, &mut |_, row| {
             super::channel_history::stored(row).is_none_or(|(at_ms, signed)| visit(at_ms, signed))
         })
     }
@@ -155,7 +155,7 @@ impl History {
         let mut left = limit.saturating_add(1);
         let below = author.counts_below.max(author.shown_below);
         let space = Space::GroupPost as u8;
-        self.rows().newest_first(space, &records, below, &mut |seq, row| {
+        self.rows().newest_first(space, &records, 0..below, &mut |seq, row| {
             // Nothing is left of what its author took back.
             let Some(body) = body(row) else { return true };
             match body.content {
