@@ -1,8 +1,10 @@
 //! Scenarios: a topology, a script, faults and figures; and the catalogue of them.
 
+mod channel;
 mod gossip;
 mod group;
 mod hostile;
+mod mesh;
 mod messages;
 mod population;
 mod rejoin;
@@ -56,6 +58,8 @@ pub fn catalogue() -> Vec<Box<dyn Scenario>> {
     let mut all: Vec<Box<dyn Scenario>> = vec![
         Box::new(gossip::Gossip),
         Box::new(group::Group),
+        Box::new(channel::Channel),
+        Box::new(mesh::Mesh),
     ];
     for named in messages::NAMED {
         all.push(Box::new(named));
