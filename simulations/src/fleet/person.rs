@@ -241,6 +241,14 @@ impl PersonHost {
         }
     }
 
+    /// Makes an invitation in its long form, which names all doors; in the short one if there is one door only.
+    pub async fn invite_in_full(&self) -> Option<Zeroizing<String>> {
+        match self.ask(Command::Invite).await? {
+            Reply::Invitation { text, long, .. } => Some(long.unwrap_or(text)),
+            _ => None,
+        }
+    }
+
     /// Adds somebody by an invitation; false if the messenger does not run or refuses.
     pub async fn add(&self, invitation: Zeroizing<String>) -> bool {
         let command = Command::Add { invitation, name: String::new(), text: String::new() };

@@ -1,6 +1,7 @@
 //! Scenarios: a topology, a script, faults and figures; and the catalogue of them.
 
 mod channel;
+mod eclipse;
 mod gossip;
 mod group;
 mod hostile;
@@ -60,6 +61,7 @@ pub fn catalogue() -> Vec<Box<dyn Scenario>> {
         Box::new(group::Group),
         Box::new(channel::Channel),
         Box::new(mesh::Mesh),
+        Box::new(eclipse::Eclipse),
     ];
     for named in messages::NAMED {
         all.push(Box::new(named));
