@@ -171,8 +171,7 @@ fn after_thirty_days_offline_with_two_of_three_relays_gone_everything_arrives() 
         let known = n + 1;
         assert!(world.run_until(60_000, |world| {
             let all = world.contacts(0);
-            all.len() == known
-                && world.contacts(person)[0].meeting == Meeting::Connected
+            all.len() == known && world.contacts(person)[0].meeting == Meeting::Connected
         }));
         let contact = world.contacts(0).last().unwrap().id;
         world.send(person, bob, "hello");
