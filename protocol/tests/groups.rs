@@ -4,7 +4,8 @@
 mod world;
 
 use karvon_protocol::core::{Range, Space};
-use karvon_protocol::engine::group_api::{GroupCommand, Standing};
+use karvon_protocol::engine::api::{Command, Reply};
+use karvon_protocol::engine::group_api::{GroupCommand, GroupReply, Standing};
 use karvon_protocol::error::ErrorKind;
 use karvon_protocol::group::op::Role;
 use world::friends::Friends;
@@ -312,4 +313,35 @@ fn the_real_state_of_a_removed_member_opens_nothing_later_and_that_of_a_new_one_
     assert_eq!(friends.read(5, numbers[5]), ["early", "early too"]);
     assert_eq!(friends.view(5, numbers[5]).info.standing, Standing::Out);
     assert_eq!(friends.read(9, numbers[9]), ["late", "late", "late", "and later"]);
+}
+
+#[test]
+fn an_operation_that_overtakes_the_beginning_of_the_log_is_kept_until_that_comes() {
+    let mut friends = Friends::new(21, 3, false);
+    let ali = friends.create(0, "Group");
+    let contact = friends.contacts[&(0, 1)];
+    friends.ask(0, GroupCommand::Invite(ali, contact)).unwrap();
+    friends.world.run_ms(500);
+    let bob = friends.list(1)[0].group;
+    // Ali learns that Bob wants in while Bob is away; the answer finds nobody, and the relays lose it.
+    friends.world.crash(Host::Person(0));
+    friends.ask(1, GroupCommand::Accept(bob)).unwrap();
+    friends.world.run_ms(3_000);
+    friends.world.crash(Host::Person(1));
+    friends.world.start(Host::Person(0));
+    friends.world.run_ms(5_000);
+    assert_eq!(friends.view(0, ali).info.members, 2);
+    let log = |friends: &Friends| friends.world.people[1].node.disk.load(&Range::Space(Space::GroupOp));
+    assert!(log(&friends).is_empty(), "the answer was there before");
+    (0..3).for_each(|relay| friends.world.lose_cells(relay));
+    friends.world.run_ms(5_000);
+    friends.bring(0, ali, 2);
+    friends.world.run_ms(3_000);
+    friends.world.start(Host::Person(1));
+    let whole = friends.world.run_until(120_000, |world| {
+        let reply = world.ask(1, Command::Group(GroupCommand::View(bob)));
+        matches!(reply, Ok(Reply::Group(GroupReply::View(view))) if view.info.members == 3)
+    });
+    assert!(whole, "{:?}", friends.view(1, bob));
+    assert_eq!(friends.world.faults(1), 0);
 }

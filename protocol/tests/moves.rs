@@ -4,7 +4,7 @@ mod world;
 
 use karvon_protocol::core::{Range, Space};
 use karvon_protocol::descriptor::Door;
-use karvon_protocol::engine::api::Command;
+use karvon_protocol::engine::api::{Command, Meeting};
 use world::{Host, World};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -171,8 +171,7 @@ fn after_thirty_days_offline_with_two_of_three_relays_gone_everything_arrives() 
         let known = n + 1;
         assert!(world.run_until(60_000, |world| {
             let all = world.contacts(0);
-            all.len() == known
-                && world.contacts(person)[0].meeting == karvon_protocol::engine::api::Meeting::Connected
+            all.len() == known && world.contacts(person)[0].meeting == Meeting::Connected
         }));
         let contact = world.contacts(0).last().unwrap().id;
         world.send(person, bob, "hello");
@@ -227,4 +226,22 @@ fn after_thirty_days_offline_with_two_of_three_relays_gone_everything_arrives() 
     for (n, (_, _, contact)) in all.iter().enumerate() {
         assert_eq!(world.received(0, *contact), expected[n], "contact {n}");
     }
+}
+
+#[test]
+fn an_invitation_names_a_door_that_is_there_when_the_first_one_is_gone() {
+    let mut world = World::with(31, 4, &[("Ali", &[0, 1]), ("Bob", &[2, 3])]);
+    world.run_ms(10_000);
+    let door = |text: &str| karvon_protocol::invite::Invitation::from_text(text).unwrap().relay;
+    let first = door(&world.invite(0));
+    let gone = world.relays.iter().position(|relay| relay.id == first).unwrap();
+    world.crash(Host::Relay(gone));
+    world.run_ms(120_000);
+    let text = world.invite(0);
+    assert_eq!(door(&text), world.relays[1 - gone].id);
+    let ali = world.add(1, &text, "Ali");
+    let met = world.run_until(120_000, |world| {
+        world.contacts(1).iter().any(|contact| contact.id == ali && contact.meeting == Meeting::Connected)
+    });
+    assert!(met);
 }

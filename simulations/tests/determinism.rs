@@ -62,6 +62,18 @@ fn a_replay_line_repeats_its_run() {
 }
 
 #[test]
+fn groups_channels_and_meshes_in_two_processes_are_equal_too() {
+    for words in [
+        "run group --nodes 9 --seed 1 --quiet --set relays=3 --set messages=6 --set every=5 --set nap=20",
+        "run channel --nodes 9 --seed 1 --quiet --set entries=3 --set every=4 --set flood=20 --set withholders=1",
+        "run mesh --nodes 6 --seed 1 --quiet --set calm=1 --set cut=2 --set after=1",
+    ] {
+        let words: Vec<_> = words.split(' ').collect();
+        assert_eq!(end(&words), end(&words));
+    }
+}
+
+#[test]
 fn the_real_node_in_two_processes_is_equal_too_while_it_crashes_and_disks_fail() {
     for words in [
         "run baseline --nodes 10 --seed 1 --quiet --set messages=2 --set every=10",

@@ -141,10 +141,16 @@ impl Group {
                 if !matches!(self.standing, Standing::Joining(by) if by == from) {
                     return Ok(());
                 }
+                if !matches!(signed.op().act, Act::Create { .. }) {
+                    // A letter has overtaken the one with the beginning of the log.
+                    self.take_op(signed, cx)?;
+                    continue;
+                }
                 let value = zeroize::Zeroizing::new(bytes.clone());
                 self.log = Some(Log::found(signed)?);
                 let key = crate::core::Key::of(Space::GroupOp, self.number.records(), 0);
                 cx.write(crate::core::Op::Put(key, value));
+                fresh.extend(self.take_early(cx));
                 continue;
             }
             fresh.extend(self.take_op(signed, cx)?);

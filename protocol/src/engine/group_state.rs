@@ -12,9 +12,9 @@ use crate::crypto::{LocalDhKey, LocalSignKey};
 use crate::error::PeerFault;
 use crate::group::link::LinkToken;
 use crate::group::log::Log;
-use crate::group::op::Member;
+use crate::group::op::{Member, SignedOp};
 use crate::group::seed::Seed;
-use crate::ids::{Fingerprint, GroupId, MemberId, first};
+use crate::ids::{Fingerprint, GroupId, MemberId, OpId, first};
 use crate::limits::NAME_BYTES_MAX;
 use rand_core::CryptoRng;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -112,6 +112,8 @@ pub(crate) struct Group {
     /// The next own receipt, and whether one is owed.
     pub(crate) round: u64,
     pub(crate) owes_receipt: bool,
+    /// Operations that came before those that they rest on, with the numbers of their records: letters may overtake one another.
+    pub(crate) early_ops: BTreeMap<OpId, (u64, SignedOp)>,
     /// What came before the operation that its author rests on: contact and signed bytes.
     pub(crate) held: Vec<(ContactId, Vec<u8>)>,
     /// Whether the next look at the group asks for what is missing.
@@ -177,6 +179,7 @@ impl Group {
             muted: false,
             round: 1,
             owes_receipt: false,
+            early_ops: BTreeMap::new(),
             held: Vec::new(),
             asks: false,
             seeds: Vec::new(),

@@ -7,6 +7,7 @@ use super::group_api::{GroupEvent, GroupInfo, GroupNumber, GroupReply, GroupView
 use super::group_state::{Group, Own};
 use crate::core::{Key, Op, Space, Value};
 use crate::error::ErrorKind;
+use crate::group::OPS_WAITING_MAX;
 use crate::group::log::{Log, Taken};
 use crate::group::op::{Act, Role, SignedOp};
 use crate::group::post;
@@ -25,6 +26,8 @@ const GROUPS_MAX: usize = 1_000;
 const INVITED_MAX: usize = 64;
 /// Bytes of operations in one letter.
 const LETTER_BYTES: usize = 40_000;
+/// Numbers of records of operations that wait begin here; those of the log are its places.
+const EARLY: u64 = 1 << 40;
 /// A look at a group follows this long after something is missing, milliseconds.
 const LOOK_MS: u64 = 2_000;
 
@@ -57,6 +60,11 @@ impl Groups {
         let Some(group) = self.groups.get_mut(&number) else { return cx.fault() };
         let good = match key.space {
             Space::GroupOp => match (SignedOp::decode(value), group.log.as_mut()) {
+                (Ok(op), log) if key.seq >= EARLY => {
+                    let good = log.is_none_or(|log| log.take(op.clone()).is_ok());
+                    group.early_ops.insert(op.id(), (key.seq, op));
+                    good
+                }
                 (Ok(op), None) => Log::found(op).map(|log| group.log = Some(log)).is_ok(),
                 (Ok(op), Some(log)) => log.take(op).is_ok(),
                 (Err(_), _) => false,
@@ -211,6 +219,9 @@ fn forget_log(group: &Group, cx: &mut Cx<'_>) {
     for place in 0..group.log.as_ref().map_or(0, Log::len) as u64 {
         cx.write(Op::Remove(Key::of(Space::GroupOp, group.number.records(), place)));
     }
+    for (place, _) in group.early_ops.values() {
+        cx.write(Op::Remove(Key::of(Space::GroupOp, group.number.records(), *place)));
+    }
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), ErrorKind> {
@@ -266,16 +277,59 @@ impl Group {
         cx: &mut Cx<'_>,
     ) -> Result<Vec<OpId>, crate::error::PeerFault> {
         let before = self.log.as_ref().map_or(0, Log::len);
-        let Some(log) = self.log.as_mut() else { return Ok(Vec::new()) };
-        let Taken::New(new) = log.take(signed)? else { return Ok(Vec::new()) };
+        let Some(log) = self.log.as_mut() else {
+            self.keep_early(signed, cx);
+            return Ok(Vec::new());
+        };
+        let new = match log.take(signed.clone())? {
+            Taken::New(new) => new,
+            Taken::Waits => {
+                self.keep_early(signed, cx);
+                return Ok(Vec::new());
+            }
+            Taken::Known => return Ok(Vec::new()),
+        };
         for (place, id) in (before as u64..).zip(&new) {
             if let Some(signed) = log.get(id) {
                 let value = Zeroizing::new(signed.bytes().to_vec());
                 cx.write(Op::Put(Key::of(Space::GroupOp, self.number.records(), place), value));
             }
+            if let Some((place, _)) = self.early_ops.remove(id) {
+                cx.write(Op::Remove(Key::of(Space::GroupOp, self.number.records(), place)));
+            }
         }
         self.on_log_changed(&new, cx);
         Ok(new)
+    }
+
+    /// Keeps an operation until those are there that it rests on. It would not be sent again: its letter is acknowledged.
+    fn keep_early(&mut self, signed: SignedOp, cx: &mut Cx<'_>) {
+        if self.early_ops.len() >= OPS_WAITING_MAX || self.early_ops.contains_key(&signed.id()) {
+            return;
+        }
+        let place = self.early_ops.values().map(|(place, _)| place + 1).max().unwrap_or(EARLY);
+        let value = Zeroizing::new(signed.bytes().to_vec());
+        cx.write(Op::Put(Key::of(Space::GroupOp, self.number.records(), place), value));
+        self.early_ops.insert(signed.id(), (place, signed));
+    }
+
+    /// The log is there: operations that came before it may be taken now.
+    pub(crate) fn take_early(&mut self, cx: &mut Cx<'_>) -> Vec<OpId> {
+        let mut early: Vec<_> = self.early_ops.values().cloned().collect();
+        early.sort_by_key(|(place, _)| *place);
+        let mut new = Vec::new();
+        for (place, signed) in early {
+            let id = signed.id();
+            match self.take_op(signed, cx) {
+                Ok(taken) => new.extend(taken),
+                // A forged one was kept unread.
+                Err(_) => {
+                    self.early_ops.remove(&id);
+                    cx.write(Op::Remove(Key::of(Space::GroupOp, self.number.records(), place)));
+                }
+            }
+        }
+        new
     }
 
     /// What follows from new operations for this device.

@@ -284,16 +284,20 @@ impl Invites {
                 && !invite.object_at.is_empty()
         };
         let ready = || self.invites.iter().filter(|(_, invite)| invite.state == State::Ready);
-        let number = ready()
-            .find(|(_, invite)| complete(invite))
-            .or_else(|| ready().next())
-            .map(|(number, _)| *number);
-        let number = match number {
+        // A door that is gone lets nobody in: while another one is linked, the invitation names that.
+        let here = |invite: &Invite| doors.link_of(invite.invitation.relay).is_some();
+        let linked = ready()
+            .find(|(_, invite)| complete(invite) && here(invite))
+            .or_else(|| ready().find(|(_, invite)| here(invite)));
+        let any = ready().find(|(_, invite)| complete(invite)).or_else(|| ready().next());
+        let any = any.map(|(number, _)| *number);
+        let number = match linked.map(|(number, _)| *number).or(any.filter(|_| doors.host().is_none())) {
             Some(number) => number,
             None => {
                 let door = doors.any().ok_or(ErrorKind::NoDoor)?;
                 let invitation = Invitation::new(me.fingerprint(), door.relay, door.addr.clone(), cx.rng);
-                self.create(invitation, State::Issued, me, doors, mailboxes, cx).ok_or(ErrorKind::Limit)?
+                let made = self.create(invitation, State::Issued, me, doors, mailboxes, cx);
+                made.or(any).ok_or(ErrorKind::Limit)?
             }
         };
         let invite = self.invites.get_mut(&number).ok_or(ErrorKind::Unavailable)?;

@@ -6,7 +6,7 @@ use crate::net::MS;
 use karvon_node::driver::{StoreEvent, StorePort, StoreRequest};
 use karvon_node::store::memory::MemoryDisk;
 use karvon_node::store::{MemoryStore, Store, system_clock};
-use karvon_protocol::core::{Batch, BatchId, Op, StoreFault};
+use karvon_protocol::core::{Batch, BatchId, Op, Space, StoreFault};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -68,7 +68,7 @@ impl SimStore {
         }
     }
 
-    /// The store of a relay that may lie: it then confirms cells and does not keep them.
+    /// The store of a relay that may be sour: it confirms what it then does not keep.
     #[must_use]
     pub(super) fn of_mood(self, mood: Mood) -> Self {
         Self { mood, ..self }
@@ -90,10 +90,16 @@ impl SimStore {
             }
         }
         let upto = batches.last().map_or(BatchId(0), |batch| batch.id);
-        if self.mood.get() == Temper::Lies {
-            let kept = |op: &Op| !matches!(op, Op::AppendCell { .. });
-            batches.iter_mut().for_each(|batch| batch.ops.retain(kept));
-        }
+        let temper = self.mood.get();
+        let forgotten = |op: &Op| match op {
+            Op::AppendCell { .. } => temper == Temper::Lies,
+            // The index stays, so that a second put of the same object is confirmed as well.
+            Op::Put(key, _) => {
+                temper == Temper::Eclipses && key.space == Space::RelayObject && key.group != [0; 16]
+            }
+            _ => false,
+        };
+        batches.iter_mut().for_each(|batch| batch.ops.retain(|op| !forgotten(op)));
         // What reaches the medium before the sync is confirmed is up to chance.
         let early = self.rng.index(batches.len() + 1);
         let rest = batches.split_off(early);
@@ -163,7 +169,7 @@ impl std::fmt::Debug for SimStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use karvon_protocol::core::{Key, LoadId, Op, Range, Space};
+    use karvon_protocol::core::{Key, LoadId, Range};
     use std::future::poll_fn;
     use zeroize::Zeroizing;
 

@@ -5,9 +5,11 @@ mod disk;
 mod node_host;
 mod person;
 mod relay;
+mod seen;
 mod sour;
 
 pub use disk::{DiskSpec, SimStore};
 pub use person::{Arrivals, Pen, PersonHost};
 pub use relay::RelayHost;
+pub use seen::Seen;
 pub use sour::{Mood, Temper};

@@ -3,6 +3,7 @@
 use super::book::{self, Book};
 use super::disk::DiskSpec;
 use super::node_host::{AtOnce, Calls, NodeHost};
+use super::seen::Seen;
 use crate::det::{Rng, Skew};
 use crate::net::{HostId, HostSpec, SimTime, to_ms};
 use crate::oracle::{Fact, Message, Person};
@@ -18,9 +19,9 @@ use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::api::{
     Command, ContactId, Delivery, Event, Meeting, MessageState, Reply, StatusInfo, StoredMessage, TrailEvent,
 };
-use karvon_protocol::engine::group_api::{GroupCommand, GroupReply};
+use karvon_protocol::engine::channel_api::{ChannelCommand, ChannelEvent, ChannelReply};
+use karvon_protocol::engine::group_api::{GroupCommand, GroupEvent, GroupNumber, GroupReply};
 use karvon_protocol::engine::{Engine, Setup};
-use karvon_protocol::group::post::Post;
 use karvon_protocol::identity::LocalIdentity;
 use karvon_protocol::ids::MessageId;
 use karvon_protocol::limits::STORED_AT;
@@ -70,6 +71,10 @@ struct Shared {
 }
 
 impl Shared {
+    fn seen(&self) -> Seen {
+        self.arrivals.seen()
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -201,6 +206,14 @@ impl PersonHost {
         }
     }
 
+    /// Carries out a command about channels; `None` if the messenger does not run or refuses.
+    pub async fn channel(&self, command: ChannelCommand) -> Option<ChannelReply> {
+        match self.ask(Command::Channel(command)).await? {
+            Reply::Channel(reply) => Some(reply),
+            _ => None,
+        }
+    }
+
     /// All contacts with whom this person is connected.
     pub async fn contacts(&self) -> Vec<ContactId> {
         let Some(Reply::Contacts(contacts)) = self.ask(Command::Contacts).await else { return Vec::new() };
@@ -208,24 +221,11 @@ impl PersonHost {
         met.map(|contact| contact.id).collect()
     }
 
-    /// What stands on the disk of groups' conversations: author and number of each message, and how many milliseconds by both devices'
-    /// clocks it took to come, for those of others.
+    /// What stands on the disk of groups' conversations: author and number of each message.
     #[must_use]
-    pub fn group_lines(&self) -> Vec<(Vec<u8>, Option<u64>)> {
+    pub fn group_lines(&self) -> Vec<Vec<u8>> {
         let lines = rows(&self.shared, &Range::Space(Space::GroupLine));
-        let posts = rows(&self.shared, &Range::Space(Space::GroupPost));
-        let mut delays = BTreeMap::new();
-        for (_, row) in posts {
-            let (Some(at), Some(signed)) = (row.first_chunk::<8>(), row.get(18..)) else { continue };
-            let Ok(post) = Post::read(signed) else { continue };
-            let Ok(body) = Body::decode(&post.body) else { continue };
-            let name = [&post.author.0[..], &post.seq.to_be_bytes()].concat();
-            let took = u64::from_be_bytes(*at).saturating_sub(body.sent_ms);
-            delays.insert(name, (took > 0).then_some(took));
-        }
-        let delay = |line: &[u8]| delays.get(line).copied().flatten();
-        let named = lines.into_iter().filter_map(|(_, line)| line.get(..24).map(<[u8]>::to_vec));
-        named.map(|line| (line.clone(), delay(&line))).collect()
+        lines.into_iter().filter_map(|(_, line)| line.get(..24).map(<[u8]>::to_vec)).collect()
     }
 
     /// Adds a door; false if the messenger does not run or refuses.
@@ -237,6 +237,14 @@ impl PersonHost {
     pub async fn invite(&self) -> Option<Zeroizing<String>> {
         match self.ask(Command::Invite).await? {
             Reply::Invitation { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Makes an invitation in its long form, which names all doors; in the short one if there is one door only.
+    pub async fn invite_in_full(&self) -> Option<Zeroizing<String>> {
+        match self.ask(Command::Invite).await? {
+            Reply::Invitation { text, long, .. } => Some(long.unwrap_or(text)),
             _ => None,
         }
     }
@@ -258,6 +266,12 @@ impl PersonHost {
             }
         }
         self.shared.book().contacts()
+    }
+
+    /// Whether this person was seen to be connected with `other` when the contacts were looked through last.
+    #[must_use]
+    pub fn knows(&self, other: Person) -> bool {
+        self.shared.book().contact(other).is_some()
     }
 
     /// What the messenger says of itself.
@@ -387,7 +401,16 @@ async fn serve(
 async fn on_event(shared: &Arc<Shared>, event: Event) {
     match event {
         // After a start the screen shows what is on the disk, seen before or not.
-        Event::Ready => show_all(shared),
+        Event::Ready => {
+            show_all(shared);
+            shared.seen().lines(&shared.world, shared.person, &rows(shared, &Range::Space(Space::GroupLine)));
+            let entries = rows(shared, &Range::Space(Space::ChannelEntry));
+            shared.seen().on_disk(&shared.world, shared.person, &entries);
+        }
+        Event::Group(GroupEvent::Received { group, from, to }) => show_lines(shared, group, from, to),
+        Event::Channel(ChannelEvent::Received { channel, seq }) => {
+            shared.seen().entry(&shared.world, shared.person, channel, seq);
+        }
         Event::Received { contact, .. } => show(shared, contact),
         Event::Delivery(contact, delivery) => {
             for (contact, id) in on_delivery(shared, contact, &delivery) {
@@ -402,6 +425,19 @@ async fn on_event(shared: &Arc<Shared>, event: Event) {
         | Event::Group(_)
         | Event::Channel(_) => {}
     }
+}
+
+/// Shows the lines of a group from one place to another.
+fn show_lines(shared: &Shared, group: GroupNumber, from: u64, to: u64) {
+    let range = Range::Group {
+        space: Space::GroupLine,
+        group: group.records(),
+        from,
+        to: to.saturating_add(1),
+        limit: usize::MAX,
+        newest: false,
+    };
+    shared.seen().lines(&shared.world, shared.person, &rows(shared, &range));
 }
 
 fn rows(shared: &Shared, range: &Range) -> Vec<(karvon_protocol::core::Key, Zeroizing<Vec<u8>>)> {
@@ -502,6 +538,7 @@ pub struct Arrivals(Arc<Mutex<Received>>);
 #[derive(Default)]
 struct Received {
     at: BTreeMap<Message, SimTime>,
+    seen: Seen,
     readers: BTreeMap<Person, Weak<Shared>>,
 }
 
@@ -512,6 +549,12 @@ impl Arrivals {
 
     fn add(&self, message: Message, at: SimTime) {
         self.with(|received| *received.at.entry(message).or_insert(at));
+    }
+
+    /// What was shown of groups and channels.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.with(|received| received.seen.clone())
     }
 
     /// Looks at the reader's disk: what is there counts as received, even if the device was killed before it could be shown.

@@ -11,9 +11,11 @@ use karvon_node::driver::{Call, DriverError, RelaySurroundings, run};
 use karvon_node::net::{RelayOptions, public_key, start_relay};
 use karvon_node::store::memory::MemoryDisk;
 use karvon_protocol::descriptor::{Door, RelayAddr, flags};
+use karvon_protocol::ids::RelayId;
 use karvon_protocol::limits::{MAILBOX_BYTES_MAX, MAILBOX_CELLS_MAX};
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayReply, RelaySetup, RelayStatus};
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,13 +50,7 @@ impl RelayHost {
     #[must_use]
     pub fn new(world: &World, number: usize, spec: HostSpec, peers: Vec<Door>) -> Self {
         let host = world.net.add_host(spec);
-        let mut rng = world.rng(&format!("relay {number}"));
-        let mut seed = || {
-            let mut seed = Zeroizing::new([0; 32]);
-            rng.fill(&mut seed[..]);
-            seed
-        };
-        let (static_seed, mesh_seed) = (seed(), seed());
+        let [static_seed, mesh_seed] = seeds(world, number);
         for (name, seed) in [("door", &static_seed), ("mesh", &mesh_seed)] {
             if let Ok(key) = public_key(seed) {
                 world.secrets.add(format!("the {name} key of relay {number}"), &key);
@@ -99,6 +95,24 @@ impl RelayHost {
     #[must_use]
     pub const fn door_addr(&self) -> SocketAddr {
         SocketAddr::new(std::net::IpAddr::V4(self.addr), DOOR_PORT)
+    }
+
+    /// What others call it.
+    #[must_use]
+    pub fn id(&self) -> RelayId {
+        RelayId::of(&public_key(&self.static_seed).unwrap_or_default())
+    }
+
+    /// What relay number `number` of this world will be called.
+    #[must_use]
+    pub fn id_of(world: &World, number: usize) -> RelayId {
+        let [static_seed, _] = seeds(world, number);
+        RelayId::of(&public_key(&static_seed).unwrap_or_default())
+    }
+
+    /// Whom it tells of when it eclipses others, besides itself; those whose doors it was given are its way into the mesh.
+    pub fn conspire(&self, with: BTreeSet<RelayId>) {
+        self.mood.conspire(with, self.peers.iter().map(|door| door.relay).collect());
     }
 
     /// Makes it honest or sour, from now on.
@@ -190,6 +204,16 @@ impl RelayHost {
     }
 }
 
+/// The seeds of a relay's static key and of its key in the mesh.
+fn seeds(world: &World, number: usize) -> [Zeroizing<[u8; 32]>; 2] {
+    let mut rng = world.rng(&format!("relay {number}"));
+    [(); 2].map(|()| {
+        let mut seed = Zeroizing::new([0; 32]);
+        rng.fill(&mut seed[..]);
+        seed
+    })
+}
+
 impl std::fmt::Debug for RelayHost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RelayHost({})", self.number)
@@ -211,7 +235,8 @@ async fn serve(
             Ok(net) => net,
             Err(error) => return world.note(&format!("the relay can not start: {error}")),
         };
-        let core = Sour::new(RelayCore::new(setup.clone(), node.rng()), mood.clone(), node.chance());
+        let inner = RelayCore::new(setup.clone(), node.rng());
+        let core = Sour::new(inner, mood.clone(), node.chance(), &setup.static_seed);
         let mut store = node.store().of_mood(mood.clone());
         let clock = node.deps.clock.clone();
         let around = RelaySurroundings(|_: &_| {});

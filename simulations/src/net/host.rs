@@ -88,9 +88,16 @@ pub struct Host {
     pub(super) next_port: u16,
     pub(super) sent: u64,
     pub(super) received: u64,
+    pub(super) dialled: u64,
 }
 
 impl Host {
+    /// Connections that it began to open, to whatever port.
+    #[must_use]
+    pub const fn dialled(&self) -> u64 {
+        self.dialled
+    }
+
     /// Bytes put on the wire and taken from it, payload of segments only.
     #[must_use]
     pub const fn bytes(&self) -> (u64, u64) {

@@ -60,6 +60,9 @@ impl State {
             dialer: None,
         };
         self.flows.insert(id, flow);
+        if let Some(host) = self.hosts.get_mut(host.0 as usize) {
+            host.dialled += 1;
+        }
         self.send_syn(id, 0);
         Some(id)
     }

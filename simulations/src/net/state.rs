@@ -1,7 +1,7 @@
 //! The network itself: what exists, and how programs and the driver task reach it.
 
 use super::event::Queue;
-use super::flow::Flow;
+use super::flow::{Flow, Stage};
 use super::host::{Host, HostId, HostSpec, Nat};
 use super::link::RegionSet;
 use super::tap::Tap;
@@ -188,6 +188,7 @@ impl Net {
                 next_port: 20_000,
                 sent: 0,
                 received: 0,
+                dialled: 0,
             });
             id
         })
@@ -203,6 +204,15 @@ impl Net {
         self.with(|state| {
             if let Some(host) = state.hosts.get_mut(host.0 as usize) {
                 host.online = online;
+            }
+        });
+    }
+
+    /// Lets the access line of `host` lose this share of its segments from now on.
+    pub fn set_loss(&self, host: HostId, loss: f64) {
+        self.with(|state| {
+            if let Some(host) = state.hosts.get_mut(host.0 as usize) {
+                host.line.loss = loss;
             }
         });
     }
@@ -255,6 +265,20 @@ impl Net {
     #[must_use]
     pub fn counts(&self) -> NetCounts {
         self.with(|state| state.counts)
+    }
+
+    /// Open connections to this port, whoever listens there: how many each host holds, at either end.
+    #[must_use]
+    pub fn connections(&self, port: u16) -> BTreeMap<HostId, usize> {
+        self.with(|state| {
+            let mut counts = BTreeMap::new();
+            // Only counted, so the order of the map does not matter.
+            let open = |flow: &&Flow| flow.server.port() == port && flow.stage == Stage::Open;
+            for end in state.flows.values().filter(open).flat_map(|flow| &flow.ends) {
+                *counts.entry(end.host).or_default() += usize::from(end.held);
+            }
+            counts
+        })
     }
 
     /// Flows that a program holds at one end at least.

@@ -1,13 +1,17 @@
 //! Scenarios: a topology, a script, faults and figures; and the catalogue of them.
 
-mod crowd;
+mod channel;
+mod eclipse;
 mod gossip;
+mod group;
 mod hostile;
+mod mesh;
 mod messages;
 mod population;
 mod rejoin;
 mod script;
 mod setup;
+mod sleep;
 
 pub use setup::{Param, Setup, SetupError, Values};
 
@@ -52,7 +56,13 @@ pub trait Scenario: Send + Sync {
 /// All scenarios.
 #[must_use]
 pub fn catalogue() -> Vec<Box<dyn Scenario>> {
-    let mut all: Vec<Box<dyn Scenario>> = vec![Box::new(gossip::Gossip), Box::new(crowd::Crowd)];
+    let mut all: Vec<Box<dyn Scenario>> = vec![
+        Box::new(gossip::Gossip),
+        Box::new(group::Group),
+        Box::new(channel::Channel),
+        Box::new(mesh::Mesh),
+        Box::new(eclipse::Eclipse),
+    ];
     for named in messages::NAMED {
         all.push(Box::new(named));
     }

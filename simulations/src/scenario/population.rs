@@ -7,7 +7,7 @@ use crate::censor::{
     VolumeFreeze,
 };
 use crate::det::Rng;
-use crate::fleet::{Arrivals, DiskSpec, Pen, PersonHost, RelayHost};
+use crate::fleet::{Arrivals, DiskSpec, Pen, PersonHost, RelayHost, Seen};
 use crate::net::{CensorId, HostSpec, LinkClass, Region, RegionSet, SimTime};
 use crate::oracle::Person;
 use crate::report::Figures;
@@ -30,6 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const FOUNDING: Duration = Duration::from_secs(600);
 /// How long two people may take to meet at first.
 const MEETING: Duration = Duration::from_secs(1_800);
+/// Guests whom one person invites at once.
+const GUESTS_AT_ONCE: usize = 32;
 
 /// Sizes.
 #[derive(Debug, Clone, Copy)]
@@ -228,25 +230,33 @@ impl Population {
         figures.progress(&format!("{} people {words}", who.len()));
     }
 
-    /// Lets everybody meet the first person; true if all did.
+    /// Lets everybody meet the first person, some at a time, because few invitations may be open at once; true if all did.
     pub(super) async fn meet_first(&mut self, figures: &Figures) -> bool {
         let people = self.people.len();
-        let Some((host, guests)) = self.people.split_first() else { return false };
-        for guest in guests {
-            if let Some(invitation) = host.invite().await {
-                guest.add(invitation).await;
+        let mut all_met = true;
+        for first in (1..people).step_by(GUESTS_AT_ONCE) {
+            let guests = first..people.min(first + GUESTS_AT_ONCE);
+            for at in guests.clone() {
+                let (Some(host), Some(guest)) = (self.people.first(), self.people.get(at)) else { continue };
+                if let Some(invitation) = host.invite().await {
+                    guest.add(invitation).await;
+                }
             }
+            all_met &=
+                self.until_each(MEETING, guests, async |_, guest| guest.look_at_contacts().await >= 1).await;
         }
-        let all_met = self
-            .until_each(MEETING, 0..people, async |at, person| {
-                person.look_at_contacts().await >= if at == 0 { people - 1 } else { 1 }
-            })
-            .await;
+        all_met &=
+            self.until_each(MEETING, 0..1, async |_, host| host.look_at_contacts().await + 1 >= people).await;
         figures.progress(&format!(
             "everybody {} the first person",
             if all_met { "met" } else { "did not meet" }
         ));
         all_met
+    }
+
+    /// What was shown of groups and channels.
+    pub(super) fn seen(&self) -> Seen {
+        self.arrivals.seen()
     }
 
     /// Lets people meet their neighbours on the ring, those before `who` included.

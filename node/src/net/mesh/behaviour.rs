@@ -1,6 +1,7 @@
 //! The behaviours of the mesh swarm and every number they are set to.
 
 use super::book::{Book, Guarded};
+use super::errands::Errands;
 use super::records::Records;
 use crate::net::admission::Admission;
 use crate::net::streams::Streams;
@@ -52,6 +53,7 @@ pub(super) type Gossip = gossipsub::Behaviour<
 pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     admission: Admission,
+    pub(super) errands: Errands,
     pub(super) streams: Streams,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
@@ -97,6 +99,7 @@ pub(super) fn build(
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(limits),
         admission: Admission::new(shared.bounds.clone()),
+        errands: Errands::new(),
         streams: Streams::new(LINK_PROTOCOL, true),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING).with_timeout(PING_TIMEOUT)),

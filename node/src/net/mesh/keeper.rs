@@ -10,8 +10,13 @@ use tokio::time::Instant;
 
 /// Connections below which relays are dialled only for the sake of the mesh.
 const ENOUGH: usize = 8;
-/// Dialled connections above which unused ones are given up. The gap to [`ENOUGH`] keeps trimming and dialling from feeding each other.
-pub(super) const DIALLED_MAX: usize = 16;
+/// Connections above which unused ones are given up, whoever dialled them. The gap to [`ENOUGH`] keeps trimming and dialling from
+/// feeding each other.
+pub(super) const CONNECTIONS_MAX: usize = 16;
+/// Connections given up at one time.
+pub(super) const TRIMS_AT_ONCE: usize = 2;
+/// Whoever dials again within this time after its connection was given up has a reason to: it keeps the new one.
+const INSISTS: Duration = Duration::from_secs(120);
 /// A connection is not given up before this age.
 pub(super) const TRIM_AGE: Duration = Duration::from_secs(60);
 /// New dials at one time.
@@ -35,13 +40,23 @@ struct Retry {
 pub(super) struct Keeper {
     named: HashSet<RelayId>,
     retry: HashMap<RelayId, Retry>,
+    /// Whose connection was given up lately.
+    given_up: HashMap<PeerId, Instant>,
+    /// Who came back at once after that.
+    insisting: HashSet<PeerId>,
     rng: ChaCha8Rng,
 }
 
 impl Keeper {
     /// `named` are kept connected whatever else there is.
     pub(super) fn new(named: HashSet<RelayId>, seed: &[u8; 32]) -> Self {
-        Self { named, retry: HashMap::new(), rng: ChaCha8Rng::from_seed(*seed) }
+        Self {
+            named,
+            retry: HashMap::new(),
+            given_up: HashMap::new(),
+            insisting: HashSet::new(),
+            rng: ChaCha8Rng::from_seed(*seed),
+        }
     }
 
     pub(super) fn is_named(&self, relay: &RelayId) -> bool {
@@ -91,16 +106,41 @@ impl Keeper {
 
     /// A connection ended after `lasted`.
     pub(super) fn closed(&mut self, relay: RelayId, now: Instant, lasted: Duration) {
+        if self.retry.get(&relay).is_some_and(|retry| retry.failures == 0 && retry.not_before > now) {
+            // It was given up here: the longer pause holds.
+            return;
+        }
         if lasted >= LASTED {
             self.retry.remove(&relay);
         }
         self.failed(relay, now);
     }
 
-    /// A connection was given up because it was not used: others come first for a while.
-    pub(super) fn trimmed(&mut self, relay: RelayId, now: Instant) {
-        let not_before = now + self.jitter(PAUSE_MAX);
-        self.retry.insert(relay, Retry { failures: 0, not_before });
+    /// A connection to `peer`, which is these relays, was given up because it was not used: others come first for a while.
+    pub(super) fn gave_up(&mut self, peer: PeerId, relays: Vec<RelayId>, now: Instant) {
+        self.given_up.retain(|_, since| now.duration_since(*since) < INSISTS);
+        self.given_up.insert(peer, now);
+        for relay in relays {
+            let not_before = now + self.jitter(PAUSE_MAX);
+            self.retry.insert(relay, Retry { failures: 0, not_before });
+        }
+    }
+
+    /// `peer` dialled.
+    pub(super) fn came(&mut self, peer: PeerId, now: Instant) {
+        if self.given_up.remove(&peer).is_some_and(|since| now.duration_since(since) < INSISTS) {
+            self.insisting.insert(peer);
+        }
+    }
+
+    /// The last connection to `peer` is gone.
+    pub(super) fn left(&mut self, peer: &PeerId) {
+        self.insisting.remove(peer);
+    }
+
+    /// Whether `peer` came back at once when its connection was given up: its operator may have named this relay.
+    pub(super) fn insists(&self, peer: &PeerId) -> bool {
+        self.insisting.contains(peer)
     }
 }
 
@@ -159,6 +199,26 @@ mod tests {
         keeper.closed(named, now, LASTED);
         let soon = now + PAUSE * 2;
         assert_eq!(keeper.due(soon, &all, |_| false, 99), vec![named], "a success starts afresh");
+    }
+
+    #[tokio::test]
+    async fn who_was_given_up_is_not_dialled_soon_and_is_kept_if_it_insists() {
+        let mut keeper = Keeper::new(HashSet::new(), &[1; 32]);
+        let all = relays(1);
+        let (relay, peer) = all[0];
+        let now = Instant::now();
+        keeper.gave_up(peer, vec![relay], now);
+        keeper.closed(relay, now, LASTED * 2);
+        assert!(keeper.due(now + PAUSE * 10, &all, |_| false, 0).is_empty());
+        assert!(!keeper.insists(&peer));
+        keeper.came(peer, now + INSISTS / 2);
+        assert!(keeper.insists(&peer));
+        keeper.left(&peer);
+        assert!(!keeper.insists(&peer));
+        keeper.gave_up(peer, vec![relay], now);
+        keeper.came(peer, now + INSISTS * 2);
+        assert!(!keeper.insists(&peer), "much later it may be by chance");
+        assert_eq!(keeper.due(now + PAUSE_MAX * 2, &all, |_| false, 0), vec![relay]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod adverts;
 mod behaviour;
 mod book;
 mod directory;
+mod errands;
 mod keeper;
 mod records;
 mod shards;

@@ -2,7 +2,7 @@
 
 use super::adverts::Budget;
 use super::behaviour::{self, Behaviour, BehaviourEvent, KAD_PROTOCOL};
-use super::keeper::{DIALLED_MAX, TRIM_AGE, newer_stays};
+use super::keeper::{CONNECTIONS_MAX, TRIM_AGE, TRIMS_AT_ONCE, newer_stays};
 use super::records::record;
 use super::{Command, Config, Ready, State};
 use crate::net::address::{multiaddr, peer_key, socket};
@@ -33,8 +33,6 @@ pub(super) struct Connection {
     id: ConnectionId,
     dialled: bool,
     since: Instant,
-    /// Whose descriptor the dial followed.
-    relay: Option<RelayId>,
     /// A link was started over it.
     linked: bool,
     /// Another connection to the same relay stays instead.
@@ -194,6 +192,7 @@ impl Mesh<'_> {
         let opts =
             DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(vec![multiaddr(addr)]).build();
         let connection = opts.connection_id();
+        self.swarm.behaviour_mut().errands.expect(connection);
         match self.swarm.dial(opts) {
             Ok(()) => {
                 self.dials.insert(connection, (peer, relay));
@@ -241,6 +240,7 @@ impl Mesh<'_> {
             if let Some((peer, addr)) = self.state.book.target(&relay) {
                 let opts = DialOpts::peer_id(peer).addresses(vec![multiaddr(addr)]).build();
                 let connection = opts.connection_id();
+                self.swarm.behaviour_mut().errands.expect(connection);
                 match self.swarm.dial(opts) {
                     Ok(()) => {
                         self.dials.insert(connection, (peer, relay));
@@ -251,28 +251,35 @@ impl Mesh<'_> {
         }
     }
 
-    /// Gives up dialled connections that nobody used for a while, when there are more than enough.
+    /// Gives up connections that nobody used for a while, whoever dialled them, when there are more than enough; a few at a time, so
+    /// that both ends see what the other has done.
     fn trim(&mut self, now: Instant) {
-        let dialled =
-            || self.connections.iter().flat_map(|(peer, list)| list.iter().map(move |c| (*peer, c)));
-        let surplus = dialled().filter(|(_, c)| c.dialled).count().saturating_sub(DIALLED_MAX);
+        let all = || self.connections.iter().flat_map(|(peer, list)| list.iter().map(move |c| (*peer, c)));
+        let held = all().filter(|(_, c)| !c.superfluous).count();
+        let surplus = held.saturating_sub(CONNECTIONS_MAX).min(TRIMS_AT_ONCE);
+        if surplus == 0 {
+            return;
+        }
         let topic = behaviour::topic_hash();
         let grafted: HashSet<PeerId> = self.swarm.behaviour().gossip.mesh_peers(&topic).copied().collect();
-        let mut idle: Vec<_> = dialled()
+        let (book, keeper) = (&self.state.book, &self.state.keeper);
+        let wanted = |peer: &PeerId| {
+            grafted.contains(peer)
+                || keeper.insists(peer)
+                || book.relays(peer).iter().any(|relay| keeper.is_named(relay))
+        };
+        let mut idle: Vec<_> = all()
             .filter(|(peer, c)| {
-                let named = c.relay.is_some_and(|relay| self.state.keeper.is_named(&relay));
-                let old = c.dialled && now.duration_since(c.since) >= TRIM_AGE;
-                old && !named && !grafted.contains(peer) && !self.table.used_since(c.id, TRIM_AGE)
+                let old = now.duration_since(c.since) >= TRIM_AGE;
+                old && !c.superfluous && !self.table.used_since(c.id, TRIM_AGE) && !wanted(peer)
             })
-            .map(|(_, c)| (c.since, c.id, c.relay))
+            .map(|(peer, c)| (c.since, c.id, peer))
             .collect();
         idle.sort_unstable_by_key(|(since, id, _)| (*since, *id));
-        for (_, id, relay) in idle.into_iter().take(surplus) {
+        for (_, id, peer) in idle.into_iter().take(surplus) {
             self.table.close(id, Reason::Idle);
             self.swarm.close_connection(id);
-            if let Some(relay) = relay {
-                self.state.keeper.trimmed(relay, now);
-            }
+            self.state.keeper.gave_up(peer, self.state.book.relays(&peer), now);
         }
     }
 
@@ -320,10 +327,13 @@ impl Mesh<'_> {
     }
 
     fn established(&mut self, peer: PeerId, id: ConnectionId, dialled: bool) {
-        let relay = self.dials.remove(&id).map(|(_, relay)| relay);
+        self.dials.remove(&id);
         let now = Instant::now();
+        if !dialled {
+            self.state.keeper.came(peer, now);
+        }
         let list = self.connections.entry(peer).or_default();
-        list.push(Connection { id, dialled, since: now, relay, linked: false, superfluous: false });
+        list.push(Connection { id, dialled, since: now, linked: false, superfluous: false });
         let mut stays = true;
         if let Some((_, older)) = list.split_last_mut() {
             for older in older.iter_mut().filter(|older| !older.superfluous) {
@@ -357,6 +367,7 @@ impl Mesh<'_> {
         self.speaks_kad.remove(&peer);
         self.budgets.remove(&peer);
         let now = Instant::now();
+        self.state.keeper.left(&peer);
         for relay in self.state.book.relays(&peer) {
             self.state.keeper.closed(relay, now, now.duration_since(gone.since));
         }
