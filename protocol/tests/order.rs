@@ -4,9 +4,10 @@ mod world;
 
 use karvon_protocol::body::{Body, Payload};
 use karvon_protocol::cell::Cell;
+use karvon_protocol::core::{Range, Space};
 use proptest::prelude::*;
-use world::World;
 use world::taken_over::TakenOver;
+use world::{Host, World};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
@@ -45,4 +46,28 @@ proptest! {
         }
         prop_assert_eq!(world.received(1, ali), texts);
     }
+}
+
+/// A device that is killed between the deposit of an acknowledgement and the relay's answer deposits it again; the recipient has taken it, so
+/// relays refuse its tag for ever. Eight of these once took all places of cells under way.
+#[test]
+fn an_acknowledgement_that_was_taken_before_its_sender_was_killed_is_done() {
+    let mut world = World::with(72, 3, &[("Ali", &[0, 1]), ("Bob", &[1, 2])]);
+    let (bob, ali) = world.meet(0, 1);
+    world.run_ms(60_000);
+    let waiting = |world: &World| world.people[1].node.disk.load(&Range::Space(Space::OutCell)).len();
+    let mut taken = 0;
+    for round in 0..16 {
+        let _ = world.send(0, bob, &format!("text {round}"));
+        assert!(world.run_until(5_000, |world| waiting(world) > 0), "Bob acknowledges");
+        world.run_ms(1 + round % 3);
+        world.crash(Host::Person(1));
+        world.run_ms(2_000);
+        taken += usize::from(waiting(&world) > 0 && world.delivered_below(0, bob) == round + 2);
+        world.start(Host::Person(1));
+        world.run_ms(5_000);
+        assert_eq!(waiting(&world), 0, "round {round}");
+    }
+    assert!(taken >= 8, "only {taken} acknowledgements were taken before the answer came");
+    assert_eq!(world.received(1, ali).len(), 16);
 }

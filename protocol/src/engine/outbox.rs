@@ -419,7 +419,7 @@ pub(crate) fn on_deposit(
 ) {
     let Some(talk) = &contact.talk else { return };
     let Some(cell) = contact.out.cells.get_mut(&number) else { return };
-    if cell.on_answer(relay, answer, cx) && cell.settled.is_none() && cell.is_stored(&talk.their) {
+    if cell.on_answer(number, relay, answer, cx) && cell.settled.is_none() && cell.is_stored(&talk.their) {
         settle(contact, number, cx);
         return;
     }
@@ -435,6 +435,12 @@ fn settle(contact: &mut Contact, number: u64, cx: &mut Cx<'_>) {
         // Acknowledgements are cumulative and never acknowledged.
         if let Some(cell) = contact.out.cells.remove(&number) {
             cell.retire(contact.id, number, None, cx);
+            if let Some(talk) = contact.talk.as_mut().filter(|_| cell.doubted) {
+                // Most likely it was taken. If not, the next one says the same.
+                talk.owes = true;
+                cx.alarm_by(Alarm::Ack(contact.id), super::inbox::ACK_MS);
+                contact.save_talk().into_iter().for_each(|op| cx.write(op));
+            }
         }
     } else {
         cx.write(cell.save(contact.id, number));

@@ -49,6 +49,10 @@ pub(crate) struct OutCell {
     pub(crate) refresh_ms: u64,
     /// It asks at a published address: relays are paid for it.
     knocks: bool,
+    /// It was read from disk, so it may have been deposited before.
+    resumed: bool,
+    /// Nobody will ever confirm it: see [`OutCell::on_answer`].
+    pub(crate) doubted: bool,
 }
 
 impl OutCell {
@@ -63,6 +67,8 @@ impl OutCell {
             settled: None,
             refresh_ms: REFRESH_MS,
             knocks: false,
+            resumed: false,
+            doubted: false,
         }
     }
 
@@ -222,9 +228,20 @@ impl OutCell {
         }
     }
 
+    /// Whether the recipient's acknowledgement will never name it, so that a relay's word is all there will be. The first cell of a session
+    /// (number 0) is answered.
+    fn is_unanswered(&self, number: u64) -> bool {
+        self.count == 0 && number != 0 && !self.knocks
+    }
+
     /// A relay's answer to a deposit. Returns whether it has just confirmed.
+    ///
+    /// A cell that was deposited before this device was killed is deposited again. Where the recipient has taken it meanwhile, its tag is
+    /// refused for ever. If it carries messages, their acknowledgement ends that; if not, the refusal has to, or eight such cells take all
+    /// the places of cells under way and nothing can be sent any more.
     pub(crate) fn on_answer(
         &mut self,
+        number: u64,
         relay: RelayId,
         answer: &Result<Reply, RouteError>,
         cx: &mut Cx<'_>,
@@ -237,6 +254,13 @@ impl OutCell {
             Ok(Reply::Stored { expiry_s }) => {
                 self.set(relay, At::Stored { expiry_s: *expiry_s, at_ms: cx.now.wall_ms });
                 self.step(TrailEvent::Stored(relay, *expiry_s), cx);
+                true
+            }
+            Err(RouteError::Refused(Refusal::UsedTag | Refusal::UnknownTag))
+                if self.resumed && self.is_unanswered(number) =>
+            {
+                self.doubted = true;
+                self.set(relay, At::Stored { expiry_s: 0, at_ms: cx.now.wall_ms });
                 true
             }
             answer => {
@@ -310,6 +334,8 @@ impl OutCell {
             settled: None,
             refresh_ms: REFRESH_MS,
             knocks: false,
+            resumed: true,
+            doubted: false,
         };
         for entry in entries {
             let (relay, numbers) = entry.split_first_chunk::<16>()?;
