@@ -6,7 +6,6 @@ use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent,
     ToSwarm, dummy,
 };
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,20 +22,20 @@ struct Enough;
 
 /// See the module.
 pub(super) struct Errands {
-    /// Dials of the connection keeper, which has bounds of its own.
-    expected: HashSet<ConnectionId>,
+    /// The dial of the connection keeper, which has bounds of its own, that is about to be made.
+    expected: Option<ConnectionId>,
     left: u32,
     filled: Instant,
 }
 
 impl Errands {
     pub(super) fn new() -> Self {
-        Self { expected: HashSet::new(), left: BURST, filled: Instant::now() }
+        Self { expected: None, left: BURST, filled: Instant::now() }
     }
 
-    /// This dial was decided by the keeper.
+    /// The next dial is this one, which the keeper decided.
     pub(super) fn expect(&mut self, connection: ConnectionId) {
-        self.expected.insert(connection);
+        self.expected = Some(connection);
     }
 
     fn take(&mut self, now: Instant) -> bool {
@@ -63,7 +62,7 @@ impl NetworkBehaviour for Errands {
         _: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        if self.expected.remove(&connection) || self.take(Instant::now()) {
+        if self.expected.take() == Some(connection) || self.take(Instant::now()) {
             Ok(Vec::new())
         } else {
             Err(ConnectionDenied::new(Enough))
