@@ -258,15 +258,30 @@ async fn mend(guard: Weak<Guard>, mut changes: watch::Receiver<()>) {
 
 /// Whether this request comes from somebody's hands. Front ends ask for lists and messages by themselves when something comes in.
 const fn shows_a_person(request: &Request) -> bool {
+    use crate::api::channels::Ask as OfChannel;
+    use crate::api::groups::Ask as OfGroup;
     !matches!(
         request,
         Request::Hello { .. }
             | Request::Status
             | Request::Contacts
+            | Request::Requests
             | Request::Messages { .. }
+            | Request::MessagesAfter { .. }
+            | Request::Message { .. }
+            | Request::MarkRead { .. }
             | Request::Info { .. }
             | Request::Doors
             | Request::Subscribe
+            | Request::Group(
+                OfGroup::List
+                    | OfGroup::Members { .. }
+                    | OfGroup::Messages { .. }
+                    | OfGroup::One { .. }
+                    | OfGroup::Info { .. }
+                    | OfGroup::MarkRead { .. }
+            )
+            | Request::Channel(OfChannel::List | OfChannel::Entries { .. } | OfChannel::MarkRead { .. })
     )
 }
 
@@ -288,5 +303,30 @@ async fn lock_when_idle(guard: Weak<Guard>, after: Duration) {
         }
         drop(guard);
         sleep_until(due.max(Instant::now() + Duration::from_millis(200))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{channels, groups};
+
+    #[test]
+    fn what_a_screen_asks_when_messages_come_is_nobodys_hand() {
+        let by_itself = [
+            Request::Requests,
+            Request::MarkRead { contact: 1, seq: 1 },
+            Request::Group(groups::Ask::List),
+            Request::Group(groups::Ask::MarkRead { group: 1, position: 1 }),
+            Request::Channel(channels::Ask::List),
+            Request::Channel(channels::Ask::MarkRead { channel: 1, seq: 1 }),
+        ];
+        assert!(by_itself.iter().all(|request| !shows_a_person(request)));
+        let by_hand = [
+            Request::Present,
+            Request::Group(groups::Ask::Send { group: 1, text: "text".to_owned() }),
+            Request::Channel(channels::Ask::Leave { channel: 1 }),
+        ];
+        assert!(by_hand.iter().all(shows_a_person));
     }
 }
