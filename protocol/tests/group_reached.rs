@@ -39,7 +39,7 @@ fn recipients(
 fn kept(friends: &mut Friends, person: usize, group: GroupNumber, seq: u64) -> Vec<(MemberId, u64)> {
     let me = friends.view(person, group).members.into_iter().find(|member| member.me).unwrap().member;
     let rows = friends.world.people[person].node.disk.load(&Range::One(key(group, &me, seq)));
-    rows.first().map(|(_, value)| decode(value)).unwrap_or_default()
+    rows.first().map(|(_, value)| decode(value).members).unwrap_or_default()
 }
 
 #[test]
@@ -146,4 +146,49 @@ fn a_text_and_a_file_that_were_passed_on_say_so_to_everybody() {
     assert!(matches!(&bodies[1].content, Content::File { data, .. } if data == &[7; 9]));
     let empty = friends.ask(0, GroupCommand::Forward(ali, String::new()));
     assert_eq!(empty.err(), Some(ErrorKind::Empty));
+}
+
+#[test]
+fn what_its_removed_author_could_not_deliver_any_more_is_given_up_and_not_delivered() {
+    let mut friends = Friends::new(75, 3, true);
+    let ali = friends.create(0, "Brigade");
+    let bob = friends.bring(0, ali, 1);
+    friends.bring(0, ali, 2);
+    friends.world.run_ms(1_000);
+    friends.world.crash(Host::Person(2));
+    let (_, seq) = friends.queue(1, bob, "Zarina is away");
+    friends.world.run_ms(3_000);
+    let member = friends.member(0, ali, "Bob");
+    friends.ask(0, GroupCommand::Remove(ali, member)).unwrap();
+    friends.world.run_ms(5_000);
+    let rows = friends.world.people[1].node.disk.load(&Range::One(key(bob, &member, seq)));
+    let has = decode(&rows[0].1);
+    assert!(has.given_up);
+    let author = friends.member(1, bob, "Ali");
+    assert_eq!(has.members.iter().map(|(member, _)| *member).collect::<Vec<_>>(), [author]);
+}
+
+#[test]
+fn who_left_without_a_message_is_not_counted_as_having_it() {
+    let mut friends = Friends::new(76, 4, true);
+    let ali = friends.create(0, "Brigade");
+    let numbers: Vec<_> = (1..4).map(|who| friends.bring(0, ali, who)).collect();
+    friends.world.run_ms(1_000);
+    friends.world.crash(Host::Person(2));
+    friends.world.crash(Host::Person(3));
+    let (id, _) = friends.queue(0, ali, "two are away");
+    friends.world.run_ms(3_000);
+    let reached = |friends: &mut Friends| match friends.ask(0, GroupCommand::Message(id)) {
+        Ok(GroupReply::Message { reached, .. }) => reached.map(|reached| (reached.delivered, reached.of)),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reached(&mut friends), Some((1, 3)));
+    // One of the two goes without having read it, and one who has it goes as well.
+    for name in ["Bob", "Zarina"] {
+        let member = friends.member(0, ali, name);
+        friends.ask(0, GroupCommand::Remove(ali, member)).unwrap();
+    }
+    friends.world.run_ms(2_000);
+    assert_eq!(reached(&mut friends), Some((1, 2)), "Bob has it; only the fourth is waited for");
+    assert_eq!(numbers.len(), 3);
 }

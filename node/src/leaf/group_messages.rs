@@ -1,7 +1,7 @@
 //! Messages of groups as front ends see them: what their authors signed, and what became of it since.
 
 use super::backend::{Inner, hex, unhex};
-use super::groups::{bad_id, closed, command, fault, own_state, view};
+use super::groups::{bad_id, closed, command, fault, own_state, settled, view};
 use super::search::Part;
 use crate::api::fold::Query;
 use crate::api::groups::{GroupMessage, Told};
@@ -170,11 +170,12 @@ impl<'a> Reader<'a> {
         });
         let deleted = line.post.is_none() || marks.iter().any(|mark| mark.kind == MarkKind::Delete);
         let reached = self.under_way.get(&line.seq).copied().filter(|_| author.me);
-        let (state, delivered, of) = own_state(reached, u32::from(line.of));
+        let has = settled(self.inner, number, &line.author, line.seq, author.me && reached.is_none())?;
+        let (state, delivered, of) = own_state(reached, has.as_ref(), u32::from(line.of));
         let state = match (author.me, line.post.is_none(), reached) {
             (false, ..) => State::Received,
             // For how many it was is gone with it.
-            (true, true, None) => State::Delivered,
+            (true, true, None) if state != State::Queued => State::Delivered,
             (true, ..) => state,
         };
         let mut out = GroupMessage {

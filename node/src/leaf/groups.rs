@@ -10,6 +10,7 @@ use karvon_protocol::core::StoreFault;
 use karvon_protocol::engine::api::{Command, ContactId, MessageState, Reply};
 use karvon_protocol::engine::group_api as core;
 use karvon_protocol::engine::group_api::{GroupCommand, GroupNumber, GroupReply, GroupView, Reached};
+use karvon_protocol::engine::group_reached::Has;
 use karvon_protocol::error::ErrorKind;
 use karvon_protocol::group::op;
 use karvon_protocol::ids::{MemberId, MessageId};
@@ -99,14 +100,14 @@ pub(super) async fn info(inner: &Inner, id: &str) -> Result<Told, ApiError> {
     let of = u32::from(line.of);
     let mut recipients: Vec<Recipient> =
         recipients.into_iter().map(|one| recipient(&view, one.member, one.state, one.at_ms)).collect();
-    if mine && reached.is_none() {
-        let has = inner.history.group_has(group, &author, seq).map_err(fault)?;
-        let has = has.into_iter().map(|(member, at)| (member, MessageState::Delivered, Some(at)));
+    let has = settled(inner, group, &author, seq, mine && reached.is_none())?;
+    if let Some(has) = &has {
+        let has = has.members.iter().map(|(member, at)| (*member, MessageState::Delivered, Some(*at)));
         recipients = has.map(|(member, state, at)| recipient(&view, member, state, at)).collect();
     }
     // Those who have it first, each in the order in which they got it.
     recipients.sort_by(|a, b| b.state.cmp(&a.state).then_with(|| (&a.at, &a.name).cmp(&(&b.at, &b.name))));
-    let (state, delivered, of) = own_state(reached, of);
+    let (state, delivered, of) = own_state(reached, has.as_ref(), of);
     let author = view.members.iter().find(|member| member.member == author);
     Ok(Told::Message {
         group: group.0,
@@ -182,17 +183,29 @@ fn members(view: &GroupView) -> Vec<Member> {
     .collect()
 }
 
-/// State, members that have it, members it is for; `of` counts when everybody has it.
-pub(super) fn own_state(reached: Option<Reached>, of: u32) -> (State, u32, u32) {
+/// What is on disk of an own message if nobody is waited for any more (`done`).
+pub(super) fn settled(
+    inner: &Inner,
+    group: GroupNumber,
+    me: &MemberId,
+    seq: u64,
+    done: bool,
+) -> Result<Option<Has>, ApiError> {
+    if done { inner.history.group_has(group, me, seq).map_err(fault) } else { Ok(None) }
+}
+
+/// State, members that have it, members it was for. Those who left without it are not waited for, and are not counted as having it.
+pub(super) fn own_state(reached: Option<Reached>, has: Option<&Has>, of: u32) -> (State, u32, u32) {
+    let known = has.map(|has| u32::try_from(has.members.len()).unwrap_or(u32::MAX).min(of));
     match reached {
+        // Nobody who lacks it will get it from here: more than that it was written can not be said.
+        None if has.is_some_and(|has| has.given_up) => (State::Queued, known.unwrap_or(0), of),
         // Large groups tell nobody who has what: stored is all that is known.
         None if of == 0 => (State::Stored, 0, 0),
-        None => (State::Delivered, of, of),
-        // Those who left are not waited for; those who have it are not listed any more, so the first count stands.
+        None => (State::Delivered, known.unwrap_or(of), of),
         Some(reached) => {
-            let of = of.max(reached.of);
-            let delivered = of - (reached.of - reached.delivered);
-            (if reached.stored { State::Stored } else { State::Queued }, delivered, of)
+            let state = if reached.stored { State::Stored } else { State::Queued };
+            (state, reached.delivered, of.max(reached.of))
         }
     }
 }
@@ -204,5 +217,30 @@ pub(super) fn event(event: core::GroupEvent) -> GroupEvent {
         core::GroupEvent::Received { group, from, to } => GroupEvent::Received { group: group.0, from, to },
         core::GroupEvent::Delivery(group) => GroupEvent::Delivery { group: group.0 },
         core::GroupEvent::Message(group, id) => GroupEvent::Message { group: group.0, id: hex(&id.0) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_has_a_message_counts_as_having_it() {
+        let has = |count: u8, given_up| Has {
+            members: (1..=count).map(|member| (MemberId([member; 16]), 1)).collect(),
+            given_up,
+        };
+        let reached = |delivered, of| Some(Reached { delivered, of, stored: true });
+        assert_eq!(own_state(None, Some(&has(3, false)), 3), (State::Delivered, 3, 3));
+        assert_eq!(own_state(None, Some(&has(2, false)), 3), (State::Delivered, 2, 3), "one left without it");
+        assert_eq!(own_state(None, Some(&has(1, true)), 3), (State::Queued, 1, 3), "its author was removed");
+        assert_eq!(
+            own_state(None, Some(&has(0, true)), 0),
+            (State::Queued, 0, 0),
+            "in a large group as well"
+        );
+        assert_eq!(own_state(None, None, 0), (State::Stored, 0, 0));
+        assert_eq!(own_state(None, None, 3), (State::Delivered, 3, 3), "of an earlier version");
+        assert_eq!(own_state(reached(0, 2), None, 3), (State::Stored, 0, 3), "who left is not counted");
     }
 }

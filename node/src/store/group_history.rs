@@ -6,7 +6,7 @@ use karvon_protocol::body::Body;
 use karvon_protocol::core::{Space, StoreFault};
 use karvon_protocol::engine::group_api::GroupNumber;
 use karvon_protocol::engine::group_marks::{Mark, records};
-use karvon_protocol::engine::group_reached;
+use karvon_protocol::engine::group_reached::{self, Has};
 use karvon_protocol::group::post::Post;
 use karvon_protocol::ids::MemberId;
 
@@ -143,19 +143,14 @@ impl History {
         Ok(out)
     }
 
-    /// Who has own message `seq` of a group in which this person is `me`, and since when this device knows it (Unix milliseconds); empty
-    /// while somebody is waited for.
+    /// Who has own message `seq` of a group in which this person is `me`, and since when this device knows it (Unix milliseconds); `None`
+    /// while somebody is waited for, and for what was delivered under an earlier version.
     ///
     /// # Errors
     /// As [`History::lines_before`].
-    pub fn group_has(
-        &self,
-        group: GroupNumber,
-        me: &MemberId,
-        seq: u64,
-    ) -> Result<Vec<(MemberId, u64)>, StoreFault> {
+    pub fn group_has(&self, group: GroupNumber, me: &MemberId, seq: u64) -> Result<Option<Has>, StoreFault> {
         let row = self.0.row(&RawKey::from(group_reached::key(group, me, seq)))?;
-        Ok(row.map(|row| group_reached::decode(&row)).unwrap_or_default())
+        Ok(row.map(|row| group_reached::decode(&row)))
     }
 
     fn line(&self, group: GroupNumber, position: u64) -> Result<Option<Line>, StoreFault> {

@@ -64,9 +64,7 @@ impl History {
             found.extend(part.await.map_err(stopped)??);
         }
         found.sort_by_key(|(_, entry)| std::cmp::Reverse((entry.message.at_ms, entry.message.position)));
-        let more = found.len() > limit;
-        found.truncate(limit);
-        Ok((found, more))
+        Ok(cut(found, limit))
     }
 
     /// All that may be shown of these conversations.
@@ -104,7 +102,14 @@ impl History {
     }
 }
 
+/// The first `limit` of what was found, and whether there are more.
+pub(super) fn cut<T>(mut found: Vec<T>, limit: usize) -> (Vec<T>, bool) {
+    let more = found.len() > limit;
+    found.truncate(limit);
+    (found, more)
+}
+
 /// The thread was stopped with the runtime, or the search has a defect: either way nothing was found out.
-fn stopped(_: JoinError) -> StoreFault {
+pub(super) fn stopped(_: JoinError) -> StoreFault {
     StoreFault::Io
 }

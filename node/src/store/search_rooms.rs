@@ -2,6 +2,7 @@
 
 use super::group_history::{Line, line};
 use super::history::History;
+use super::search::{cut, stopped};
 use karvon_protocol::body::{Body, Content};
 use karvon_protocol::channel::entry::{Entry, SignedEntry};
 use karvon_protocol::core::{Space, StoreFault};
@@ -10,7 +11,7 @@ use karvon_protocol::engine::group_api::GroupNumber;
 use karvon_protocol::group::post::{self, Post};
 use karvon_protocol::ids::{ChannelId, GroupId, MemberId, MessageId};
 use std::collections::{BTreeMap, BTreeSet};
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::spawn_blocking;
 
 /// What one author wrote in a group.
 #[derive(Debug, Clone, Copy)]
@@ -194,15 +195,4 @@ fn text(body: &[u8]) -> Option<String> {
         Content::Text(text) => Some(text),
         _ => None,
     }
-}
-
-fn cut<T>(mut found: Vec<T>, limit: usize) -> (Vec<T>, bool) {
-    let more = found.len() > limit;
-    found.truncate(limit);
-    (found, more)
-}
-
-/// The thread was stopped with the runtime, or the search has a defect: either way nothing was found out.
-fn stopped(_: JoinError) -> StoreFault {
-    StoreFault::Io
 }

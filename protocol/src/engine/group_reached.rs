@@ -18,15 +18,35 @@ pub fn key(group: GroupNumber, me: &MemberId, seq: u64) -> Key {
     Key::of(Space::GroupHas, group.records_of(me), seq)
 }
 
-/// Who has a message, and since when this device knows it (Unix milliseconds): `{ member 16 | at 8 }…`.
-#[must_use]
-pub fn decode(value: &[u8]) -> Vec<(MemberId, u64)> {
-    let pairs = value.as_chunks::<24>().0.iter().map(|pair| pair.split_at(16));
-    pairs.map(|(member, at)| (MemberId(first(member)), u64::from_be_bytes(first(at)))).collect()
+/// What stays of a message that nobody is waited for any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Has {
+    /// Who has it, and since when this device knows it (Unix milliseconds).
+    pub members: Vec<(MemberId, u64)>,
+    /// It is not on its way any more though members lack it: its author was removed, or nobody stayed who could get it.
+    pub given_up: bool,
 }
 
-fn encode(has: &BTreeMap<MemberId, u64>) -> Zeroizing<Vec<u8>> {
-    let pairs = has.iter().flat_map(|(member, at)| [&member.0[..], &at.to_be_bytes()].concat());
+/// In place of a member: the message was given up.
+const GIVEN_UP: MemberId = MemberId([0; 16]);
+
+/// Reads the record: `{ member 16 | at 8 }…`, zeros for a message that was given up.
+#[must_use]
+pub fn decode(value: &[u8]) -> Has {
+    let pairs = value.as_chunks::<24>().0.iter().map(|pair| pair.split_at(16));
+    let mut out = Has::default();
+    out.members =
+        pairs.map(|(member, at)| (MemberId(first(member)), u64::from_be_bytes(first(at)))).collect();
+    let all = out.members.len();
+    out.members.retain(|(member, _)| *member != GIVEN_UP);
+    out.given_up = out.members.len() < all;
+    out
+}
+
+fn encode(has: &BTreeMap<MemberId, u64>, given_up: bool) -> Zeroizing<Vec<u8>> {
+    let given_up = given_up.then_some((&GIVEN_UP, &0));
+    let pairs =
+        has.iter().chain(given_up).flat_map(|(member, at)| [&member.0[..], &at.to_be_bytes()].concat());
     Zeroizing::new(pairs.collect())
 }
 
@@ -75,7 +95,13 @@ impl Group {
 
     /// How far own message `seq` is; `None` if everybody has it.
     pub(crate) fn reached(&self, seq: u64, contacts: &BTreeMap<ContactId, Contact>) -> Option<Reached> {
-        sum(self.states(seq, self.out.get(&seq)?, contacts).map(|(_, state)| state))
+        let post = self.out.get(&seq)?;
+        let states: BTreeMap<_, _> = self.states(seq, post, contacts).collect();
+        let reached = sum(states.values().copied())?;
+        // Those who have it and left are not waited for, but they have it.
+        let left =
+            post.has.iter().flatten().filter(|(member, _)| !states.contains_key(member)).count() as u32;
+        Some(Reached { delivered: reached.delivered + left, of: reached.of + left, ..reached })
     }
 
     /// With whom own message `seq` is how far, those who left and have it included; empty once nobody is waited for.
@@ -108,7 +134,7 @@ impl Group {
             }
             let done = sum(states.iter().map(|(_, state)| *state)).is_none();
             if done {
-                self.finish(seq, cx);
+                self.finish(seq, false, cx);
             } else if news {
                 cx.write(self.save_out(seq));
             }
@@ -117,12 +143,12 @@ impl Group {
         cx.notify(Event::Group(GroupEvent::Delivery(self.number)));
     }
 
-    /// Nobody is waited for any more: who has the message stays on disk.
-    pub(crate) fn finish(&mut self, seq: u64, cx: &mut Cx<'_>) {
-        let has = self.out.remove(&seq).and_then(|post| post.has).filter(|has| !has.is_empty());
+    /// Nobody is waited for any more: who has the message stays on disk, and whether it was given up.
+    pub(crate) fn finish(&mut self, seq: u64, given_up: bool, cx: &mut Cx<'_>) {
+        let has = self.out.remove(&seq).and_then(|post| post.has);
         cx.write(self.save_out(seq));
-        if let Some(has) = has {
-            cx.write(Op::Put(key(self.number, &self.own.id, seq), encode(&has)));
+        if let Some(has) = has.filter(|has| given_up || !has.is_empty()) {
+            cx.write(Op::Put(key(self.number, &self.own.id, seq), encode(&has, given_up)));
         }
     }
 }

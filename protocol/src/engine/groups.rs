@@ -344,7 +344,7 @@ impl Group {
             (Standing::In, false, true) => {
                 self.standing = Standing::Out;
                 for seq in self.out.keys().copied().collect::<Vec<_>>() {
-                    self.finish(seq, cx);
+                    self.finish(seq, true, cx);
                 }
                 self.cells.clear(cx);
                 for (at, _) in core::mem::take(&mut self.seeds) {
@@ -365,7 +365,7 @@ impl Group {
         cx.alarm_by(Alarm::Group(self.number), 0);
     }
 
-    /// Messages that only those lack who left are delivered.
+    /// Messages that only those lack who left are delivered, if somebody has them.
     fn settle(&mut self, cx: &mut Cx<'_>) {
         let Some(roster) = self.log.as_ref().map(Log::roster) else { return };
         let mut changed = Vec::new();
@@ -383,7 +383,9 @@ impl Group {
             cx.write(self.save_out(seq));
         }
         for seq in idle {
-            self.finish(seq, cx);
+            let nobody =
+                self.out.get(&seq).and_then(|post| post.has.as_ref()).is_some_and(BTreeMap::is_empty);
+            self.finish(seq, nobody, cx);
         }
     }
 
