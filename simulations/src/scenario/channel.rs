@@ -71,7 +71,6 @@ impl Scenario for Channel {
     }
 
     fn small(&self, rng: &mut Rng) -> Setup {
-        let mut values = Values::defaults(PARAMS);
         let picks = [
             format!("relays={}", 3 + rng.below(3)),
             format!("entries={}", 2 + rng.below(8)),
@@ -82,10 +81,7 @@ impl Scenario for Channel {
             format!("withholders={}", rng.below(2)),
             format!("flood={}", 20 * rng.below(2)),
         ];
-        for pick in picks {
-            // Each pick lies within its bounds; the catalogue's test sees to it.
-            let _ = values.set(PARAMS, &pick);
-        }
+        let values = Values::picked(PARAMS, picks);
         Setup { nodes: 8 + rng.index(7), values }
     }
 

@@ -69,7 +69,6 @@ impl Scenario for Eclipse {
     }
 
     fn small(&self, rng: &mut Rng) -> Setup {
-        let mut values = Values::defaults(PARAMS);
         let picks = [
             format!("relays={}", 3 + rng.below(3)),
             format!("old={}", 1 + rng.below(2)),
@@ -78,10 +77,7 @@ impl Scenario for Eclipse {
             "hours=1.5".to_owned(),
             "patience=2".to_owned(),
         ];
-        for pick in picks {
-            // Each pick lies within its bounds; the catalogue's test sees to it.
-            let _ = values.set(PARAMS, &pick);
-        }
+        let values = Values::picked(PARAMS, picks);
         Setup { nodes: values.count("relays") + values.count("old") + 4, values }
     }
 

@@ -62,7 +62,6 @@ impl Scenario for Group {
     }
 
     fn small(&self, rng: &mut Rng) -> Setup {
-        let mut values = Values::defaults(PARAMS);
         let picks = [
             format!("relays={}", 3 + rng.below(2)),
             format!("messages={}", 5 + rng.below(15)),
@@ -74,10 +73,7 @@ impl Scenario for Group {
             format!("lost={}", rng.below(3)),
             format!("removed={}", rng.below(2)),
         ];
-        for pick in picks {
-            // Each pick lies within its bounds; the catalogue's test sees to it.
-            let _ = values.set(PARAMS, &pick);
-        }
+        let values = Values::picked(PARAMS, picks);
         Setup { nodes: 8 + rng.index(5), values }
     }
 

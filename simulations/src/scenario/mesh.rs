@@ -59,7 +59,6 @@ impl Scenario for Mesh {
     }
 
     fn small(&self, rng: &mut Rng) -> Setup {
-        let mut values = Values::defaults(PARAMS);
         let picks = [
             format!("peers={}", 1 + rng.below(2)),
             format!("pause={}", rng.below(3)),
@@ -68,10 +67,7 @@ impl Scenario for Mesh {
             "after=3".to_owned(),
             format!("newcomers={}", rng.below(2)),
         ];
-        for pick in picks {
-            // Each pick lies within its bounds; the catalogue's test sees to it.
-            let _ = values.set(PARAMS, &pick);
-        }
+        let values = Values::picked(PARAMS, picks);
         Setup { nodes: 4 + rng.index(7), values }
     }
 

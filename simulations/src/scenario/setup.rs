@@ -100,6 +100,16 @@ impl Values {
         std::time::Duration::from_secs_f64(self.get(key).max(0.0))
     }
 
+    /// The defaults with these picks (`key=value`) of a small setup. Each lies within its bounds; the catalogue's test tries them.
+    pub(super) fn picked(params: &[Param], picks: impl IntoIterator<Item = String>) -> Self {
+        let mut values = Self::defaults(params);
+        for pick in picks {
+            let set = values.set(params, &pick);
+            debug_assert!(set.is_ok(), "{pick}: {set:?}");
+        }
+        values
+    }
+
     /// Sets what `text` (`key=number`) says.
     ///
     /// # Errors
