@@ -41,6 +41,7 @@ mod mailboxes;
 mod meeting;
 mod message;
 mod moves;
+mod near;
 mod outbox;
 mod outcell;
 mod pace;

@@ -247,8 +247,9 @@ async fn script(world: World, setup: Setup, figures: Figures) {
     }
     beacons.report("beacon", &figures);
     figures.progress("whoever could be found by a beacon is found");
-    let half = people / 2;
-    let others = (0..people).map(|at| (at, (at + half) % people));
+    // No two invite each other: one of both invitations would do.
+    let apart = (people / 2 - 1).max(1);
+    let others = (0..people).map(|at| (at, (at + apart) % people));
     let strangers: Vec<_> = others.filter(|(a, b)| a / 2 != b / 2).collect();
     let patience = Duration::from_secs_f64(60.0 * values.get("patience"));
     let met = meet(&all, &strangers, values.count("long") == 1, patience).await;
