@@ -14,6 +14,7 @@ pub mod channel_api;
 mod channel_dispatch;
 mod channel_state;
 mod channels;
+mod comeback;
 mod contact;
 mod cx;
 mod dispatch;
