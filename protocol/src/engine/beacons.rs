@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Contacts whose beacon is put out, and contacts whose beacon is looked up, in one round: each needs tunnels of its own.
 const CONTACTS_A_ROUND: usize = 4;
+/// Relays near a beacon that are asked for it in one round.
+const ASKED_A_ROUND: usize = 3;
 /// Rounds after which a beacon is put out once more: a week.
 const ROUNDS_AGAIN: u64 = 2_016;
 /// Relays near a beacon that did not take it, or came since, are asked in the next round and then once in so many: an hour.
@@ -40,7 +42,7 @@ pub(crate) struct Beacons {
 }
 
 impl Beacons {
-    /// One round: some beacons are put out, and for some of the contacts that are lost one more relay is asked. `now` is where this
+    /// One round: some beacons are put out, and for some of the contacts that are lost some more relays are asked. `now` is where this
     /// person's mailboxes are and whether they were elsewhere before.
     pub(crate) fn on_round(
         &mut self,
@@ -128,9 +130,9 @@ impl Beacons {
         doors.seek(&keys.locator, cx);
         let near = doors.nearest(&keys.locator);
         let tries = self.tries.entry(contact.id).or_default();
-        let turn = tries.checked_rem(near.len() as u64).unwrap_or(0);
+        let turn = (*tries as usize).saturating_mul(ASKED_A_ROUND);
         *tries += 1;
-        if let Some(relay) = near.get(turn as usize) {
+        for relay in near.iter().cycle().skip(turn).take(ASKED_A_ROUND.min(near.len())) {
             let ask = Ask::Plain(Request::Get(keys.locator));
             cx.signal(Signal::Ask(Lane::Beacon(contact.id), *relay, ask, Token::BeaconGet(contact.id)));
         }
