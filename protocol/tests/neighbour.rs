@@ -36,8 +36,8 @@ fn a_neighbour_that_records_everything_finds_nothing_that_repeats_across_a_group
         numbers.push(friends.bring(0, ali, who));
     }
     for round in 0..6 {
-        for who in 0..10 {
-            friends.send(who, numbers[who], &format!("{round} from {who}"));
+        for (who, number) in numbers.iter().enumerate() {
+            friends.send(who, *number, &format!("{round} from {who}"));
             friends.world.run_ms(700);
         }
     }
