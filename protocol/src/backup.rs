@@ -3,19 +3,24 @@
 //! These bytes are all secrets. The device seals them; here they are only laid out.
 
 use crate::body::MailboxDescriptor;
-use crate::cbor::{MapWriter, bytes, read_map};
+use crate::cbor::{MapWriter, bytes, read_map, uint};
 use crate::crypto::fixed::Reader;
 use crate::error::PeerFault;
 use crate::gift::{GIFT_BYTES_MAX, Gift, OwnGift};
+use crate::group::OPS_MAX;
 use crate::identity::RemoteIdentity;
-use crate::ids::{Fingerprint, RelayId};
+use crate::ids::{EntryId, Fingerprint, GroupId, MemberId, RelayId, first};
 use crate::limits::NAME_BYTES_MAX;
 use zeroize::Zeroizing;
 
 /// Version of the layout.
-const VERSION: u8 = 0;
+const VERSION: u8 = 1;
 /// Longest record; a contact with both gifts has about 4,500 bytes.
 const RECORD_BYTES_MAX: usize = 65_536;
+/// Longest record of a group: its whole log.
+const GROUP_BYTES_MAX: usize = 16 << 20;
+/// Longest operation of a group's log.
+const OP_BYTES_MAX: usize = 4_096;
 /// Longest record of what is set for a conversation.
 const TERMS_BYTES_MAX: usize = 16_384;
 /// Doors in a backup at the most.
@@ -75,6 +80,42 @@ pub struct BackupContact {
     pub terms: Zeroizing<Vec<u8>>,
 }
 
+/// One group in which the person is a member.
+#[derive(Clone)]
+pub struct BackupGroup {
+    /// Local number.
+    pub number: u32,
+    /// The group.
+    pub group: GroupId,
+    /// Nothing of it is announced.
+    pub muted: bool,
+    /// Seed of the person's group key.
+    pub key: Zeroizing<[u8; 32]>,
+    /// The person's leaf key.
+    pub leaf: Zeroizing<[u8; 32]>,
+    /// Members with whom there is a session, and the local numbers of these contacts.
+    pub known: Vec<(MemberId, u32)>,
+    /// The log: signed operations, each after those that it rests on.
+    pub ops: Vec<Vec<u8>>,
+}
+
+/// One channel that the person owns or follows.
+#[derive(Clone)]
+pub struct BackupChannel {
+    /// Local number.
+    pub number: u32,
+    /// Its link as text.
+    pub link: Zeroizing<String>,
+    /// Seed of the owner's key, of own channels.
+    pub key: Option<Zeroizing<[u8; 32]>>,
+    /// Its name.
+    pub name: String,
+    /// Entries up to this number were seen.
+    pub seen: u64,
+    /// The newest entry known: number, name, and name of the one before it.
+    pub newest: Option<(u64, EntryId, EntryId)>,
+}
+
 /// Everything a new device needs to go on where the old one was.
 #[derive(Clone, Default)]
 pub struct BackupState {
@@ -88,6 +129,10 @@ pub struct BackupState {
     pub mailboxes: Vec<BackupMailbox>,
     /// Contacts.
     pub contacts: Vec<BackupContact>,
+    /// Groups.
+    pub groups: Vec<BackupGroup>,
+    /// Channels.
+    pub channels: Vec<BackupChannel>,
 }
 
 impl core::fmt::Debug for BackupState {
@@ -97,7 +142,8 @@ impl core::fmt::Debug for BackupState {
 }
 
 impl BackupState {
-    /// `version 1 | length 4, head | { length 4, contact }…`; head and contacts are deterministic CBOR maps.
+    /// `version 1 | length 4, head | { length 4, record }…`: a record for each contact, then one for each group, then one for each channel;
+    /// head and records are deterministic CBOR maps.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut head = MapWriter::default();
@@ -109,8 +155,11 @@ impl BackupState {
             .collect();
         head.bytes(0, &self.identity).text(1, &self.name).array(2, &doors).array(3, &mailboxes);
         head.uint(4, self.contacts.len() as u64);
+        head.uint(5, self.groups.len() as u64).uint(6, self.channels.len() as u64);
         let records: Vec<_> = core::iter::once(Zeroizing::new(head.finish()))
             .chain(self.contacts.iter().map(BackupContact::encode))
+            .chain(self.groups.iter().map(BackupGroup::encode))
+            .chain(self.channels.iter().map(BackupChannel::encode))
             .collect();
         let room = 1 + records.iter().map(|record| 4 + record.len()).sum::<usize>();
         // The exact room beforehand, so that growing leaves no copy of a secret behind.
@@ -133,8 +182,8 @@ impl BackupState {
             return Err(PeerFault::Version);
         }
         let mut out = Self::default();
-        let mut count = 0;
-        read_map(record(&mut reader)?, |key, field| {
+        let (mut contacts, mut groups, mut channels) = (0, 0, 0);
+        read_map(record(&mut reader, RECORD_BYTES_MAX)?, |key, field| {
             match key {
                 0 => out.identity = Zeroizing::new(field.bytes(1_024)?.to_vec()),
                 1 => field.text(NAME_BYTES_MAX)?.clone_into(&mut out.name),
@@ -155,24 +204,30 @@ impl BackupState {
                         held(&mut inside).ok_or(PeerFault::Length)
                     })?;
                 }
-                4 => count = field.uint()?,
+                4 => contacts = field.uint()?,
+                5 => groups = field.uint()?,
+                6 => channels = field.uint()?,
                 _ => return Ok(false),
             }
             Ok(true)
         })?;
-        while !reader.0.is_empty() {
-            out.contacts.push(BackupContact::decode(record(&mut reader)?)?);
+        for _ in 0..contacts {
+            out.contacts.push(BackupContact::decode(record(&mut reader, RECORD_BYTES_MAX)?)?);
         }
-        if out.contacts.len() as u64 != count {
-            return Err(PeerFault::Length);
+        for _ in 0..groups {
+            out.groups.push(BackupGroup::decode(record(&mut reader, GROUP_BYTES_MAX)?)?);
         }
+        for _ in 0..channels {
+            out.channels.push(BackupChannel::decode(record(&mut reader, RECORD_BYTES_MAX)?)?);
+        }
+        reader.end().ok_or(PeerFault::Length)?;
         Ok(out)
     }
 }
 
-fn record<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], PeerFault> {
+fn record<'a>(reader: &mut Reader<'a>, longest: usize) -> Result<&'a [u8], PeerFault> {
     let length = reader.u32().ok_or(PeerFault::Length)? as usize;
-    if length > RECORD_BYTES_MAX {
+    if length > longest {
         return Err(PeerFault::Bound);
     }
     reader.slice(length).ok_or(PeerFault::Length)
@@ -262,6 +317,94 @@ impl BackupContact {
     }
 }
 
+impl BackupGroup {
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let known: Vec<_> = self
+            .known
+            .iter()
+            .flat_map(|(member, contact)| [bytes(&member.0), uint(u64::from(*contact))])
+            .collect();
+        let ops: Vec<_> = self.ops.iter().map(|op| bytes(op)).collect();
+        let mut map = MapWriter::default();
+        map.uint(0, u64::from(self.number)).bytes(1, &self.group.0).uint(2, u64::from(self.muted));
+        map.bytes(3, &self.key[..]).bytes(4, &self.leaf[..]).array(5, &known).array(6, &ops);
+        Zeroizing::new(map.finish())
+    }
+
+    fn decode(input: &[u8]) -> Result<Self, PeerFault> {
+        let (mut number, mut muted, mut group) = (0, 0, None);
+        let (mut key, mut leaf, mut known, mut ops) = (None, None, Vec::new(), Vec::new());
+        read_map(input, |at, field| {
+            match at {
+                0 => number = field.uint()?,
+                1 => group = Some(GroupId(field.fixed()?)),
+                2 => muted = field.uint()?,
+                3 => key = Some(Zeroizing::new(field.fixed()?)),
+                4 => leaf = Some(Zeroizing::new(field.fixed()?)),
+                5 => {
+                    let mut member = None;
+                    field.array(2 * crate::group::MEMBERS_MAX, |item| {
+                        match member.take() {
+                            None => member = Some(MemberId(item.fixed()?)),
+                            Some(member) => {
+                                let contact = u32::try_from(item.uint()?).map_err(|_| PeerFault::Bound)?;
+                                known.push((member, contact));
+                            }
+                        }
+                        Ok(())
+                    })?;
+                }
+                6 => ops = field.array(OPS_MAX, |item| item.bytes(OP_BYTES_MAX).map(<[u8]>::to_vec))?,
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        let (Some(group), Some(key), Some(leaf)) = (group, key, leaf) else {
+            return Err(PeerFault::Malformed);
+        };
+        let number = u32::try_from(number).map_err(|_| PeerFault::Bound)?;
+        Ok(Self { number, group, muted: muted == 1, key, leaf, known, ops })
+    }
+}
+
+impl BackupChannel {
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut map = MapWriter::default();
+        map.uint(0, u64::from(self.number)).text(1, &self.link).text(2, &self.name).uint(3, self.seen);
+        if let Some(key) = &self.key {
+            map.bytes(4, &key[..]);
+        }
+        if let Some((seq, id, before)) = &self.newest {
+            map.uint(5, *seq).bytes(6, &[id.0, before.0].concat());
+        }
+        Zeroizing::new(map.finish())
+    }
+
+    fn decode(input: &[u8]) -> Result<Self, PeerFault> {
+        let (mut link, mut name, mut key) = (None, String::new(), None);
+        let (mut number, mut seen, mut seq, mut ids) = (0, 0, 0, None);
+        read_map(input, |at, field| {
+            match at {
+                0 => number = field.uint()?,
+                1 => link = Some(Zeroizing::new(field.text(256)?.to_owned())),
+                2 => field.text(NAME_BYTES_MAX)?.clone_into(&mut name),
+                3 => seen = field.uint()?,
+                4 => key = Some(Zeroizing::new(field.fixed()?)),
+                5 => seq = field.uint()?,
+                6 => ids = Some(field.fixed::<64>()?),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })?;
+        let newest = ids.filter(|_| seq > 0).map(|ids| {
+            let (id, before) = ids.split_at(32);
+            (seq, EntryId(first(id)), EntryId(first(before)))
+        });
+        let number = u32::try_from(number).map_err(|_| PeerFault::Bound)?;
+        Ok(Self { number, link: link.ok_or(PeerFault::Malformed)?, key, name, seen, newest })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,6 +451,23 @@ mod tests {
                 contact.clone(),
                 BackupContact { identity: None, theirs: None, own: None, ..contact },
             ],
+            groups: vec![BackupGroup {
+                number: 4,
+                group: GroupId([1; 16]),
+                muted: true,
+                key: Zeroizing::new([2; 32]),
+                leaf: Zeroizing::new([3; 32]),
+                known: vec![(MemberId([4; 16]), 7)],
+                ops: vec![vec![5; 300]; 1_000],
+            }],
+            channels: vec![BackupChannel {
+                number: 2,
+                link: Zeroizing::new("KARVON-CHANNEL:X".to_owned()),
+                key: Some(Zeroizing::new([6; 32])),
+                name: "Акбар".to_owned(),
+                seen: 3,
+                newest: Some((9, EntryId([7; 32]), EntryId([8; 32]))),
+            }],
         }
     }
 
@@ -317,7 +477,9 @@ mod tests {
         let bytes = state.encode();
         let back = BackupState::decode(&bytes).unwrap();
         assert_eq!(*back.encode(), *bytes);
-        assert_eq!(back.contacts.len(), 2);
+        assert_eq!((back.contacts.len(), back.groups.len(), back.channels.len()), (2, 1, 1));
+        assert_eq!(back.groups[0].known, state.groups[0].known);
+        assert_eq!(back.channels[0].newest, state.channels[0].newest);
         assert_eq!(back.contacts[0].theirs.as_ref().unwrap().seq, 3);
         assert_eq!(back.contacts[0].terms, state.contacts[0].terms);
         assert!(back.contacts[0].encode().len() <= RECORD_BYTES_MAX);
@@ -327,11 +489,11 @@ mod tests {
     #[test]
     fn a_damaged_or_foreign_backup_is_refused() {
         let bytes = full().encode();
-        for cut in 0..bytes.len() {
+        for cut in (0..6_000).chain((6_000..bytes.len()).step_by(997)) {
             assert!(BackupState::decode(&bytes[..cut]).is_err(), "cut at {cut}");
         }
         let mut newer = bytes.to_vec();
-        newer[0] = 1;
+        newer[0] = 2;
         assert_eq!(BackupState::decode(&newer).err(), Some(PeerFault::Version));
         let mut endless = bytes.to_vec();
         endless[1] = 0xff;

@@ -14,6 +14,8 @@ pub const HEADER_BYTES: usize = 8;
 pub const SIZES: [usize; 6] = [64, 256, 1_024, 2_144, 16_480, 61_536];
 /// Longest payload of a frame.
 pub const PAYLOAD_MAX: usize = 61_536 - HEADER_BYTES;
+/// Relays nearest to a bundle or beacon that keep it, and that a door names for its place (DESIGN P4, D2).
+pub const NEAR_MAX: usize = 8;
 /// Version of the link protocol that `Hello` names; a foreign one is refused with its own reason.
 pub const LINK_VERSION: u16 = 0;
 
@@ -47,6 +49,9 @@ pub enum Kind {
     SlotAck = 11,
     /// Between relays: what each holds of the shards, and what it wants of it (SPEC-relay §9).
     Shards = 12,
+    /// Leaf to its door: asks for the relays nearest to a place, of which it gives the first two bytes; and the answer: the same two
+    /// bytes and at most [`NEAR_MAX`] relay ids, the nearest first.
+    Near = 13,
 }
 
 impl Kind {
@@ -65,6 +70,7 @@ impl Kind {
             10 => Self::SlotDrop,
             11 => Self::SlotAck,
             12 => Self::Shards,
+            13 => Self::Near,
             _ => return None,
         })
     }

@@ -35,6 +35,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         Kind::Data,
         Kind::Close,
         Kind::DirectoryAsk,
+        Kind::Near,
         Kind::Descriptor,
         Kind::SlotPut,
         Kind::SlotDrop,

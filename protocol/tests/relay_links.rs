@@ -5,7 +5,7 @@ mod relay_world;
 
 use karvon_protocol::core::{Input, LinkId, LinkInfo, Reason, Space};
 use karvon_protocol::descriptor::{Descriptor, Door, flags};
-use karvon_protocol::ids::SlotId;
+use karvon_protocol::ids::{RelayId, SlotId};
 use karvon_protocol::limits::{GUEST_SLOTS_MAX, TUNNELS_PER_LINK};
 use karvon_protocol::link::{CloseCode, Frame, Hello, Kind, open_payload};
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelayReply, RelaySetup};
@@ -222,6 +222,38 @@ fn the_directory_tells_verified_relays_and_keeps_silent_about_unlisted_ones() {
     assert_eq!(ask(&mut node, bridge.0.relay().0.to_vec()), []);
     let own = node.descriptor().0;
     assert_eq!(ask(&mut node, own.relay().0.to_vec()), [own]);
+}
+
+#[test]
+fn a_leaf_is_told_the_eight_relays_nearest_to_a_place() {
+    let mut node = Node::new(1);
+    let door = node.new_slot();
+    let listed: Vec<_> = (2..80).map(|number| Node::new(number).descriptor()).collect();
+    let bridge = RelaySetup { flags: flags::BRIDGE | flags::MAILBOX, ..setup(90) };
+    let bridge = Node::with(bridge, RelayLimits::default()).descriptor();
+    for (_, signed) in listed.iter().chain([&bridge]) {
+        node.command(RelayCommand::Heard(signed.clone())).unwrap();
+    }
+    let link = node.leaf(1, &door);
+    let prefix = [bridge.0.relay().0[0], bridge.0.relay().0[1]];
+    node.frame(link, Kind::Near, 0, prefix.to_vec());
+    let answer = node.take(link);
+    assert_eq!((answer.len(), answer[0].kind), (1, Kind::Near));
+    let (given, ids) = answer[0].payload.split_first_chunk::<2>().unwrap();
+    assert_eq!(*given, prefix);
+    let own = node.descriptor().0;
+    let mut all: Vec<_> = listed.iter().map(|(relay, _)| relay.relay()).chain([own.relay()]).collect();
+    all.sort_unstable_by_key(|relay| {
+        (u16::from_be_bytes([relay.0[0], relay.0[1]]) ^ u16::from_be_bytes(prefix), *relay)
+    });
+    let told: Vec<_> = ids.chunks(16).map(|id| RelayId::from_slice(id).unwrap()).collect();
+    assert_eq!(told, all[..8], "the unlisted one is told to nobody");
+    for _ in 0..300 {
+        node.frame(link, Kind::Near, 0, prefix.to_vec());
+    }
+    assert_eq!(node.take(link).len(), 239, "each answer sorts the directory");
+    node.frame(link, Kind::Near, 0, vec![1; 3]);
+    assert!(node.take(link).is_empty());
 }
 
 #[test]

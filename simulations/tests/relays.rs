@@ -26,4 +26,5 @@ fn people_who_lost_all_relays_find_each_other_beside_relays_that_hide_others() {
     assert_eq!(figure(&end, "bundle_found_percent"), 100.0);
     let end = summary(&format!("{line}0.25"));
     assert_eq!(figure(&end, "beacon_found_with_an_honest_door_percent"), 100.0);
+    assert_eq!(figure(&end, "bundle_found_with_an_honest_door_percent"), 100.0);
 }

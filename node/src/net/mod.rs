@@ -337,7 +337,7 @@ pub struct RelayOptions {
     pub mesh: SocketAddr,
     /// Dial and announce relays at private addresses as well (tests, closed networks).
     pub allow_private: bool,
-    /// Doors of relays whose mesh to join; each is asked for its descriptor and then kept connected.
+    /// Doors of relays whose mesh to join; each is asked for its descriptor and then dialled before others.
     pub peers: Vec<Door>,
 }
 

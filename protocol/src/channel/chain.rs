@@ -67,6 +67,12 @@ impl Chain {
         self.held.last_key_value().map(|(seq, (id, _))| (*seq, *id))
     }
 
+    /// Number and name of the newest entry, and name of the one before it.
+    #[must_use]
+    pub fn head(&self) -> Option<(u64, EntryId, EntryId)> {
+        self.held.last_key_value().map(|(seq, (id, before))| (*seq, *id, *before))
+    }
+
     /// The lowest number held.
     #[must_use]
     pub fn first(&self) -> Option<u64> {

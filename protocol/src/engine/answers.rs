@@ -64,7 +64,7 @@ impl Engine {
                     }
                 }
             }
-            Token::BeaconPut(id) => self.beacons.on_put(id, answer),
+            Token::BeaconPut(id) => self.beacons.on_put(id, relay, answer),
             Token::BeaconGet(id) => {
                 let (contacts, mut cx) = self.with_contacts();
                 if let Some(contact) = contacts.get_mut(&id) {

@@ -127,10 +127,10 @@ impl Engine {
         }
         let fingerprint = greeted.identity.fingerprint();
         let known = self.contacts.values().find(|contact| contact.card.fingerprint == fingerprint);
-        // Both invited each other at once: the greeting of the lower fingerprint counts.
+        // Both invited each other at once: the greeting of the lower fingerprint counts, once there is one. Whoever still looks for the
+        // other's bundle may never find it.
         if known.is_some_and(|contact| {
-            matches!(contact.card.meeting, Meeting::Greeting | Meeting::LookingUp)
-                && self.setup.identity.fingerprint() < fingerprint
+            contact.card.meeting == Meeting::Greeting && self.setup.identity.fingerprint() < fingerprint
         }) {
             return Ok(());
         }

@@ -9,25 +9,28 @@ use super::routes::{Lane, RouteError};
 use crate::beacon::BeaconKeys;
 use crate::body::MailboxDescriptor;
 use crate::identity::LocalIdentity;
+use crate::ids::RelayId;
 use crate::limits::INVITE_TTL_S;
 use crate::rpc::{Refusal, Reply, Request};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Relays nearest to a beacon's place that are asked (DESIGN D2).
-const NEAREST: usize = 8;
 /// Contacts whose beacon is put out, and contacts whose beacon is looked up, in one round: each needs tunnels of its own.
 const CONTACTS_A_ROUND: usize = 4;
+/// Relays near a beacon that are asked for it in one round.
+const ASKED_A_ROUND: usize = 3;
 /// Rounds after which a beacon is put out once more: a week.
 const ROUNDS_AGAIN: u64 = 2_016;
+/// Relays near a beacon that did not take it, or came since, are asked in the next round and then once in so many: an hour.
+const ROUNDS_MISSING: u64 = 12;
 
 /// The beacon that was put out for a contact.
 #[derive(Debug)]
 struct Shown {
-    /// Number of the descriptor in it; 0 if no relay took it.
+    /// Number of the descriptor in it.
     seq: u64,
     round: u64,
-    /// Some relay has it.
-    held: bool,
+    /// Relays that have it.
+    at: BTreeSet<RelayId>,
 }
 
 /// Which beacons were put out since start, and how often each lost contact was looked for.
@@ -39,14 +42,14 @@ pub(crate) struct Beacons {
 }
 
 impl Beacons {
-    /// One round: some beacons are put out, and for some of the contacts that are lost one more relay is asked. `now` is where this
+    /// One round: some beacons are put out, and for some of the contacts that are lost some more relays are asked. `now` is where this
     /// person's mailboxes are and whether they were elsewhere before.
     pub(crate) fn on_round(
         &mut self,
         contacts: &BTreeMap<ContactId, Contact>,
         now: (&MailboxDescriptor, bool),
         me: &LocalIdentity,
-        doors: &Doors,
+        doors: &mut Doors,
         cx: &mut Cx<'_>,
     ) {
         self.round += 1;
@@ -59,7 +62,7 @@ impl Beacons {
             contact.talk.as_ref().is_some_and(|talk| talk.seen_mailboxes < mailboxes.seq)
         };
         if moved {
-            let due = |contact: &&Contact| behind(contact) && self.is_due(contact.id, mailboxes.seq);
+            let due = |contact: &&Contact| behind(contact) && self.is_due(contact, mailboxes.seq, doors);
             let due: Vec<_> = known().filter(due).take(CONTACTS_A_ROUND).collect();
             due.into_iter().for_each(|contact| self.show(contact, mailboxes, me, doors, cx));
         }
@@ -72,9 +75,16 @@ impl Beacons {
         lost.into_iter().for_each(|contact| self.look_up(contact, doors, cx));
     }
 
-    fn is_due(&self, contact: ContactId, seq: u64) -> bool {
-        let fresh = |shown: &Shown| shown.seq == seq && self.round < shown.round + ROUNDS_AGAIN;
-        !self.shown.get(&contact).is_some_and(fresh)
+    fn is_due(&self, contact: &Contact, seq: u64, doors: &Doors) -> bool {
+        let Some(shown) = self.shown.get(&contact.id).filter(|shown| shown.seq == seq) else { return true };
+        let age = self.round - shown.round;
+        if age >= ROUNDS_AGAIN || shown.at.is_empty() {
+            return true;
+        }
+        (age == 1 || age.is_multiple_of(ROUNDS_MISSING)) && {
+            let keys = BeaconKeys::new(&contact.card.pair, contact.card.initiator);
+            doors.nearest(&keys.locator).iter().any(|relay| !shown.at.contains(relay))
+        }
     }
 
     fn show(
@@ -82,7 +92,7 @@ impl Beacons {
         contact: &Contact,
         mailboxes: &MailboxDescriptor,
         me: &LocalIdentity,
-        doors: &Doors,
+        doors: &mut Doors,
         cx: &mut Cx<'_>,
     ) {
         let keys = BeaconKeys::new(&contact.card.pair, contact.card.initiator);
@@ -91,31 +101,38 @@ impl Beacons {
             cx.fault();
             return;
         };
-        for relay in doors.nearest(&keys.locator, NEAREST) {
-            let ask = Ask::Plain(Request::Put(object.bytes().to_vec()));
-            cx.signal(Signal::Ask(Lane::Beacon(contact.id), relay, ask, Token::BeaconPut(contact.id)));
+        let round = self.round;
+        let fresh = |shown: &Shown| shown.seq == mailboxes.seq && round < shown.round + ROUNDS_AGAIN;
+        if !self.shown.get(&contact.id).is_some_and(fresh) {
+            self.shown.insert(contact.id, Shown { seq: mailboxes.seq, round, at: BTreeSet::new() });
         }
-        let shown = Shown { seq: mailboxes.seq, round: self.round, held: false };
-        self.shown.insert(contact.id, shown);
-    }
-
-    /// A relay's word on a beacon that was put out. If none takes it, the next round tries again.
-    pub(crate) fn on_put(&mut self, contact: ContactId, answer: &Result<Reply, RouteError>) {
-        let Some(shown) = self.shown.get_mut(&contact) else { return };
-        match answer {
-            Ok(Reply::Done) | Err(RouteError::Refused(Refusal::Stale)) => shown.held = true,
-            _ if !shown.held => shown.seq = 0,
-            _ => {}
+        let held = self.shown.get(&contact.id).map(|shown| &shown.at);
+        doors.seek(&keys.locator, cx);
+        for relay in doors.nearest(&keys.locator) {
+            if held.is_none_or(|held| !held.contains(&relay)) {
+                let ask = Ask::Plain(Request::Put(object.bytes().to_vec()));
+                cx.signal(Signal::Ask(Lane::Beacon(contact.id), relay, ask, Token::BeaconPut(contact.id)));
+            }
         }
     }
 
-    fn look_up(&mut self, contact: &Contact, doors: &Doors, cx: &mut Cx<'_>) {
+    /// A relay's word on a beacon that was put out.
+    pub(crate) fn on_put(&mut self, contact: ContactId, relay: RelayId, answer: &Result<Reply, RouteError>) {
+        if let (Some(shown), Ok(Reply::Done) | Err(RouteError::Refused(Refusal::Stale))) =
+            (self.shown.get_mut(&contact), answer)
+        {
+            shown.at.insert(relay);
+        }
+    }
+
+    fn look_up(&mut self, contact: &Contact, doors: &mut Doors, cx: &mut Cx<'_>) {
         let keys = BeaconKeys::new(&contact.card.pair, !contact.card.initiator);
-        let near = doors.nearest(&keys.locator, NEAREST);
+        doors.seek(&keys.locator, cx);
+        let near = doors.nearest(&keys.locator);
         let tries = self.tries.entry(contact.id).or_default();
-        let turn = tries.checked_rem(near.len() as u64).unwrap_or(0);
+        let turn = (*tries as usize).saturating_mul(ASKED_A_ROUND);
         *tries += 1;
-        if let Some(relay) = near.get(turn as usize) {
+        for relay in near.iter().cycle().skip(turn).take(ASKED_A_ROUND.min(near.len())) {
             let ask = Ask::Plain(Request::Get(keys.locator));
             cx.signal(Signal::Ask(Lane::Beacon(contact.id), *relay, ask, Token::BeaconGet(contact.id)));
         }

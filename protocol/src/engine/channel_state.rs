@@ -9,9 +9,9 @@ use crate::channel::link::ChannelLink;
 use crate::core::{Key, Mono, Op, Space, Value};
 use crate::crypto::LocalSignKey;
 use crate::error::PeerFault;
-use crate::ids::{EntryId, first};
+use crate::ids::{EntryId, RelayId, first};
 use crate::limits::NAME_BYTES_MAX;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 /// A channel.
@@ -32,6 +32,28 @@ pub(crate) struct Channel {
     /// When another relay is asked next.
     pub(crate) look_at: Option<Mono>,
     pub(crate) paging: Paging,
+    /// What has to be found out before the owner writes again, on a restored device.
+    pub(crate) recovery: Option<Recovery>,
+    /// Own entries have this number at least.
+    pub(crate) floor: u64,
+}
+
+/// A number of an entry, its name, and the name of the one before it.
+type Head = (u64, EntryId, EntryId);
+
+/// An owner's device that was restored asks relays what was said last.
+#[derive(Debug, Default)]
+pub(crate) struct Recovery {
+    /// The newest entry at the time of the backup.
+    pub(crate) head: Option<Head>,
+    /// Relays that told all they have.
+    pub(crate) asked: BTreeSet<RelayId>,
+}
+
+impl Recovery {
+    pub(crate) fn of(head: Option<Head>) -> Self {
+        Self { head, asked: BTreeSet::new() }
+    }
 }
 
 /// Pages of older entries.
@@ -74,6 +96,8 @@ impl Channel {
             awaited: BTreeMap::new(),
             look_at: None,
             paging: Paging::default(),
+            recovery: None,
+            floor: 0,
         }
     }
 
@@ -102,6 +126,11 @@ impl Channel {
         if let Some(at) = self.following.encode() {
             map.bytes(8, &at);
         }
+        map.uint(9, self.floor);
+        if let Some(recovery) = &self.recovery {
+            let (seq, id, before) = recovery.head.unwrap_or((0, EntryId([0; 32]), EntryId([0; 32])));
+            map.bytes(10, &[&seq.to_be_bytes()[..], &id.0, &before.0].concat());
+        }
         Op::Put(Key::single(Space::Channel, u64::from(self.number.0)), Zeroizing::new(map.finish()))
     }
 
@@ -110,6 +139,7 @@ impl Channel {
         let mut link = ChannelLink { owner: [0; 32], secret: [0; 16], shard: 0 };
         let mut seed: Option<Zeroizing<[u8; 32]>> = None;
         let mut at: Option<[u8; 24]> = None;
+        let (mut floor, mut recovery) = (0, None);
         let (mut name, mut seen, mut forked, mut withheld) = (String::new(), 0, 0, 0);
         read_map(value, |key, field| {
             match key {
@@ -122,6 +152,8 @@ impl Channel {
                 6 => withheld = field.uint()?,
                 7 => seed = Some(Zeroizing::new(field.fixed()?)),
                 8 => at = Some(field.fixed()?),
+                9 => floor = field.uint()?,
+                10 => recovery = Some(field.fixed::<72>()?),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -131,7 +163,12 @@ impl Channel {
         if let Some(at) = at {
             out.following.restore(&at);
         }
-        Ok(Self { name, seen, forked: forked == 1, withheld, ..out })
+        let recovery = recovery.map(|head: [u8; 72]| {
+            let part = |at: usize| EntryId(first(head.get(at..).unwrap_or_default()));
+            let head = (u64::from_be_bytes(first(&head)), part(8), part(40));
+            Recovery::of(Some(head).filter(|(seq, ..)| *seq > 0))
+        });
+        Ok(Self { name, seen, forked: forked == 1, withheld, recovery, floor, ..out })
     }
 
     /// Takes back the names of an entry: `id 32 | before 32`.

@@ -37,7 +37,7 @@ const WITHHELD_MS: u64 = 60_000;
 /// All channels.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
-    channels: BTreeMap<ChannelNumber, Channel>,
+    pub(crate) channels: BTreeMap<ChannelNumber, Channel>,
 }
 
 impl Channels {
@@ -131,8 +131,16 @@ impl Channel {
         if text.len() > TEXT_BYTES_MAX {
             return Err(ErrorKind::TooLong);
         }
+        if self.recovery.is_some() {
+            // A restored device does not know yet what it said last.
+            return Err(ErrorKind::Unavailable);
+        }
+        let channel = self.link.id();
         let (last, before) = self.chain.newest().unwrap_or((0, EntryId([0; 32])));
-        let (channel, seq) = (self.link.id(), last + 1);
+        let seq = self.floor.max(last + 1);
+        // After numbers that were left out nothing is known to be before.
+        let before =
+            if seq > 1 && last == 0 { EntryId(*blake3::hash(&channel.0).as_bytes()) } else { before };
         let body = Body::text(cx.now.wall_ms, text).encode();
         let signed = Entry { channel, seq, before, name: self.name.clone(), body }.sign(key);
         let sealed = self.link.call().seal(self.link.shard, &signed.bytes, cx.rng);
@@ -183,7 +191,8 @@ impl Channel {
     /// The regular look: sends what is not stored, follows, and asks another relay now and then.
     pub(crate) fn tend(&mut self, doors: &Doors, cx: &mut Cx<'_>) {
         self.out.numbers().into_iter().for_each(|number| self.drive(number, doors, cx));
-        if self.key.is_some() {
+        self.try_recover(doors, cx);
+        if self.key.is_some() && self.recovery.is_none() {
             return;
         }
         if !self.following.is_live() {
@@ -295,6 +304,10 @@ impl Channel {
     pub(crate) fn on_page(&mut self, relay: RelayId, answer: &Result<Reply, RouteError>, cx: &mut Cx<'_>) {
         let Some(page) = self.paging.asked.take() else { return };
         let Ok(Reply::Fetched { next, more }) = answer else {
+            if self.recovery.is_some() && self.following.relay() == Some(relay) {
+                self.following.shun(relay);
+                self.lost(cx);
+            }
             return cx.notify(Event::Channel(ChannelEvent::Older { channel: self.number, more: true }));
         };
         if self.following.relay() != Some(relay) {
@@ -302,10 +315,15 @@ impl Channel {
         }
         self.paging.before = Some(*next);
         // A shard is looked through in pieces: one without an entry of this channel is no page.
-        let enough = if page.joins { page.joined } else { page.fresh };
+        let enough = match &self.recovery {
+            Some(recovery) => self.reaches_back(recovery),
+            None if page.joins => page.joined,
+            None => page.fresh,
+        };
         if *more && !enough {
             return self.ask_page(relay, page.joins, cx);
         }
+        self.recovered_at(relay, cx);
         cx.notify(Event::Channel(ChannelEvent::Older { channel: self.number, more: *more }));
     }
 

@@ -87,6 +87,7 @@ impl Engine {
         let (me, doors) = (&setup.identity, &*doors);
         let mut cx = context!(self);
         let issued = invites.issue(me, doors, &descriptor, &mut cx)?;
+        self.doors.seek(&issued.locator, &mut context!(self));
         self.inbox.expect_invite(issued.number, self.invites.tags(issued.number));
         Ok(Reply::Invitation { text: issued.text, long: issued.long, expiry_s: issued.expiry_s })
     }

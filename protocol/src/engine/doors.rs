@@ -1,6 +1,7 @@
 //! Doors and the links to them: dialling, the hello, heartbeats, and the relays that doors tell of.
 
 use super::cx::{Alarm, Cx, Signal};
+use super::near::Near;
 use super::pace::{Paces, Stamp};
 use crate::core::{DoorId, Key, LinkId, LinkInfo, Mono, Op, Output, Reason, Space, Target, Value};
 use crate::descriptor::{Descriptor, Door, flags};
@@ -25,6 +26,9 @@ const HEARTBEAT_MS: u64 = 240_000;
 const SILENT_TUNNELS: u32 = 3;
 /// First and longest pause before a door is dialled again, milliseconds.
 const REDIAL_MS: (u64, u64) = (250, 60_000);
+
+/// A relay that has told nothing of itself for this long is gone, seconds: it does so each week.
+const STALE_S: u64 = 21 * 86_400;
 
 #[derive(Debug)]
 struct DoorState {
@@ -54,6 +58,7 @@ pub(crate) struct Doors {
     told: bool,
     /// Puts relays into an order of this start's own.
     salt: [u8; 32],
+    near: Near,
 }
 
 impl Doors {
@@ -279,6 +284,7 @@ impl Doors {
                     cx.fault();
                 }
             }
+            Kind::Near => self.on_near(link, &frame.payload, cx),
             Kind::SlotAck => {
                 if let Some((slot, [status])) = frame.payload.split_first_chunk::<8>() {
                     let relay = self.links.get(&link).map(|state| state.relay);
@@ -331,12 +337,25 @@ impl Doors {
         let descriptor = Descriptor::verify(bytes).ok()?;
         let relay = descriptor.relay();
         let newer = self.relays.get(&relay).is_none_or(|held| held.seq < descriptor.seq);
+        if newer && self.relays.len() >= RELAYS_MAX && self.near.names(relay) {
+            self.make_room(cx);
+        }
         if newer && (self.relays.len() < RELAYS_MAX || self.relays.contains_key(&relay)) {
             cx.write(Op::Put(Key::of(Space::Descriptor, relay.0, 0), Zeroizing::new(bytes.to_vec())));
             self.relays.insert(relay, descriptor);
             cx.signal(Signal::NetworkChanged);
         }
         Some(relay)
+    }
+
+    /// Forgets the relay that told of itself longest ago and is no door.
+    fn make_room(&mut self, cx: &mut Cx<'_>) {
+        let others = self.relays.iter().filter(|(relay, _)| !self.has(**relay) && !self.near.names(**relay));
+        let oldest = others.min_by_key(|(_, descriptor)| descriptor.seq).map(|(relay, _)| *relay);
+        if let Some(oldest) = oldest {
+            self.relays.remove(&oldest);
+            cx.write(Op::Remove(Key::of(Space::Descriptor, oldest.0, 0)));
+        }
     }
 
     /// Asks all doors for relays, or for one relay.
@@ -384,13 +403,33 @@ impl Doors {
         if others.len() >= 2 { others } else { all }
     }
 
-    /// The `count` known relays nearest to `BLAKE3(locator)`.
-    pub(crate) fn nearest(&self, locator: &Locator, count: usize) -> Vec<RelayId> {
-        let place: [u8; 16] = crate::ids::first(blake3::hash(&locator.0).as_bytes());
-        let mut all = self.mailbox_relays();
-        all.sort_unstable_by_key(|relay| u128::from_be_bytes(relay.0) ^ u128::from_be_bytes(place));
-        all.truncate(count);
-        all
+    /// The relays nearest to a locator as far as is known or was told, the nearest first: where bundles and beacons lie (DESIGN P4, D2).
+    /// None before a door has told of others than itself.
+    pub(crate) fn nearest(&self, locator: &Locator) -> Vec<RelayId> {
+        if !self.told {
+            return Vec::new();
+        }
+        let now_s = self.relays_time_s().unwrap_or_default();
+        let keeps = |descriptor: &Descriptor| {
+            descriptor.flags & flags::MAILBOX != 0 && descriptor.seq.saturating_add(STALE_S) > now_s
+        };
+        let known = self.relays.iter().filter(|(_, descriptor)| keeps(descriptor));
+        self.near.of(locator, known.map(|(relay, _)| *relay))
+    }
+
+    /// Asks all doors for the relays nearest to a locator; what they tell counts in [`Doors::nearest`] from then on.
+    pub(crate) fn seek(&mut self, locator: &Locator, cx: &mut Cx<'_>) {
+        let up = self.links.iter().filter(|(_, state)| state.welcomed);
+        self.near.ask(up.map(|(link, _)| *link), locator, cx);
+    }
+
+    fn on_near(&mut self, link: LinkId, payload: &[u8], cx: &mut Cx<'_>) {
+        let Some(relay) = self.links.get(&link).map(|state| state.relay) else { return };
+        match self.near.on_told(relay, payload) {
+            Some(true) => cx.signal(Signal::NetworkChanged),
+            Some(false) => {}
+            None => cx.fault(),
+        }
     }
 
     /// The link by which to reach `relay`: not through that relay itself while there is a choice, so that no relay sees both ends; and

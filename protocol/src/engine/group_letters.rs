@@ -11,7 +11,7 @@ use crate::core::{Range, Space};
 use crate::error::PeerFault;
 use crate::group::log::Log;
 use crate::group::op::{Act, Member, Role, SignedOp};
-use crate::group::post::{Post, Receipt};
+use crate::group::post::{Post, Receipt, SEQ_MAX};
 use crate::group::wire::Letter;
 use crate::ids::{MemberId, OpId};
 use std::collections::BTreeMap;
@@ -106,7 +106,8 @@ impl Group {
             self.send_ops(from.id, log.all(), cx);
             return Ok(());
         }
-        if !self.invited.contains(&from.id) {
+        let before = self.returning(from.id);
+        if !self.invited.contains(&from.id) && before.is_empty() {
             // The invitation was withdrawn, or its author is an admin no more.
             cx.signal(Signal::Post(from.id, Letter::Decline(self.group), None));
             return Ok(());
@@ -116,6 +117,11 @@ impl Group {
         if self.act(Act::Add { member, role: Role::Member, consent }, cx).is_err() {
             cx.signal(Signal::Post(from.id, Letter::Decline(self.group), None));
             return Ok(());
+        }
+        for member in before {
+            // What the lost device wrote counts, also what has not come here yet. Whose role is above this person's own stays.
+            let _ = self.act(Act::Remove { member, upto: SEQ_MAX }, cx);
+            self.known.remove(&member);
         }
         self.known.insert(id, from.id);
         self.greeted.insert(id);

@@ -35,7 +35,7 @@ impl Own {
         Self::from_seeds(&crate::crypto::kdf::random(rng), &crate::crypto::kdf::random(rng))
     }
 
-    fn from_seeds(key: &[u8; 32], leaf: &[u8; 32]) -> Self {
+    pub(crate) fn from_seeds(key: &[u8; 32], leaf: &[u8; 32]) -> Self {
         let key = LocalSignKey::from_seed(key);
         let id = MemberId::of(&key.public().0);
         Self { key, leaf: LocalDhKey::from_bytes(leaf), id }

@@ -11,7 +11,7 @@ use crate::crypto::LocalSignKey;
 use crate::error::{ErrorKind, PeerFault};
 use crate::handshake;
 use crate::identity::{LocalIdentity, RemoteIdentity};
-use crate::ids::{RelayId, SlotId};
+use crate::ids::{Locator, RelayId, SlotId};
 use crate::invite::{DOORS_MAX, Invitation, InviteKeys};
 use crate::limits::{INVITE_TTL_S, INVITES_OPEN_MAX};
 use crate::link::{Frame, Kind};
@@ -28,6 +28,10 @@ const PREKEYS_MAX: usize = 3;
 const RETRY_MS: u64 = 5_000;
 /// A relay that takes nothing more is left alone for twice as long each time, milliseconds at most.
 const REST_MS: u64 = 3_600_000;
+/// The same for one that can not be reached, or is gone.
+const AWAY_MS: u64 = 600_000;
+/// Relays that are remembered to have a bundle: its mailboxes, its doors, the relays nearest to it, and those that were.
+const HOLDERS_MAX: usize = 48;
 /// Without all mailboxes the first invitations are made after this time, milliseconds.
 const PATIENCE_MS: u64 = 2_000;
 
@@ -52,6 +56,8 @@ struct Invite {
     slots_at: Vec<RelayId>,
     tags_at: Vec<u32>,
     object_at: Vec<RelayId>,
+    /// Relays that have an older one, which the new one is to replace; each is asked once.
+    former: Vec<RelayId>,
     /// The bytes to put at relays.
     object: Vec<u8>,
     /// Asked and not answered yet.
@@ -70,7 +76,7 @@ struct Asked {
 pub(crate) struct Invites {
     invites: BTreeMap<u64, Invite>,
     patient: bool,
-    /// Relays that take nothing more for now: until when they are left alone, and for how long they are.
+    /// Relays that take nothing for now: until when they are left alone, and for how long they are.
     resting: BTreeMap<RelayId, (Mono, u64)>,
 }
 
@@ -86,6 +92,7 @@ pub(crate) struct Issued {
     pub(crate) long: Option<Zeroizing<String>>,
     pub(crate) expiry_s: u64,
     pub(crate) number: u64,
+    pub(crate) locator: Locator,
 }
 
 /// What opening a first cell gave.
@@ -188,6 +195,7 @@ impl Invites {
             slots_at: Vec::new(),
             tags_at: Vec::new(),
             object_at: Vec::new(),
+            former: Vec::new(),
             object: Vec::new(),
             asked: Asked::default(),
         };
@@ -255,13 +263,20 @@ impl Invites {
                 waiting = true;
             }
         }
-        // The doors themselves are where a guest without any other path looks first.
-        for door in places {
-            let elsewhere = !attached.iter().any(|(_, relay)| *relay == door) && !rests(&door);
-            if elsewhere && !invite.object_at.contains(&door) && !invite.asked.objects.contains(&door) {
-                invite.asked.objects.push(door);
+        // The doors themselves are where a guest without any other path looks first. Once somebody may look for it, it lies at the relays
+        // nearest to it as well, whichever those are by now: a door may hide it. Each of these copies has a tunnel of its own.
+        let near =
+            if invite.state == State::Ready { Vec::new() } else { doors.nearest(&invite.keys.locator) };
+        let near = near
+            .into_iter()
+            .chain(invite.former.clone())
+            .map(|relay| (Lane::Invite(number.saturating_add(1)), relay));
+        for (lane, relay) in places.into_iter().map(|door| (Lane::Invite(0), door)).chain(near) {
+            let elsewhere = !attached.iter().any(|(_, mailbox)| *mailbox == relay) && !rests(&relay);
+            if elsewhere && !invite.object_at.contains(&relay) && !invite.asked.objects.contains(&relay) {
+                invite.asked.objects.push(relay);
                 let ask = Ask::Plain(Request::Put(invite.object.clone()));
-                cx.signal(Signal::Ask(Lane::Invite(0), door, ask, Token::Bundle(number)));
+                cx.signal(Signal::Ask(lane, relay, ask, Token::Bundle(number)));
                 waiting = true;
             }
         }
@@ -309,7 +324,8 @@ impl Invites {
         long.others.retain(|(relay, _)| invite.slots_at.contains(relay));
         let text = long.short().to_text(true);
         let long = (!long.others.is_empty()).then(|| long.to_text(true));
-        Ok(Issued { text, long, expiry_s: invite.expiry_s, number })
+        let locator = invite.keys.locator;
+        Ok(Issued { text, long, expiry_s: invite.expiry_s, number, locator })
     }
 
     /// The door's answer about a guest slot.
@@ -352,8 +368,11 @@ impl Invites {
     ) {
         let Some(invite) = self.invites.get_mut(&number) else { return };
         invite.asked.objects.retain(|asked| *asked != relay);
+        invite.former.retain(|former| *former != relay);
         if matches!(answer, Ok(Reply::Done) | Err(RouteError::Refused(Refusal::Stale))) {
             invite.object_at.push(relay);
+            let surplus = invite.object_at.len().saturating_sub(HOLDERS_MAX);
+            invite.object_at.drain(..surplus);
             invite.save(number, cx);
             self.resting.remove(&relay);
         } else {
@@ -363,14 +382,19 @@ impl Invites {
 
     /// Sees to it that what a relay did not take is offered again.
     fn try_again(&mut self, relay: RelayId, answer: &Result<Reply, RouteError>, cx: &mut Cx<'_>) {
+        let longest = match answer {
+            Err(RouteError::NoPath | RouteError::Broken) => None,
+            Err(RouteError::Refused(Refusal::Busy | Refusal::Full)) => Some(REST_MS),
+            _ => Some(AWAY_MS),
+        };
         let mut pause = RETRY_MS;
-        if matches!(answer, Err(RouteError::Refused(Refusal::Busy | Refusal::Full))) {
-            // All invitations are refused for the same reason, perhaps for hours, and do not count one by one.
+        if let Some(longest) = longest {
+            // All invitations fail there for the same reason, perhaps for hours, and do not count one by one.
             let (until, last) = self.resting.get(&relay).copied().unwrap_or((cx.now.mono, 0));
             if cx.now.mono < until {
                 return;
             }
-            pause = cx.jitter((2 * last).clamp(RETRY_MS, REST_MS));
+            pause = cx.jitter((2 * last).clamp(RETRY_MS, longest));
             self.resting.insert(relay, (cx.now.mono.after_ms(pause), pause));
         }
         cx.alarm_by(Alarm::Invites, pause);
@@ -411,7 +435,7 @@ impl Invites {
         invite.state = State::Used;
         invite.prekeys.clear();
         invite.seq += 1;
-        invite.object_at.clear();
+        invite.former = core::mem::take(&mut invite.object_at);
         let owner = LocalSignKey::from_seed(&invite.owner);
         let object = BundleObject::tombstone(
             &invite.keys,
@@ -467,7 +491,7 @@ impl Invite {
         };
         self.seq += 1;
         self.mailboxes_seq = mailboxes.seq;
-        self.object_at.clear();
+        self.former = core::mem::take(&mut self.object_at);
         let owner = LocalSignKey::from_seed(&self.owner);
         match BundleObject::seal(&self.keys, &bundle, &owner, self.seq, self.expiry_s, cx.rng) {
             Ok(object) => self.object = object.bytes().to_vec(),
@@ -549,6 +573,7 @@ impl Invite {
             slots_at,
             tags_at,
             object_at,
+            former: Vec::new(),
             object,
             asked: Asked::default(),
         })

@@ -13,10 +13,15 @@ use crate::core::Op;
 use crate::error::ErrorKind;
 use crate::handshake::{self, GREETING_CAPACITY};
 use crate::identity::{LocalIdentity, RemoteIdentity};
+use crate::ids::RelayId;
 use crate::rpc::{Reply, Request};
 
 /// First and longest pause before a lookup is tried again, milliseconds.
 const LOOKUP_MS: (u64, u64) = (200, 60_000);
+/// Of the relays nearest to a bundle, so many are asked at a time.
+const AT_ONCE: usize = 3;
+/// Doors are asked who these are once in so many rounds.
+const SEEK_EACH: usize = 8;
 /// Bytes of a payload beside its fields: map head, number and head of the array.
 const PAYLOAD_OVERHEAD: usize = 24;
 /// A greeting waits this long for its answer's tags to be registered, milliseconds.
@@ -31,12 +36,24 @@ pub(crate) fn look_up(contact: &mut Contact, doors: &mut Doors, mailboxes: usize
         fail(contact, ErrorKind::InviteDamaged, cx);
         return;
     };
-    // Each relay in turn: any of them may be gone.
+    // Each relay that it names in turn: any of them may be gone.
     let places = ticket.relays();
-    let turn = contact.out.lookups as usize % places.len().max(1);
-    let known =
+    let round = contact.out.lookups as usize;
+    let turn = round % places.len().max(1);
+    let named =
         places.iter().cycle().skip(turn).take(places.len()).find(|relay| doors.relay(**relay).is_some());
-    let Some(relay) = known.filter(|_| doors.links_up() > 0).copied() else {
+    let mut asked: Vec<RelayId> = named.copied().into_iter().collect();
+    if let (Some(turn), Ticket::Invitation(_)) = (round.checked_sub(1), &ticket) {
+        // Any of them may also hide it: then those nearest to it, some at a time.
+        let locator = ticket.bundle().0;
+        if turn.is_multiple_of(SEEK_EACH) {
+            doors.seek(&locator, cx);
+        }
+        let near = doors.nearest(&locator);
+        let some = near.iter().cycle().skip(turn.saturating_mul(AT_ONCE)).take(AT_ONCE.min(near.len()));
+        asked.extend(some.filter(|relay| Some(*relay) != named));
+    }
+    if doors.links_up() == 0 || named.is_none() {
         // No door of this person leads there yet: an invitation brings its own.
         for relay in places.iter().filter(|_| doors.links_up() > 0) {
             doors.ask_directory(Some(*relay), cx);
@@ -46,16 +63,14 @@ pub(crate) fn look_up(contact: &mut Contact, doors: &mut Doors, mailboxes: usize
                 doors.add(&door, cx);
             }
         }
-        again(contact, cx);
-        return;
-    };
-    if mailboxes == 0 {
-        // Without a mailbox no answer could come back.
-        again(contact, cx);
-        return;
     }
-    let ask = Ask::Plain(Request::Get(ticket.bundle().0));
-    cx.signal(Signal::Ask(Lane::Lookup(contact.id), relay, ask, Token::Lookup(contact.id)));
+    // Without a mailbox no answer could come back.
+    if doors.links_up() > 0 && mailboxes > 0 {
+        for relay in asked {
+            let ask = Ask::Plain(Request::Get(ticket.bundle().0));
+            cx.signal(Signal::Ask(Lane::Lookup(contact.id), relay, ask, Token::Lookup(contact.id)));
+        }
+    }
     again(contact, cx);
 }
 

@@ -241,12 +241,15 @@ impl Engine {
                 terms: contact.terms.encode(),
             })
         });
+        let (groups, channels) = self.backup_rooms();
         BackupState {
             identity: self.setup.identity.encode(),
             name: self.setup.name.clone(),
             doors,
             mailboxes,
             contacts: contacts.collect(),
+            groups,
+            channels,
         }
     }
 
@@ -268,6 +271,7 @@ impl Engine {
         for saved in &state.contacts {
             self.restore_contact(saved);
         }
+        self.restore_rooms(state);
         Ok(Reply::Done)
     }
 

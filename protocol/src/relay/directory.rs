@@ -8,7 +8,7 @@ use crate::descriptor::{Descriptor, flags};
 use crate::error::PeerFault;
 use crate::ids::RelayId;
 use crate::limits::DESCRIPTORS_MAX;
-use crate::link::Kind;
+use crate::link::{Kind, NEAR_MAX};
 use std::collections::BTreeMap;
 
 #[derive(Debug)]
@@ -85,6 +85,24 @@ impl Directory {
         self.known.remove(&relay);
         cx.fx.write(Op::Remove(key(relay)));
         Ok(())
+    }
+
+    /// The relays nearest to the place that begins with `prefix`, the nearest first: those that keep mailboxes, are listed and have told
+    /// of themselves lately. `own` is this relay and its flags.
+    pub(super) fn nearest(&self, prefix: [u8; 2], own: (RelayId, u64), now_s: u64) -> Vec<RelayId> {
+        let keeps = |given: u64| given & (flags::BRIDGE | flags::MAILBOX) == flags::MAILBOX;
+        let others = self.known.iter().filter(|(_, Known { descriptor, .. })| {
+            keeps(descriptor.flags) && descriptor.seq.saturating_add(DESCRIPTOR_STALE_S) > now_s
+        });
+        let mut all: Vec<RelayId> = others.map(|(relay, _)| *relay).collect();
+        all.extend(Some(own.0).filter(|_| keeps(own.1)));
+        let [high, low] = prefix;
+        all.sort_unstable_by_key(|relay| {
+            let [first, second, ..] = relay.0;
+            (first ^ high, second ^ low, *relay)
+        });
+        all.truncate(NEAR_MAX);
+        all
     }
 
     /// Answers with the one descriptor asked for, or with some, and ends with an empty frame. Unlisted relays are told to nobody.

@@ -55,6 +55,15 @@ impl RelayCore {
                 }
             }
             Kind::DirectoryAsk => return self.on_ask(link, &frame.payload),
+            Kind::Near => {
+                let prefix: [u8; 2] = frame.payload.as_slice().try_into().map_err(|_| PeerFault::Length)?;
+                if self.links.may_seek(link) {
+                    let own = (self.onion.id, self.onion.flags());
+                    let near = self.directory.nearest(prefix, own, self.cx.now_s());
+                    let near = near.iter().flat_map(|relay| relay.0);
+                    self.cx.send(link, Kind::Near, 0, prefix.into_iter().chain(near).collect());
+                }
+            }
             Kind::SlotPut => {
                 let (guest, stored) = self.slots.put_guest(slot, &frame.payload, &mut self.cx)?;
                 self.acknowledge(link, guest, stored);

@@ -2,6 +2,7 @@
 
 use super::limits::{
     DEADLINE_MS, DESCRIPTORS_PER_SWEEP, DIRECTORY_ASK_MS, FAULTS_MAX, LEAF_SILENT_MS, MESH_SILENT_MS,
+    SEEKS_PER_SWEEP,
 };
 use crate::core::{LinkId, LinkInfo, Mono};
 use crate::ids::{RelayId, SlotId};
@@ -28,6 +29,7 @@ struct Link {
     heard: Mono,
     faults: u32,
     descriptors: u32,
+    sought: u32,
     asked: Option<Mono>,
 }
 
@@ -52,7 +54,8 @@ impl Links {
         if self.links.len() >= links_max || self.links.contains_key(&link) {
             return false;
         }
-        let fresh = Link { info, role, up: now, heard: now, faults: 0, descriptors: 0, asked: None };
+        let fresh =
+            Link { info, role, up: now, heard: now, faults: 0, descriptors: 0, sought: 0, asked: None };
         self.links.insert(link, fresh);
         self.new.insert(link, now.after_ms(DEADLINE_MS));
         true
@@ -141,6 +144,14 @@ impl Links {
         })
     }
 
+    /// Counts a question for the relays near a place; false if there were too many since the last round.
+    pub(super) fn may_seek(&mut self, link: LinkId) -> bool {
+        self.links.get_mut(&link).is_some_and(|link| {
+            link.sought += 1;
+            link.sought <= SEEKS_PER_SWEEP
+        })
+    }
+
     /// Whether this link may be answered with many descriptors now.
     pub(super) fn may_ask(&mut self, link: LinkId, now: Mono) -> bool {
         self.links.get_mut(&link).is_some_and(|link| {
@@ -165,7 +176,7 @@ impl Links {
     pub(super) fn sweep(&mut self, now: Mono) -> Vec<LinkId> {
         let mut silent = Vec::new();
         for (id, link) in &mut self.links {
-            link.descriptors = 0;
+            (link.descriptors, link.sought) = (0, 0);
             let allowed = match link.role {
                 Role::Leaf(_) => LEAF_SILENT_MS,
                 Role::Mesh(_) => MESH_SILENT_MS,

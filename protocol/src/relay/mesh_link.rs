@@ -82,7 +82,7 @@ impl RelayCore {
                 }
                 self.directory.learn(&frame.payload, self.onion.id, &mut self.cx)?;
             }
-            Kind::Hello | Kind::Welcome | Kind::SlotPut | Kind::SlotDrop | Kind::SlotAck => {
+            Kind::Hello | Kind::Welcome | Kind::SlotPut | Kind::SlotDrop | Kind::SlotAck | Kind::Near => {
                 return Err(PeerFault::Malformed);
             }
         }

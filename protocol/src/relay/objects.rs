@@ -149,11 +149,14 @@ impl Objects {
         cx.fx.write(Op::Remove(index_key(record)));
     }
 
-    /// Reads the object of the first owner under `locator`; the answer follows once it is loaded.
+    /// Reads the object under `locator`, that of any owner if there are several: whoever learned the place and came first must not keep
+    /// the true one from whoever asks again. The answer follows once it is loaded.
     pub(super) fn get(&self, end: EndId, number: u32, locator: Locator, cx: &mut Cx) {
         let now_s = cx.now_s();
         let held = self.by_locator.get(&locator).map(Vec::as_slice).unwrap_or_default();
-        match held.iter().find(|entry| entry.expiry_s > now_s) {
+        let held: Vec<&Entry> = held.iter().filter(|entry| entry.expiry_s > now_s).collect();
+        let choice = if held.len() > 1 { cx.rng.next_u64() as usize % held.len() } else { 0 };
+        match held.get(choice) {
             Some(entry) => {
                 let key = object_key(&locator, entry.record);
                 cx.load(Range::One(key), Purpose::Object { end, number });

@@ -1,7 +1,7 @@
 //! Well-formed inputs that the mutations start from: made by the protocol itself, the same in each run.
 
 use ed25519_dalek::SigningKey;
-use karvon_protocol::backup::{BackupContact, BackupMailbox, BackupState};
+use karvon_protocol::backup::{BackupChannel, BackupContact, BackupGroup, BackupMailbox, BackupState};
 use karvon_protocol::body::{Ack, Body, MailboxDescriptor, Payload, Report, Resume};
 use karvon_protocol::bundle::{Bundle, BundleObject};
 use karvon_protocol::cell::{Cell, Class};
@@ -11,7 +11,7 @@ use karvon_protocol::descriptor::{Descriptor, Door, RelayAddr, flags};
 use karvon_protocol::gift::OwnGift;
 use karvon_protocol::handshake::{initiate, respond};
 use karvon_protocol::identity::{LocalIdentity, RemoteIdentity};
-use karvon_protocol::ids::{MailboxId, MessageId, RelayId, SlotId};
+use karvon_protocol::ids::{EntryId, GroupId, MailboxId, MemberId, MessageId, RelayId, SlotId};
 use karvon_protocol::invite::Invitation;
 use karvon_protocol::session::Session;
 use karvon_protocol::tags::nth_of_class;
@@ -148,6 +148,23 @@ impl Seeds {
                 seed: Zeroizing::new([5; 32]),
             }],
             contacts: vec![contact, gifted],
+            groups: vec![BackupGroup {
+                number: 1,
+                group: GroupId([6; 16]),
+                muted: false,
+                key: Zeroizing::new([7; 32]),
+                leaf: Zeroizing::new([8; 32]),
+                known: vec![(MemberId([9; 16]), 1)],
+                ops: vec![vec![1; 200], vec![2; 300]],
+            }],
+            channels: vec![BackupChannel {
+                number: 1,
+                link: Zeroizing::new("KARVON-CHANNEL:X".to_owned()),
+                key: Some(Zeroizing::new([7; 32])),
+                name: "Jobs".to_owned(),
+                seen: 1,
+                newest: Some((2, EntryId([1; 32]), EntryId([2; 32]))),
+            }],
         };
         state.encode().to_vec()
     }

@@ -120,6 +120,8 @@ pub struct World {
     pub jobs: Vec<(Host, Job)>,
     /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
     pub sealed_off: Option<usize>,
+    /// What relays gossiped on shards, as each of their neighbours sees it.
+    pub gossiped: Vec<Vec<u8>>,
 }
 
 impl World {
@@ -145,6 +147,7 @@ impl World {
             limits: RelayLimits { request_bits: 2, ..RelayLimits::default() },
             jobs: Vec::new(),
             sealed_off: None,
+            gossiped: Vec::new(),
         }
     }
 
@@ -437,6 +440,7 @@ impl World {
         let events = std::mem::take(&mut self.relays[from].node.events);
         for event in events {
             if let RelayEvent::Spread(_, bytes) = &event {
+                self.gossiped.push(bytes.clone());
                 // Gossip reaches every relay that is up.
                 for n in 0..self.relays.len() {
                     let reached = n != from && self.sealed_off.is_none_or(|off| off != n && off != from);

@@ -6,7 +6,7 @@ use karvon_protocol::core::{Core, Input, Mono, Now, Output};
 use karvon_protocol::crypto::LocalSignKey;
 use karvon_protocol::descriptor::Descriptor;
 use karvon_protocol::ids::{RelayId, Tag};
-use karvon_protocol::link::{Frame, Kind};
+use karvon_protocol::link::{Frame, Kind, NEAR_MAX};
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelayReply, Verdict};
 use karvon_protocol::relay::unit::Unit;
@@ -121,6 +121,16 @@ impl Sour {
         told.is_ok_and(|relay| !self.mood.is_accomplice(relay))
     }
 
+    /// What a leaf is told of the relays near a place.
+    fn misled(&self, near: Vec<u8>) -> Vec<u8> {
+        let state = self.mood.lock();
+        if state.temper != Temper::Eclipses {
+            return near;
+        }
+        let ids = state.accomplices.iter().take(NEAR_MAX).flat_map(|relay| relay.0);
+        near.into_iter().take(2).chain(ids).collect()
+    }
+
     /// Whether the node around the core is not to be told.
     fn conceals(&self, event: &RelayEvent) -> bool {
         match (self.mood.get(), event) {
@@ -182,6 +192,10 @@ impl Core for Sour {
         }
         loop {
             match self.inner.poll()? {
+                Output::Send { link, frame } if frame.kind == Kind::Near => {
+                    let frame = Frame { payload: self.misled(frame.payload), ..frame };
+                    return Some(Output::Send { link, frame });
+                }
                 Output::Send { ref frame, .. } if self.swallows(frame) => {}
                 Output::Notify(ref event) if self.conceals(event) => {}
                 output => return Some(output),

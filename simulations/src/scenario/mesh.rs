@@ -28,6 +28,8 @@ const PARAMS: &[Param] = &[
 
 /// Where relays are served by others.
 const MESH_PORT: u16 = 4_001;
+/// Connections that a relay may hold at any time, whoever dialled them.
+const CONNECTIONS_MAX: u64 = 16;
 /// How long the relays may take to find each other at first.
 const FOUNDING: Duration = Duration::from_secs(1_800);
 /// Seconds between two counts of connections, and between two counts of dials.
@@ -146,6 +148,9 @@ impl Relays<'_> {
                 let each = self.all.iter().map(|relay| held.get(&relay.host()).copied().unwrap_or_default());
                 let each: Vec<f64> = each.map(|count| count as f64).collect();
                 self.curve("connections", &each);
+                let what = "connections of a relay that carries nobody's tunnels";
+                let (value, bound) = (most(&each) as u64, CONNECTIONS_MAX);
+                self.world.fact(&Fact::Measured { node: NodeId(0), what, value, bound });
                 counts.connections.extend(each);
             }
             if second % MINUTE_S == 0 {

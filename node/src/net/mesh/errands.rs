@@ -24,13 +24,15 @@ struct Enough;
 pub(super) struct Errands {
     /// The dial of the connection keeper, which has bounds of its own, that is about to be made.
     expected: Option<ConnectionId>,
+    /// There are as many connections as are held.
+    full: bool,
     left: u32,
     filled: Instant,
 }
 
 impl Errands {
     pub(super) fn new() -> Self {
-        Self { expected: None, left: BURST, filled: Instant::now() }
+        Self { expected: None, full: false, left: BURST, filled: Instant::now() }
     }
 
     /// The next dial is this one, which the keeper decided.
@@ -38,7 +40,15 @@ impl Errands {
         self.expected = Some(connection);
     }
 
+    /// Whether there are as many connections as are held: Kademlia then asks those.
+    pub(super) fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
     fn take(&mut self, now: Instant) -> bool {
+        if self.full {
+            return false;
+        }
         let refills = now.duration_since(self.filled).as_millis() / REFILL.as_millis();
         if refills > 0 {
             let refills = u32::try_from(refills).unwrap_or(u32::MAX);
@@ -125,5 +135,9 @@ mod tests {
         assert_eq!(dials(&mut errands, true), 50);
         errands.filled -= REFILL * 2;
         assert_eq!(dials(&mut errands, false), 2);
+        errands.filled -= REFILL * 2;
+        errands.set_full(true);
+        assert_eq!(dials(&mut errands, false), 0);
+        assert_eq!(dials(&mut errands, true), 50);
     }
 }

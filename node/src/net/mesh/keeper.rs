@@ -9,14 +9,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Connections below which relays are dialled only for the sake of the mesh.
-const ENOUGH: usize = 8;
-/// Connections above which unused ones are given up, whoever dialled them. The gap to [`ENOUGH`] keeps trimming and dialling from
-/// feeding each other.
-pub(super) const CONNECTIONS_MAX: usize = 16;
-/// Connections given up at one time.
+pub(super) const ENOUGH: usize = 8;
+/// Connections that this relay dialled itself, below which it dials although there are enough: whoever fills it from outside must not be
+/// all that it hears.
+const OWN: usize = 3;
+/// Connections held at most, whoever dialled them, those left aside that a tunnel used lately; one place more is for whoever knocks. The
+/// gap to [`ENOUGH`] keeps giving up and dialling from feeding each other.
+pub(super) const HELD_MAX: usize = 15;
+/// Connections given up at one time by the regular look.
 pub(super) const TRIMS_AT_ONCE: usize = 2;
-/// Whoever dials again within this time after its connection was given up has a reason to: it keeps the new one.
-const INSISTS: Duration = Duration::from_secs(120);
 /// A connection is not given up before this age.
 pub(super) const TRIM_AGE: Duration = Duration::from_secs(60);
 /// New dials at one time.
@@ -26,6 +27,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Longest pause for relays that the operator named, and for others.
 const PAUSE_MAX_NAMED: Duration = Duration::from_secs(60);
 const PAUSE_MAX: Duration = Duration::from_secs(600);
+/// Failures as which it counts that a connection was given up by the other side: about a minute's pause, then more.
+const GIVEN_UP: u32 = 5;
 /// A connection that lasted this long counts as a success.
 const LASTED: Duration = Duration::from_secs(60);
 /// Two connections made within this time are taken for a simultaneous dial; later the older one is taken for dead.
@@ -36,27 +39,25 @@ struct Retry {
     not_before: Instant,
 }
 
+/// How many connections there are, those that are being dialled among them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) all: usize,
+    /// Those that this relay dialled.
+    pub(super) dialled: usize,
+}
+
 /// The state of dialling.
 pub(super) struct Keeper {
     named: HashSet<RelayId>,
     retry: HashMap<RelayId, Retry>,
-    /// Whose connection was given up lately.
-    given_up: HashMap<PeerId, Instant>,
-    /// Who came back at once after that.
-    insisting: HashSet<PeerId>,
     rng: ChaCha8Rng,
 }
 
 impl Keeper {
-    /// `named` are kept connected whatever else there is.
+    /// `named` are dialled first while there are too few connections, and one of them at any time.
     pub(super) fn new(named: HashSet<RelayId>, seed: &[u8; 32]) -> Self {
-        Self {
-            named,
-            retry: HashMap::new(),
-            given_up: HashMap::new(),
-            insisting: HashSet::new(),
-            rng: ChaCha8Rng::from_seed(*seed),
-        }
+        Self { named, retry: HashMap::new(), rng: ChaCha8Rng::from_seed(*seed) }
     }
 
     pub(super) fn is_named(&self, relay: &RelayId) -> bool {
@@ -73,23 +74,31 @@ impl Keeper {
         duration.mul_f64(0.75 + (self.rng.next_u32() as f64 / f64::from(u32::MAX)) / 2.0)
     }
 
-    /// Which of `candidates` to dial now. `engaged` tells whom a connection or a dial exists to; `connections` counts both.
+    /// Which of `candidates` to dial now. `engaged` tells whom a connection or a dial exists to.
     pub(super) fn due(
         &mut self,
         now: Instant,
         candidates: &[(RelayId, PeerId)],
         engaged: impl Fn(&PeerId) -> bool,
-        connections: usize,
+        held: Held,
     ) -> Vec<RelayId> {
+        let is_named = |relay: &RelayId| self.named.contains(relay);
+        let named_holds = candidates.iter().any(|(relay, peer)| is_named(relay) && engaged(peer));
         let free = candidates.iter().filter(|(relay, peer)| {
             !engaged(peer) && self.retry.get(relay).is_none_or(|retry| retry.not_before <= now)
         });
-        let (mut out, mut others): (Vec<_>, Vec<_>) =
-            free.map(|(relay, _)| *relay).partition(|relay| self.named.contains(relay));
-        let mut wanted = ENOUGH.saturating_sub(connections + out.len()).min(DIALS_AT_ONCE);
-        while wanted > 0 && !others.is_empty() {
-            let choice = self.rng.next_u64() % others.len() as u64;
-            out.push(others.swap_remove(usize::try_from(choice).unwrap_or_default()));
+        let (mut out, mut others): (Vec<_>, Vec<_>) = free.map(|(relay, _)| *relay).partition(is_named);
+        if held.all >= ENOUGH {
+            // One named relay is enough then. Many may have named the same one, which can not hold them all.
+            let one = if named_holds { None } else { pick(&mut self.rng, &mut out) };
+            out = one.into_iter().collect();
+        }
+        let few = ENOUGH.saturating_sub(held.all + out.len());
+        let mut wanted = few.max(OWN.saturating_sub(held.dialled + out.len())).min(DIALS_AT_ONCE);
+        while wanted > 0
+            && let Some(relay) = pick(&mut self.rng, &mut others)
+        {
+            out.push(relay);
             wanted -= 1;
         }
         out
@@ -98,17 +107,27 @@ impl Keeper {
     /// A dial failed.
     pub(super) fn failed(&mut self, relay: RelayId, now: Instant) {
         let longest = if self.is_named(&relay) { PAUSE_MAX_NAMED } else { PAUSE_MAX };
+        self.wait(relay, now, longest);
+    }
+
+    fn wait(&mut self, relay: RelayId, now: Instant, longest: Duration) {
         let failures = self.retry.get(&relay).map_or(0, |retry| retry.failures);
         let pause = PAUSE.saturating_mul(1 << failures.min(16)).min(longest);
         let not_before = now + self.jitter(pause);
         self.retry.insert(relay, Retry { failures: failures + 1, not_before });
     }
 
-    /// A connection ended after `lasted`.
-    pub(super) fn closed(&mut self, relay: RelayId, now: Instant, lasted: Duration) {
+    /// A connection ended after `lasted`; `held` are left.
+    pub(super) fn closed(&mut self, relay: RelayId, now: Instant, lasted: Duration, held: usize) {
         if self.retry.get(&relay).is_some_and(|retry| retry.failures == 0 && retry.not_before > now) {
             // It was given up here: the longer pause holds.
             return;
+        }
+        if held >= ENOUGH {
+            // Most likely the other side holds enough and gave it up, and so does this one hold enough.
+            let failures = self.retry.get(&relay).map_or(0, |retry| retry.failures).max(GIVEN_UP);
+            self.retry.insert(relay, Retry { failures, not_before: now });
+            return self.wait(relay, now, PAUSE_MAX);
         }
         if lasted >= LASTED {
             self.retry.remove(&relay);
@@ -116,32 +135,20 @@ impl Keeper {
         self.failed(relay, now);
     }
 
-    /// A connection to `peer`, which is these relays, was given up because it was not used: others come first for a while.
-    pub(super) fn gave_up(&mut self, peer: PeerId, relays: Vec<RelayId>, now: Instant) {
-        self.given_up.retain(|_, since| now.duration_since(*since) < INSISTS);
-        self.given_up.insert(peer, now);
+    /// A connection to these relays was given up because it was not used: others come first for a while.
+    pub(super) fn gave_up(&mut self, relays: Vec<RelayId>, now: Instant) {
         for relay in relays {
             let not_before = now + self.jitter(PAUSE_MAX);
             self.retry.insert(relay, Retry { failures: 0, not_before });
         }
     }
+}
 
-    /// `peer` dialled.
-    pub(super) fn came(&mut self, peer: PeerId, now: Instant) {
-        if self.given_up.remove(&peer).is_some_and(|since| now.duration_since(since) < INSISTS) {
-            self.insisting.insert(peer);
-        }
-    }
-
-    /// The last connection to `peer` is gone.
-    pub(super) fn left(&mut self, peer: &PeerId) {
-        self.insisting.remove(peer);
-    }
-
-    /// Whether `peer` came back at once when its connection was given up: its operator may have named this relay.
-    pub(super) fn insists(&self, peer: &PeerId) -> bool {
-        self.insisting.contains(peer)
-    }
+/// Takes one of them.
+fn pick(rng: &mut ChaCha8Rng, from: &mut Vec<RelayId>) -> Option<RelayId> {
+    let count = u64::try_from(from.len()).ok().filter(|count| *count > 0)?;
+    let choice = usize::try_from(rng.next_u64() % count).unwrap_or_default();
+    Some(from.swap_remove(choice))
 }
 
 /// Of two connections to `remote`, whether the newer one stays. Both sides come to the same answer.
@@ -168,15 +175,41 @@ mod tests {
         (1..=count).map(|number| (RelayId([number; 16]), PeerId::random())).collect()
     }
 
+    const fn held(all: usize) -> Held {
+        Held { all, dialled: all }
+    }
+
     #[tokio::test]
     async fn few_connections_are_filled_up_and_enough_is_enough() {
         let mut keeper = Keeper::new(HashSet::new(), &[1; 32]);
         let all = relays(40);
         let now = Instant::now();
-        assert_eq!(keeper.due(now, &all, |_| false, 0).len(), DIALS_AT_ONCE);
-        assert_eq!(keeper.due(now, &all, |_| false, ENOUGH - 1).len(), 1);
-        assert!(keeper.due(now, &all, |_| false, ENOUGH).is_empty());
-        assert!(keeper.due(now, &all, |_| true, 0).is_empty(), "nobody is dialled twice");
+        assert_eq!(keeper.due(now, &all, |_| false, held(0)).len(), DIALS_AT_ONCE);
+        assert_eq!(keeper.due(now, &all, |_| false, held(ENOUGH - 1)).len(), 1);
+        assert!(keeper.due(now, &all, |_| false, held(ENOUGH)).is_empty());
+        assert!(keeper.due(now, &all, |_| true, held(0)).is_empty(), "nobody is dialled twice");
+        let filled = Held { all: HELD_MAX, dialled: 1 };
+        assert_eq!(keeper.due(now, &all, |_| false, filled).len(), OWN - 1, "not all may come from outside");
+    }
+
+    #[tokio::test]
+    async fn one_named_relay_is_kept_and_the_others_only_while_there_are_few() {
+        let all = relays(40);
+        let (first, second) = (all[0], all[1]);
+        let mut keeper = Keeper::new(HashSet::from([first.0, second.0]), &[1; 32]);
+        let now = Instant::now();
+        let few = keeper.due(now, &all, |_| false, held(2));
+        assert!(few.contains(&first.0) && few.contains(&second.0));
+        let one = keeper.due(now, &all, |_| false, held(ENOUGH));
+        assert!(one == [first.0] || one == [second.0]);
+        assert!(keeper.due(now, &all, |peer| *peer == first.1, held(ENOUGH)).is_empty());
+        // It was given up by the other side: not again at once, as long as there are others.
+        keeper.closed(first.0, now, LASTED * 9, ENOUGH);
+        keeper.closed(second.0, now, LASTED * 9, ENOUGH);
+        assert!(keeper.due(now + PAUSE * 15, &all, |_| false, held(ENOUGH)).is_empty());
+        assert_eq!(keeper.due(now + PAUSE_MAX * 2, &all, |_| false, held(ENOUGH)).len(), 1);
+        keeper.closed(first.0, now, LASTED * 9, ENOUGH - 1);
+        assert_eq!(keeper.due(now + PAUSE * 2, &all[..1], |_| false, held(ENOUGH - 1)), [first.0]);
     }
 
     #[tokio::test]
@@ -186,39 +219,31 @@ mod tests {
         let all = relays(1);
         let (mut now, mut last) = (Instant::now(), Duration::ZERO);
         for _ in 0..12 {
-            assert_eq!(keeper.due(now, &all, |_| false, 99), vec![named]);
+            assert_eq!(keeper.due(now, &all, |_| false, held(0)), vec![named]);
             keeper.failed(named, now);
-            assert!(keeper.due(now, &all, |_| false, 99).is_empty(), "not at once");
+            assert!(keeper.due(now, &all, |_| false, held(0)).is_empty(), "not at once");
             last = Duration::ZERO;
-            while keeper.due(now + last, &all, |_| false, 99).is_empty() {
+            while keeper.due(now + last, &all, |_| false, held(0)).is_empty() {
                 last += Duration::from_millis(100);
             }
             now += last;
         }
         assert!(last > PAUSE_MAX_NAMED / 2 && last < PAUSE_MAX_NAMED * 2, "{last:?}");
-        keeper.closed(named, now, LASTED);
+        keeper.closed(named, now, LASTED, 0);
         let soon = now + PAUSE * 2;
-        assert_eq!(keeper.due(soon, &all, |_| false, 99), vec![named], "a success starts afresh");
+        assert_eq!(keeper.due(soon, &all, |_| false, held(0)), vec![named], "a success starts afresh");
     }
 
     #[tokio::test]
-    async fn who_was_given_up_is_not_dialled_soon_and_is_kept_if_it_insists() {
+    async fn who_was_given_up_is_not_dialled_soon() {
         let mut keeper = Keeper::new(HashSet::new(), &[1; 32]);
         let all = relays(1);
-        let (relay, peer) = all[0];
+        let (relay, _) = all[0];
         let now = Instant::now();
-        keeper.gave_up(peer, vec![relay], now);
-        keeper.closed(relay, now, LASTED * 2);
-        assert!(keeper.due(now + PAUSE * 10, &all, |_| false, 0).is_empty());
-        assert!(!keeper.insists(&peer));
-        keeper.came(peer, now + INSISTS / 2);
-        assert!(keeper.insists(&peer));
-        keeper.left(&peer);
-        assert!(!keeper.insists(&peer));
-        keeper.gave_up(peer, vec![relay], now);
-        keeper.came(peer, now + INSISTS * 2);
-        assert!(!keeper.insists(&peer), "much later it may be by chance");
-        assert_eq!(keeper.due(now + PAUSE_MAX * 2, &all, |_| false, 0), vec![relay]);
+        keeper.gave_up(vec![relay], now);
+        keeper.closed(relay, now, LASTED * 2, 0);
+        assert!(keeper.due(now + PAUSE * 10, &all, |_| false, held(0)).is_empty());
+        assert_eq!(keeper.due(now + PAUSE_MAX * 2, &all, |_| false, held(0)), vec![relay]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) struct Config {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) listen: SocketAddr,
     pub(super) allow_private: bool,
-    /// Relays that the operator named: always kept connected.
+    /// Relays that the operator named: dialled first, and one of them kept connected.
     pub(super) named: HashSet<RelayId>,
     pub(super) seed: [u8; 32],
 }

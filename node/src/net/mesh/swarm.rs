@@ -2,7 +2,7 @@
 
 use super::adverts::Budget;
 use super::behaviour::{self, Behaviour, BehaviourEvent, KAD_PROTOCOL};
-use super::keeper::{CONNECTIONS_MAX, TRIM_AGE, TRIMS_AT_ONCE, newer_stays};
+use super::keeper::{ENOUGH, HELD_MAX, Held, TRIM_AGE, TRIMS_AT_ONCE, newer_stays};
 use super::records::record;
 use super::{Command, Config, Ready, State};
 use crate::net::address::{multiaddr, peer_key, socket};
@@ -235,8 +235,9 @@ impl Mesh<'_> {
         let engaged = |peer: &PeerId| {
             connections.contains_key(peer) || dials.values().any(|(dialled, _)| dialled == peer)
         };
-        let busy = connections.len() + dials.len();
-        for relay in self.state.keeper.due(now, &candidates, engaged, busy) {
+        let dialled = connections.values().flatten().filter(|one| one.dialled && !one.superfluous).count();
+        let held = Held { all: connections.len() + dials.len(), dialled: dialled + dials.len() };
+        for relay in self.state.keeper.due(now, &candidates, engaged, held) {
             if let Some((peer, addr)) = self.state.book.target(&relay) {
                 let opts = DialOpts::peer_id(peer).addresses(vec![multiaddr(addr)]).build();
                 let connection = opts.connection_id();
@@ -251,36 +252,63 @@ impl Mesh<'_> {
         }
     }
 
-    /// Gives up connections that nobody used for a while, whoever dialled them, when there are more than enough; a few at a time, so
-    /// that both ends see what the other has done.
+    /// Gives up connections that nobody used for a while when there are more than are held: those that were in use when others came.
     fn trim(&mut self, now: Instant) {
-        let all = || self.connections.iter().flat_map(|(peer, list)| list.iter().map(move |c| (*peer, c)));
-        let held = all().filter(|(_, c)| !c.superfluous).count();
-        let surplus = held.saturating_sub(CONNECTIONS_MAX).min(TRIMS_AT_ONCE);
-        if surplus == 0 {
+        let surplus = self.held().saturating_sub(HELD_MAX).min(TRIMS_AT_ONCE);
+        for (id, peer) in self.spare(now, TRIM_AGE).into_iter().take(surplus) {
+            self.give_up(id, peer, now);
+        }
+    }
+
+    /// Makes place for a connection that has come about, so that there are never more than are held beside those in use. Whoever comes from
+    /// outside takes the place of another one from outside: a flood must not push out the relays that this one chose.
+    fn make_room(&mut self, newcomer: PeerId, dialled: bool, now: Instant) {
+        if self.held() <= HELD_MAX {
             return;
         }
+        let own = |list: &Vec<Connection>| list.iter().any(|one| one.dialled && !one.superfluous);
+        let chosen = self.connections.values().filter(|list| own(list)).count();
+        let may_go =
+            |peer: &PeerId| dialled || chosen > ENOUGH || !self.connections.get(peer).is_some_and(&own);
+        let spare = self.spare(now, Duration::ZERO);
+        let victim = spare.into_iter().find(|(_, peer)| *peer != newcomer && may_go(peer));
+        if let Some((id, peer)) = victim {
+            self.give_up(id, peer, now);
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.connections.values().flatten().filter(|connection| !connection.superfluous).count()
+    }
+
+    /// Connections of at least this age that no tunnel used lately and that nobody waits for. Those by which gossip travels and named relays
+    /// come last, the oldest first: they had time to hear what there is to hear, and to find others.
+    fn spare(&self, now: Instant, age: Duration) -> Vec<(ConnectionId, PeerId)> {
         let topic = behaviour::topic_hash();
         let grafted: HashSet<PeerId> = self.swarm.behaviour().gossip.mesh_peers(&topic).copied().collect();
-        let (book, keeper) = (&self.state.book, &self.state.keeper);
-        let wanted = |peer: &PeerId| {
-            grafted.contains(peer)
-                || keeper.insists(peer)
-                || book.relays(peer).iter().any(|relay| keeper.is_named(relay))
+        let (book, keeper, asked) = (&self.state.book, &self.state.keeper, &self.state.asked);
+        let dear = |peer: &PeerId| {
+            grafted.contains(peer) || book.relays(peer).iter().any(|relay| keeper.is_named(relay))
         };
-        let mut idle: Vec<_> = all()
-            .filter(|(peer, c)| {
-                let old = now.duration_since(c.since) >= TRIM_AGE;
-                old && !c.superfluous && !self.table.used_since(c.id, TRIM_AGE) && !wanted(peer)
+        let all = self.connections.iter().flat_map(|(peer, list)| list.iter().map(move |one| (*peer, one)));
+        let mut spare: Vec<_> = all
+            .filter(|(peer, one)| {
+                let old = now.duration_since(one.since) >= age;
+                let idle = !self.table.used_since(one.id, TRIM_AGE);
+                old && idle && !one.superfluous && !asked.values().any(|waited| waited == peer)
             })
-            .map(|(peer, c)| (c.since, c.id, peer))
+            .map(|(peer, one)| (dear(&peer), one.since, one.id, peer))
             .collect();
-        idle.sort_unstable_by_key(|(since, id, _)| (*since, *id));
-        for (_, id, peer) in idle.into_iter().take(surplus) {
-            self.table.close(id, Reason::Idle);
-            self.swarm.close_connection(id);
-            self.state.keeper.gave_up(peer, self.state.book.relays(&peer), now);
-        }
+        spare.sort_unstable_by_key(|(dear, since, id, _)| (*dear, *since, *id));
+        spare.into_iter().map(|(.., id, peer)| (id, peer)).collect()
+    }
+
+    fn give_up(&mut self, id: ConnectionId, peer: PeerId, now: Instant) {
+        self.table.close(id, Reason::Idle);
+        self.swarm.close_connection(id);
+        let list = self.connections.get_mut(&peer).into_iter().flatten();
+        list.filter(|one| one.id == id).for_each(|one| one.superfluous = true);
+        self.state.keeper.gave_up(self.state.book.relays(&peer), now);
     }
 
     async fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -329,9 +357,6 @@ impl Mesh<'_> {
     fn established(&mut self, peer: PeerId, id: ConnectionId, dialled: bool) {
         self.dials.remove(&id);
         let now = Instant::now();
-        if !dialled {
-            self.state.keeper.came(peer, now);
-        }
         let list = self.connections.entry(peer).or_default();
         list.push(Connection { id, dialled, since: now, linked: false, superfluous: false });
         let mut stays = true;
@@ -352,6 +377,9 @@ impl Mesh<'_> {
             self.table.close(connection.id, Reason::Lost);
             self.swarm.close_connection(connection.id);
         }
+        self.make_room(peer, dialled, now);
+        let full = self.held() >= HELD_MAX;
+        self.swarm.behaviour_mut().errands.set_full(full);
     }
 
     async fn closed(&mut self, peer: PeerId, id: ConnectionId) {
@@ -367,9 +395,10 @@ impl Mesh<'_> {
         self.speaks_kad.remove(&peer);
         self.budgets.remove(&peer);
         let now = Instant::now();
-        self.state.keeper.left(&peer);
+        let held = self.held();
+        self.swarm.behaviour_mut().errands.set_full(held >= HELD_MAX);
         for relay in self.state.book.relays(&peer) {
-            self.state.keeper.closed(relay, now, now.duration_since(gone.since));
+            self.state.keeper.closed(relay, now, now.duration_since(gone.since), held);
         }
         self.soon();
         // Whoever asked while this connection was ending still wants one.
