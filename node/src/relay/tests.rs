@@ -43,7 +43,7 @@ impl Running {
                     let _ = tell.send(ready.clone());
                 }
             };
-            run_on(of_task, options, until, ready).await
+            run_on(of_task, Arc::new(SystemClock::new()), options, until, ready).await
         });
         match tokio::time::timeout(DEADLINE, told).await.expect("a relay starts or says why not") {
             Ok(ready) => Ok(Self { dir, disk, stop, ready, reload, task }),
