@@ -105,13 +105,13 @@ fn configure(arguments: &Setup, asks: bool) -> Result<RelayConfig, ApiError> {
         None if listen.ip().is_unspecified() => {
             let (found, why) =
                 if word.trim() == "home" { ask_router(listen.port()) } else { (String::new(), "") };
+            if asks && !why.is_empty() {
+                println!("The public address is not known{why}, say it here.");
+            }
             let question = "This machine has no public address of its own. What is your router's public address and port?";
             let text = answer(&None, question, &found);
             let wrong = || {
-                config_error(format!(
-                    "{why}the public address is not known: give it with --announce IP:PORT. If your provider shares one \
-                     address among many customers, nobody can reach a relay there: a rented server can",
-                ))
+                config_error(format!("the public address is not known{why}: give it with --announce IP:PORT"))
             };
             Some(text.trim().parse().map_err(|_| wrong())?)
         }
@@ -155,10 +155,11 @@ fn ask_router(port: u16) -> (String, &'static str) {
         Outcome::Mapped(outside) => (SocketAddr::new(outside.into(), port).to_string(), ""),
         Outcome::SharedAddress(_) => (
             String::new(),
-            "your router has no public address itself: your provider shares one among many customers. ",
+            ", and your router has none: your provider shares one among many customers, so nobody outside can reach a \
+             relay there, but a rented server can. If you know better",
         ),
-        Outcome::NoRouter => (String::new(), "no router answered. "),
-        Outcome::Refused(_) => (String::new(), "the router does not say its address. "),
+        Outcome::NoRouter => (String::new(), ", and no router answered"),
+        Outcome::Refused(_) => (String::new(), ", and the router does not say it"),
     }
 }
 

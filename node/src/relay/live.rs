@@ -144,6 +144,11 @@ impl Live {
         inner.trouble = Some(why);
     }
 
+    /// Something that the operator had better know, though the relay runs.
+    pub(super) fn troubled(&self, what: Option<String>) {
+        self.lock().trouble = what;
+    }
+
     async fn command(&self, command: RelayCommand) -> Result<RelayReply, ApiError> {
         let closed = || ApiError::new(CLOSED, "the relay is starting, stopping, or its store failed");
         let commands = self.lock().commands.clone().ok_or_else(closed)?;

@@ -123,6 +123,7 @@ async fn run_on(
     let mut deps = Deps::system(entropy()?);
     let clock = SteadyClock::new(clock, ledger.time_s());
     deps.clock = Arc::new(clock.clone());
+    let was_open = home::take_private(&data_dir);
     let key = home::key(&data_dir)?;
     let mut store = home::store(&data_dir, &key, wall(&clock), disk.clone())?;
     let seeds = home::seeds(&mut store)?;
@@ -132,7 +133,11 @@ async fn run_on(
     let traffic = Arc::new(Traffic { bounds: bounds.clone(), clock: clock.clone() });
     let books = Bookkeeper::start(ledger, config.budget(), traffic);
     let books = books.map_err(|error| failed("the record of bytes spent", &error))?;
+    if let Some(text) = &was_open {
+        tracing::warn!("{text}");
+    }
     let live = Live::new(source, relay, config.clone(), bounds, clock.clone(), books);
+    live.troubled(was_open);
     let mesh_listen = config.mesh_listen().unwrap_or_else(|| SocketAddr::new(listen.ip(), 0));
     let web = match web {
         Some(door) => {

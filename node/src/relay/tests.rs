@@ -174,6 +174,24 @@ async fn a_lost_key_is_not_answered_with_a_new_relay() {
 }
 
 #[tokio::test]
+async fn a_key_that_others_could_read_is_closed_and_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = Running::start("").await.end().await;
+    let key = dir.path().join("key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let relay = Running::start_in(dir).await.unwrap();
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let status = relay.status().await;
+    assert!(
+        status["trouble"].as_str().is_some_and(|said| said.contains("others could read key")),
+        "{status}"
+    );
+    let again = Running::start_in(relay.end().await).await.unwrap();
+    assert!(again.status().await["trouble"].is_null(), "it is told once");
+    again.end().await;
+}
+
+#[tokio::test]
 async fn two_relays_can_not_share_a_directory_and_an_address_for_all_needs_a_name() {
     let relay = Running::start("").await;
     let options = RelayOptions {
