@@ -323,4 +323,50 @@ mod tests {
             assert_eq!(parse(bad, false), None);
         }
     }
+    /// Whole answers of a good router, to be bent.
+    fn answers() -> [Vec<u8>; 3] {
+        let kind = "urn:schemas-upnp-org:service:WANIPConnection:1";
+        let body = format!(
+            "<root><service><serviceType>{kind}</serviceType><controlURL>/c</controlURL></service></root>\
+             <NewExternalIPAddress>95.1.2.3</NewExternalIPAddress><errorCode>718</errorCode>"
+        );
+        [
+            b"HTTP/1.1 200 OK\r\nLOCATION: http://192.168.1.1:5000/desc.xml\r\n\r\n".to_vec(),
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes(),
+            format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+                body.len()
+            )
+            .into_bytes(),
+        ]
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 3_000, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn bent_answers_are_read_or_refused_and_lead_nowhere_else(
+            which in 0_usize..3,
+            bends in proptest::collection::vec((0_usize..600, proptest::num::u8::ANY), 0..12),
+            cut in 0_usize..700,
+            ended in proptest::bool::ANY,
+        ) {
+            let mut bytes = answers()[which].clone();
+            for (at, byte) in bends {
+                let length = bytes.len();
+                bytes[at % length] = byte;
+            }
+            bytes.truncate(cut);
+            if let Some((addr, _)) = location(&bytes, router().ip()) {
+                assert_eq!(addr.ip(), router().ip());
+            }
+            if let Some((_, body)) = parse(&bytes, ended) {
+                if let Some(found) = service(&body, router()) {
+                    assert_eq!(found.router.ip(), router().ip());
+                    assert!(found.path.starts_with('/') && found.path.bytes().all(|byte| byte.is_ascii_graphic()));
+                }
+                let _ = text_of(&body, "NewExternalIPAddress");
+            }
+        }
+    }
 }

@@ -128,9 +128,8 @@ fn elsewhere() -> tokio::runtime::Runtime {
         // A system that does not let a thread give way is measured as it is.
         let _ = rustix::process::setpriority_process(None, 10);
     };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).on_thread_start(give_way).enable_all();
-    runtime.build().expect("a runtime")
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(1).on_thread_start(give_way).enable_all().build().expect("a runtime")
 }
 
 /// Seconds from the end of the flood until everything is as it was: from then on each second's p99 is like before, and newcomers are let in.
