@@ -9,7 +9,7 @@ use karvon_protocol::limits::TUNNELS_PER_LINK;
 use karvon_protocol::link::{Frame, Kind, open_payload};
 use karvon_protocol::rpc::{Push, Refusal, Reply, Request};
 use karvon_tests::flood::{Flood, Plan};
-use karvon_tests::honest::{Account, Crowd};
+use karvon_tests::honest::{Account, Crowd, Sample};
 use karvon_tests::process::{alive, run};
 use karvon_tests::until::DEADLINE;
 use karvon_tests::visitor::{Trouble, Visitor, cell, deposit, is_stored, mailbox_of, owner, prefix};
@@ -403,8 +403,9 @@ async fn connections_of_one_address_are_bounded() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn people_are_served_through_a_flood_and_it_leaves_nothing_behind() {
-    let relay = Strict::start("");
-    let crowd = Crowd::start(&relay.door, 4, Duration::from_millis(50), 2_000).await.unwrap();
+    // Fewer places for handshakes than the flood wants.
+    let relay = Strict::start("[limits]\npending = 64\n");
+    let crowd = Crowd::start(&relay.door, 3, Duration::from_millis(50), 2_000).await.unwrap();
     let door = relay.ask(Ask::NewDoor).await["door"].as_str().unwrap().to_owned();
     let before = relay.ask(Ask::Status).await["rss_bytes"].as_u64().unwrap();
     let plan = Plan {
@@ -426,13 +427,17 @@ async fn people_are_served_through_a_flood_and_it_leaves_nothing_behind() {
     };
     let status = loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let served = crowd.deposits().iter().filter(|sample| sample.due > began).count();
+        let since = |samples: Vec<Sample>| {
+            samples.iter().filter(|sample| sample.due > began && sample.took.is_some()).count()
+        };
+        let (served, came) = (since(crowd.deposits()), since(crowd.entries()));
         let status = relay.ask(Ask::Status).await;
         let inside = flood.counts().inside.load(std::sync::atomic::Ordering::SeqCst);
-        if served >= 100 && refused(&status) >= 300 && inside > 0 {
+        if served >= 50 && came >= 2 && refused(&status) >= 200 && inside > 0 {
             break status;
         }
-        assert!(began.elapsed() < DEADLINE, "{served} deposits, {inside} hostile ones inside: {status}");
+        let seen = format!("{served} deposits, {came} newcomers, {inside} hostile ones inside: {status}");
+        assert!(began.elapsed() < DEADLINE, "{seen}");
     };
     let grown = status["rss_bytes"].as_u64().unwrap().saturating_sub(before);
     assert!(grown < 2 * FLAT, "memory grew by {grown} bytes");
@@ -444,7 +449,7 @@ async fn people_are_served_through_a_flood_and_it_leaves_nothing_behind() {
     }
     let account = crowd.count().await.unwrap();
     let good = Account { confirmed: account.confirmed, ..Account::default() };
-    assert!(account.confirmed >= 100 && account == good, "{account:?}");
+    assert!(account.confirmed >= 50 && account == good, "{account:?}");
 }
 
 #[tokio::test]
