@@ -403,8 +403,8 @@ async fn connections_of_one_address_are_bounded() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn people_are_served_through_a_flood_and_it_leaves_nothing_behind() {
-    // Fewer places for handshakes than the flood wants.
-    let relay = Strict::start("[limits]\npending = 64\n");
+    // Fewer places for handshakes than the flood wants, and none of them is free again by waiting.
+    let relay = Strict::start("[limits]\npending = 64\nhandshake_seconds = 120\n");
     let crowd = Crowd::start(&relay.door, 3, Duration::from_millis(50), 2_000).await.unwrap();
     let door = relay.ask(Ask::NewDoor).await["door"].as_str().unwrap().to_owned();
     let before = relay.ask(Ask::Status).await["rss_bytes"].as_u64().unwrap();
