@@ -151,10 +151,7 @@ async fn carry(near: TcpStream, from: Ipv4Addr, to: SocketAddr, manner: Manner, 
     let there = async {
         let (mut buffer, mut sent) = (vec![0; 16 << 10], 0_usize);
         loop {
-            let length = match near_in.read(&mut buffer).await {
-                Ok(length @ 1..) => length,
-                _ => return,
-            };
+            let Ok(length @ 1..) = near_in.read(&mut buffer).await else { return };
             let mut rest = buffer.get(..length).unwrap_or_default();
             while !rest.is_empty() {
                 let most = match manner {
@@ -185,10 +182,7 @@ async fn carry(near: TcpStream, from: Ipv4Addr, to: SocketAddr, manner: Manner, 
             };
             let most = most.min(buffer.len());
             let room = buffer.get_mut(..most).unwrap_or_default();
-            let length = match far_in.read(room).await {
-                Ok(length @ 1..) => length,
-                _ => return,
-            };
+            let Ok(length @ 1..) = far_in.read(room).await else { return };
             passed.back.fetch_add(length as u64, Ordering::SeqCst);
             got += length;
             if near_out.write_all(buffer.get(..length).unwrap_or_default()).await.is_err() {

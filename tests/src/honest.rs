@@ -40,6 +40,8 @@ pub struct Account {
     pub cut: u64,
 }
 
+/// Tags that were confirmed, and how often the link ended.
+type Done = (BTreeSet<u64>, u64);
 type Samples = Arc<Mutex<Vec<Sample>>>;
 
 /// Senders at work, each with a mailbox of its own.
@@ -47,7 +49,7 @@ type Samples = Arc<Mutex<Vec<Sample>>>;
 pub struct Crowd {
     door: String,
     stop: watch::Sender<bool>,
-    senders: Vec<(SigningKey, JoinHandle<(BTreeSet<u64>, u64)>)>,
+    senders: Vec<(SigningKey, JoinHandle<Done>)>,
     newcomers: JoinHandle<()>,
     deposits: Samples,
     entries: Samples,
@@ -177,8 +179,8 @@ struct Work {
 }
 
 impl Work {
-    /// Deposits until told to stop and everything is confirmed; returns what was, and how often the link ended.
-    async fn run(mut self) -> (BTreeSet<u64>, u64) {
+    /// Deposits until told to stop and everything is confirmed.
+    async fn run(mut self) -> Done {
         let (mut confirmed, mut cut) = (BTreeSet::new(), 0);
         // Tags that are due and not confirmed, with the time when they were due.
         let mut due: BTreeMap<u64, Instant> = BTreeMap::new();
