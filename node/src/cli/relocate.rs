@@ -1,5 +1,6 @@
 //! `relay move`: the same relay at another address, and who finds it there by itself.
 
+use super::setup::MESH_PORT;
 use super::{config_error, operate};
 use clap::Args;
 use karvon_node::api::ApiError;
@@ -26,7 +27,7 @@ pub(super) struct Move {
     /// Where people's devices connect from now on
     #[arg(long, value_name = "IP:PORT")]
     listen: SocketAddr,
-    /// Where other relays connect from now on [default: the same address, the port it had]
+    /// Where other relays connect from now on [default: the same address, the port it had, else 7444]
     #[arg(long, value_name = "IP:PORT")]
     mesh_listen: Option<SocketAddr>,
     /// The address people are told, if a router forwards it to this machine
@@ -44,7 +45,9 @@ pub(super) fn relocate(arguments: &Move) -> Result<ExitCode, ApiError> {
         return Err(config_error("this relay runs: stop it first, and start it again after the move"));
     }
     let config = RelayConfig::load(dir).map_err(config_error)?;
-    let mesh_port = config.mesh_listen().map_or(0, |addr| addr.port());
+    // A port of the system's choice can not be let through a firewall.
+    let mesh_port =
+        config.mesh_listen().map(|addr| addr.port()).filter(|port| *port != 0).unwrap_or(MESH_PORT);
     let mesh = arguments.mesh_listen.unwrap_or(SocketAddr::new(arguments.listen.ip(), mesh_port));
     let told = arguments.announce.unwrap_or(arguments.listen);
     if told.ip().is_unspecified() {

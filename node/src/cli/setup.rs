@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 /// Ports that need no special right.
 const PORT: u16 = 7_443;
-const MESH_PORT: u16 = 7_444;
+pub(super) const MESH_PORT: u16 = 7_444;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
