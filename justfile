@@ -51,7 +51,8 @@ libfuzzer target seconds="600":
     cd protocol/fuzz && KARVON_FUZZ_TARGET={{target}} cargo +nightly fuzz run --fuzz-dir . decoders \
         {{justfile_directory()}}/target/fuzz-corpus/{{target}} -- -max_total_time={{seconds}} -max_len=70000
 
-# A relay under load: `just fire-relay soak`, `just fire-relay idle --leaves 10000`, `just fire-relay kill --rounds 1000`.
+# A relay under load: `just fire-relay soak`, `just fire-relay idle --leaves 10000`, `just fire-relay kill --rounds 1000`, `just fire-relay
+# flood`, `just fire-relay day`.
 fire-relay *args:
     cargo build --release -p karvon-node -p karvon-tests --bin karvon-node --bin karvon-fire
     "${CARGO_TARGET_DIR:-target}/release/karvon-fire" {{args}}

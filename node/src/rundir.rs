@@ -140,6 +140,23 @@ pub fn make_data_dir(data_dir: &Path) -> io::Result<()> {
     fs::set_permissions(data_dir, fs::Permissions::from_mode(0o700))
 }
 
+/// Takes from others what rights they have on `path`; true if they had some. A file that is not there is nobody's.
+///
+/// # Errors
+/// The system's.
+pub fn take_private(path: &Path) -> io::Result<bool> {
+    let mode = match fs::metadata(path) {
+        Ok(found) => found.permissions().mode(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let open = mode & 0o077 != 0;
+    if open {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))?;
+    }
+    Ok(open)
+}
+
 /// Path of the socket for `data_dir`, in a directory that only this user can enter and that exists when this returns. Data
 /// directories may lie too deep for a socket's path, so it is named by a hash.
 ///

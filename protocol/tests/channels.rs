@@ -77,6 +77,18 @@ fn channel(seed: u64, relays: usize, readers: usize) -> (World, ChannelNumber, C
 }
 
 #[test]
+fn a_relay_that_refuses_an_entry_is_passed_over_for_another_one() {
+    for seed in 30..36 {
+        let (mut world, own, _) = channel(seed, 5, 0);
+        world.fill(2, true);
+        post(&mut world, 0, own, "one");
+        // Which relays are asked is chance; who refuses is not waited for.
+        let stored = world.run_until(6_000, |world| info(world, 0).under_way == 0);
+        assert!(stored, "seed {seed}");
+    }
+}
+
+#[test]
 fn readers_get_what_the_owner_writes_and_can_not_write_themselves() {
     let (mut world, own, link) = channel(1, 3, 3);
     post(&mut world, 0, own, "one");

@@ -8,7 +8,10 @@
 pub mod api;
 pub mod architecture;
 pub mod binaries;
+pub mod bridge;
 pub mod dice;
+pub mod flood;
+pub mod honest;
 pub mod oracle;
 pub mod person;
 pub mod picture;

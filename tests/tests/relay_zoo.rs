@@ -2,11 +2,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+use karvon_node::relay::control::Ask;
 use karvon_protocol::cell::Class;
 use karvon_protocol::ids::RelayId;
 use karvon_protocol::limits::TUNNELS_PER_LINK;
 use karvon_protocol::link::{Frame, Kind, open_payload};
 use karvon_protocol::rpc::{Push, Refusal, Reply, Request};
+use karvon_tests::flood::{Flood, Plan};
+use karvon_tests::honest::{Account, Crowd, Sample};
 use karvon_tests::process::{alive, run};
 use karvon_tests::until::DEADLINE;
 use karvon_tests::visitor::{Trouble, Visitor, cell, deposit, is_stored, mailbox_of, owner, prefix};
@@ -294,7 +297,7 @@ struct Strict {
     child: Child,
     door: String,
     listen: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Strict {
@@ -303,7 +306,7 @@ impl Strict {
         std::fs::write(folder.path().join("relay.toml"), config).unwrap();
         let (child, ready) = Self::spawn(folder.path());
         let field = |name: &str| ready[name].as_str().unwrap().to_owned();
-        Self { child, door: field("door"), listen: field("listen").parse().unwrap(), _folder: folder }
+        Self { child, door: field("door"), listen: field("listen").parse().unwrap(), folder }
     }
 
     fn spawn(folder: &Path) -> (Child, serde_json::Value) {
@@ -319,6 +322,12 @@ impl Strict {
         std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
             .unwrap();
         (child, serde_json::from_str(&line).unwrap())
+    }
+}
+
+impl Strict {
+    async fn ask(&self, ask: Ask) -> serde_json::Value {
+        karvon_node::relay::control::ask(self.folder.path(), &ask).await.unwrap()
     }
 }
 
@@ -390,10 +399,63 @@ async fn connections_of_one_address_are_bounded() {
     panic!("the place of the one who left is not given out again");
 }
 
+/// The small form of `karvon-fire flood`.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn people_are_served_through_a_flood_and_it_leaves_nothing_behind() {
+    // Fewer places for handshakes than the flood wants, and none of them is free again by waiting.
+    let relay = Strict::start("[limits]\npending = 64\nhandshake_seconds = 120\n");
+    let crowd = Crowd::start(&relay.door, 3, Duration::from_millis(50), 2_000).await.unwrap();
+    let door = relay.ask(Ask::NewDoor).await["door"].as_str().unwrap().to_owned();
+    let before = relay.ask(Ask::Status).await["rss_bytes"].as_u64().unwrap();
+    let plan = Plan {
+        relay: relay.listen,
+        doors: vec![door],
+        connections: 300,
+        slow: 40,
+        again: Duration::from_millis(500),
+        byte_every: Duration::from_millis(300),
+    };
+    let began = tokio::time::Instant::now();
+    let flood = Flood::start(&plan).await.unwrap();
+    // It is one only if some were refused, and it is survived only if people are served meanwhile.
+    let refused = |status: &serde_json::Value| {
+        ["full", "address", "network"]
+            .iter()
+            .filter_map(|why| status["turned_away"][why].as_u64())
+            .sum::<u64>()
+    };
+    let status = loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let since = |samples: Vec<Sample>| {
+            samples.iter().filter(|sample| sample.due > began && sample.took.is_some()).count()
+        };
+        let (served, came) = (since(crowd.deposits()), since(crowd.entries()));
+        let status = relay.ask(Ask::Status).await;
+        let inside = flood.counts().inside.load(std::sync::atomic::Ordering::SeqCst);
+        if served >= 50 && came >= 2 && refused(&status) >= 200 && inside > 0 {
+            break status;
+        }
+        let seen = format!("{served} deposits, {came} newcomers, {inside} hostile ones inside: {status}");
+        assert!(began.elapsed() < DEADLINE, "{seen}");
+    };
+    let grown = status["rss_bytes"].as_u64().unwrap().saturating_sub(before);
+    assert!(grown < 2 * FLAT, "memory grew by {grown} bytes");
+    flood.stop().await;
+    let over = tokio::time::Instant::now();
+    while !crowd.entries().iter().any(|sample| sample.due > over && sample.took.is_some()) {
+        assert!(over.elapsed() < DEADLINE, "newcomers are let in again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let account = crowd.count().await.unwrap();
+    let good = Account { confirmed: account.confirmed, ..Account::default() };
+    assert!(account.confirmed >= 50 && account == good, "{account:?}");
+}
+
 #[tokio::test]
 async fn a_byte_budget_is_kept_and_survives_a_restart() {
     let mut relay = Strict::start("[traffic]\nday = \"1 MiB\"\n");
-    let folder = relay._folder.path().to_owned();
+    let folder = relay.folder.path().to_owned();
     let door = relay.door.clone();
     let fill = async {
         let (mut visitor, key) = Visitor::with_mailbox(&door, 50, 2_000).await?;
@@ -403,7 +465,7 @@ async fn a_byte_budget_is_kept_and_survives_a_restart() {
         Ok::<_, Trouble>(())
     };
     assert!(fill.await.is_err(), "two thousand cells of 2 KiB do not fit into 1 MiB");
-    let ask = karvon_node::relay::control::Ask::Status;
+    let ask = Ask::Status;
     let status = karvon_node::relay::control::ask(&folder, &ask).await.unwrap();
     let moved = ["bytes_in", "bytes_out"].iter().map(|name| status[*name].as_u64().unwrap()).sum::<u64>();
     assert!(moved > 500_000 && moved * 100 <= (1 << 20) * 101, "{moved} bytes");

@@ -2,6 +2,7 @@
 
 mod operate;
 mod pages;
+mod relocate;
 mod run;
 mod selftest;
 mod setup;
@@ -55,6 +56,8 @@ SIGHUP lets it read its configuration again.")]
     Door(operate::Door),
     /// Takes nothing new and hands out what is held, before a relay is switched off or moved
     Drain(operate::Drain),
+    /// Gives a relay that was copied to another machine its addresses there, and says who finds it
+    Move(relocate::Move),
     /// Checks this machine and the configuration, and the running relay if there is one
     Selftest(selftest::Selftest),
 }
@@ -70,6 +73,7 @@ pub(crate) fn dispatch(cli: Cli) -> ExitCode {
             Relay::Limits(arguments) => operate::limits(&arguments),
             Relay::Door(arguments) => operate::door(&arguments),
             Relay::Drain(arguments) => operate::drain(&arguments),
+            Relay::Move(arguments) => relocate::relocate(&arguments),
             Relay::Selftest(arguments) => selftest::selftest(&arguments),
         },
     };

@@ -44,7 +44,8 @@ pub(super) fn run(arguments: Run) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    os::log_to_stderr(Some("info"));
+    // Of libp2p only what is a fault: it would tell keys and addresses, and calls a relay without neighbours a failure.
+    os::log_to_stderr(Some("info,libp2p_swarm=warn,libp2p_kad=error"));
     os::raise_descriptors();
     match serve(options) {
         Ok(()) => ExitCode::SUCCESS,

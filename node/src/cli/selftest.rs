@@ -72,6 +72,12 @@ pub(super) fn selftest(arguments: &Selftest) -> Result<ExitCode, ApiError> {
                 let door = status["listen"].as_str().and_then(|addr| addr.parse().ok());
                 checks.push(check("door", door.map_or_else(|| Err("listens nowhere".to_owned()), connects)));
                 checks.push(check("from outside", from_outside(&status["reachable"], config)));
+                let router = status["router"].as_str().unwrap_or_default();
+                if !matches!(router, "" | "off") {
+                    let words = status["router_words"].as_str().unwrap_or_default().to_owned();
+                    let good = matches!(router, "mapped" | "asking") || status["reachable"] == true;
+                    checks.push(check("router", if good { Ok(words) } else { Err(words) }));
+                }
             }
             None => {
                 checks.push(check("relay", Ok("does not run; ports are tried instead".to_owned())));

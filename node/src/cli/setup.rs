@@ -4,6 +4,7 @@ use super::config_error;
 use clap::Args;
 use karvon_node::api::ApiError;
 use karvon_node::api::error::IO;
+use karvon_node::net::router::{self, Outcome, Places};
 use karvon_node::relay::config::{FILE, RelayConfig};
 use karvon_node::relay::keys::Profile;
 use karvon_node::rundir;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 /// Ports that need no special right.
 const PORT: u16 = 7_443;
-const MESH_PORT: u16 = 7_444;
+pub(super) const MESH_PORT: u16 = 7_444;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -102,13 +103,15 @@ fn configure(arguments: &Setup, asks: bool) -> Result<RelayConfig, ApiError> {
     let announce = match arguments.announce {
         Some(announce) => Some(announce),
         None if listen.ip().is_unspecified() => {
+            let (found, why) =
+                if word.trim() == "home" { ask_router(listen.port()) } else { (String::new(), "") };
+            if asks && !why.is_empty() {
+                println!("The public address is not known{why}, say it here.");
+            }
             let question = "This machine has no public address of its own. What is your router's public address and port?";
-            let text = answer(&None, question, "");
+            let text = answer(&None, question, &found);
             let wrong = || {
-                config_error(
-                    "the public address is not known: give it with --announce IP:PORT. If your provider shares one \
-                     address among many customers, nobody can reach a relay there: a rented server can",
-                )
+                config_error(format!("the public address is not known{why}: give it with --announce IP:PORT"))
             };
             Some(text.trim().parse().map_err(|_| wrong())?)
         }
@@ -140,6 +143,24 @@ fn configure(arguments: &Setup, asks: bool) -> Result<RelayConfig, ApiError> {
         }
     }
     Ok(config)
+}
+
+/// What the router says is its outside address, with `port`; else why there is none.
+fn ask_router(port: u16) -> (String, &'static str) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return (String::new(), "");
+    };
+    println!("Asking your router for its public address…");
+    match runtime.block_on(router::outside(&Places::system())) {
+        Outcome::Mapped(outside) => (SocketAddr::new(outside.into(), port).to_string(), ""),
+        Outcome::SharedAddress(_) => (
+            String::new(),
+            ", and your router has none: your provider shares one among many customers, so nobody outside can reach a \
+             relay there, but a rented server can. If you know better",
+        ),
+        Outcome::NoRouter => (String::new(), ", and no router answered"),
+        Outcome::Refused(_) => (String::new(), ", and the router does not say it"),
+    }
 }
 
 fn ask(question: &str, default: &str) -> String {

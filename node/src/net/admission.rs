@@ -1,8 +1,12 @@
 //! Decides which connections from outside may begin, before any handshake is paid for: in all, by address, by network, and not at all
 //! while memory or the byte budget is short.
+//!
+//! Who begins handshakes and does not finish them must not keep others out: when all places for handshakes are taken, the network with
+//! the most of them gives up its oldest.
 
 use super::address::{socket, subscriber};
 use super::bounds::{Bounds, NetLimits, Refused};
+use super::handshakes::Handshake;
 use libp2p::Multiaddr;
 use libp2p::PeerId;
 use libp2p::core::{Endpoint, transport::PortUse};
@@ -10,7 +14,7 @@ use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent,
     ToSwarm, dummy,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,10 +29,14 @@ const NETWORKS_MAX: usize = 8_192;
 #[error("not admitted: {}", .0.name())]
 struct NotAdmitted(Refused);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Admitted {
+    /// The subscriber.
     ip: IpAddr,
-    established: bool,
+    network: [u8; 7],
+    handshake: Arc<Handshake>,
+    /// Its number among handshakes, while it is one.
+    pending: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,7 +59,9 @@ pub(super) struct Admission {
     connections: HashMap<ConnectionId, Admitted>,
     addresses: HashMap<IpAddr, OfAddress>,
     networks: HashMap<[u8; 7], Tokens>,
-    pending: u32,
+    /// Handshakes under way, the oldest first.
+    pending: BTreeMap<u64, ConnectionId>,
+    next: u64,
 }
 
 impl Admission {
@@ -61,22 +71,33 @@ impl Admission {
             connections: HashMap::new(),
             addresses: HashMap::new(),
             networks: HashMap::new(),
-            pending: 0,
+            pending: BTreeMap::new(),
+            next: 0,
         }
     }
 
-    fn take(&mut self, connection: ConnectionId, remote: &Multiaddr) -> Result<(), ConnectionDenied> {
+    fn take(
+        &mut self,
+        connection: ConnectionId,
+        local: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
         let Some(addr) = socket(remote) else { return Ok(()) };
         let ip = subscriber(addr.ip());
         if let Err(why) = self.judge(ip, addr.ip()) {
             self.bounds.count_refused(why);
+            // To be sent away costs the line as much as to come in.
+            self.bounds.count_handshake();
             return Err(ConnectionDenied::new(NotAdmitted(why)));
         }
         let of_address = self.addresses.entry(ip).or_default();
         of_address.all += 1;
         of_address.pending += 1;
-        self.pending += 1;
-        self.connections.insert(connection, Admitted { ip, established: false });
+        self.next += 1;
+        self.pending.insert(self.next, connection);
+        let handshake = self.bounds.handshakes().begin(local, remote);
+        let admitted = Admitted { ip, network: neighbours(addr.ip()), handshake, pending: Some(self.next) };
+        self.connections.insert(connection, admitted);
         self.bounds.connection_opened();
         Ok(())
     }
@@ -86,17 +107,39 @@ impl Admission {
             return Err(why);
         }
         let limits = self.bounds.limits();
-        if self.connections.len() >= limits.connections as usize || self.pending >= limits.pending {
-            return Err(Refused::Full);
-        }
+        let full = self.connections.len() >= limits.connections as usize
+            || self.pending.len() >= limits.pending as usize;
         if limits.loopback_exempt && ip.to_canonical().is_loopback() {
-            return Ok(());
+            return if full { Err(Refused::Full) } else { Ok(()) };
         }
+        // The limits of one address and one network come first: who is over them makes nobody give way.
         let held = self.addresses.get(&subscriber).copied().unwrap_or_default();
         if held.all >= limits.per_address || held.pending >= limits.pending_per_address {
             return Err(Refused::Address);
         }
-        if self.may_come(ip, &limits) { Ok(()) } else { Err(Refused::Network) }
+        if !self.may_come(ip, &limits) {
+            return Err(Refused::Network);
+        }
+        if full && !self.make_room() { Err(Refused::Full) } else { Ok(()) }
+    }
+
+    /// Gives up the oldest handshake of the network that has the most of them; false if there is none.
+    fn make_room(&mut self) -> bool {
+        let network = |connection| self.connections.get(connection).map(|held| held.network);
+        let mut counts: HashMap<[u8; 7], u32> = HashMap::new();
+        for network in self.pending.values().filter_map(network) {
+            *counts.entry(network).or_default() += 1;
+        }
+        let count = |connection| network(connection).and_then(|network| counts.get(&network)).copied();
+        // Of equal ones the first is taken, which is the oldest.
+        let victim = self.pending.values().rev().max_by_key(|connection| count(*connection)).copied();
+        let Some(victim) = victim else { return false };
+        if let Some(held) = self.connections.get(&victim) {
+            held.handshake.give_up();
+        }
+        self.release(victim);
+        self.bounds.count_refused(Refused::Full);
+        true
     }
 
     fn may_come(&mut self, ip: IpAddr, limits: &NetLimits) -> bool {
@@ -123,25 +166,29 @@ impl Admission {
         may
     }
 
-    fn established(&mut self, connection: ConnectionId) {
-        if let Some(admitted) = self.connections.get_mut(&connection)
-            && !std::mem::replace(&mut admitted.established, true)
-        {
-            self.pending = self.pending.saturating_sub(1);
-            if let Some(held) = self.addresses.get_mut(&admitted.ip) {
-                held.pending = held.pending.saturating_sub(1);
+    /// A handshake succeeded; false if it had to give way a moment before.
+    fn established(&mut self, connection: ConnectionId) -> bool {
+        let Some(held) = self.connections.get_mut(&connection) else { return false };
+        if let Some(number) = held.pending.take() {
+            held.handshake.done();
+            self.pending.remove(&number);
+            if let Some(of_address) = self.addresses.get_mut(&held.ip) {
+                of_address.pending = of_address.pending.saturating_sub(1);
             }
         }
+        true
     }
 
     fn release(&mut self, connection: ConnectionId) {
-        self.established(connection);
-        let Some(admitted) = self.connections.remove(&connection) else { return };
+        let Some(gone) = self.connections.remove(&connection) else { return };
+        self.bounds.handshakes().forget(&gone.handshake);
         self.bounds.connection_closed();
-        if let Some(held) = self.addresses.get_mut(&admitted.ip) {
+        let was_pending = gone.pending.is_some_and(|number| self.pending.remove(&number).is_some());
+        if let Some(held) = self.addresses.get_mut(&gone.ip) {
             held.all = held.all.saturating_sub(1);
+            held.pending = held.pending.saturating_sub(u32::from(was_pending));
             if held.all == 0 {
-                self.addresses.remove(&admitted.ip);
+                self.addresses.remove(&gone.ip);
             }
         }
     }
@@ -175,10 +222,10 @@ impl NetworkBehaviour for Admission {
     fn handle_pending_inbound_connection(
         &mut self,
         connection: ConnectionId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        self.take(connection, remote)
+        self.take(connection, local, remote)
     }
 
     fn handle_established_inbound_connection(
@@ -186,9 +233,12 @@ impl NetworkBehaviour for Admission {
         connection: ConnectionId,
         _: PeerId,
         _: &Multiaddr,
-        _: &Multiaddr,
+        remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.established(connection);
+        // What has no address of its own was never counted.
+        if !self.established(connection) && socket(remote).is_some() {
+            return Err(ConnectionDenied::new(NotAdmitted(Refused::Full)));
+        }
         Ok(dummy::ConnectionHandler)
     }
 
@@ -240,7 +290,7 @@ mod tests {
         /// A connection that is established at once, if it is admitted.
         fn come(&mut self, ip: &str) -> Result<ConnectionId, Refused> {
             let id = self.begin(ip)?;
-            self.admission.established(id);
+            assert!(self.admission.established(id));
             Ok(id)
         }
 
@@ -248,7 +298,7 @@ mod tests {
             let id = ConnectionId::new_unchecked(self.next);
             self.next += 1;
             let addr = multiaddr(SocketAddr::new(ip.parse().unwrap(), 1));
-            match self.admission.take(id, &addr) {
+            match self.admission.take(id, &multiaddr(SocketAddr::from(([0, 0, 0, 0], 2))), &addr) {
                 Ok(()) => Ok(id),
                 Err(denied) => Err(denied.downcast::<NotAdmitted>().unwrap().0),
             }
@@ -303,8 +353,7 @@ mod tests {
         let limits = NetLimits { connections: 4, pending: 3, ..NetLimits::relay() };
         let mut door = Door::new(limits);
         let ids: Vec<_> = (0..3).map(|host| door.begin(&format!("198.51.{host}.1")).unwrap()).collect();
-        assert_eq!(door.begin("198.51.9.1"), Err(Refused::Full), "too many handshakes");
-        ids.iter().for_each(|id| door.admission.established(*id));
+        ids.iter().for_each(|id| assert!(door.admission.established(*id)));
         door.come("198.51.9.1").unwrap();
         assert_eq!(door.come("198.51.10.1"), Err(Refused::Full));
         assert_eq!(door.admission.bounds.connections(), 4);
@@ -312,6 +361,45 @@ mod tests {
         assert_eq!(door.admission.bounds.connections(), 1);
         door.admission.bounds.close_to_newcomers(Some(Refused::Memory));
         assert_eq!(door.come("198.51.11.1"), Err(Refused::Memory));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_busiest_network_gives_up_its_oldest_handshake_and_what_is_established_stays() {
+        let limits = NetLimits { connections: 8, pending: 4, new_per_network: 0, ..NetLimits::relay() };
+        let mut door = Door::new(limits);
+        let inside = door.come("203.0.113.1").unwrap();
+        let others: Vec<_> =
+            ["198.51.1.1", "198.51.1.2", "198.51.2.1", "198.51.1.3"].map(|ip| door.begin(ip).unwrap()).into();
+        let newcomer = door.begin("192.0.2.1").unwrap();
+        let [oldest, _, elsewhere, _] = others[..] else { panic!("four") };
+        assert!(!door.admission.established(oldest), "the oldest of the three in one network");
+        assert!(door.admission.established(newcomer) && door.admission.established(elsewhere));
+        // Places for all connections: a handshake gives way, somebody inside never does.
+        for host in 1..=6 {
+            door.begin(&format!("192.0.{host}.9")).unwrap();
+        }
+        assert!(door.admission.established(inside) && door.admission.established(newcomer));
+        assert!(door.admission.bounds.connections() <= 8);
+        let mut full = Door::new(NetLimits { connections: 2, ..limits });
+        full.come("192.0.2.1").unwrap();
+        full.come("192.0.3.1").unwrap();
+        assert_eq!(full.begin("192.0.4.1"), Err(Refused::Full));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handshake_that_gave_way_is_told_so_and_forgotten() {
+        let limits = NetLimits { pending: 1, new_per_network: 0, ..NetLimits::relay() };
+        let mut door = Door::new(limits);
+        let (local, remote) = ([0, 0, 0, 0], [198, 51, 1, 1]);
+        let of = |ip: [u8; 4], port| multiaddr(SocketAddr::from((ip, port)));
+        door.begin("198.51.1.1").unwrap();
+        let bounds = door.admission.bounds.clone();
+        let first = bounds.handshakes().take(&of(local, 2), &of(remote, 1)).unwrap();
+        door.begin("198.51.2.1").unwrap();
+        let cx = Context::from_waker(std::task::Waker::noop());
+        assert!(first.check(&cx).is_err());
+        drop(door);
+        assert_eq!(bounds.connections(), 0);
     }
 
     #[tokio::test(start_paused = true)]

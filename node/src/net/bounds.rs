@@ -1,8 +1,9 @@
 //! The bounds of a node's network that may change while it runs, what they have refused so far, and how many bytes went over the wire.
 
+use super::handshakes::Handshakes;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Bounds of connections; an operator may change them while the relay runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl NetLimits {
     pub const fn relay() -> Self {
         Self {
             connections: 2_000,
-            pending: 128,
+            pending: 512,
             pending_per_address: 16,
             per_address: 256,
             new_per_network: 10,
@@ -101,6 +102,9 @@ const SEGMENT: u64 = 1_448;
 /// Bytes of opening and closing a TCP connection, both directions.
 const CONNECTION_OVERHEAD: u64 = 420;
 
+/// Called when a number of bytes has passed.
+type Reminder = Arc<dyn Fn() + Send + Sync>;
+
 /// What the swarms of one node share: limits, counters, and the budget of bytes.
 pub struct Bounds {
     limits: RwLock<NetLimits>,
@@ -115,6 +119,10 @@ pub struct Bounds {
     overhead: AtomicU64,
     /// Bytes in all at which nothing more is read or written.
     budget: AtomicU64,
+    /// Bytes in all at which the reminder is called.
+    mark: AtomicU64,
+    reminder: RwLock<Option<Reminder>>,
+    handshakes: Handshakes,
 }
 
 impl fmt::Debug for Bounds {
@@ -139,7 +147,15 @@ impl Bounds {
             written: AtomicU64::new(0),
             overhead: AtomicU64::new(0),
             budget: AtomicU64::new(u64::MAX),
+            mark: AtomicU64::new(u64::MAX),
+            reminder: RwLock::default(),
+            handshakes: Handshakes::default(),
         }
+    }
+
+    /// Handshakes from outside that may still have to give way.
+    pub(super) const fn handshakes(&self) -> &Handshakes {
+        &self.handshakes
     }
 
     pub(super) fn leaf() -> Self {
@@ -264,6 +280,22 @@ impl Bounds {
         self.budget.store(until, Ordering::Relaxed);
     }
 
+    /// Calls `reminder` once when so many more bytes have passed; takes the place of the one before.
+    pub fn remind(&self, more: u64, reminder: Reminder) {
+        *self.reminder.write().unwrap_or_else(PoisonError::into_inner) = Some(reminder);
+        self.mark.store(self.bytes().saturating_add(more), Ordering::SeqCst);
+    }
+
+    fn look_at_mark(&self) {
+        let bytes = self.bytes();
+        if bytes >= self.mark.load(Ordering::Relaxed)
+            && self.mark.swap(u64::MAX, Ordering::SeqCst) <= bytes
+            && let Some(reminder) = &*self.reminder.read().unwrap_or_else(PoisonError::into_inner)
+        {
+            reminder();
+        }
+    }
+
     /// Whether the byte budget is used up.
     #[must_use]
     pub fn exhausted(&self) -> bool {
@@ -278,10 +310,12 @@ impl Bounds {
 
     pub(super) fn count_read(&self, bytes: usize) {
         Self::count(&self.read, &self.overhead, bytes);
+        self.look_at_mark();
     }
 
     pub(super) fn count_written(&self, bytes: usize) {
         Self::count(&self.written, &self.overhead, bytes);
+        self.look_at_mark();
     }
 
     fn count(direction: &AtomicU64, overhead: &AtomicU64, bytes: usize) {
@@ -308,6 +342,26 @@ mod tests {
         assert_eq!(bounds.room(), 10);
         bounds.allow_bytes(None);
         assert!(bounds.room() > 1 << 40);
+    }
+
+    #[test]
+    fn a_reminder_is_called_once_when_its_bytes_have_passed() {
+        let bounds = Bounds::new(NetLimits::relay());
+        let called = Arc::new(AtomicU32::new(0));
+        let count = called.clone();
+        let reminder: Reminder = Arc::new(move || {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        bounds.count_read(1_000);
+        bounds.remind(2_000, reminder.clone());
+        bounds.count_read(1_000);
+        assert_eq!(called.load(Ordering::SeqCst), 0);
+        bounds.count_written(1_000);
+        bounds.count_written(1_000);
+        assert_eq!(called.load(Ordering::SeqCst), 1);
+        bounds.remind(0, reminder);
+        bounds.count_read(1);
+        assert_eq!(called.load(Ordering::SeqCst), 2);
     }
 
     #[test]

@@ -9,12 +9,14 @@ mod bounds;
 mod counted;
 mod door;
 mod fetch;
+mod handshakes;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod hostile_muxer;
 mod link;
 mod mesh;
+pub mod router;
 mod streams;
 mod supervisor;
 mod table;

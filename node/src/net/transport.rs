@@ -6,10 +6,10 @@ use super::counted::Counted;
 use super::veil::{Common, Veil};
 use super::web::{Web, WebOptions};
 use futures::{AsyncRead, AsyncWrite};
-use libp2p::core::Transport;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
+use libp2p::core::{ConnectedPoint, Transport};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, noise, tcp, yamux};
 use std::fmt;
@@ -113,7 +113,15 @@ where
     T::Dial: Send,
     T::ListenerUpgrade: Send,
 {
-    raw.map(move |stream, _| Counted::new(stream, bounds))
+    raw.map(move |stream, point| {
+        let handshake = match &point {
+            ConnectedPoint::Listener { local_addr, send_back_addr } => {
+                bounds.handshakes().take(local_addr, send_back_addr)
+            }
+            ConnectedPoint::Dialer { .. } => None,
+        };
+        Counted::new(stream, bounds, handshake)
+    })
 }
 
 fn secure<T>(raw: T, key: &Keypair, bounds: &Arc<Bounds>, streams_max: usize) -> Result<Secured, NetError>

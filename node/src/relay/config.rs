@@ -238,6 +238,12 @@ impl RelayConfig {
         self.flag("relay.allow_private")
     }
 
+    /// `relay.map_ports`.
+    #[must_use]
+    pub fn map_ports(&self) -> bool {
+        self.flag("relay.map_ports")
+    }
+
     /// `relay.role`.
     #[must_use]
     pub fn role(&self) -> String {

@@ -37,6 +37,15 @@ fn has_store(data_dir: &Path) -> bool {
     data_dir.join("store").join("kv").exists()
 }
 
+/// Files with secrets that others could read, which from now on they can not; in words.
+pub(super) fn take_private(data_dir: &Path) -> Option<String> {
+    let secrets = ["key", DOOR_FILE, "peers"];
+    let open = |name: &&str| rundir::take_private(&data_dir.join(name)).unwrap_or_default();
+    let open: Vec<&str> = secrets.into_iter().filter(open).collect();
+    let names = open.join(", ");
+    (!open.is_empty()).then(|| format!("others could read {names}: whoever did can pose as this relay"))
+}
+
 /// The relay's store, made at the first start; cells expire by `clock`.
 pub(super) fn store(
     data_dir: &Path,
@@ -54,7 +63,10 @@ pub(super) fn store(
 
 /// Static seed and mesh seed, made at the first start.
 pub(super) fn seeds(store: &mut SledStore) -> Result<[Seed; 2], ApiError> {
-    let fault = |fault| ApiError::new("store", format!("the store can not be read: {fault:?}"));
+    let fault = |fault| match fault {
+        StoreFault::Full => ApiError::new("store", "the disk is full: make room, and start the relay again"),
+        other => ApiError::new("store", format!("the store can not be read: {other:?}")),
+    };
     let held = store.load(&Range::One(SEEDS)).map_err(fault)?;
     Ok(match held.first() {
         Some((_, value)) => {

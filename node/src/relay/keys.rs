@@ -192,12 +192,13 @@ pub const KEYS: &[Key] = keys! {
     "relay.mesh_listen" Kind::Address, "auto", "auto", "Where other relays connect; auto: the same address, a port of the system's choice.";
     "relay.announce" Kind::Address, "auto", "auto", "The address people are told, if a router forwards it to relay.listen; auto: relay.listen.";
     "relay.mesh_announce" Kind::Address, "auto", "auto", "The address relays are told; auto: relay.mesh_listen.";
+    "relay.map_ports" Kind::Flag, "false", "true", "Asks a home's router to forward the ports (NAT-PMP, UPnP) while the relay runs.";
     "relay.role" Kind::Choice(&["mailbox", "bridge"]), "mailbox", "mailbox", "mailbox: listed, keeps cells. bridge: in no directory, a door for those you invite.";
     "relay.family" Kind::Family, "none", "none", "The same on all relays of one operator, so that nobody's copies all end up with one.";
     "relay.allow_private" Kind::Flag, "false", "false", "Dials and announces addresses that are not of the internet: tests and closed networks.";
     "relay.metrics" Kind::Loopback, "off", "off", "Where OpenMetrics are served, on this machine only.";
     "limits.connections" Kind::Count(8, 100_000), "2000", "300", "Connections at once; each file descriptor is one.";
-    "limits.pending" Kind::Count(4, 10_000), "128", "32", "Handshakes under way at once.";
+    "limits.pending" Kind::Count(4, 10_000), "512", "128", "Handshakes under way at once; beyond it the busiest network gives up its oldest.";
     "limits.pending_per_address" Kind::Count(1, 10_000), "16", "8", "Handshakes under way at once with one address.";
     "limits.connections_per_address" Kind::Count(1, 100_000), "256", "64", "Connections at once with one address (IPv6: /64); hundreds may share one behind a carrier's NAT.";
     "limits.new_per_network" Kind::Count(0, 10_000), "10", "5", "New connections a second from one /24 (IPv6: /48); 0: not counted.";

@@ -2,6 +2,7 @@
 
 use super::config::RelayConfig;
 use super::control::{Answers, Ask};
+use super::ports::Router;
 use super::source::ConfigSource;
 use super::status::{Sources, Status};
 use super::steady::SteadyClock;
@@ -11,7 +12,7 @@ use crate::driver::Call;
 use crate::net::{Bounds, Listening, Refused};
 use crate::os;
 use crate::store::disk;
-use crate::store::ledger::{Bookkeeper, Spending};
+use crate::store::ledger::{Bookkeeper, Spending, Wake};
 use crate::store::segments::SegmentHealth;
 use data_encoding::HEXLOWER;
 use karvon_protocol::ids::{RelayId, SlotId};
@@ -54,6 +55,7 @@ struct Shared {
     pub(super) bounds: Arc<Bounds>,
     clock: SteadyClock,
     books: Bookkeeper,
+    router: Router,
     inner: Mutex<Inner>,
 }
 
@@ -70,6 +72,10 @@ impl Spending for Traffic {
 
     fn allow(&self, more: Option<u64>) {
         self.bounds.allow_bytes(more);
+    }
+
+    fn remind(&self, more: u64, wake: &Wake) {
+        self.bounds.remind(more, wake.clone());
     }
 
     fn now_s(&self) -> u64 {
@@ -95,7 +101,8 @@ impl Live {
             pressure: Pressure::default(),
             health: SegmentHealth::default(),
         });
-        Self(Arc::new(Shared { source, relay, started: Instant::now(), bounds, clock, books, inner }))
+        let (started, router) = (Instant::now(), Router::default());
+        Self(Arc::new(Shared { source, relay, started, bounds, clock, books, router, inner }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -104,6 +111,11 @@ impl Live {
 
     pub(super) fn config(&self) -> RelayConfig {
         self.lock().config.clone()
+    }
+
+    /// What the router says.
+    pub(super) fn router(&self) -> Router {
+        self.0.router.clone()
     }
 
     pub(super) fn bounds(&self) -> Arc<Bounds> {
@@ -132,6 +144,11 @@ impl Live {
         inner.trouble = Some(why);
     }
 
+    /// Something that the operator had better know, though the relay runs.
+    pub(super) fn troubled(&self, what: Option<String>) {
+        self.lock().trouble = what;
+    }
+
     async fn command(&self, command: RelayCommand) -> Result<RelayReply, ApiError> {
         let closed = || ApiError::new(CLOSED, "the relay is starting, stopping, or its store failed");
         let commands = self.lock().commands.clone().ok_or_else(closed)?;
@@ -151,6 +168,7 @@ impl Live {
         let inner = self.lock();
         let listening = |of: fn(&Listening) -> String| inner.listening.as_ref().map(of).unwrap_or_default();
         let id = HEXLOWER.encode(&self.0.relay.0);
+        let router = self.0.router.said();
         let mut status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             relay: id.get(..8).unwrap_or_default().to_owned(),
@@ -167,6 +185,8 @@ impl Live {
             damaged: inner.health.damaged(),
             store_failures: inner.store_failures,
             trouble: inner.trouble.clone(),
+            router: router.state,
+            router_words: router.words,
             ..Status::default()
         };
         let limits = inner.config.core_limits();

@@ -8,6 +8,7 @@ mod home;
 pub mod keys;
 mod live;
 pub mod metrics;
+mod ports;
 mod source;
 pub mod status;
 mod steady;
@@ -18,7 +19,7 @@ mod web_door;
 use crate::api::ApiError;
 use crate::api::error::{CLOSED, CONFIG, IO};
 use crate::api::server::{Listener, Stop};
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::deps::Deps;
 use crate::driver::{self, Call, RelaySurroundings};
 use crate::jobs::Threads;
@@ -36,6 +37,7 @@ use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayReply, RelaySetup};
 use live::{Live, Traffic};
 use source::ConfigSource;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,12 +70,26 @@ struct Birth {
 /// # Errors
 /// An [`ApiError`] that says what could not be used.
 pub async fn run(options: RelayOptions, stop: Stop, ready: impl FnOnce(&Ready)) -> Result<(), ApiError> {
-    run_on(Disk::default(), options, stop, ready).await
+    run_by(Arc::new(SystemClock::new()), options, stop, ready).await
 }
 
-/// [`run`] on a disk that tests can let fail.
+/// [`run`] by another clock than the system's: its tests let days pass in minutes.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_by(
+    clock: Arc<dyn Clock>,
+    options: RelayOptions,
+    stop: Stop,
+    ready: impl FnOnce(&Ready),
+) -> Result<(), ApiError> {
+    run_on(Disk::default(), clock, options, stop, ready).await
+}
+
+/// [`run_by`] on a disk that tests can let fail.
 async fn run_on(
     disk: Disk,
+    clock: Arc<dyn Clock>,
     options: RelayOptions,
     stop: Stop,
     ready: impl FnOnce(&Ready),
@@ -105,8 +121,9 @@ async fn run_on(
     }
     let ledger = Ledger::open(&data_dir).map_err(|error| failed("the record of bytes spent", &error))?;
     let mut deps = Deps::system(entropy()?);
-    let clock = SteadyClock::new(deps.clock.clone(), ledger.time_s());
+    let clock = SteadyClock::new(clock, ledger.time_s());
     deps.clock = Arc::new(clock.clone());
+    let was_open = home::take_private(&data_dir);
     let key = home::key(&data_dir)?;
     let mut store = home::store(&data_dir, &key, wall(&clock), disk.clone())?;
     let seeds = home::seeds(&mut store)?;
@@ -116,7 +133,11 @@ async fn run_on(
     let traffic = Arc::new(Traffic { bounds: bounds.clone(), clock: clock.clone() });
     let books = Bookkeeper::start(ledger, config.budget(), traffic);
     let books = books.map_err(|error| failed("the record of bytes spent", &error))?;
+    if let Some(text) = &was_open {
+        tracing::warn!("{text}");
+    }
     let live = Live::new(source, relay, config.clone(), bounds, clock.clone(), books);
+    live.troubled(was_open);
     let mesh_listen = config.mesh_listen().unwrap_or_else(|| SocketAddr::new(listen.ip(), 0));
     let web = match web {
         Some(door) => {
@@ -138,6 +159,20 @@ async fn run_on(
             let _ = of_reload.reload().await;
         }
     });
+
+    let of_web = birth.web.as_ref().map(|(door, _)| door.listen);
+    let ports = [Some(listen), Some(mesh_listen), of_web].into_iter().flatten().map(|addr| addr.port());
+    let ports: BTreeSet<u16> = ports.filter(|port| *port != 0).collect();
+    let mut farewell = None;
+    if config.map_ports() && ports::is_inside(listen) && !ports.is_empty() {
+        let (places, announced) = (net::router::Places::system(), config.announce());
+        farewell = Some(tokio::spawn(live.router().keep(
+            places,
+            ports.into_iter().collect(),
+            announced,
+            stop.clone(),
+        )));
+    }
 
     let mut ready = Some(ready);
     let mut pause = PAUSE;
@@ -179,6 +214,12 @@ async fn run_on(
         }
     };
     tasks.shutdown().await;
+    match (&ended, farewell) {
+        // The router is told that nobody listens any more.
+        (Ok(()), Some(farewell)) => drop(farewell.await),
+        (Err(_), Some(farewell)) => farewell.abort(),
+        (_, None) => {}
+    }
     NodeFile::remove(&data_dir);
     ended
 }

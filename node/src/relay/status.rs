@@ -101,6 +101,13 @@ pub struct Status {
     pub trouble: Option<String>,
     /// Whether another relay has reached this one from outside: unknown until one has tried.
     pub reachable: Option<bool>,
+    /// What a home's router said when it was asked to forward the ports: `off` if it was not asked, `asking`, `mapped`,
+    /// `mapped_elsewhere` (its address is not the announced one), `no_router`, `shared_address` or `refused`.
+    #[serde(default)]
+    pub router: String,
+    /// The same in words.
+    #[serde(default)]
+    pub router_words: String,
 }
 
 /// What a status is made of.
@@ -156,6 +163,9 @@ impl Status {
         line("up", format!("{}  version {}", lasting(self.uptime_s), self.version));
         line("listens", format!("{} for people, {} for relays", self.listen, self.mesh_listen));
         line("reachable", self.reachable_words().to_owned());
+        if !matches!(self.router.as_str(), "" | "off") {
+            line("router", self.router_words.clone());
+        }
         let people = format!("{} links, {} tunnels, {} slots", self.leaves, self.tunnels, self.slots);
         line("people", people);
         line("relays", format!("{} links, {} known", self.mesh_links, self.relays_known));

@@ -43,7 +43,7 @@ impl Running {
                     let _ = tell.send(ready.clone());
                 }
             };
-            run_on(of_task, options, until, ready).await
+            run_on(of_task, Arc::new(SystemClock::new()), options, until, ready).await
         });
         match tokio::time::timeout(DEADLINE, told).await.expect("a relay starts or says why not") {
             Ok(ready) => Ok(Self { dir, disk, stop, ready, reload, task }),
@@ -171,6 +171,24 @@ async fn a_lost_key_is_not_answered_with_a_new_relay() {
     let stop = Stop::default();
     let until = stop.clone();
     run(options, stop, move |_| until.stop()).await.expect("with its key it is the relay it was");
+}
+
+#[tokio::test]
+async fn a_key_that_others_could_read_is_closed_and_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = Running::start("").await.end().await;
+    let key = dir.path().join("key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let relay = Running::start_in(dir).await.unwrap();
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    let status = relay.status().await;
+    assert!(
+        status["trouble"].as_str().is_some_and(|said| said.contains("others could read key")),
+        "{status}"
+    );
+    let again = Running::start_in(relay.end().await).await.unwrap();
+    assert!(again.status().await["trouble"].is_null(), "it is told once");
+    again.end().await;
 }
 
 #[tokio::test]

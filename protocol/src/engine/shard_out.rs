@@ -20,8 +20,16 @@ struct Outgoing {
     cell: Cell,
     /// Own messages in it.
     carried: Vec<u64>,
-    asked: BTreeMap<RelayId, Mono>,
+    asked: BTreeMap<RelayId, Asked>,
     stored: Vec<RelayId>,
+}
+
+/// A relay that was asked to take a cell.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    since: Mono,
+    /// It said no: another one may be asked at once, and itself again when its time is over.
+    refused: bool,
 }
 
 impl Outgoing {
@@ -98,8 +106,9 @@ impl ShardOut {
         let needed = STORED_AT.min(relays.len());
         let now = cx.now.mono;
         let Some(held) = self.cells.get_mut(&number) else { return };
-        held.asked.retain(|_, since| now < since.after_ms(PATIENCE_MS));
-        let mut counted = held.stored.len() + held.asked.len();
+        held.asked.retain(|_, asked| now < asked.since.after_ms(PATIENCE_MS));
+        let waited_for = held.asked.values().filter(|asked| !asked.refused).count();
+        let mut counted = held.stored.len() + waited_for;
         let mut order: Vec<_> =
             relays.iter().map(|relay| (Some(*relay) == way.avoid, cx.rng.next_u32(), *relay)).collect();
         order.sort_unstable();
@@ -110,7 +119,7 @@ impl ShardOut {
             if held.stored.contains(&relay) || held.asked.contains_key(&relay) {
                 continue;
             }
-            held.asked.insert(relay, now);
+            held.asked.insert(relay, Asked { since: now, refused: false });
             let request = Request::Inject { shard: way.shard, cell: held.cell.clone() };
             cx.signal(Signal::Ask(way.lane, relay, Ask::Plain(request), token));
             counted += 1;
@@ -128,7 +137,12 @@ impl ShardOut {
     ) -> Option<Vec<u64>> {
         let needed = STORED_AT.min(doors.carriers().len()).max(1);
         let held = self.cells.get_mut(&number)?;
-        let Ok(Reply::Stored { .. }) = answer else { return None };
+        let Ok(Reply::Stored { .. }) = answer else {
+            if let Some(asked) = held.asked.get_mut(&relay) {
+                asked.refused = true;
+            }
+            return None;
+        };
         held.asked.remove(&relay);
         if !held.stored.contains(&relay) {
             held.stored.push(relay);

@@ -4,6 +4,10 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
+mod day;
+#[cfg(unix)]
+mod flood;
+#[cfg(unix)]
 mod idle;
 #[cfg(unix)]
 mod kill;
@@ -26,6 +30,13 @@ enum Fire {
     Soak(soak::Options),
     /// Many leaves that are connected and do nothing
     Idle(idle::Options),
+    /// Many hostile connections and slow clients, while people deposit at a steady pace
+    Flood(flood::Options),
+    /// Days run fast under load that wants far more than the byte budgets
+    Day(day::Options),
+    /// The relay of `day`, started by it
+    #[command(hide = true)]
+    Fast(day::Fast),
     /// Kills the relay again and again while cells come in
     Kill(kill::Options),
 }
@@ -39,6 +50,9 @@ fn main() -> std::process::ExitCode {
         match Fire::parse() {
             Fire::Soak(options) => soak::run(&options).await,
             Fire::Idle(options) => idle::run(&options).await,
+            Fire::Flood(options) => flood::run(&options).await,
+            Fire::Day(options) => day::run(&options).await,
+            Fire::Fast(fast) => day::serve(fast).await,
             Fire::Kill(options) => kill::run(&options).await,
         }
     });

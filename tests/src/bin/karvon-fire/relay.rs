@@ -31,11 +31,21 @@ pub(crate) struct Relay {
     /// A door line.
     pub(crate) door: String,
     listen: String,
+    flags: &'static [&'static str],
 }
 
 impl Relay {
     /// Starts one with these configuration keys beside the defaults.
     pub(crate) fn start(place: &Place, keys: &[(&str, &str)]) -> Self {
+        Self::start_as(place, keys, &["--allow-private"])
+    }
+
+    /// The same, and it treats connections from this machine like all others.
+    pub(crate) fn start_strict(place: &Place, keys: &[(&str, &str)]) -> Self {
+        Self::start_as(place, keys, &[])
+    }
+
+    fn start_as(place: &Place, keys: &[(&str, &str)], flags: &'static [&'static str]) -> Self {
         let folder =
             tempfile::Builder::new().prefix("fire").tempdir_in(place.folder()).expect("a scratch folder");
         let beside = || {
@@ -48,14 +58,14 @@ impl Relay {
             config.set(key, value).expect("a key that exists");
         }
         config.save(folder.path()).expect("the configuration can be written");
-        let (child, door, listen) = spawn(&node, folder.path(), "127.0.0.1:0");
-        Self { node, folder, child, door, listen }
+        let (child, door, listen) = spawn(&node, folder.path(), "127.0.0.1:0", flags);
+        Self { node, folder, child, door, listen, flags }
     }
 
     /// Kills it as a power cut would, and starts it again at its address.
     pub(crate) fn kill_and_start(&mut self) {
         self.kill();
-        let (child, _, _) = spawn(&self.node, self.folder.path(), &self.listen);
+        let (child, _, _) = spawn(&self.node, self.folder.path(), &self.listen, self.flags);
         self.child = child;
     }
 
@@ -74,10 +84,19 @@ impl Relay {
         self.folder.path()
     }
 
+    /// Where it serves leaves.
+    pub(crate) fn listen(&self) -> std::net::SocketAddr {
+        self.listen.parse().expect("the ready line has an address")
+    }
+
     /// What it says of itself.
     pub(crate) async fn status(&self) -> Value {
-        let ask = karvon_node::relay::control::Ask::Status;
-        karvon_node::relay::control::ask(self.folder(), &ask).await.unwrap_or_default()
+        self.ask(&karvon_node::relay::control::Ask::Status).await
+    }
+
+    /// What it answers on its operator's socket; nothing if it does not.
+    pub(crate) async fn ask(&self, ask: &karvon_node::relay::control::Ask) -> Value {
+        karvon_node::relay::control::ask(self.folder(), ask).await.unwrap_or_default()
     }
 
     /// Bytes of its segment files.
@@ -93,10 +112,11 @@ impl Drop for Relay {
     }
 }
 
-fn spawn(node: &Path, folder: &Path, listen: &str) -> (Child, String, String) {
+fn spawn(node: &Path, folder: &Path, listen: &str, flags: &[&str]) -> (Child, String, String) {
     let mut child = Command::new(node)
-        .args(["relay", "run", "--allow-private", "--listen", listen, "--data-dir"])
+        .args(["relay", "run", "--listen", listen, "--data-dir"])
         .arg(folder)
+        .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
