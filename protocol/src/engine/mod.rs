@@ -52,6 +52,7 @@ mod resets;
 mod routes;
 mod safety;
 mod say;
+mod setback;
 mod shard_in;
 mod shard_out;
 mod start;
