@@ -75,6 +75,12 @@ impl Book {
         self.queued(contact, seq, message);
     }
 
+    /// The device is an older copy of itself: forgets what is not on it.
+    pub(super) fn set_back(&mut self, is_there: impl Fn(ContactId, u64, Message) -> bool) {
+        self.open.retain(|(contact, seq), own| is_there(*contact, *seq, own.message));
+        self.below.clear();
+    }
+
     /// Messages that moved on, with their numbers on the device and their new states.
     pub(super) fn moved(&mut self, contact: ContactId, delivery: &Delivery) -> Vec<(u64, Own)> {
         let mut moved = Vec::new();

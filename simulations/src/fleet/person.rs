@@ -3,7 +3,7 @@
 use super::book::{self, Book};
 use super::disk::DiskSpec;
 use super::node_host::{AtOnce, Calls, NodeHost};
-use super::screen::{on_delivery, on_event, rows, show_all};
+use super::screen::{on_delivery, on_event, own_message, rows, show_all};
 use super::seen::Seen;
 use crate::det::{Rng, Skew};
 use crate::net::{HostId, HostSpec, SimTime, to_ms};
@@ -187,6 +187,9 @@ impl PersonHost {
         if let Some(image) = &self.image {
             self.world.note(&format!("the device of person {} is an older copy of itself", self.person.0));
             self.disk.restore(image);
+            let shared = &self.shared;
+            let is_there = |contact, seq, message| own_message(shared, contact, seq) == Some(message);
+            shared.book().set_back(is_there);
         }
     }
 

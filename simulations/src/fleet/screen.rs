@@ -94,7 +94,7 @@ pub(super) fn show_all(shared: &Shared) {
 }
 
 /// The own message that the device has under a number.
-fn own_message(shared: &Shared, contact: ContactId, seq: u64) -> Option<Message> {
+pub(super) fn own_message(shared: &Shared, contact: ContactId, seq: u64) -> Option<Message> {
     let row = rows(shared, &Range::One(Key::of(Space::Sent, contact.group(), seq)));
     let stored = row.first().and_then(|(_, value)| StoredMessage::decode(value))?;
     match Body::decode(&stored.body).ok()?.content {
