@@ -5,7 +5,7 @@ use super::contact::{Contact, EARLY_MAX};
 use super::cx::{Alarm, Cx, Signal};
 use super::message::{Marks, StoredMessage};
 use super::outbox::{self, TAG_SPAN};
-use super::{changes, expiry, gaps, receipts, setback};
+use super::{acks, changes, expiry, gaps, receipts, setback};
 use crate::body::{Body, Content, Payload};
 use crate::core::{Key, Op, Space};
 use crate::ids::Tag;
@@ -172,7 +172,7 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     let before = gaps::shown_below(contact);
     let mut moved = false;
     if let Some(ack) = &payload.ack {
-        moved |= outbox::on_ack(contact, ack, payload.ack_run, cx);
+        moved |= acks::on_ack(contact, ack, payload.ack_run, cx);
     }
     if let Some(held) = &payload.held {
         setback::judge(contact, held, cx);

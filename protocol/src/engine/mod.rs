@@ -3,6 +3,7 @@
 //! Each machine owns its state and its records and names no other: it changes its state, writes, and signals; the dispatcher passes the
 //! signals on until none is left.
 
+mod acks;
 mod addresses;
 mod answers;
 pub mod api;
