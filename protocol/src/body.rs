@@ -7,6 +7,7 @@ use crate::content::Fields;
 use crate::error::PeerFault;
 use crate::ids::{MailboxId, RelayId};
 use crate::limits::VOID_MAX;
+use crate::runs::{self, RUNS_MAX};
 
 pub use crate::content::Content;
 
@@ -16,6 +17,8 @@ const BODIES_MAX: usize = 4_096;
 pub const ACK_RANGES_MAX: usize = 64;
 /// Reports in one cell at the most.
 pub const REPORTS_MAX: usize = 8;
+/// Runs of the bodies in one cell at the most.
+pub(crate) const CELL_RUNS_MAX: usize = 8;
 /// Relays in a mailbox descriptor at the most.
 pub const MAILBOXES_MAX: usize = 5;
 
@@ -160,6 +163,53 @@ pub struct Ack {
     pub ranges: Vec<(u64, u64)>,
 }
 
+impl Ack {
+    /// The highest number in it; 0 if there is none.
+    #[must_use]
+    pub fn highest(&self) -> u64 {
+        self.ranges.last().map_or(self.below.saturating_sub(1), |(_, to)| *to)
+    }
+
+    fn flat(&self) -> Vec<Vec<u8>> {
+        let ranges = self.ranges.iter().flat_map(|(from, to)| [*from, *to]);
+        core::iter::once(self.below).chain(ranges).map(crate::cbor::uint).collect()
+    }
+}
+
+/// What a device held of the other side's bodies when it took note that the other side had been set back to an older copy of itself
+/// (SPEC §6c).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Held {
+    /// The numbers.
+    pub ack: Ack,
+    /// Their runs: the first number of each and the run, ascending. Run 0 marks numbers that nothing is under.
+    pub runs: Vec<(u64, u64)>,
+}
+
+impl Held {
+    /// `[[below, from, to, …], [first, run, …]]`.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let runs = crate::cbor::array(&runs::pairs(&self.runs));
+        crate::cbor::array(&[crate::cbor::array(&self.ack.flat()), runs])
+    }
+
+    pub(crate) fn decode(field: &mut Field<'_>) -> Result<Self, PeerFault> {
+        let mut out = Self::default();
+        let mut at = 0;
+        field.array(2, |item| {
+            if at == 0 {
+                out.ack = read_ack(item)?;
+            } else {
+                out.runs = runs::read_pairs(item, RUNS_MAX)?;
+            }
+            at += 1;
+            Ok(())
+        })?;
+        if at == 2 { Ok(out) } else { Err(PeerFault::Malformed) }
+    }
+}
+
 /// Relays that confirmed a cell which the other side has not acknowledged: the other side sees by it which of its relays lose cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -244,6 +294,14 @@ pub struct Payload {
     pub resume: Option<Resume>,
     /// Number of the other side's newest gift that is held here.
     pub gift_seen: Option<u64>,
+    /// The run of the highest number that `ack` names.
+    pub ack_run: Option<u64>,
+    /// The runs of `numbered`: the first number of each, which may lie before this cell, and the run; ascending.
+    pub runs: Vec<(u64, u64)>,
+    /// This device was set back: what does the other side hold?
+    pub asks_held: bool,
+    /// The answer to that.
+    pub held: Option<Held>,
     /// Fields of a newer version.
     pub extra: Extra,
 }
@@ -254,11 +312,7 @@ impl Payload {
     pub fn encode(&self) -> Vec<u8> {
         let mut map = MapWriter::with(&self.extra);
         if let Some(ack) = &self.ack {
-            let mut flat = vec![crate::cbor::uint(ack.below)];
-            flat.extend(
-                ack.ranges.iter().flat_map(|(from, to)| [crate::cbor::uint(*from), crate::cbor::uint(*to)]),
-            );
-            map.array(0, &flat);
+            map.array(0, &ack.flat());
         }
         if let Some(credit) = self.credit {
             map.uint(1, credit);
@@ -288,6 +342,18 @@ impl Payload {
         if let Some(seen) = self.gift_seen {
             map.uint(19, seen);
         }
+        if let Some(run) = self.ack_run {
+            map.uint(20, run);
+        }
+        if !self.runs.is_empty() {
+            map.array(21, &runs::pairs(&self.runs));
+        }
+        if self.asks_held {
+            map.uint(22, 1);
+        }
+        if let Some(held) = &self.held {
+            map.raw(23, held.encode());
+        }
         map.finish()
     }
 
@@ -315,6 +381,10 @@ impl Payload {
                     out.resume = Some(Resume { generation, line, void_from, void_to });
                 }
                 19 => out.gift_seen = Some(field.uint()?),
+                20 => out.ack_run = Some(field.uint()?),
+                21 => out.runs = runs::read_pairs(field, CELL_RUNS_MAX)?,
+                22 => out.asks_held = field.uint()? == 1,
+                23 => out.held = Some(Held::decode(field)?),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -390,6 +460,10 @@ mod tests {
             gift: Some(vec![7; 30]),
             resume: Some(Resume { generation: 2, line: 9, void_from: 3, void_to: 1 << 40 }),
             gift_seen: Some(6),
+            ack_run: Some(u64::MAX),
+            runs: vec![(15, u64::MAX), (18, 7)],
+            asks_held: true,
+            held: Some(Held { ack: Ack { below: 4, ranges: vec![(6, 8)] }, runs: vec![(1, 9), (4, 0)] }),
             extra: unknown,
         }
     }

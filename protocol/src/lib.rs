@@ -31,6 +31,7 @@ pub mod link;
 pub mod ratchet;
 pub mod relay;
 pub mod rpc;
+mod runs;
 pub mod session;
 pub mod tags;
 mod timers;

@@ -452,6 +452,20 @@ pub enum Event {
         /// Id of the message.
         id: String,
     },
+    /// A message of one's own has another id and number from now on: this device was set back to an older copy of its data, and the
+    /// contact has another message under the old ones.
+    Renumbered {
+        /// In whose conversation.
+        contact: u32,
+        /// The id it had.
+        id: String,
+        /// The id it has.
+        new_id: String,
+        /// The number it had.
+        old_seq: u64,
+        /// The number it has.
+        seq: u64,
+    },
     /// Own messages of a conversation moved on.
     Delivery {
         /// Whose conversation.

@@ -395,6 +395,10 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
         Event::Requests => api::Event::Requests,
         Event::Typing(id) => api::Event::Typing { contact: id.0 },
         Event::Changed { contact, id } => api::Event::Changed { contact: contact.0, id: hex(&id.0) },
+        Event::Renumbered { contact, old, new, old_seq, seq } => {
+            let (contact, id, new_id) = (contact.0, hex(&old.0), hex(&new.0));
+            api::Event::Renumbered { contact, id, new_id, old_seq, seq }
+        }
         Event::Delivery(id, delivery) => api::Event::Delivery {
             contact: id.0,
             delivered_below: delivery.delivered_below,

@@ -419,6 +419,20 @@ pub enum Event {
         /// Which.
         id: MessageId,
     },
+    /// A message of one's own is the same with another id: this device was set back to an older copy of its data, and the contact has
+    /// another message under the old one.
+    Renumbered {
+        /// In whose conversation.
+        contact: ContactId,
+        /// What its id was.
+        old: MessageId,
+        /// What it is now.
+        new: MessageId,
+        /// What its number was.
+        old_seq: u64,
+        /// What it is now.
+        seq: u64,
+    },
     /// Own messages moved on.
     Delivery(ContactId, Delivery),
     /// Something about a group.

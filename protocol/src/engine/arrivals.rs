@@ -6,13 +6,13 @@ use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::inbox::{self, Expected};
 use super::invites::Greeted;
 use super::routes::Lane;
-use super::{CONTACTS_MAX, Engine, outbox, safety};
+use super::{CONTACTS_MAX, Engine, outbox, safety, setback};
 use crate::body::Payload;
 use crate::cell::Cell;
 use crate::error::PeerFault;
 use crate::identity::RemoteIdentity;
 use crate::ids::TagPrefix;
-use crate::limits::TAGS_QUIET;
+use crate::limits::{STORED_AT, TAGS_QUIET};
 use crate::rpc::Request;
 use crate::session::Session;
 
@@ -37,6 +37,7 @@ impl Engine {
                 if self.open_cell(id, index, cell).is_err() {
                     // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
                     self.faults += 1;
+                    self.on_shut(id, index, mailbox, cell);
                     self.remove_at(mailbox, tag.prefix());
                     return;
                 }
@@ -59,10 +60,28 @@ impl Engine {
                 return;
             }
             // A greeting or request that was taken; a copy of a cell that was opened already; or a tag that was given up.
-            Some(Expected::Invite(_)) | None => {}
+            Some(Expected::Invite(_)) => {}
+            None => {
+                let Self { inbox, contacts, .. } = self;
+                if let Some((id, index)) = inbox.far(&tag, contacts) {
+                    self.on_shut(id, index, mailbox, cell);
+                }
+            }
         }
         let (mailboxes, mut cx) = self.with_mailboxes();
         mailboxes.on_durable(tag.prefix(), &mut cx);
+    }
+
+    /// A cell of a contact does not open. Two relays that bring the same one did not bend it: keys of this device are older than it.
+    fn on_shut(&mut self, id: ContactId, index: u64, mailbox: u32, cell: &Cell) {
+        let wanted = STORED_AT.min(self.mailboxes.descriptor().mailboxes.len());
+        let (contacts, mut cx) = self.with_contacts();
+        let Some(contact) = contacts.get_mut(&id) else { return };
+        // One with a lower number may have been opened before.
+        let new = contact.talk.as_ref().is_some_and(|talk| index >= talk.used_index);
+        if new && contact.setback.shut(cell.hash(), mailbox) >= wanted {
+            setback::notice(contact, 0, &mut cx);
+        }
     }
 
     fn remove_at(&mut self, mailbox: u32, prefix: TagPrefix) {

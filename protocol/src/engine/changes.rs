@@ -44,13 +44,15 @@ enum Step {
     Mine(CommandId, What),
     /// Its time is over.
     Gone,
+    /// The own body `.0` that changed it has the number `.1` now.
+    Renumbered(u64, u64),
 }
 
 impl Step {
     fn bytes(&self) -> usize {
         match self {
             Self::Theirs(_, what) | Self::Mine(_, what) => what.bytes(),
-            Self::Gone => 0,
+            Self::Gone | Self::Renumbered(..) => 0,
         }
     }
 }
@@ -104,6 +106,11 @@ impl What {
 }
 
 impl Changes {
+    /// Whether an own message with a number from `from` on is being loaded.
+    pub(crate) fn is_loading_own(&self, from: u64) -> bool {
+        self.waiting.range((true, from)..).any(|(_, waiting)| waiting.load.is_some())
+    }
+
     fn push(&mut self, target: (bool, u64), step: Step) {
         self.count += 1;
         self.bytes += step.bytes();
@@ -175,7 +182,12 @@ fn wait(contact: &mut Contact, id: MessageId, what: What, seq: u64, body: &Body,
     let full = changes.count >= WAITING_MAX || changes.bytes + what.bytes() > WAITING_BYTES_MAX;
     match target(contact, id, &what, seq).filter(|_| !full) {
         Some(target) => {
-            cx.write(Op::Put(Key::of(Space::Change, contact.id.group(), seq), Zeroizing::new(body.encode())));
+            let record = Zeroizing::new(body.encode());
+            cx.write(Op::Put(Key::of(Space::Change, contact.id.group(), seq), record.clone()));
+            if target.0 && contact.setback.doubts(target.1) {
+                put_off(contact, seq, record, cx);
+                return;
+            }
             contact.changes.push(target, Step::Theirs(seq, what));
             load(contact, target, cx);
         }
@@ -198,8 +210,16 @@ fn is_here(contact: &Contact, (mine, number): (bool, u64)) -> bool {
     mine || number < received || contact.early.contains_key(&number)
 }
 
+fn put_off(contact: &mut Contact, seq: u64, record: Value, cx: &mut Cx<'_>) {
+    if !contact.setback.put_off(seq, record) {
+        cx.write(Op::Remove(Key::of(Space::Change, contact.id.group(), seq)));
+        cx.fault();
+    }
+}
+
 fn load(contact: &mut Contact, target: (bool, u64), cx: &mut Cx<'_>) {
-    if !is_here(contact, target) {
+    let moving = target.0 && contact.setback.is_moving() && contact.setback.doubts(target.1);
+    if moving || !is_here(contact, target) {
         return;
     }
     if let Some(waiting) = contact.changes.waiting.get_mut(&target).filter(|waiting| waiting.load.is_none()) {
@@ -243,6 +263,16 @@ pub(crate) fn on_loaded(contact: &mut Contact, load: LoadId, rows: &[(Key, Value
                     }
                 }
                 expiry::gone(contact, target, cx);
+            }
+            Step::Renumbered(old, new) => {
+                if let Some(row) = row.as_mut() {
+                    if let Some(edited) = row.marks.edited.as_mut().filter(|edited| edited.seq == old) {
+                        edited.seq = new;
+                    }
+                    if row.marks.mine.seq == old {
+                        row.marks.mine.seq = new;
+                    }
+                }
             }
         }
     }
@@ -306,8 +336,27 @@ fn scrub(contact: &mut Contact, old: Edited, cx: &mut Cx<'_>) {
 pub(crate) fn restore(contact: &mut Contact, seq: u64, value: &Value, cx: &mut Cx<'_>) {
     let change = Body::decode(value).ok().and_then(|body| What::of(&body.content));
     match change.and_then(|(id, what)| Some((target(contact, id, &what, seq)?, what))) {
+        Some(((true, number), _)) if contact.setback.doubts(number) => {
+            put_off(contact, seq, value.clone(), cx)
+        }
         Some((target, what)) => contact.changes.push(target, Step::Theirs(seq, what)),
         None => cx.fault(),
+    }
+}
+
+/// An own body that changed the own message `number` gets another number.
+pub(crate) fn renumber(contact: &mut Contact, number: u64, (old, new): (u64, u64)) {
+    contact.changes.push((true, number), Step::Renumbered(old, new));
+}
+
+/// Own messages have new numbers: changes that wait for them find them there.
+pub(crate) fn rekey(contact: &mut Contact, new_number: impl Fn(u64) -> Option<u64>) {
+    let targets: Vec<_> = contact.changes.waiting.keys().copied().collect();
+    for (mine, number) in targets {
+        if let Some(new) = new_number(number).filter(|_| mine) {
+            let steps = contact.changes.take((mine, number));
+            steps.into_iter().for_each(|step| contact.changes.push((mine, new), step));
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::expiry::Expiry;
 use super::gaps::{self, Gaps};
 use super::outbox::Outbox;
 use super::receipts::Telling;
+use super::setback::SetBack;
 use super::terms::Terms;
 use crate::body::{Ack, MailboxDescriptor};
 use crate::cbor::{Field, MapWriter, array, bytes, read_map, uint};
@@ -15,6 +16,7 @@ use crate::error::{ErrorKind, PeerFault};
 use crate::identity::RemoteIdentity;
 use crate::ids::{Fingerprint, MessageId};
 use crate::limits::{MOVE_KEEP_MS, NAME_BYTES_MAX, OLDER_SETS_MAX, TAGS_QUIET};
+use crate::runs::Runs;
 use crate::session::Session;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -53,6 +55,9 @@ pub(crate) struct Card {
     pub(crate) skipped: (u64, u64),
     /// Own messages have no number below this that is not on disk: set when a backup is restored.
     pub(crate) floor: u64,
+    /// Which starts of the own device, and of the other side's, gave out which numbers.
+    pub(crate) runs: Runs,
+    pub(crate) their_runs: Runs,
     /// The session is lost and has to be formed again, with these counters.
     pub(crate) pending: Option<Pending>,
 }
@@ -122,6 +127,8 @@ pub(crate) struct Contact {
     pub(crate) position: u64,
     /// The next own message number.
     pub(crate) next_seq: u64,
+    /// The run of what is written to this contact since the program started.
+    pub(crate) run: Option<u64>,
     /// Mailboxes where tags are being registered.
     pub(crate) registering: Vec<u32>,
     /// Changes of messages that wait.
@@ -130,6 +137,7 @@ pub(crate) struct Contact {
     pub(crate) telling: Telling,
     pub(crate) expiry: Expiry,
     pub(crate) gaps: Gaps,
+    pub(crate) setback: SetBack,
 }
 
 impl Contact {
@@ -142,12 +150,14 @@ impl Contact {
             early: BTreeMap::new(),
             position: 1,
             next_seq: 1,
+            run: None,
             registering: Vec::new(),
             changes: Changes::default(),
             terms: Terms::default(),
             telling: Telling::default(),
             expiry: Expiry::default(),
             gaps: Gaps::default(),
+            setback: SetBack::default(),
         }
     }
 
@@ -240,6 +250,14 @@ impl Contact {
         Some(Ack { below: talk.receive_next, ranges })
     }
 
+    /// The run of the highest of the other side's messages that [`Contact::ack`] names; none while it names none of the present line.
+    pub(crate) fn ack_run(&self, ack: &Ack) -> Option<u64> {
+        let highest = ack.highest();
+        let void = self.talk.as_ref().is_some_and(|talk| (talk.void.0..talk.void.1).contains(&highest));
+        let run = self.card.their_runs.at(highest).map(|(_, run)| run);
+        run.filter(|run| !void && *run != 0)
+    }
+
     pub(crate) fn save_card(&self) -> Op {
         Op::Put(Key::single(Space::Contact, u64::from(self.id.0)), self.card.encode())
     }
@@ -271,6 +289,8 @@ impl Card {
             their_line: 0,
             skipped: (0, 0),
             floor: 0,
+            runs: Runs::default(),
+            their_runs: Runs::default(),
             pending: None,
         }
     }
@@ -308,6 +328,7 @@ impl Card {
         map.bytes(20, &*self.pair).uint(21, self.generation).uint(22, self.floor);
         map.uint(24, self.line).uint(25, self.their_line);
         map.uint(26, self.skipped.0).uint(27, self.skipped.1).uint(28, u64::from(self.asking));
+        map.array(29, &self.runs.encode()).array(30, &self.their_runs.encode());
         if let Some(Pending { next_seq, delivered_below, receive_next }) = self.pending {
             map.array(23, &[next_seq, delivered_below, receive_next].map(uint));
         }
@@ -337,6 +358,8 @@ impl Card {
                 25 => card.their_line = field.uint()?,
                 26 => card.skipped.0 = field.uint()?,
                 27 => card.skipped.1 = field.uint()?,
+                29 => card.runs = Runs::decode(field)?,
+                30 => card.their_runs = Runs::decode(field)?,
                 28 => card.asking = field.uint()? == 1,
                 23 => {
                     let [next_seq, delivered_below, receive_next] =

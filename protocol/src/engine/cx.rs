@@ -60,6 +60,8 @@ pub(crate) enum Alarm {
     Gift(ContactId),
     /// Form the session with a contact again, or look how far that is.
     Reset(ContactId),
+    /// What became of a conversation that was set back.
+    SetBack(ContactId),
     /// Look after the published address: its age, its copies at relays.
     Address,
 }
@@ -149,6 +151,8 @@ pub(crate) enum Signal {
     MailboxesChanged,
     /// This device's state of a contact's session is older than what the contact has had of it.
     SetBack(ContactId),
+    /// Own messages to a contact have new numbers: the old one and the new one of each.
+    Renumbered(ContactId, Vec<(u64, u64)>),
     /// A contact can not be met: the invitation is used or too old.
     Unmet(ContactId),
     /// A letter about a group came from a contact: its kind and bytes.

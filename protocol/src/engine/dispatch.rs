@@ -6,7 +6,7 @@ use super::contact::{Card, Contact};
 use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::outbox::{self, Mine};
 use super::routes::Lane;
-use super::{CONTACTS_MAX, Engine, expiry, gaps, meeting, receipts, safety};
+use super::{CONTACTS_MAX, Engine, expiry, gaps, meeting, receipts, safety, setback};
 use crate::address::Ticket;
 use crate::core::{CommandId, LinkId, LoadId, Output};
 use crate::error::ErrorKind;
@@ -242,6 +242,7 @@ impl Engine {
             }
             if changes::on_loaded(contact, load, rows, &mut cx)
                 || gaps::on_loaded(contact, load, rows, &mut cx)
+                || setback::on_loaded(contact, load, rows, &mut cx)
             {
                 return;
             }
@@ -349,6 +350,12 @@ impl Engine {
             }
             Alarm::Gift(id) => self.tend_gift(id),
             Alarm::Reset(id) => self.on_reset_alarm(id),
+            Alarm::SetBack(id) => {
+                let (contacts, mut cx) = self.with_contacts();
+                if contacts.get_mut(&id).is_some_and(|contact| setback::on_alarm(contact, &mut cx)) {
+                    cx.alarm_by(Alarm::Ack(id), 0);
+                }
+            }
             Alarm::Canary(number) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_canary_due(number, &mut cx);
@@ -432,6 +439,7 @@ impl Engine {
             Signal::Letter(from, kind, letter) => self.on_letter(from, kind, &letter),
             // Without a gift of theirs the contact's own reset, or a new invitation, is what remains.
             Signal::SetBack(contact) => drop(self.reset_session(contact)),
+            Signal::Renumbered(contact, numbers) => self.renumber_letters(contact, &numbers),
             Signal::Unmet(contact) => self.on_groups(|groups, _, _, cx| groups.on_unmet(contact, cx)),
             Signal::Post(to, letter, carries) => self.post_letter(to, &letter, carries),
             Signal::ShardItem(number, relay, seq, cell) => self.on_shard_item(number, relay, seq, &cell),

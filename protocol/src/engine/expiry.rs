@@ -91,6 +91,14 @@ pub(crate) fn gone(contact: &Contact, message: (bool, u64), cx: &mut Cx<'_>) {
     cx.write(Op::Remove(key(contact, message)));
 }
 
+/// An own message that was not delivered has another number now.
+pub(crate) fn renumber(contact: &mut Contact, old: u64, new: u64, cx: &mut Cx<'_>) {
+    if let Some(seconds) = contact.expiry.waiting.remove(&(true, old)) {
+        gone(contact, (true, old), cx);
+        note(contact, (true, new), seconds, cx);
+    }
+}
+
 /// Takes a record at start.
 pub(crate) fn restore(contact: &mut Contact, number: u64, value: &Value, cx: &mut Cx<'_>) {
     let message = (number % 2 == 1, number / 2);

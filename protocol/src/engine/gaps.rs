@@ -8,7 +8,7 @@ use super::inbox::ACK_MS;
 use super::message::{Marks, StoredMessage};
 use super::outbox;
 use super::terms::Ranges;
-use crate::body::{Body, Content, Payload};
+use crate::body::{Body, CELL_RUNS_MAX, Content, Payload};
 use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
 use crate::session::capacity;
 use crate::tags;
@@ -198,6 +198,10 @@ pub(crate) fn on_request(contact: &mut Contact, from: u64, to: u64, cx: &mut Cx<
         cx.fault();
         return;
     }
+    if contact.setback.doubt.is_some() {
+        // What has these numbers here may be something else there.
+        return;
+    }
     // What is on its way for the first time needs no second one.
     let to = to.min(talk.next_pack.saturating_sub(1));
     let soon = contact.gaps.heeded.is_some_and(|heeded| cx.now.mono < heeded.after_ms(HEED_MS));
@@ -242,6 +246,7 @@ pub(crate) fn on_loaded(contact: &mut Contact, load: LoadId, rows: &[(Key, Value
 /// will ask again.
 fn pack(contact: &mut Contact, found: &mut VecDeque<(u64, Body, usize)>, cx: &mut Cx<'_>) -> bool {
     let ack = contact.ack();
+    let ack_run = ack.as_ref().and_then(|ack| contact.ack_run(ack));
     let Some(talk) = contact.talk.as_mut() else { return false };
     let Some((first_seq, _, least)) = found.front().map(|(seq, _, length)| (*seq, (), *length)) else {
         return false;
@@ -250,10 +255,12 @@ fn pack(contact: &mut Contact, found: &mut VecDeque<(u64, Body, usize)>, cx: &mu
     let Some((class, nth)) = outbox::choose(talk, whole + OVERHEAD, least + OVERHEAD, true) else {
         return false;
     };
-    let mut payload = Payload { ack, first_seq, ..Payload::default() };
+    let (runs, runs_end) = contact.card.runs.covering(first_seq, CELL_RUNS_MAX);
+    let mut payload = Payload { ack, ack_run, first_seq, runs, ..Payload::default() };
     let mut room = capacity(class).saturating_sub(OVERHEAD);
     let mut next = first_seq;
-    while let Some((_, body, length)) = found.pop_front_if(|(seq, _, length)| *seq == next && *length <= room)
+    while let Some((_, body, length)) =
+        found.pop_front_if(|(seq, _, length)| *seq == next && next < runs_end && *length <= room)
     {
         room -= length;
         next += 1;
@@ -263,6 +270,7 @@ fn pack(contact: &mut Contact, found: &mut VecDeque<(u64, Body, usize)>, cx: &mu
         // A class without room for even the first one: there is no larger tag just now.
         return false;
     }
+    payload.runs.retain(|(first, _)| *first < next);
     let count = payload.numbered.len() as u64;
     let index = tags::nth_of_class(class, nth);
     let Ok(cell) = talk.session.seal(class, index, &payload.encode(), cx.rng) else {

@@ -156,6 +156,23 @@ impl Engine {
         }
     }
 
+    /// Own letters to a contact have new numbers; messages to groups remember them.
+    pub(crate) fn renumber_letters(&mut self, id: ContactId, numbers: &[(u64, u64)]) {
+        let mut cx = context!(self);
+        for group in self.groups.groups.values_mut() {
+            let mut changed = Vec::new();
+            for (seq, post) in &mut group.out {
+                for (_, _, number) in post.direct.iter_mut().filter(|(_, to, _)| *to == id) {
+                    if let Some((_, new)) = numbers.iter().find(|(old, _)| *old == *number) {
+                        *number = *new;
+                        changed.push(*seq);
+                    }
+                }
+            }
+            changed.into_iter().for_each(|seq| cx.write(group.save_out(seq)));
+        }
+    }
+
     /// Own messages to a contact moved on: so may have those to groups with it.
     pub(crate) fn on_contact_moved(&mut self, id: ContactId) {
         self.on_groups(|groups, contacts, _, cx| {

@@ -5,12 +5,12 @@ use super::contact::{Contact, EARLY_MAX};
 use super::cx::{Alarm, Cx, Signal};
 use super::message::{Marks, StoredMessage};
 use super::outbox::{self, TAG_SPAN};
-use super::{changes, expiry, gaps, receipts};
+use super::{acks, changes, expiry, gaps, receipts, setback};
 use crate::body::{Body, Content, Payload};
 use crate::core::{Key, Op, Space};
 use crate::ids::Tag;
 use crate::limits::{NAME_BYTES_MAX, TAGS_ACTIVE, TAGS_QUIET};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use zeroize::Zeroizing;
 
 /// An acknowledgement waits this long for texts to travel with, milliseconds.
@@ -19,6 +19,11 @@ pub(crate) const ACK_MS: u64 = 20;
 const CREDIT_AHEAD_MAX: u64 = 8_192;
 /// Messages of one report that are looked at.
 const REPORT_SPAN: u64 = 1_024;
+/// Tags that have done their work and are remembered.
+const RECENT_MAX: usize = 256;
+/// So far ahead of those registered a tag is looked for, and so often since the start: a device is set back before it starts.
+const FAR_TAGS: u64 = 2_048;
+const LOOKS_MAX: usize = 64;
 /// Contacts that get the larger window of tags (DESIGN P6).
 const ACTIVE_MAX: usize = 32;
 
@@ -38,6 +43,10 @@ pub(crate) enum Expected {
 pub(crate) struct Inbox {
     expected: BTreeMap<Tag, Expected>,
     active: std::collections::BTreeSet<ContactId>,
+    /// Tags that have done their work lately: the other relays bring the same.
+    recent: VecDeque<Tag>,
+    /// How often tags that nobody expects were looked for far ahead, since the start.
+    looks: usize,
 }
 
 impl Inbox {
@@ -48,7 +57,30 @@ impl Inbox {
 
     /// A tag has done its work.
     pub(crate) fn forget(&mut self, tag: &Tag) {
-        self.expected.remove(tag);
+        if self.expected.remove(tag).is_some() {
+            if self.recent.len() >= RECENT_MAX {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(*tag);
+        }
+    }
+
+    /// The contact whose tag this is, though it lies beyond all that were registered: only a device that was set back to an older copy of
+    /// itself does not know how far they are.
+    pub(crate) fn far(
+        &mut self,
+        tag: &Tag,
+        contacts: &BTreeMap<ContactId, Contact>,
+    ) -> Option<(ContactId, u64)> {
+        if self.looks >= LOOKS_MAX || self.recent.contains(tag) {
+            return None;
+        }
+        self.looks += 1;
+        contacts.values().find_map(|contact| {
+            let talk = contact.talk.as_ref()?;
+            let ahead = talk.session.receive_tags().tags(talk.wanted..talk.wanted.saturating_add(FAR_TAGS));
+            ahead.into_iter().find(|(_, known)| known == tag).map(|(index, _)| (contact.id, index))
+        })
     }
 
     /// Expects the first-contact tags of an invitation.
@@ -140,7 +172,17 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
     let before = gaps::shown_below(contact);
     let mut moved = false;
     if let Some(ack) = &payload.ack {
-        moved |= outbox::on_ack(contact, ack, cx);
+        moved |= acks::on_ack(contact, ack, payload.ack_run, cx);
+    }
+    if let Some(held) = &payload.held {
+        setback::judge(contact, held, cx);
+    }
+    if payload.asks_held
+        && let Some(talk) = contact.talk.as_mut()
+    {
+        contact.setback.tell = true;
+        talk.owes = true;
+        cx.alarm_by(Alarm::Ack(id), ACK_MS);
     }
     let late = take_numbered(contact, payload, cx);
     let named = take_loose(contact, payload, &mut moved, cx);
@@ -184,6 +226,17 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
             continue;
         }
         let ahead = seq - next;
+        let run = payload.runs.iter().rev().find(|(first, _)| *first <= seq);
+        if let Some(run) = run.filter(|run| contact.card.their_runs.at(seq) != Some(**run)) {
+            let Contact { card, early, .. } = &mut *contact;
+            let is_held = |from: u64, to: u64| from < next || early.range(from..to).next().is_some();
+            if !card.their_runs.admit(seq, *run, is_held) {
+                // Its author was set back since: another message has this number. The acknowledgement tells.
+                cx.fault();
+                continue;
+            }
+            cx.write(contact.save_card());
+        }
         if ahead > EARLY_MAX as u64 || contact.early.len() >= EARLY_MAX {
             cx.fault();
             break;
@@ -253,7 +306,7 @@ fn take_loose(contact: &mut Contact, payload: &Payload, moved: &mut bool, cx: &m
             Content::ResendRequest(from, to) => gaps::on_request(contact, *from, *to, cx),
             Content::Void(from, to) => gaps::on_void(contact, *from, *to, cx),
             Content::Read(upto) => {
-                if let Some(talk) = contact.talk.as_mut() {
+                if let Some(talk) = contact.talk.as_mut().filter(|_| contact.setback.doubt.is_none()) {
                     if *upto >= talk.next_pack {
                         cx.fault();
                     } else if *upto > talk.read_upto {

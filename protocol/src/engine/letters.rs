@@ -34,6 +34,15 @@ impl Letters {
         }
     }
 
+    /// A letter has another number now. Returns whether what it carries was taken back, though `body`, as it was read, says it still.
+    pub(crate) fn renumber(&mut self, old: u64, new: u64, body: &Body) -> bool {
+        let Some(waiting) = self.0.remove(&old) else { return false };
+        let unsaid = waiting.carries.is_none()
+            && matches!(&body.content, Content::Group(kind, bytes) if carried(*kind, bytes).is_some());
+        self.0.insert(new, waiting);
+        unsaid
+    }
+
     /// The numbers of those that are delivered: all below `below`.
     pub(crate) fn take_below(&mut self, below: u64) -> Vec<u64> {
         let later = self.0.split_off(&below);

@@ -7,7 +7,7 @@ use super::doors::Doors;
 use super::outbox::{self, Mine};
 use super::routes::{Lane, RouteError};
 use crate::address::Ticket;
-use crate::body::{Body, Content, Payload};
+use crate::body::{Body, CELL_RUNS_MAX, Content, Payload};
 use crate::bundle::{Bundle, BundleObject, Opened};
 use crate::core::Op;
 use crate::error::ErrorKind;
@@ -24,6 +24,8 @@ const AT_ONCE: usize = 3;
 const SEEK_EACH: usize = 8;
 /// Bytes of a payload beside its fields: map head, number and head of the array.
 const PAYLOAD_OVERHEAD: usize = 24;
+/// Bytes of the runs of texts that go with a request.
+const RUNS_BYTES: usize = 4 + CELL_RUNS_MAX * 18;
 /// A greeting waits this long for its answer's tags to be registered, milliseconds.
 const GREETING_MS: u64 = 3_000;
 
@@ -145,9 +147,11 @@ fn greet(
         if !outbox::has_first(contact, cx) {
             return false;
         }
-        let room = GREETING_CAPACITY.saturating_sub(payload.encode().len() + PAYLOAD_OVERHEAD);
+        let room = GREETING_CAPACITY.saturating_sub(payload.encode().len() + PAYLOAD_OVERHEAD + RUNS_BYTES);
         payload.numbered = outbox::take_first(contact, room);
         payload.first_seq = u64::from(!payload.numbered.is_empty());
+        payload.runs = contact.card.runs.covering(1, CELL_RUNS_MAX).0;
+        payload.runs.retain(|(first, _)| *first <= payload.numbered.len() as u64);
     }
     let count = payload.numbered.len() as u64;
     let mut random = [0; 8];

@@ -3,6 +3,7 @@
 //! Each machine owns its state and its records and names no other: it changes its state, writes, and signals; the dispatcher passes the
 //! signals on until none is left.
 
+mod acks;
 mod addresses;
 mod answers;
 pub mod api;
@@ -54,6 +55,7 @@ mod resets;
 mod routes;
 mod safety;
 mod say;
+mod setback;
 mod shard_in;
 mod shard_out;
 mod start;

@@ -6,11 +6,12 @@ use super::cx::{Alarm, Cx, Signal};
 use super::message::Marks;
 use super::outcell::OutCell;
 use super::routes::RouteError;
-use super::{gaps, receipts};
-use crate::body::{Ack, Body, Content, MailboxDescriptor, Payload, Report};
+use super::{gaps, receipts, setback};
+use crate::body::{Body, CELL_RUNS_MAX, Content, MailboxDescriptor, Payload, Report};
 use crate::cell::{Cell, Class};
 use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
 use crate::ids::RelayId;
+use crate::limits::STORED_AT;
 use crate::rpc::Reply;
 use crate::session::capacity;
 use crate::tags;
@@ -37,8 +38,6 @@ const GIFT_WAIT_MS: u64 = 2_000;
 const REPORTS_SENT: usize = 4;
 /// Bytes of a payload beside its fields: map head, number and head of the array.
 const PAYLOAD_OVERHEAD: usize = 24;
-/// No conversation comes to a number as high as this.
-const NUMBER_MAX: u64 = 1 << 48;
 
 /// Waiting texts and cells under way.
 #[derive(Debug, Default)]
@@ -101,7 +100,7 @@ impl Outbox {
     }
 
     /// What waits in memory is read from disk again, from number `next` on.
-    fn read_again(&mut self, next: u64, end: u64) {
+    pub(crate) fn read_again(&mut self, next: u64, end: u64) {
         self.queue.clear();
         self.queue_bytes = 0;
         self.refill = None;
@@ -122,6 +121,7 @@ impl Outbox {
 /// Queues a body; durable once the batch of this turn is. Returns its number.
 pub(crate) fn queue(contact: &mut Contact, body: Body, marks: Marks, cx: &mut Cx<'_>) -> u64 {
     let encoded = body.encode();
+    setback::note_run(contact, cx);
     let seq = contact.next_seq;
     contact.next_seq += 1;
     let position = contact.take_position();
@@ -156,17 +156,19 @@ pub(crate) fn pump(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
             return;
         }
         let under_way = contact.out.cells.values().filter(|cell| cell.is_under_way()).count();
-        let waiting = contact.next_seq > talk.next_pack;
+        let waiting = contact.next_seq > talk.next_pack && contact.setback.doubt.is_none();
         let owes = talk.owes;
         if waiting && contact.out.queue.is_empty() {
             refill(contact, cx);
         }
         let waited = contact.out.waiting_since.is_some_and(|since| cx.now.mono >= since.after_ms(WAIT_MS));
-        let texts = !contact.out.queue.is_empty() && (under_way == 0 || waited && under_way < UNDER_WAY_MAX);
+        let texts = waiting
+            && !contact.out.queue.is_empty()
+            && (under_way == 0 || waited && under_way < UNDER_WAY_MAX);
         let alone = contact.out.ack_due && owes && under_way < UNDER_WAY_MAX;
         if !(texts || alone) {
             if let Some(since) =
-                contact.out.waiting_since.filter(|_| !waited && !contact.out.queue.is_empty())
+                contact.out.waiting_since.filter(|_| waiting && !waited && !contact.out.queue.is_empty())
             {
                 cx.timers.set(Alarm::Pump(contact.id), since.after_ms(WAIT_MS));
             }
@@ -181,10 +183,14 @@ pub(crate) fn pump(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
 /// Seals one cell with as many waiting texts as fit. `false` if no tag is free for it.
 fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> bool {
     let ack = contact.ack();
+    let ack_run = ack.as_ref().and_then(|ack| contact.ack_run(ack));
+    let held = setback::due(contact);
     let id = contact.id;
     let loose = [receipts::due(contact, cx.now.wall_ms), gaps::due(contact)].concat();
     let Some(talk) = contact.talk.as_mut() else { return false };
     let grant = talk.grant(mine.numbers);
+    let (runs, runs_end) =
+        if texts { contact.card.runs.covering(talk.next_pack, CELL_RUNS_MAX) } else { (Vec::new(), 0) };
     let mut payload = Payload {
         ack,
         credit: (grant > 0).then_some(grant),
@@ -195,6 +201,10 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
         loose,
         reports: reports(&contact.out, cx.now.mono),
         gift_seen: mine.gift_seen,
+        ack_run,
+        runs,
+        asks_held: contact.setback.asks(),
+        held,
         ..Payload::default()
     };
     // A gift travels alone or beside much, never so that a short text needs a larger cell.
@@ -213,11 +223,16 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
     if texts {
         payload.first_seq = talk.next_pack;
         let mut room = capacity(class).saturating_sub(base);
-        while let Some((body, length)) = contact.out.queue.pop_front_if(|(_, length)| *length <= room) {
+        let mut next = payload.first_seq;
+        while let Some((body, length)) =
+            contact.out.queue.pop_front_if(|(_, length)| *length <= room && next < runs_end)
+        {
             room -= length;
             contact.out.queue_bytes -= length;
             payload.numbered.push(body);
+            next += 1;
         }
+        payload.runs.retain(|(first, _)| *first < next);
     }
     let count = payload.numbered.len() as u64;
     let Ok(cell) = talk.session.seal(class, index, &payload.encode(), cx.rng) else {
@@ -239,6 +254,7 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
         talk.told_ms = cx.now.wall_ms;
     }
     talk.told_credit = talk.told_credit.max(grant);
+    contact.setback.tell = false;
     contact.out.ack_due = false;
     contact.out.waiting_since = (!contact.out.queue.is_empty()).then_some(cx.now.mono);
     cx.timers.cancel(Alarm::Ack(id));
@@ -300,6 +316,11 @@ pub(crate) fn has_first(contact: &mut Contact, cx: &mut Cx<'_>) -> bool {
 /// Everything that was queued is packed anew, in a session that is yet to begin.
 pub(crate) fn begin_again(contact: &mut Contact) {
     contact.out.read_again(1, contact.next_seq);
+}
+
+/// Everything from number `next` on is packed; what lies below is no concern of the outbox.
+pub(crate) fn begin_at(contact: &mut Contact, next: u64) {
+    contact.out.read_again(next, contact.next_seq);
 }
 
 /// What a cell carried is packed again, from number `seq` on.
@@ -424,6 +445,9 @@ pub(crate) fn on_deposit(
         return;
     }
     cell.drive(contact.id, number, &talk.targets(), cx);
+    if cell.is_taken(STORED_AT.min(talk.their.mailboxes.len()).max(1), cx.now.mono) {
+        setback::notice(contact, 0, cx);
+    }
 }
 
 /// Enough relays have the cell: it is stored, and its bytes may leave memory.
@@ -491,77 +515,6 @@ pub(crate) fn on_cell_loaded(
             }
         }
         None => cx.fault(),
-    }
-    true
-}
-
-/// What the other side has on disk. Returns whether that is news.
-pub(crate) fn on_ack(contact: &mut Contact, ack: &Ack, cx: &mut Cx<'_>) -> bool {
-    let Some(talk) = contact.talk.as_mut() else { return false };
-    let sent = talk.next_pack.max(talk.top_pack);
-    if ack.below > sent && (contact.next_seq > sent || ack.below > NUMBER_MAX) {
-        // It acknowledges what was never sent.
-        cx.fault();
-        return false;
-    }
-    let top = sent.max(ack.below);
-    if ack.below > sent {
-        // It acknowledges what this device does not know of: it was set back to an older copy of itself. Those numbers are used up, and a
-        // new message that took one of them would be called delivered for the sake of the old one.
-        contact.card.skipped.0 = contact.card.skipped.0.saturating_add(ack.below - contact.next_seq);
-        contact.next_seq = ack.below;
-        cx.write(contact.save_card());
-        // Its tags and keys are used up as well.
-        cx.signal(Signal::SetBack(contact.id));
-    }
-    let Some(talk) = contact.talk.as_mut() else { return false };
-    // Ranges beyond may be numbers that another restored device used.
-    let ack =
-        &Ack { below: ack.below, ranges: ack.ranges.iter().copied().filter(|(_, to)| *to < top).collect() };
-    let highest = ack.ranges.last().map_or(ack.below, |(_, to)| to + 1);
-    if ack.below < talk.delivered.below || *ack == talk.delivered {
-        return false;
-    }
-    talk.delivered = ack.clone();
-    if ack.below > talk.next_pack {
-        // An earlier session carried them already.
-        talk.next_pack = ack.below;
-        contact.out.read_again(ack.below, contact.next_seq);
-    }
-    let delivered =
-        |seq: u64| seq < ack.below || ack.ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
-    for seq in contact.out.letters.take_below(ack.below) {
-        cx.write(Op::Remove(Key::of(Space::Sent, contact.id.group(), seq)));
-    }
-    let done: Vec<u64> = contact
-        .out
-        .cells
-        .iter()
-        .filter(|(_, cell)| cell.count > 0 && (cell.first_seq..=cell.last_seq()).all(delivered))
-        .map(|(number, _)| *number)
-        .collect();
-    for number in done {
-        if let Some(cell) = contact.out.cells.remove(&number) {
-            cell.retire(contact.id, number, Some(cx.now.wall_ms), cx);
-        }
-    }
-    // What came later is there and this is not: the relays lost it, or still carry it.
-    let missing: Vec<u64> = contact
-        .out
-        .cells
-        .iter()
-        .filter(|(_, cell)| {
-            cell.count > 0
-                && cell.last_seq() + 1 < highest
-                && cell.settled.is_some_and(|at| cx.now.mono >= at.after_ms(5_000))
-        })
-        .map(|(number, _)| *number)
-        .collect();
-    for number in missing {
-        if let Some(cell) = contact.out.cells.get_mut(&number) {
-            cell.start_again();
-            cx.alarm_in(Alarm::Cell(contact.id, number), 0);
-        }
     }
     true
 }

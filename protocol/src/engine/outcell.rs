@@ -22,6 +22,8 @@ const AWAY_FAILURES: u32 = 3;
 const REFRESH_MS: u64 = CELL_TTL_S * 500;
 /// The work for one relay may take so long before another relay is tried beside it, milliseconds.
 const KNOCK_MS: u64 = 3_600_000;
+/// The recipient of a cell that was taken acknowledges it before this time is over, milliseconds.
+const TAKEN_MS: u64 = 300_000;
 /// Deposits refused for their tag are tried there no more often than this, milliseconds.
 const TAG_RETRY_MS: u64 = 60_000;
 
@@ -53,6 +55,8 @@ pub(crate) struct OutCell {
     resumed: bool,
     /// Nobody will ever confirm it: see [`OutCell::on_answer`].
     pub(crate) doubted: bool,
+    /// Relays that refuse its tag, as they do once the recipient has had a cell with it, and since when the first of them does.
+    used: (Vec<RelayId>, Option<Mono>),
 }
 
 impl OutCell {
@@ -69,6 +73,7 @@ impl OutCell {
             knocks: false,
             resumed: false,
             doubted: false,
+            used: (Vec::new(), None),
         }
     }
 
@@ -136,6 +141,13 @@ impl OutCell {
     pub(crate) fn is_tag_refused(&self) -> bool {
         let word = RouteError::Refused(Refusal::UsedTag).word();
         self.trail.iter().any(|step| matches!(&step.what, TrailEvent::Refused(_, why) if *why == word))
+    }
+
+    /// Whether the recipient has had another cell with its tag: `wanted` relays have refused it for a while, none ever took it, and the
+    /// recipient has acknowledged nothing. Then this device has given out the tag before and does not know it.
+    pub(crate) fn is_taken(&self, wanted: usize, now: Mono) -> bool {
+        let long = self.used.1.is_some_and(|since| now >= since.after_ms(TAKEN_MS));
+        long && self.used.0.len() >= wanted && !self.resumed && self.count > 0 && self.confirmed() == 0
     }
 
     /// How long ago it was stored, by this device's clock.
@@ -268,6 +280,10 @@ impl OutCell {
                 // A used tag most often means that the recipient has taken the cell: the acknowledgement will tell.
                 let tag = matches!(error, RouteError::Refused(Refusal::UnknownTag | Refusal::UsedTag));
                 self.step(TrailEvent::Refused(relay, error.word()), cx);
+                if tag && !self.used.0.contains(&relay) {
+                    self.used.0.push(relay);
+                    self.used.1.get_or_insert(cx.now.mono);
+                }
                 let failures = self.failures(relay);
                 let pause = if tag {
                     TAG_RETRY_MS
@@ -336,6 +352,7 @@ impl OutCell {
             knocks: false,
             resumed: true,
             doubted: false,
+            used: (Vec::new(), None),
         };
         for entry in entries {
             let (relay, numbers) = entry.split_first_chunk::<16>()?;

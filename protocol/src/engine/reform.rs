@@ -3,10 +3,10 @@
 use super::api::{ContactId, Event, Meeting, Reply};
 use super::contact::{Card, Contact, Pending};
 use super::cx::{Alarm, context};
-use super::inbox;
 use super::resets::{Next, Purpose, RESTORE_JUMP, replace};
 use super::terms::Terms;
 use super::{CONTACTS_MAX, Engine};
+use super::{inbox, setback};
 use crate::backup::{BackupContact, BackupMailbox, BackupState};
 use crate::body::{Payload, Resume};
 use crate::cell::Cell;
@@ -162,22 +162,37 @@ impl Engine {
         let (contacts, mut cx) = self.with_contacts();
         let Some(contact) = contacts.get_mut(&id) else { return };
         let mut pending = contact.pending();
-        if let Some(ack) = &payload.ack {
+        let ack = payload.ack.as_ref();
+        let foreign = ack.filter(|ack| setback::is_foreign(contact, ack, payload.ack_run));
+        if let Some(ack) = ack {
             // What the other side lost since it last acknowledged is sent once more.
-            pending.delivered_below = ack.below.clamp(1, contact.next_seq);
+            let doubtful = foreign.is_some() || contact.setback.doubt.is_some();
+            let most = if doubtful { pending.delivered_below } else { contact.next_seq };
+            pending.delivered_below = ack.below.clamp(1, most);
         }
         contact.card.identity = Some(identity);
         contact.card.generation = resume.generation;
         let other_line = core::mem::replace(&mut contact.card.their_line, resume.line) != resume.line;
         let their = payload.mailboxes.clone().unwrap_or_default();
         replace(contact, session, their, &pending, &mut cx);
+        setback::tell(contact, false, &mut cx);
+        if let Some(ack) = foreign {
+            setback::notice(contact, ack.highest().saturating_add(1), &mut cx);
+        }
+        contact.setback.tell = payload.asks_held;
+        let jumps = contact.talk.as_ref().is_some_and(|talk| {
+            other_line && resume.void_from < resume.void_to && talk.receive_next >= resume.void_from
+        });
+        if jumps {
+            setback::on_jump(contact, &mut cx);
+        }
         if let Some(talk) = contact.talk.as_mut() {
             // The greeting grants the first tags of its sender.
             talk.credit = TAGS_QUIET;
             talk.owes = true;
             if resume.void_from < resume.void_to {
                 talk.void = (resume.void_from, resume.void_to);
-                if other_line && talk.receive_next >= resume.void_from {
+                if jumps {
                     // Numbers of another restored device may have been higher: those of this one begin here all the same.
                     let jump = resume.void_to.saturating_sub(talk.receive_next);
                     contact.card.skipped.1 = contact.card.skipped.1.saturating_add(jump);
@@ -339,6 +354,9 @@ impl Engine {
                 contact.card.pending = Some(contact.pending());
                 contact.card.meeting = Meeting::Greeting;
                 cx.write(contact.save_card());
+            }
+            if contact.setback.doubt.is_some() {
+                cx.alarm_in(Alarm::SetBack(id), 200);
             }
             if contact.card.pending.is_some() {
                 cx.alarm_in(Alarm::Reset(id), 100);

@@ -35,6 +35,9 @@ const RANGES_MAX: usize = 4;
 const DELIVERED: u64 = 0;
 pub(super) const OWN: u64 = 1;
 pub(super) const THEIRS: u64 = 2;
+/// Records of a conversation that was set back: what is in doubt here, what was held when the other side was (see `setback`).
+pub(super) const DOUBT: u64 = 3;
+pub(super) const HELD: u64 = 4;
 /// Numbers that a restored device leaves out: more than the lost one can have used since the backup.
 pub(crate) const RESTORE_JUMP: u64 = 1 << 32;
 /// A reset is looked after this often, milliseconds: if relays say that its tag was used, the next one is tried.
@@ -105,7 +108,7 @@ impl core::fmt::Debug for Resets {
     }
 }
 
-fn key(contact: ContactId, which: u64) -> Key {
+pub(super) fn key(contact: ContactId, which: u64) -> Key {
     Key::of(Space::Reset, contact.group(), which)
 }
 
@@ -330,9 +333,10 @@ impl Resets {
     ) -> bool {
         let id = contact.id;
         let pending = contact.pending();
-        let floor = contact.card.floor;
+        let doubt = contact.setback.doubt.as_ref();
+        let floor = doubt.map_or(contact.card.floor, |doubt| doubt.floor);
         // Without history there is nothing to send again: all numbers up to the new ones are void.
-        let has_history = oldest.is_some_and(|seq| seq < floor.max(pending.next_seq));
+        let has_history = doubt.is_none() && oldest.is_some_and(|seq| seq < floor.max(pending.next_seq));
         let void_from = if has_history { pending.next_seq } else { pending.delivered_below };
         let resume = Resume {
             generation: contact.card.generation + 1,
@@ -343,9 +347,11 @@ impl Resets {
         let mut ack = contact.ack().unwrap_or(Ack { below: pending.receive_next, ranges: Vec::new() });
         ack.ranges.truncate(RANGES_MAX);
         let payload = Payload {
+            ack_run: contact.ack_run(&ack),
             ack: Some(ack),
             mailboxes: Some(mailboxes.clone()),
             resume: Some(resume),
+            asks_held: doubt.is_some(),
             ..Payload::default()
         };
         let sealed =
@@ -361,11 +367,13 @@ impl Resets {
         replace(contact, session, their, &pending, cx);
         if let Some(talk) = contact.talk.as_mut()
             && !has_history
+            && contact.setback.doubt.is_none()
             && floor > 0
         {
             talk.next_pack = talk.next_pack.max(floor);
         }
         contact.card.pending = Some(pending);
+        super::setback::tell(contact, true, cx);
         cx.write(contact.save_card());
         cx.notify(Event::Contact(id));
         cx.signal(Signal::TagsWanted(id));

@@ -4,7 +4,7 @@ use super::api::{ContactId, Event, StoredMessage};
 use super::contact::{Card, Contact, Talk};
 use super::cx::Signal;
 use super::terms::Terms;
-use super::{Engine, changes, expiry, gaps, outbox, receipts};
+use super::{Engine, changes, expiry, gaps, outbox, receipts, setback};
 use crate::body::Body;
 use crate::core::{Key, LoadId, Range, Space, Value};
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ enum Wanted {
     Space(Space),
     /// The newest own message of a contact.
     Sent(ContactId),
+    /// The newest own message in doubt of a contact.
+    Doubted(ContactId),
     /// The received messages of a contact that nothing in order covers, and the newest one.
     Received(ContactId),
     LastReceived(ContactId),
@@ -60,9 +62,10 @@ impl Engine {
             Space::Channel,
             Space::ChannelMark,
             Space::ChannelCell,
+            // A doubt decides what becomes of changes.
+            Space::Reset,
             Space::Terms,
             Space::Change,
-            Space::Reset,
             Space::Expiry,
             Space::Address,
             Space::Prekeys,
@@ -104,6 +107,20 @@ impl Engine {
                 if let Some(contact) = self.contacts.get_mut(&id) {
                     let packed = contact.talk.as_ref().map_or(1, |talk| talk.next_pack.max(talk.top_pack));
                     contact.next_seq = contact.next_seq.max(packed);
+                    if let Some(doubt) = &contact.setback.doubt {
+                        // Some may have their new numbers already.
+                        let (group, to) = (id.group(), doubt.floor);
+                        contact.next_seq = packed.max(doubt.from);
+                        let range =
+                            Range::Group { space: Space::Sent, group, from: 0, to, limit: 1, newest: true };
+                        self.want(Wanted::Doubted(id), range);
+                    }
+                }
+            }
+            Wanted::Doubted(id) => {
+                if let (Some(contact), Some((key, value))) = (self.contacts.get_mut(&id), rows.first()) {
+                    contact.next_seq = contact.next_seq.max(key.seq.saturating_add(1));
+                    note_position(contact, value);
                 }
             }
             Wanted::Letters(id) => {
@@ -193,6 +210,13 @@ impl Engine {
             }
             Space::Reset => {
                 let id = outbox::contact_of(&key.group);
+                if key.seq >= super::resets::DOUBT {
+                    let (contacts, mut cx) = self.with_contacts();
+                    if let Some(contact) = contacts.get_mut(&id) {
+                        setback::load(contact, key.seq, value, &mut cx);
+                    }
+                    return;
+                }
                 let (resets, mut cx) = self.with_resets();
                 let tags = resets.load(id, key.seq, value, &mut cx);
                 self.inbox.expect_reset(id, &tags);

@@ -42,6 +42,8 @@ pub(super) struct Book {
     open: BTreeMap<(ContactId, u64), Own>,
     /// Received messages of each contact up to here were seen on the screen.
     shown: BTreeMap<ContactId, u64>,
+    /// All messages of each contact below this are on the device, or will never come, as it said last.
+    below: BTreeMap<ContactId, u64>,
 }
 
 impl Book {
@@ -67,6 +69,18 @@ impl Book {
         self.open.insert((contact, seq), Own { message, state: MessageState::Queued });
     }
 
+    /// An own message has another number on the device: it was set back to an older copy of itself.
+    pub(super) fn renumbered(&mut self, contact: ContactId, seq: u64, message: Message) {
+        self.open.retain(|_, own| own.message != message);
+        self.queued(contact, seq, message);
+    }
+
+    /// The device is an older copy of itself: forgets what is not on it.
+    pub(super) fn set_back(&mut self, is_there: impl Fn(ContactId, u64, Message) -> bool) {
+        self.open.retain(|(contact, seq), own| is_there(*contact, *seq, own.message));
+        self.below.clear();
+    }
+
     /// Messages that moved on, with their numbers on the device and their new states.
     pub(super) fn moved(&mut self, contact: ContactId, delivery: &Delivery) -> Vec<(u64, Own)> {
         let mut moved = Vec::new();
@@ -89,6 +103,14 @@ impl Book {
     /// First received number of `contact` that was not seen on the screen. Numbers start at 1.
     pub(super) fn unseen_from(&self, contact: ContactId) -> u64 {
         self.shown.get(&contact).map_or(1, |seq| seq + 1)
+    }
+
+    pub(super) fn received_below(&self, contact: ContactId) -> u64 {
+        self.below.get(&contact).copied().unwrap_or(0)
+    }
+
+    pub(super) fn all_below(&mut self, contact: ContactId, seq: u64) {
+        self.below.insert(contact, seq);
     }
 
     pub(super) fn seen(&mut self, contact: ContactId, seq: u64) {

@@ -5,6 +5,7 @@ mod disk;
 mod node_host;
 mod person;
 mod relay;
+mod screen;
 mod seen;
 mod sour;
 

@@ -3,6 +3,7 @@
 use super::book::{self, Book};
 use super::disk::DiskSpec;
 use super::node_host::{AtOnce, Calls, NodeHost};
+use super::screen::{on_delivery, on_event, own_message, rows, show_all};
 use super::seen::Seen;
 use crate::det::{Rng, Skew};
 use crate::net::{HostId, HostSpec, SimTime, to_ms};
@@ -12,22 +13,17 @@ use crate::world::{Process, World};
 use karvon_node::driver::{Call, DriverError, run};
 use karvon_node::net::start_leaf;
 use karvon_node::store::memory::MemoryDisk;
-use karvon_node::store::{MemoryStore, Store, system_clock};
-use karvon_protocol::body::{Body, Content};
 use karvon_protocol::core::{Range, Space};
 use karvon_protocol::descriptor::Door;
-use karvon_protocol::engine::api::{
-    Command, ContactId, Delivery, Event, Meeting, MessageState, Reply, StatusInfo, StoredMessage, TrailEvent,
-};
-use karvon_protocol::engine::channel_api::{ChannelCommand, ChannelEvent, ChannelReply};
-use karvon_protocol::engine::group_api::{GroupCommand, GroupEvent, GroupNumber, GroupReply};
+use karvon_protocol::engine::api::{Command, ContactId, Meeting, Reply, StatusInfo};
+use karvon_protocol::engine::channel_api::{ChannelCommand, ChannelReply};
+use karvon_protocol::engine::group_api::{GroupCommand, GroupReply};
 use karvon_protocol::engine::{Engine, Setup};
 use karvon_protocol::identity::LocalIdentity;
-use karvon_protocol::ids::MessageId;
 use karvon_protocol::limits::STORED_AT;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -37,7 +33,7 @@ use zeroize::Zeroizing;
 const REBUILD_AFTER: Duration = Duration::from_secs(1);
 
 /// A trail of this many steps may lack later ones, so it says nothing about who has confirmed.
-const TRAIL_FULL: usize = 64;
+pub(super) const TRAIL_FULL: usize = 64;
 
 /// A person. The book, the disk and the identity stay while processes come and go.
 pub struct PersonHost {
@@ -56,26 +52,26 @@ pub struct PersonHost {
 }
 
 /// What the person's own tasks need as well.
-struct Shared {
-    world: World,
-    person: Person,
-    disk: MemoryDisk,
-    calls: Calls<Engine>,
+pub(super) struct Shared {
+    pub(super) world: World,
+    pub(super) person: Person,
+    pub(super) disk: MemoryDisk,
+    pub(super) calls: Calls<Engine>,
     book: Mutex<Book>,
-    arrivals: Arrivals,
+    pub(super) arrivals: Arrivals,
     /// When each own message was written.
     sent_at: Mutex<BTreeMap<Message, SimTime>>,
     /// Relays that the person's contacts can deposit at, for the promise behind `↑`.
-    promised: Mutex<u32>,
+    pub(super) promised: Mutex<u32>,
     canaries: Mutex<Rng>,
 }
 
 impl Shared {
-    fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> Seen {
         self.arrivals.seen()
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -191,6 +187,9 @@ impl PersonHost {
         if let Some(image) = &self.image {
             self.world.note(&format!("the device of person {} is an older copy of itself", self.person.0));
             self.disk.restore(image);
+            let shared = &self.shared;
+            let is_there = |contact, seq, message| own_message(shared, contact, seq) == Some(message);
+            shared.book().set_back(is_there);
         }
     }
 
@@ -398,139 +397,6 @@ async fn serve(
     }
 }
 
-async fn on_event(shared: &Arc<Shared>, event: Event) {
-    match event {
-        // After a start the screen shows what is on the disk, seen before or not.
-        Event::Ready => {
-            show_all(shared);
-            shared.seen().lines(&shared.world, shared.person, &rows(shared, &Range::Space(Space::GroupLine)));
-            let entries = rows(shared, &Range::Space(Space::ChannelEntry));
-            shared.seen().on_disk(&shared.world, shared.person, &entries);
-        }
-        Event::Group(GroupEvent::Received { group, from, to }) => show_lines(shared, group, from, to),
-        Event::Channel(ChannelEvent::Received { channel, seq }) => {
-            shared.seen().entry(&shared.world, shared.person, channel, seq);
-        }
-        Event::Received { contact, .. } => show(shared, contact),
-        Event::Delivery(contact, delivery) => {
-            for (contact, id) in on_delivery(shared, contact, &delivery) {
-                check_promise(shared, contact, id).await;
-            }
-        }
-        Event::Network { .. }
-        | Event::Contact(_)
-        | Event::Changed { .. }
-        | Event::Requests
-        | Event::Typing(_)
-        | Event::Group(_)
-        | Event::Channel(_) => {}
-    }
-}
-
-/// Shows the lines of a group from one place to another.
-fn show_lines(shared: &Shared, group: GroupNumber, from: u64, to: u64) {
-    let range = Range::Group {
-        space: Space::GroupLine,
-        group: group.records(),
-        from,
-        to: to.saturating_add(1),
-        limit: usize::MAX,
-        newest: false,
-    };
-    shared.seen().lines(&shared.world, shared.person, &rows(shared, &range));
-}
-
-fn rows(shared: &Shared, range: &Range) -> Vec<(karvon_protocol::core::Key, Zeroizing<Vec<u8>>)> {
-    MemoryStore::open(&shared.disk, system_clock()).load(range).unwrap_or_default()
-}
-
-fn received_from(shared: &Shared) -> BTreeSet<ContactId> {
-    let number =
-        |group: [u8; 16]| group.first_chunk::<4>().map(|bytes| ContactId(u32::from_be_bytes(*bytes)));
-    let rows = rows(shared, &Range::Space(Space::Received));
-    rows.into_iter().filter_map(|(key, _)| number(key.group)).collect()
-}
-
-/// Shows everything that came in and was not shown yet.
-fn show_all(shared: &Shared) {
-    for contact in received_from(shared) {
-        show(shared, contact);
-    }
-}
-
-/// Shows what came in from `contact` and was not shown yet.
-fn show(shared: &Shared, contact: ContactId) {
-    let from = shared.book().unseen_from(contact);
-    let range = Range::Group {
-        space: Space::Received,
-        group: contact.group(),
-        from,
-        to: u64::MAX,
-        limit: usize::MAX,
-        newest: false,
-    };
-    let mut next = from;
-    for (key, value) in rows(shared, &range) {
-        let in_order = key.seq == next;
-        if in_order {
-            next += 1;
-            shared.book().seen(contact, key.seq);
-        }
-        let body = StoredMessage::decode(&value).and_then(|stored| Body::decode(&stored.body).ok());
-        let Some(Content::Text(text)) = body.map(|body| body.content) else { continue };
-        let Some(message) = book::parse(&text) else { continue };
-        if in_order {
-            shared.world.fact(&Fact::Shown(message));
-            shared.arrivals.add(message, shared.world.now());
-        } else {
-            // An earlier message is missing; the messenger asks for it before it shows this one.
-            shared.world.fact(&Fact::Held(message));
-        }
-    }
-}
-
-/// Tells what moved on; returns messages that are now stored, to be asked about.
-fn on_delivery(shared: &Shared, contact: ContactId, delivery: &Delivery) -> Vec<(Message, MessageId)> {
-    let moved = shared.book().moved(contact, delivery);
-    let mut stored = Vec::new();
-    for (seq, own) in moved {
-        match own.state {
-            MessageState::Queued => {}
-            MessageState::Stored => {
-                let range = Range::One(karvon_protocol::core::Key::of(Space::Sent, contact.group(), seq));
-                let row = rows(shared, &range).into_iter().next();
-                let id = row.and_then(|(_, value)| StoredMessage::decode(&value)).map(|message| message.id);
-                stored.extend(id.map(|id| (own.message, id)));
-            }
-            MessageState::Delivered | MessageState::Read => {
-                shared.arrivals.look(own.message.to);
-                shared.world.fact(&Fact::Delivered(own.message));
-            }
-        }
-    }
-    stored
-}
-
-async fn check_promise(shared: &Shared, message: Message, id: MessageId) {
-    let Some(Ok(Reply::Message { state: MessageState::Stored, trail, .. })) =
-        shared.calls.ask(Command::Message(id)).await
-    else {
-        return;
-    };
-    if trail.len() >= TRAIL_FULL {
-        return;
-    }
-    let relays: BTreeSet<_> = trail
-        .iter()
-        .filter_map(|step| match step.what {
-            TrailEvent::Stored(relay, _) => Some(relay),
-            _ => None,
-        })
-        .collect();
-    let promised = *shared.promised.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.world.fact(&Fact::Stored { message, confirmed: relays.len() as u32, promised });
-}
-
 /// What all people of a world have received, and when; clones are the same list.
 #[derive(Clone, Default)]
 pub struct Arrivals(Arc<Mutex<Received>>);
@@ -547,7 +413,7 @@ impl Arrivals {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn add(&self, message: Message, at: SimTime) {
+    pub(super) fn add(&self, message: Message, at: SimTime) {
         self.with(|received| *received.at.entry(message).or_insert(at));
     }
 
@@ -558,7 +424,7 @@ impl Arrivals {
     }
 
     /// Looks at the reader's disk: what is there counts as received, even if the device was killed before it could be shown.
-    fn look(&self, reader: Person) {
+    pub(super) fn look(&self, reader: Person) {
         let shared = self.with(|received| received.readers.get(&reader).and_then(Weak::upgrade));
         if let Some(shared) = shared {
             show_all(&shared);

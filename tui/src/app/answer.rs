@@ -434,6 +434,17 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             model.typing = Some((contact, count));
             commands.push(Command::Later(contact, count));
         }
+        Event::Renumbered { contact, id, new_id, old_seq, seq } => {
+            let own = |last: &&mut super::Last| last.state != karvon_node::api::State::Received;
+            if let Some(last) =
+                model.last.get_mut(&Talk::Person(contact)).filter(own).filter(|last| last.seq == old_seq)
+            {
+                last.seq = seq;
+            }
+            if let Some(chat) = model.chat.as_mut().filter(|chat| chat.talk == Talk::Person(contact)) {
+                chat.rename(&id, new_id, seq);
+            }
+        }
         Event::Changed { contact, id } => {
             if model.chat.as_ref().is_some_and(|chat| chat.talk == Talk::Person(contact)) {
                 commands.push(Command::Call(Request::Message { id: id.clone() }, Purpose::Again(id)));

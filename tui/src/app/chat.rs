@@ -191,6 +191,13 @@ impl Chat {
         self.selected = None;
     }
 
+    /// A message of one's own has another id and number.
+    pub(super) fn rename(&mut self, id: &str, new_id: String, seq: u64) {
+        if let Some(shown) = self.messages.iter_mut().find(|shown| shown.id == id) {
+            (shown.id, shown.seq) = (new_id, seq);
+        }
+    }
+
     /// Moves the marks of own messages on. A message that is delivered stays delivered: the event leaves out those delivered
     /// beyond a gap.
     pub(super) fn delivery(&mut self, delivered_below: u64, stored: &[(u64, u64)], read_upto: u64) {

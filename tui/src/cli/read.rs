@@ -64,6 +64,11 @@ impl Shown {
                     self.catch_up(client, args, out, contact).await?;
                 }
                 Some(Event::Locked) => return Err(Failure::new(LOCKED, "the node was locked")),
+                Some(Event::Renumbered { contact, id, new_id, .. }) => {
+                    if let Some(last) = self.last.get_mut(&contact).filter(|last| **last == id) {
+                        *last = new_id;
+                    }
+                }
                 Some(Event::Changed { contact, id }) => self.again(client, out, contact, &id).await?,
                 Some(Event::Lagged | Event::Unlocked) => {
                     for contact in contacts(client).await? {

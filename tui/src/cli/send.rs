@@ -114,12 +114,12 @@ impl Progress {
         }
         loop {
             let reads = self.lines.is_some() && self.waiting.len() < WAITING_MAX;
-            let next = self.waiting.front().map(|queued| queued.id.clone());
+            let waits = !self.waiting.is_empty();
             let limit = self.limit(args.timeout);
             tokio::select! {
                 biased;
                 // What is done is told before more is begun.
-                state = reached(client, next.as_deref(), args.wait, events.as_mut(), limit), if next.is_some() => {
+                state = reached(client, &mut self.waiting, args.wait, events.as_mut(), limit), if waits => {
                     let Some(state) = state? else { return Err(self.give_up(session, client, args).await) };
                     self.report(session, state)?;
                 }
@@ -232,17 +232,24 @@ pub(super) async fn next_items(
     items
 }
 
-/// Waits until the message `id` is as far as `wanted`; `None` when the time is over.
+/// Waits until the first of the messages is as far as `wanted`; `None` when the time is over.
 async fn reached(
     client: &Client,
-    id: Option<&str>,
+    waiting: &mut VecDeque<Queued>,
     wanted: Wait,
     events: Option<&mut Events>,
     limit: Instant,
 ) -> Result<Option<State>, Failure> {
-    let (Some(id), Some(events)) = (id, events) else { return Ok(Some(State::Queued)) };
+    let Some(events) = events else { return Ok(Some(State::Queued)) };
     loop {
-        let state = state_of(client, id).await?;
+        let Some(id) = waiting.front().map(|queued| queued.id.clone()) else { return Ok(None) };
+        let state = match client.call(Request::Info { id }).await {
+            Ok(Response::Info { state, .. }) => state,
+            Ok(_) => return Err(unexpected()),
+            // It has another id since a moment: the event is on its way.
+            Err(error) if error.code == "no_such_message" => State::Queued,
+            Err(error) => return Err(error.into()),
+        };
         let enough = match wanted {
             Wait::Queued => State::Queued,
             Wait::Stored => State::Stored,
@@ -255,6 +262,11 @@ async fn reached(
             match timeout_at(limit, events.next()).await {
                 Err(_) => return Ok(None),
                 Ok(Some(Event::Delivery { .. } | Event::Lagged)) => break,
+                Ok(Some(Event::Renumbered { id, new_id, .. })) => {
+                    if let Some(queued) = waiting.iter_mut().find(|queued| queued.id == id) {
+                        queued.id = new_id;
+                    }
+                }
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     return Err(Failure::new(
@@ -267,13 +279,6 @@ async fn reached(
     }
 }
 
-async fn state_of(client: &Client, id: &str) -> Result<State, Failure> {
-    match client.call(Request::Info { id: id.to_owned() }).await? {
-        Response::Info { state, .. } => Ok(state),
-        _ => Err(unexpected()),
-    }
-}
-
 /// A state as scripts read it.
 #[must_use]
 pub(super) fn word(state: State) -> &'static str {
@@ -283,5 +288,12 @@ pub(super) fn word(state: State) -> &'static str {
         State::Delivered => "delivered",
         State::Read => "read",
         State::Received => "received",
+    }
+}
+
+async fn state_of(client: &Client, id: &str) -> Result<State, Failure> {
+    match client.call(Request::Info { id: id.to_owned() }).await? {
+        Response::Info { state, .. } => Ok(state),
+        _ => Err(unexpected()),
     }
 }
