@@ -53,11 +53,13 @@ fn own(world: &mut World, person: usize, contact: ContactId) -> Vec<(String, Mes
     let mut rows: Vec<_> = world.people[person].node.disk.load(&range).into_iter().collect();
     rows.retain(|(_, value)| StoredMessage::decode(value).is_some_and(|row| !row.marks.hidden));
     rows.sort_by_key(|(_, value)| StoredMessage::decode(value).map(|row| row.position));
-    let text =
-        |value: &Value| match Body::decode(&StoredMessage::decode(value).unwrap().body).unwrap().content {
-            Content::Text(text) | Content::Reply { text, .. } => text,
-            other => panic!("{other:?}"),
-        };
+    let text = |value: &Value| match Body::decode(&StoredMessage::decode(value).expect("a message").body)
+        .expect("its body")
+        .content
+    {
+        Content::Text(text) | Content::Reply { text, .. } => text,
+        other => panic!("{other:?}"),
+    };
     rows.iter().map(|(key, value)| (text(value), delivery.state(key.seq))).collect()
 }
 

@@ -8,7 +8,7 @@ use world::{figure, summary};
 
 #[test]
 fn a_mesh_that_was_cut_in_two_is_whole_soon_and_nobody_dials_without_end() {
-    let end = summary("run mesh --seed 2 --nodes 10 --quiet --set calm=2 --set cut=4 --set after=4");
+    let end = summary("run mesh --seed 2 --nodes 20 --quiet --set calm=2 --set cut=4 --set after=4");
     assert_eq!(figure(&end, "relays_that_do_not_know_all"), 0.0);
     assert!(figure(&end, "whole_after_s") <= 120.0, "{end}");
     for part in ["before", "cut", "alone", "after"] {

@@ -34,13 +34,11 @@ const GIVEN_UP: MemberId = MemberId([0; 16]);
 #[must_use]
 pub fn decode(value: &[u8]) -> Has {
     let pairs = value.as_chunks::<24>().0.iter().map(|pair| pair.split_at(16));
-    let mut out = Has::default();
-    out.members =
+    let mut members: Vec<(MemberId, u64)> =
         pairs.map(|(member, at)| (MemberId(first(member)), u64::from_be_bytes(first(at)))).collect();
-    let all = out.members.len();
-    out.members.retain(|(member, _)| *member != GIVEN_UP);
-    out.given_up = out.members.len() < all;
-    out
+    let all = members.len();
+    members.retain(|(member, _)| *member != GIVEN_UP);
+    Has { given_up: members.len() < all, members }
 }
 
 fn encode(has: &BTreeMap<MemberId, u64>, given_up: bool) -> Zeroizing<Vec<u8>> {

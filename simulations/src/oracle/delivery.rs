@@ -19,11 +19,9 @@ impl Oracle for NothingLost {
 
     fn judge(&mut self, fact: &Fact) -> Result<(), String> {
         match fact {
-            Fact::Queued(message) => {
-                // Also what a device writes, or is written, after it was set back.
-                if !self.shown.contains(message) {
-                    self.waiting.insert(*message);
-                }
+            // Also what a device writes, or is written, after it was set back.
+            Fact::Queued(message) if !self.shown.contains(message) => {
+                self.waiting.insert(*message);
             }
             Fact::Shown(message) => {
                 self.waiting.remove(message);
