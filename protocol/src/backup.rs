@@ -11,6 +11,7 @@ use crate::group::OPS_MAX;
 use crate::identity::RemoteIdentity;
 use crate::ids::{EntryId, Fingerprint, GroupId, MemberId, RelayId, first};
 use crate::limits::NAME_BYTES_MAX;
+use crate::runs::{self, RUNS_MAX};
 use zeroize::Zeroizing;
 
 /// Version of the layout.
@@ -72,6 +73,8 @@ pub struct BackupContact {
     pub delivered_below: u64,
     /// All received messages below this are on disk.
     pub receive_next: u64,
+    /// Which starts gave out the own numbers, and which the other side's: first number and run, ascending (SPEC §6c).
+    pub runs: [Vec<(u64, u64)>; 2],
     /// What the other side gave for a reset.
     pub theirs: Option<Gift>,
     /// What was given to the other side, encoded as [`OwnGift`].
@@ -259,7 +262,8 @@ impl BackupContact {
         if let Some(own) = &self.own {
             map.bytes(16, own);
         }
-        map.bytes(17, &self.terms);
+        let [own, their] = &self.runs;
+        map.bytes(17, &self.terms).array(18, &runs::pairs(own)).array(19, &runs::pairs(their));
         Zeroizing::new(map.finish())
     }
 
@@ -269,6 +273,7 @@ impl BackupContact {
         let (mut their, mut theirs, mut own) = (MailboxDescriptor::default(), None, None);
         let mut terms = Zeroizing::default();
         let mut numbers = [0; 15];
+        let mut all_runs = [Vec::new(), Vec::new()];
         read_map(input, |key, field| {
             match key {
                 1 => field.text(NAME_BYTES_MAX)?.clone_into(&mut name),
@@ -285,6 +290,8 @@ impl BackupContact {
                     own = Some(Zeroizing::new(raw.to_vec()));
                 }
                 17 => terms = Zeroizing::new(field.bytes(TERMS_BYTES_MAX)?.to_vec()),
+                18 => all_runs[0] = runs::read_pairs(field, RUNS_MAX)?,
+                19 => all_runs[1] = runs::read_pairs(field, RUNS_MAX)?,
                 key => match numbers.get_mut(key as usize) {
                     Some(number) => *number = field.uint()?,
                     None => return Ok(false),
@@ -310,6 +317,7 @@ impl BackupContact {
             next_seq: next_seq.max(1),
             delivered_below: below.max(1),
             receive_next: receive.max(1),
+            runs: all_runs,
             theirs,
             own,
             terms,
@@ -434,6 +442,7 @@ mod tests {
             next_seq: 11,
             delivered_below: 10,
             receive_next: 12,
+            runs: [vec![(1, 8), (6, 9)], vec![(1, u64::MAX)]],
             theirs: Some(gift.public()),
             own: Some(gift.encode()),
             terms: Zeroizing::new(vec![0xa0]),

@@ -16,6 +16,7 @@ use crate::error::{ErrorKind, PeerFault};
 use crate::gift::Gift;
 use crate::identity::RemoteIdentity;
 use crate::limits::{TAGS_QUIET, TOLD_MS};
+use crate::runs::Runs;
 use crate::session::Session;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -251,6 +252,7 @@ impl Engine {
                 next_seq: pending.next_seq,
                 delivered_below: pending.delivered_below,
                 receive_next: pending.receive_next,
+                runs: [card.runs.entries().to_vec(), card.their_runs.entries().to_vec()],
                 theirs: theirs.and_then(|value| Gift::decode(value.get(1..)?).ok()),
                 own: gifts.get(&(contact.id.group(), super::resets::OWN)).map(|value| (*value).clone()),
                 terms: contact.terms.encode(),
@@ -311,6 +313,10 @@ impl Engine {
         // Apart from what the lost device used since the backup, and from what another restored one uses.
         card.floor = saved.next_seq.saturating_add(RESTORE_JUMP).saturating_add(cx.rng.next_u64() >> 24);
         card.skipped.0 = card.floor - saved.next_seq;
+        let [own, theirs] = saved.runs.clone().map(Runs::from_entries);
+        (card.runs, card.their_runs) = (own, theirs);
+        // What the lost device wrote since is under these numbers.
+        card.runs.begin(saved.next_seq, 0);
         card.pending = Some(Pending {
             next_seq: saved.next_seq,
             delivered_below: saved.delivered_below,

@@ -202,7 +202,8 @@ pub(crate) fn is_foreign(contact: &Contact, ack: &Ack, run: Option<u64>) -> bool
     let sent = contact.talk.as_ref().map_or(contact.next_seq, |talk| talk.next_pack.max(talk.top_pack));
     let number = ack.highest().min(contact.next_seq.saturating_sub(1));
     let other = match (run, contact.card.runs.at(number)) {
-        (Some(theirs), Some((_, own))) => theirs != own,
+        // Numbers of run 0 are those of a lost device, or nobody's.
+        (Some(theirs), Some((_, own))) => own != 0 && theirs != own,
         _ => false,
     };
     ack.below > sent || other

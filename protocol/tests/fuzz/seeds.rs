@@ -129,6 +129,7 @@ impl Seeds {
             next_seq: 11,
             delivered_below: 10,
             receive_next: 12,
+            runs: [vec![(1, 8), (6, 9)], vec![(1, u64::MAX)]],
             theirs: None,
             own: None,
             terms: Zeroizing::default(),
