@@ -3,6 +3,7 @@
 mod backend;
 pub mod backup;
 mod channels;
+pub mod courier;
 mod files;
 mod group_messages;
 mod groups;
@@ -16,7 +17,7 @@ mod strangers;
 use crate::api::backend::Backend;
 use crate::api::error::IO;
 use crate::api::{ApiError, Event};
-use crate::config::{Config, Network};
+use crate::config::Config;
 use crate::deps::Deps;
 use crate::driver;
 use crate::host::{Host, NewProfile, Passphrase};
@@ -70,17 +71,18 @@ async fn open(
     data_dir: &Path,
     key: &DataKey,
     events: broadcast::Sender<Event>,
-    network: &Network,
+    config: &Config,
 ) -> Result<backend::LeafBackend, ApiError> {
     let profile::Loaded { store, identity, name } = profile::load(data_dir, key)?;
     let history = store.history();
     let mut deps = Deps::system(entropy()?);
-    let web = network.web().map_err(|error| ApiError::new(IO, error))?;
+    let web = config.network.web().map_err(|error| ApiError::new(IO, error))?;
     deps.transports = deps.transports.with_web(web);
     let net = net::start_leaf(&deps).map_err(|error| ApiError::new(IO, format!("the network: {error}")))?;
     let counters = net.counters();
     let engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));
     let mut port = WriterPort::start(Box::new(store))?;
+    let carried = courier::Carried::at(data_dir, config.bundle.carry_bytes());
     let (commands, calls) = mpsc::channel(COMMANDS);
     let (stop, mut stopping) = watch::channel(false);
     let clock = deps.clock.clone();
@@ -102,5 +104,5 @@ async fn open(
         }
         port.close();
     });
-    Ok(backend::LeafBackend::new(commands, history, name, counters, stop, task))
+    Ok(backend::LeafBackend::new(commands, history, name, counters, carried, stop, task))
 }

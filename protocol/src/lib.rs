@@ -10,6 +10,7 @@ pub mod backup;
 pub mod beacon;
 pub mod body;
 pub mod bundle;
+pub mod bundle_file;
 pub mod cbor;
 pub mod cell;
 pub mod channel;

@@ -275,6 +275,18 @@ pub enum Request {
         /// With all messages.
         history: bool,
     },
+    /// Writes sealed cells that wait into a bundle file for somebody to carry: [`Response::BundleWritten`].
+    ExportBundle {
+        /// Absolute path of the file; one that is there is replaced.
+        path: String,
+        /// Only what goes to this contact, and nothing that is carried for others.
+        contact: Option<u32>,
+    },
+    /// Takes what is for this person from a bundle file, and what is to be carried for others: [`Response::BundleTaken`].
+    ImportBundle {
+        /// Absolute path of the file.
+        path: String,
+    },
     /// Destroys the keys at once, then removes the profile and ends the node: [`Response::Done`]. Works on a locked node too.
     Wipe,
     /// From now on events come over this connection: [`Response::Done`].
@@ -338,6 +350,34 @@ pub enum Response {
         messages: u64,
         /// Contacts of those who gave no way back yet: after a restore they have to be met anew.
         unready: u64,
+    },
+    /// A bundle file is on disk.
+    BundleWritten {
+        /// Own sealed cells in it.
+        own: u64,
+        /// Those of others.
+        carried: u64,
+        /// Messages that could not go along: their contacts have to answer first.
+        waiting: u64,
+        /// Contacts for whom not everything found room.
+        left_out: u64,
+        /// Size of the file.
+        bytes: u64,
+    },
+    /// What became of a bundle file's cells. All that is said here is durable.
+    BundleTaken {
+        /// For this person, and opened now.
+        opened: u64,
+        /// For this person, and here before.
+        known: u64,
+        /// For this person, and damaged or not understood.
+        refused: u64,
+        /// For others, and carried from now on.
+        carried: u64,
+        /// For others, and carried already.
+        carried_before: u64,
+        /// For others, and not carried: too old, or no room.
+        dropped: u64,
     },
     /// A contact was added.
     Added {

@@ -12,6 +12,12 @@ pub fn rfc3339(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }
 
+/// `2026-11-22` of a number of days since 1970-01-01.
+#[must_use]
+pub fn date(days: u64) -> String {
+    rfc3339(days.saturating_mul(86_400_000)).get(..10).unwrap_or_default().to_owned()
+}
+
 /// Year, month and day of a number of days since 1970-01-01 (Howard Hinnant, "chrono-compatible low-level date algorithms").
 pub(crate) const fn civil(days: u64) -> (u64, u64, u64) {
     // Years are counted from March, so that the leap day is the last of its year; an era is 400 such years.

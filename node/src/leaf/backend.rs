@@ -1,5 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
+use super::courier::Carried;
 use super::{channels, files, groups, messages, search, strangers};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
@@ -29,6 +30,7 @@ pub(super) struct Inner {
     pub(super) history: History,
     pub(super) name: String,
     counters: Arc<Counters>,
+    pub(super) carried: Arc<Mutex<Carried>>,
     started: Instant,
 }
 
@@ -45,10 +47,12 @@ impl LeafBackend {
         history: History,
         name: String,
         counters: Arc<Counters>,
+        carried: Carried,
         stop: watch::Sender<bool>,
         task: JoinHandle<()>,
     ) -> Self {
-        let inner = Inner { commands, history, name, counters, started: Instant::now() };
+        let carried = Arc::new(Mutex::new(carried));
+        let inner = Inner { commands, history, name, counters, carried, started: Instant::now() };
         Self { inner: Arc::new(inner), stop, task: Arc::new(Mutex::new(Some(task))) }
     }
 }
@@ -215,6 +219,10 @@ impl Inner {
             Request::Channel(ask) => channels::answer(self, ask).await.map(Response::Channel),
             Request::RecoveryCode => self.recovery_code().await,
             Request::Backup { path, history } => self.back_up(&path, history).await,
+            Request::ExportBundle { path, contact } => {
+                self.export_bundle(&path, contact.map(ContactId)).await
+            }
+            Request::ImportBundle { path } => self.import_bundle(&path).await,
             Request::Lock
             | Request::Unlock { .. }
             | Request::Present

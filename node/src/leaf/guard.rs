@@ -5,7 +5,7 @@ use super::profile;
 use crate::api::backend::Backend;
 use crate::api::error::{LOCKED, NO_PASSPHRASE};
 use crate::api::{API_VERSION, ApiError, Event, Request, Response, Secret, Status};
-use crate::config::{Config, Network};
+use crate::config::Config;
 use crate::host::Passphrase;
 use crate::os;
 use crate::store::{DataKey, wipe};
@@ -37,12 +37,12 @@ pub(super) async fn start(
 ) -> Result<Arc<dyn Backend>, ApiError> {
     let (events, _) = broadcast::channel(EVENTS);
     let key = profile::unseal(data_dir, passphrase.as_ref().map(|text| text.as_str()))?;
-    let open = super::open(data_dir, &key, events.clone(), &config.network).await?;
+    let open = super::open(data_dir, &key, events.clone(), config).await?;
     let (changes, changed) = watch::channel(());
     let guard = Arc::new(Guard {
         data_dir: data_dir.to_owned(),
         events,
-        network: config.network.clone(),
+        config: config.clone(),
         turn: tokio::sync::Mutex::new(()),
         state: Mutex::new(State { open: Some(Arc::new(open)), key: Some(key), used: Instant::now() }),
         changes,
@@ -58,7 +58,7 @@ pub(super) async fn start(
 struct Guard {
     data_dir: PathBuf,
     events: broadcast::Sender<Event>,
-    network: Network,
+    config: Config,
     /// Held while the node is locked, unlocked or wiped: one at a time.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -189,7 +189,7 @@ impl Guard {
         };
         Self::end(failed).await;
         let Some(key) = key else { return Ok(()) };
-        let anew = super::open(&self.data_dir, &key, self.events.clone(), &self.network).await?;
+        let anew = super::open(&self.data_dir, &key, self.events.clone(), &self.config).await?;
         self.state().open = Some(Arc::new(anew));
         // Nobody may be listening.
         let _ = self.events.send(Event::Lagged);
@@ -202,7 +202,7 @@ impl Guard {
             return Ok(Response::Done);
         }
         let key = profile::unseal(&self.data_dir, Some(&passphrase))?;
-        let open = super::open(&self.data_dir, &key, self.events.clone(), &self.network).await?;
+        let open = super::open(&self.data_dir, &key, self.events.clone(), &self.config).await?;
         *self.state() = State { open: Some(Arc::new(open)), key: Some(key), used: Instant::now() };
         self.changes.send_replace(());
         let _ = self.events.send(Event::Unlocked);

@@ -1,7 +1,7 @@
 //! The few file-system calls that durability rests on, in one place, so that they can be counted and made to fail.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -155,6 +155,30 @@ impl DirLock {
         }
         Ok(Some(Self { _file: file }))
     }
+}
+
+/// Writes a file that is there whole or not at all, readable by its owner alone.
+///
+/// # Errors
+/// The system's; then what was at `path` is as it was.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".part");
+    let unfinished = Path::new(&unfinished);
+    let write = || {
+        let mut file = private_file().create(true).truncate(true).write(true).open(unfinished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(unfinished, path)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Disk::default().sync_dir(parent.unwrap_or(Path::new(".")))
+    };
+    let done = write();
+    if done.is_err() {
+        // Half a file is of no use; that it could not be written is what is told.
+        let _ = remove_if_there(unfinished);
+    }
+    done
 }
 
 /// Removes a file; one that is not there is as good.

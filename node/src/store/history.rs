@@ -111,6 +111,30 @@ impl History {
         Side { rows: &*self.0, group: contact.group(), mine }.entry(seq)
     }
 
+    /// Sealed cells to a contact that are under way, as many as take no more than `room` bytes, and whether that is all.
+    ///
+    /// # Errors
+    /// As [`History::page`].
+    pub fn under_way(
+        &self,
+        contact: ContactId,
+        mut room: usize,
+    ) -> Result<(Vec<zeroize::Zeroizing<Vec<u8>>>, bool), StoreFault> {
+        let (space, group, mut at) = (Space::OutCell as u8, contact.group(), 0);
+        let mut out = Vec::new();
+        while let Some(seq) = self.0.next_seq(space, &group, at)? {
+            if let Some(cell) = self.0.row(&RawKey { space, group, seq })? {
+                if cell.len() > room {
+                    return Ok((out, false));
+                }
+                room -= cell.len();
+                out.push(cell);
+            }
+            at = seq.saturating_add(1);
+        }
+        Ok((out, true))
+    }
+
     fn read(&self, contact: ContactId, way: Way, limit: usize) -> Result<Vec<Entry>, StoreFault> {
         let mut by_position = BTreeMap::new();
         for mine in [true, false] {

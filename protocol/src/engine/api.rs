@@ -137,6 +137,10 @@ pub enum Command {
     Group(GroupCommand),
     /// About channels: [`Reply::Channel`].
     Channel(ChannelCommand),
+    /// Packs what waits for a contact, or for all, into cells on disk that a bundle file may take along: [`Reply::Packed`].
+    Pack(Option<ContactId>),
+    /// Takes cells from a bundle file: [`Reply::Unpacked`], once they are durable.
+    Unpack(Vec<crate::cell::Cell>),
     /// Everything a backup holds: [`Reply::Backup`].
     Backup,
     /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
@@ -383,6 +387,13 @@ pub enum Reply {
     Channel(ChannelReply),
     /// Everything a backup holds; all of it is secret.
     Backup(Box<crate::backup::BackupState>),
+    /// What waited is packed, but for so many messages.
+    Packed {
+        /// Messages that found no place: asked again at once, fewer may be left while they are read from disk.
+        waiting: u64,
+    },
+    /// What became of cells from a bundle file.
+    Unpacked(super::courier::Unpacked),
 }
 
 /// Something the front end should know; each comes after it is durable.

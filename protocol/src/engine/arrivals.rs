@@ -25,6 +25,18 @@ pub(crate) struct Met {
     pub(crate) session: Session,
 }
 
+/// What became of a cell.
+pub(super) enum Arrived {
+    /// Nothing of it is wanted any more once this turn is durable.
+    Durable,
+    /// It is looked at once something was loaded.
+    Later,
+    /// It says nothing that this device understands.
+    Refused,
+    /// It bears this tag of a contact and does not open.
+    Shut(ContactId, u64),
+}
+
 impl Engine {
     /// A cell came from a mailbox.
     pub(crate) fn on_cell(&mut self, mailbox: u32, cell: &Cell) {
@@ -32,36 +44,21 @@ impl Engine {
         if self.mailboxes.is_canary(mailbox, tag) {
             return;
         }
-        match self.inbox.whose(&tag) {
-            Some(Expected::Contact(id, index)) => {
-                if self.open_cell(id, index, cell).is_err() {
-                    // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
-                    self.faults += 1;
+        let is_expected = self.inbox.whose(&tag).is_some() || self.addresses.is_asked(&tag);
+        match self.arrive(cell) {
+            Arrived::Later => return,
+            refused @ (Arrived::Refused | Arrived::Shut(..)) => {
+                // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
+                self.faults += 1;
+                if let Arrived::Shut(id, index) = refused {
                     self.on_shut(id, index, mailbox, cell);
-                    self.remove_at(mailbox, tag.prefix());
-                    return;
                 }
-                self.inbox.forget(&tag);
-            }
-            Some(Expected::Invite(number)) if self.greeted(number, cell).is_err() => {
-                self.faults += 1;
                 self.remove_at(mailbox, tag.prefix());
                 return;
             }
-            Some(Expected::Reset(id)) => {
-                // The prekeys have to be loaded first.
-                let (resets, mut cx) = self.with_resets();
-                resets.answer(id, cell, &mut cx);
-                return;
-            }
-            None if self.addresses.is_asked(&tag) && self.asked(cell).is_err() => {
-                self.faults += 1;
-                self.remove_at(mailbox, tag.prefix());
-                return;
-            }
+            Arrived::Durable if is_expected => {}
             // A greeting or request that was taken; a copy of a cell that was opened already; or a tag that was given up.
-            Some(Expected::Invite(_)) => {}
-            None => {
+            Arrived::Durable => {
                 let Self { inbox, contacts, .. } = self;
                 if let Some((id, index)) = inbox.far(&tag, contacts) {
                     self.on_shut(id, index, mailbox, cell);
@@ -70,6 +67,29 @@ impl Engine {
         }
         let (mailboxes, mut cx) = self.with_mailboxes();
         mailboxes.on_durable(tag.prefix(), &mut cx);
+    }
+
+    /// Takes in a cell, whatever way it came.
+    pub(super) fn arrive(&mut self, cell: &Cell) -> Arrived {
+        let tag = cell.tag();
+        match self.inbox.whose(&tag) {
+            Some(Expected::Contact(id, index)) => {
+                if self.open_cell(id, index, cell).is_err() {
+                    return Arrived::Shut(id, index);
+                }
+                self.inbox.forget(&tag);
+            }
+            Some(Expected::Invite(number)) if self.greeted(number, cell).is_err() => return Arrived::Refused,
+            Some(Expected::Reset(id)) => {
+                // The prekeys have to be loaded first.
+                let (resets, mut cx) = self.with_resets();
+                resets.answer(id, cell, &mut cx);
+                return Arrived::Later;
+            }
+            None if self.addresses.is_asked(&tag) && self.asked(cell).is_err() => return Arrived::Refused,
+            Some(Expected::Invite(_)) | None => {}
+        }
+        Arrived::Durable
     }
 
     /// A cell of a contact does not open. Two relays that bring the same one did not bend it: keys of this device are older than it.

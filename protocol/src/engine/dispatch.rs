@@ -75,6 +75,8 @@ impl Engine {
                 self.back_up(id);
                 return;
             }
+            Command::Pack(only) => self.pack_for_file(only),
+            Command::Unpack(cells) => Ok(self.unpack(&cells)),
             Command::RestoreContacts(state) => self.restore(&state),
             Command::ResetSession(contact) => self.reset_session(contact),
         };
@@ -254,7 +256,11 @@ impl Engine {
     }
 
     /// Runs `act` on a contact with what this side contributes to payloads.
-    fn with_mine(&mut self, id: ContactId, act: impl FnOnce(&mut Contact, Mine<'_>, &mut super::Cx<'_>)) {
+    pub(super) fn with_mine(
+        &mut self,
+        id: ContactId,
+        act: impl FnOnce(&mut Contact, Mine<'_>, &mut super::Cx<'_>),
+    ) {
         let mailboxes = self.mailboxes.descriptor();
         let numbers = self.mailboxes.numbers();
         let Self { contacts, resets, setup, .. } = self;

@@ -17,6 +17,7 @@ mod channel_state;
 mod channels;
 mod comeback;
 mod contact;
+pub mod courier;
 mod cx;
 mod dispatch;
 mod doors;

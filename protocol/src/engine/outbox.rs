@@ -180,6 +180,24 @@ pub(crate) fn pump(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
     }
 }
 
+/// Packs all that waits, and what is owed, into at most `most` cells, though others are under way: a file takes them along.
+pub(crate) fn pack_now(contact: &mut Contact, most: usize, mine: Mine<'_>, cx: &mut Cx<'_>) {
+    for _ in 0..most {
+        let Some(talk) = contact.talk.as_ref().filter(|_| contact.card.meeting == Meeting::Connected) else {
+            return;
+        };
+        let waiting = contact.next_seq > talk.next_pack && contact.setback.doubt.is_none();
+        let owes = talk.owes;
+        if waiting && contact.out.queue.is_empty() {
+            refill(contact, cx);
+        }
+        let texts = waiting && !contact.out.queue.is_empty();
+        if !(texts || owes) || !pack(contact, texts, mine, cx) {
+            return;
+        }
+    }
+}
+
 /// Seals one cell with as many waiting texts as fit. `false` if no tag is free for it.
 fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> bool {
     let ack = contact.ack();

@@ -4,6 +4,7 @@ use ed25519_dalek::SigningKey;
 use karvon_protocol::backup::{BackupChannel, BackupContact, BackupGroup, BackupMailbox, BackupState};
 use karvon_protocol::body::{Ack, Body, MailboxDescriptor, Payload, Report, Resume};
 use karvon_protocol::bundle::{Bundle, BundleObject};
+use karvon_protocol::bundle_file::{self, Carried};
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::content::Content;
 use karvon_protocol::crypto::LocalSignKey;
@@ -110,6 +111,11 @@ impl Seeds {
             extra: Default::default(),
         };
         descriptor.sign(&key)
+    }
+
+    pub fn bundle_file(&self) -> Vec<u8> {
+        let carried = self.cells.iter().map(|cell| Carried { cell: cell.clone(), until_day: 20_000 });
+        bundle_file::encode(carried.collect()).expect("it fits")
     }
 
     pub fn backup(&self) -> Vec<u8> {

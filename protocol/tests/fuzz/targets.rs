@@ -6,6 +6,7 @@ use ed25519_dalek::Signer as _;
 use karvon_protocol::backup::BackupState;
 use karvon_protocol::body::{Body, MailboxDescriptor, Payload};
 use karvon_protocol::bundle::{Bundle, BundleObject, OBJECT_BODY_BYTES, OBJECT_BYTES, Prekeys};
+use karvon_protocol::bundle_file;
 use karvon_protocol::cell::Cell;
 use karvon_protocol::core::CellIndex;
 use karvon_protocol::crypto::aead::{seal, xseal};
@@ -394,6 +395,30 @@ const SPINE: &[Target] = &[
             let (head, nonce) = (&SEEDS.object[..81], [3; 24]);
             let sealed = xseal(&SEEDS.invitation.keys().bundle_key, &nonce, head, &plain);
             open_object(&signed_object(&[head, &nonce, &sealed].concat()))
+        },
+    },
+    Target {
+        name: "bundle-file",
+        quick: 200,
+        corpus: |seeds| vec![seeds.bundle_file()],
+        run: |input| {
+            bundle_file::decode(input)
+                .is_ok_and(|cells| same(&bundle_file::encode(cells).unwrap_or_default(), input))
+        },
+    },
+    Target {
+        // As somebody writes it who knows how its hash is made.
+        name: "bundle-file-inside",
+        quick: 200,
+        corpus: |seeds| {
+            let mut file = seeds.bundle_file();
+            file.truncate(file.len() - 32);
+            vec![file]
+        },
+        run: |input| {
+            let file = [input, blake3::hash(input).as_bytes()].concat();
+            bundle_file::decode(&file)
+                .is_ok_and(|cells| same(&bundle_file::encode(cells).unwrap_or_default(), &file))
         },
     },
     Target {

@@ -9,7 +9,7 @@ mod time;
 
 pub use channel::Channel;
 pub use group::{Group, GroupRole};
-pub use own::{Backup, Config, Door, Node, Passphrase, Profile, Restore, Wipe};
+pub use own::{Backup, Bundle, Config, Door, Node, Passphrase, Profile, Restore, Wipe};
 pub use people::{Add, Address, Contacts, Introduce, Invite, Requests};
 pub use talk::{Edit, React, Read, Reply, Save, Search, Send, Verify, Wait};
 
@@ -323,6 +323,21 @@ Write it on paper and keep it away from the device. Whoever has it and a backup 
 Only the recovery code opens it (`karvon recovery-code`). It holds contacts, doors and messages, and no keys of running conversations:
 after a restore each conversation forms new ones by itself.")]
     Backup(Backup),
+    /// Carries messages in files, where no network does
+    #[command(after_help = "Examples:
+  karvon bundle export /media/stick/karvon.bundle
+  karvon bundle export karvon.bundle --for Zarina
+  karvon bundle import /media/stick/karvon.bundle
+  karvon bundle inspect karvon.bundle
+
+A bundle holds what waits to be delivered, sealed: for your contacts, and for others whose bundles you took. Give it to somebody who travels, or
+send it by any other way that takes files. It may be taken many times and by many people; everybody gets what is theirs, once. Receipts
+travel back in the other's next bundle. Groups of more than eight members need a network.")]
+    Bundle {
+        /// What to do
+        #[command(subcommand)]
+        what: Bundle,
+    },
     /// Makes a profile from a backup
     #[command(after_help = "Examples:
   karvon restore karvon.bak                       asks for the recovery code and a new passphrase

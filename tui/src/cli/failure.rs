@@ -47,8 +47,17 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
     (7, "a key or signature does not match", &["key_changed", "signature", "mismatch"]),
     (
         8,
-        "the store or a backup is damaged or of another version, or the disk is full",
-        &["store", "store_damaged", "disk_full", "backup_damaged", "backup_newer"],
+        "the store, a backup or a bundle is damaged or of another version, or the disk is full",
+        &[
+            "store",
+            "store_damaged",
+            "disk_full",
+            "backup_damaged",
+            "backup_newer",
+            "not_a_bundle",
+            "bundle_damaged",
+            "bundle_newer",
+        ],
     ),
     (
         9,

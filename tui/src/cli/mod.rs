@@ -3,6 +3,7 @@
 pub mod args;
 mod ask;
 mod background;
+mod bundle;
 mod channels;
 mod device;
 mod door;
@@ -125,6 +126,7 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Profile { what }) => device::profile(&session, what),
         Some(Command::RecoveryCode) => Box::pin(device::recovery_code(&session)).await,
         Some(Command::Backup(args)) => Box::pin(device::backup(&session, &args)).await,
+        Some(Command::Bundle { what }) => Box::pin(bundle::bundle(&session, what)).await,
         Some(Command::Restore(args)) => device::restore(&session, &args),
         Some(Command::Wipe(wipe)) => Box::pin(device::wipe(&session, &wipe)).await,
         Some(Command::Config { what }) => settings::config(&session, what),

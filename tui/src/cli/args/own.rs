@@ -62,6 +62,29 @@ pub struct Backup {
     pub no_history: bool,
 }
 
+/// `bundle …`
+#[derive(Debug, Subcommand)]
+pub enum Bundle {
+    /// Writes what waits into a file
+    Export {
+        /// The file; one that is there is replaced
+        file: PathBuf,
+        /// Only what is for this contact, and nothing of others
+        #[arg(long, value_name = "NAME")]
+        r#for: Option<String>,
+    },
+    /// Takes what is for you from a file, and carries the rest
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// Shows what anybody can see of a file; needs no profile
+    Inspect {
+        /// The file
+        file: PathBuf,
+    },
+}
+
 /// Arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {
