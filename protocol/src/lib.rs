@@ -29,6 +29,7 @@ pub mod invite;
 pub mod limits;
 pub mod link;
 pub mod ratchet;
+pub mod reach;
 pub mod relay;
 pub mod rpc;
 mod runs;

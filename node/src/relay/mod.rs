@@ -9,6 +9,7 @@ pub mod keys;
 mod live;
 pub mod metrics;
 mod ports;
+mod reached;
 mod source;
 pub mod status;
 mod steady;
@@ -292,13 +293,18 @@ async fn life(
         web.listen = Some(addr);
         door_addr = web_door::address(door, door.announce.or(config.announce()).unwrap_or(addr))?;
     }
+    // Whoever listens everywhere is found where its door is.
+    let mesh_addr = match listening.mesh.ip().is_unspecified() {
+        true => SocketAddr::new(door_addr.socket().ip(), listening.mesh.port()),
+        false => listening.mesh,
+    };
     live.set_listening(listening);
     live.set_health(store.cell_health());
     let setup = RelaySetup {
         static_seed,
         mesh_key,
         door: door_addr.clone(),
-        mesh: RelayAddr::Ip(config.mesh_announce().unwrap_or(listening.mesh)),
+        mesh: RelayAddr::Ip(config.mesh_announce().unwrap_or(mesh_addr)),
         flags: config.flags(),
         family: config.family(),
     };

@@ -16,6 +16,7 @@ impl RelayCore {
             self.end_link(link, Reason::Protocol);
         }
         self.forward.tick(&mut self.cx);
+        self.tick_dialback();
         if self.sweep_at.is_none_or(|at| at <= now) {
             self.sweep_at = Some(now.after_ms(SWEEP_MS));
             self.sweep();
