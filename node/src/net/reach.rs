@@ -162,6 +162,7 @@ mod tests {
             flags: 0,
             seq: 1,
             family: None,
+            health: None,
             extra: karvon_protocol::cbor::Extra::new(),
         }
     }

@@ -37,7 +37,7 @@ impl RelayCore {
         self.compare_regularly();
         self.grants.sweep(self.cx.now.mono);
         self.knocks.renew(&mut self.cx);
-        if self.onion.rotate(&mut self.cx) {
+        if self.onion.rotate(&mut self.cx) || self.onion.is_dated(&self.cx) {
             self.onion.announce(&mut self.cx);
         }
         for link in self.links.mesh() {
