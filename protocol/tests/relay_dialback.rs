@@ -109,8 +109,10 @@ fn whoever_is_busy_or_silent_is_passed_over_and_nothing_unasked_is_taken() {
     node.pass(20_000);
     let second = asked(&mut node, &links);
     assert!(second.len() == 1 && second != first);
-    // Silence: after a while the first one is asked again.
-    node.pass(80_000);
+    // Silence: all were asked, and after a while one is asked again.
+    node.pass(60_000);
+    assert!(asked(&mut node, &links).is_empty());
+    idle(&mut node, &links, 5);
     assert_eq!(asked(&mut node, &links).len(), 1);
     assert_eq!(node.status().reached, None);
 }

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 const FIRST_MS: u64 = 3_000;
 /// Milliseconds until another relay is asked, after one that was busy, silent, or found something closed.
 const NEXT_MS: u64 = 20_000;
+/// Milliseconds until relays are asked anew once all were asked and none has an answer of use.
+const ROUND_MS: u64 = 5 * 60_000;
 /// Milliseconds until it is looked again after two relays found something closed, and after both addresses were open.
 const CLOSED_MS: u64 = 10 * 60_000;
 const OPEN_MS: u64 = 12 * 3_600_000;
@@ -114,9 +116,8 @@ impl RelayCore {
         let Some((relay, link)) = self.somebody_to_ask() else {
             // All were asked, and the next round begins anew; or nobody is there.
             self.dialback.tried.clear();
-            if self.links.mesh().is_empty() {
-                self.dialback.next_at = None;
-            }
+            let somebody = !self.links.mesh().is_empty();
+            self.dialback.next_at = somebody.then_some(now.after_ms(ROUND_MS));
             return;
         };
         let mut seed = [0; 32];
