@@ -153,11 +153,20 @@ where
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DriverError {
     /// The store failed: the core must be built anew from what is on disk.
-    #[error("the store failed: {0:?}")]
+    #[error("{}", store_words(*.0))]
     Store(StoreFault),
     /// The network's tasks are gone.
     #[error("the network has stopped")]
     Net,
+}
+
+const fn store_words(fault: StoreFault) -> &'static str {
+    match fault {
+        StoreFault::Full => "the disk is full: make room; what was confirmed is kept",
+        StoreFault::Io => {
+            "the disk fails or takes no writes: look at the system's log; what was confirmed is kept"
+        }
+    }
 }
 
 /// Runs `core` until `shutdown`, then lets what was decided become durable and leave, and closes the network.

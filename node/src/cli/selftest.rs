@@ -4,6 +4,7 @@ use super::operate::ask;
 use super::print_json;
 use clap::Args;
 use karvon_node::api::ApiError;
+use karvon_node::relay::CLOCK_LEAST_S;
 use karvon_node::relay::config::RelayConfig;
 use karvon_node::relay::control::Ask;
 use karvon_node::relay::keys::size;
@@ -19,8 +20,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Descriptors beside those of connections: store, segments, sockets.
 const OTHER_DESCRIPTORS: u64 = 128;
-/// The clock is certainly wrong before this time (2026-01-01).
-const CLOCK_LEAST_S: u64 = 1_767_225_600;
 const SYNCS: u32 = 20;
 /// How long another relay may take to dial back, and how often it is looked whether it did.
 const DIALBACK: Duration = Duration::from_secs(30);
@@ -69,6 +68,9 @@ pub(super) fn selftest(arguments: &Selftest) -> Result<ExitCode, ApiError> {
         checks.push(check("space", space(dir, config)));
         match &running {
             Some(status) => {
+                if let Some(apart) = status["clock_apart_ms"].as_i64() {
+                    checks.push(check("time", Err(apart_words(apart))));
+                }
                 let state = status["state"].as_str().unwrap_or_default();
                 let good = matches!(state, "serving" | "draining" | "budget_low");
                 checks.push(check("relay", if good { Ok(state.into()) } else { Err(state.into()) }));
@@ -179,6 +181,14 @@ fn connects(addr: SocketAddr) -> Result<String, String> {
         Ok(_) => Ok(format!("{addr} answers on this machine")),
         Err(error) => Err(format!("{addr} does not answer on this machine: {error}")),
     }
+}
+
+/// What a clock that jumped means.
+fn apart_words(apart_ms: i64) -> String {
+    let side = if apart_ms > 0 { "ahead of" } else { "behind" };
+    let minutes = apart_ms.unsigned_abs() / 60_000;
+    let apart = if minutes < 120 { format!("{minutes} min") } else { format!("{} h", minutes / 60) };
+    format!("the system's clock is {apart} {side} the relay's, which believes it after 2 days: set it right")
 }
 
 /// The status of the running relay, after another relay was asked to dial it back and had time to.
