@@ -339,8 +339,8 @@ pub enum ConfigError {
         key: &'static str,
         /// As written.
         value: String,
-        /// What it may be.
-        meaning: &'static str,
+        /// What it means and may be.
+        meaning: String,
     },
 }
 
@@ -411,7 +411,7 @@ pub fn check_value(key: &str, value: &str) -> Result<&'static Key, ConfigError> 
     if (key.check)(value) {
         return Ok(key);
     }
-    Err(ConfigError::Value { key: key.name, value: format!("{value:?}"), meaning: key.meaning })
+    Err(ConfigError::Value { key: key.name, value: format!("{value:?}"), meaning: key.meaning.to_owned() })
 }
 
 /// Sets a key in the file in `data_dir` and leaves its other lines and comments as they are.
@@ -501,7 +501,8 @@ fn check(table: &Table) -> Result<(), ConfigError> {
                     let key = known(&format!("{section}.{key}"))?;
                     if !value.as_str().is_some_and(key.check) {
                         let value = value.to_string();
-                        return Err(ConfigError::Value { key: key.name, value, meaning: key.meaning });
+                        let meaning = key.meaning.to_owned();
+                        return Err(ConfigError::Value { key: key.name, value, meaning });
                     }
                 }
             }

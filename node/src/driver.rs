@@ -12,6 +12,7 @@ use karvon_protocol::core::{
     StoreFault, Value,
 };
 use karvon_protocol::error::ErrorKind;
+use karvon_protocol::reach::Findings;
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent};
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -90,6 +91,11 @@ pub trait Surroundings<C: Core> {
     fn on_heard(&mut self, _: Vec<u8>) -> Option<C::Command> {
         None
     }
+
+    /// The network has dialled a relay back.
+    fn on_dialled_back(&mut self, _: u64, _: Findings) -> Option<C::Command> {
+        None
+    }
 }
 
 /// A closure that takes the core's events: enough for a person's engine.
@@ -121,6 +127,10 @@ where
             RelayEvent::Learned(_, descriptor, bytes) => {
                 Some(NetCommand::Learned(Box::new(descriptor), bytes))
             }
+            RelayEvent::DialBack { token, seed, descriptor } => {
+                Some(NetCommand::DialBack { token, seed, descriptor: Box::new(descriptor) })
+            }
+            RelayEvent::ExpectDialback(key) => Some(NetCommand::ExpectDialback(key)),
             RelayEvent::SlotLives(key) => Some(NetCommand::SlotLives(key)),
             RelayEvent::SlotEnded(slot) => Some(NetCommand::SlotEnded(slot)),
         }
@@ -133,17 +143,30 @@ where
     fn on_gossip(&mut self, token: u64, bytes: Vec<u8>) -> Option<RelayCommand> {
         Some(RelayCommand::Gossip(token, bytes))
     }
+
+    fn on_dialled_back(&mut self, token: u64, findings: Findings) -> Option<RelayCommand> {
+        Some(RelayCommand::DialledBack(token, findings))
+    }
 }
 
 /// Why a core's task ended before it was told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DriverError {
     /// The store failed: the core must be built anew from what is on disk.
-    #[error("the store failed: {0:?}")]
+    #[error("{}", store_words(*.0))]
     Store(StoreFault),
     /// The network's tasks are gone.
     #[error("the network has stopped")]
     Net,
+}
+
+const fn store_words(fault: StoreFault) -> &'static str {
+    match fault {
+        StoreFault::Full => "the disk is full: make room; what was confirmed is kept",
+        StoreFault::Io => {
+            "the disk fails or takes no writes: look at the system's log; what was confirmed is kept"
+        }
+    }
 }
 
 /// Runs `core` until `shutdown`, then lets what was decided become durable and leave, and closes the network.
@@ -369,6 +392,12 @@ impl<C: Core, S: StorePort, E: Surroundings<C>> Driver<'_, C, S, E> {
                 Some(command) => Input::Command(self.command_id(), command),
                 None => return,
             },
+            NetEvent::DialledBack(token, findings) => {
+                match self.surroundings.on_dialled_back(token, findings) {
+                    Some(command) => Input::Command(self.command_id(), command),
+                    None => return,
+                }
+            }
         };
         self.feed(input);
     }

@@ -91,6 +91,7 @@ impl Relay {
             flags: flags::MAILBOX,
             seq,
             family: None,
+            health: None,
             extra: karvon_protocol::cbor::Extra::new(),
         };
         let bytes = net_support::sign(&descriptor, &self.seed);

@@ -179,6 +179,37 @@ pub mod flags {
     pub const OPEN: u64 = 4;
 }
 
+/// How a relay does, by its own word; rounded, so that it tells nothing of anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Since when it runs, Unix seconds of a full hour.
+    pub up_since_s: u64,
+    /// How much of what it may hold is taken, in tenths: 0 to 10.
+    pub filled_tenths: u8,
+}
+
+impl Health {
+    /// What is said of a relay that runs since `since_s` and holds `percent` of what it may hold.
+    #[must_use]
+    pub const fn rounded(since_s: u64, percent: u64) -> Self {
+        let tenths = if percent >= 100 { 10 } else { percent / 10 };
+        Self { up_since_s: since_s - since_s % 3_600, filled_tenths: tenths as u8 }
+    }
+
+    /// Whether somebody who looks for a place had better look elsewhere.
+    #[must_use]
+    pub const fn is_nearly_full(&self) -> bool {
+        self.filled_tenths >= 9
+    }
+
+    fn read(up_since_s: u64, tenths: u64) -> Result<Self, PeerFault> {
+        let filled_tenths = u8::try_from(tenths).ok().filter(|tenths| *tenths <= 10);
+        let health = Self { up_since_s, filled_tenths: filled_tenths.ok_or(PeerFault::Bound)? };
+        // Finer than it may be, it would tell more than it should.
+        if up_since_s.is_multiple_of(3_600) { Ok(health) } else { Err(PeerFault::Malformed) }
+    }
+}
+
 /// What a relay says of itself, signed with its static key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
@@ -198,6 +229,8 @@ pub struct Descriptor {
     pub seq: u64,
     /// Relays with the same family belong to one operator.
     pub family: Option<[u8; 16]>,
+    /// How it did when it said so.
+    pub health: Option<Health>,
     /// Fields of a newer version.
     pub extra: Extra,
 }
@@ -225,6 +258,10 @@ impl Descriptor {
         if let Some(family) = &self.family {
             map.bytes(7, family);
         }
+        if let Some(health) = &self.health {
+            let items = [health.up_since_s, u64::from(health.filled_tenths)].map(crate::cbor::uint);
+            map.array(8, &items);
+        }
         map.finish()
     }
 
@@ -246,7 +283,7 @@ impl Descriptor {
         }
         let (signature, map) = bytes.split_first_chunk::<64>().ok_or(PeerFault::Length)?;
         let (mut static_key, mut mesh_key, mut door, mut mesh) = (None, None, None, None);
-        let (mut onion_keys, mut bits, mut seq, mut family) = (Vec::new(), 0, 0, None);
+        let (mut onion_keys, mut bits, mut seq, mut family, mut health) = (Vec::new(), 0, 0, None, None);
         let address = |raw: &[u8]| {
             let (kind, raw) = raw.split_first().ok_or(PeerFault::Length)?;
             match RelayAddr::decode(*kind, raw)? {
@@ -264,6 +301,12 @@ impl Descriptor {
                 5 => bits = field.uint()?,
                 6 => seq = field.uint()?,
                 7 => family = Some(field.fixed()?),
+                8 => {
+                    let [since, tenths] = field.array(2, |item| item.uint())?[..] else {
+                        return Err(PeerFault::Malformed);
+                    };
+                    health = Some(Health::read(since, tenths)?);
+                }
                 _ => return Ok(false),
             }
             Ok(true)
@@ -278,6 +321,7 @@ impl Descriptor {
             flags: bits,
             seq,
             family,
+            health,
             extra,
         };
         if out.onion_keys.is_empty() {
@@ -390,6 +434,7 @@ mod tests {
             flags: flags::MAILBOX,
             seq: 7,
             family: None,
+            health: Some(Health::rounded(1_800_003_601, 87)),
             extra: Extra::from([(99, crate::cbor::uint(1))]),
         }
     }
@@ -405,6 +450,18 @@ mod tests {
             let mut bent = signed.clone();
             bent[at] ^= 1;
             assert!(Descriptor::verify(&bent).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn health_is_rounded_and_nothing_finer_is_believed() {
+        let health = Health::rounded(1_800_003_601, 87);
+        assert_eq!((health.up_since_s % 3_600, health.filled_tenths), (0, 8));
+        assert!(!health.is_nearly_full() && Health::rounded(0, 250).is_nearly_full());
+        let key = SigningKey::from_bytes(&[5; 32]);
+        for wrong in [Health { filled_tenths: 11, ..health }, Health { up_since_s: 7, ..health }] {
+            let lying = Descriptor { health: Some(wrong), ..descriptor(&key) };
+            assert!(Descriptor::verify(&lying.sign(&key)).is_err(), "{wrong:?}");
         }
     }
 

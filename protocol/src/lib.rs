@@ -30,6 +30,7 @@ pub mod invite;
 pub mod limits;
 pub mod link;
 pub mod ratchet;
+pub mod reach;
 pub mod relay;
 pub mod rpc;
 mod runs;

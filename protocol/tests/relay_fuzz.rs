@@ -40,6 +40,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         Kind::SlotPut,
         Kind::SlotDrop,
         Kind::SlotAck,
+        Kind::Reach,
     ])
 }
 

@@ -59,11 +59,12 @@ impl Relay {
             child: None,
             listen_with,
         };
-        relay.spawn("127.0.0.1:0");
+        relay.spawn(Some("127.0.0.1:0"));
         relay
     }
 
-    fn spawn(&mut self, listen: &str) {
+    /// The program with the environment of its place.
+    fn program(&self) -> Command {
         let mut command = Command::new(self.command.get_program());
         for (name, value) in self.command.get_envs() {
             match value {
@@ -71,17 +72,16 @@ impl Relay {
                 None => command.env_remove(name),
             };
         }
-        command.args([
-            "relay",
-            "run",
-            "--allow-private",
-            self.listen_with,
-            listen,
-            "--mesh-listen",
-            &self.mesh,
-            "--data-dir",
-        ]);
-        command.arg(&self.data_dir);
+        command
+    }
+
+    /// Starts it at this address, or as its configuration says.
+    fn spawn(&mut self, listen: Option<&str>) {
+        let mut command = self.program();
+        command.args(["relay", "run", "--allow-private", "--data-dir"]).arg(&self.data_dir);
+        if let Some(listen) = listen {
+            command.args([self.listen_with, listen, "--mesh-listen", &self.mesh]);
+        }
         for peer in &self.peers {
             command.args(["--peer", peer]);
         }
@@ -140,13 +140,7 @@ impl Relay {
     /// If it does not answer.
     #[must_use]
     pub fn status(&self) -> Value {
-        let mut command = Command::new(self.command.get_program());
-        for (name, value) in self.command.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        let mut command = self.program();
         command.args(["relay", "status", "--json", "--data-dir"]).arg(&self.data_dir);
         let outcome = crate::process::run(&mut command, b"", crate::until::DEADLINE).ok();
         outcome.json().remove(0)
@@ -185,8 +179,28 @@ impl Relay {
         // People have the door line of the first start; a later one may be of another slot.
         let door = self.ready["door"].clone();
         self.kill9();
-        self.spawn(&listen);
+        self.spawn(Some(&listen));
         self.ready["door"] = door;
+    }
+
+    /// Moves it to other addresses as its operator does, for people and for relays, and starts it there. Returns where people reach it now;
+    /// the door that [`Relay::door`] gives is still the old one.
+    ///
+    /// # Panics
+    /// If it can not be moved or does not get ready.
+    pub fn relocate(&mut self) -> String {
+        let door = self.ready["door"].clone();
+        let _ = self.stop();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let listen = port.expect("a free port").to_string();
+        self.mesh = mesh_address();
+        let mut command = self.program();
+        command.args(["relay", "move", "--listen", &listen, "--mesh-listen", &self.mesh, "--data-dir"]);
+        command.arg(&self.data_dir);
+        let _ = crate::process::run(&mut command, b"", crate::until::DEADLINE).ok();
+        self.spawn(None);
+        self.ready["door"] = door;
+        listen
     }
 }
 

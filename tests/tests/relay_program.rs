@@ -112,6 +112,43 @@ async fn a_relay_is_set_up_run_changed_stopped_and_started_without_losing_a_cell
     assert_eq!(json(&dir, &["status"])["state"], "draining");
 }
 
+#[tokio::test]
+async fn a_damaged_cell_is_counted_and_the_others_are_handed_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("relay");
+    let _ = node(&dir, &["setup", "--listen", "127.0.0.1:0", "--yes"]).ok();
+    let relay = Running::start(&dir);
+    let (mut owner, key) = Visitor::with_mailbox(relay.door(), 1, 20).await.unwrap();
+    for tag in 0..20 {
+        assert!(is_stored(&owner.ask(&deposit(&key, tag, 1)).await.unwrap()));
+    }
+    owner.leave().await;
+    relay.stop();
+    let mut damaged = 0;
+    for entry in std::fs::read_dir(dir.join("store").join("cells")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        // In the middle of a cell: each has 2 KiB and more.
+        if path.extension().is_none_or(|name| name != "idx") && bytes.len() > 20_000 {
+            bytes[9_000] ^= 0xff;
+            damaged += 1;
+        } else {
+            // What is beside the segments is a copy that can be made anew.
+            bytes.fill(0x5a);
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(damaged, 1);
+    let relay = Running::start(&dir);
+    let mut owner = Visitor::enter(relay.door(), 2).await.unwrap();
+    owner.open().await.unwrap();
+    owner.attach(&key, Push::None).await.unwrap();
+    assert_eq!(owner.fetch_all().await.unwrap().len(), 19);
+    assert_eq!(json(&dir, &["status"])["damaged"], 1);
+    assert!(node(&dir, &["status"]).ok().stdout.contains("1 damaged places"));
+    assert!(is_stored(&owner.ask(&deposit(&key, 19, 1)).await.unwrap()), "it is held already");
+}
+
 #[test]
 fn what_is_wrong_before_the_start_is_said_in_words_and_by_exit_code() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,6 +158,12 @@ fn what_is_wrong_before_the_start_is_said_in_words_and_by_exit_code() {
     std::fs::write(dir.join("relay.toml"), "[limits]\nconnectoins = 5\n").unwrap();
     let misspelt = node(dir, &["run", "--listen", "127.0.0.1:0"]);
     assert!(misspelt.code == Some(2) && misspelt.stderr.contains("limits.connections"), "{misspelt:?}");
+    std::fs::write(dir.join("relay.toml"), "[limits]\nconnections = \"many\"\n").unwrap();
+    let wrong = node(dir, &["run", "--listen", "127.0.0.1:0"]);
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("a number from 8 to 100000"), "{wrong:?}");
+    std::fs::write(dir.join("relay.toml"), "[limits\n").unwrap();
+    let broken = node(dir, &["run", "--listen", "127.0.0.1:0"]);
+    assert!(broken.code == Some(2) && broken.stderr.contains("relay.toml: "), "{broken:?}");
     std::fs::write(dir.join("relay.toml"), "").unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();

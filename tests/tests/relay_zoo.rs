@@ -181,7 +181,9 @@ async fn nested_and_oversized_content_is_refused() {
 #[tokio::test]
 async fn frames_that_only_relays_may_send_end_the_link_of_a_leaf() {
     let zoo = Zoo::open().await;
-    for kind in [Kind::Welcome, Kind::Descriptor, Kind::Opened, Kind::Hello, Kind::SlotAck] {
+    for kind in
+        [Kind::Welcome, Kind::Descriptor, Kind::Opened, Kind::Hello, Kind::SlotAck, Kind::Shards, Kind::Reach]
+    {
         let mut liar = Visitor::enter(&zoo.hostile, 9).await.unwrap();
         for _ in 0..64 {
             liar.send(Frame::new(kind, 0, vec![0xa5; 500]));

@@ -16,7 +16,7 @@ pub(super) struct Pages {
 pub(super) fn pages(arguments: &Pages) -> Result<ExitCode, ApiError> {
     let made = || {
         std::fs::create_dir_all(&arguments.dir)?;
-        let mut command = Cli::command();
+        let mut command = without_help(Cli::command());
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             clap_complete::generate_to(shell, &mut command, "karvon-node", &arguments.dir)?;
         }
@@ -24,6 +24,11 @@ pub(super) fn pages(arguments: &Pages) -> Result<ExitCode, ApiError> {
     };
     made().map_err(|error| config_error(format!("{}: {error}", arguments.dir.display())))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves out the commands that only show what the pages say.
+fn without_help(command: clap::Command) -> clap::Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 #[cfg(test)]
@@ -50,5 +55,6 @@ mod tests {
         ] {
             assert!(files.iter().any(|file| file == name), "{name} is missing in {files:?}");
         }
+        assert!(!files.iter().any(|file| file.contains("-help")), "{files:?}");
     }
 }

@@ -78,8 +78,8 @@ fn what_follows(file: &str, listen: SocketAddr, mesh: SocketAddr) -> String {
         "The new addresses stand in {file}. The relay is the one it was as long as the file `key` is.
 
 By itself: other relays hear of the new address within some minutes of its start, and people whose mailboxes it keeps
-find it through them. Nothing that it holds is lost.
-By hand: doors and invitations that name the old address lead nowhere. Give new ones: `relay door new`.
+find it through them. So do people who have a door of it and one of another relay. Nothing that it holds is lost.
+By hand: who has no other door, and whoever uses an old invitation, needs a new line: `relay door new`.
 
 1. Let ports {}, {} through the firewall:
   ufw allow {}/tcp && ufw allow {}/tcp

@@ -4,11 +4,12 @@ use super::operate::ask;
 use super::print_json;
 use clap::Args;
 use karvon_node::api::ApiError;
+use karvon_node::relay::CLOCK_LEAST_S;
 use karvon_node::relay::config::RelayConfig;
 use karvon_node::relay::control::Ask;
 use karvon_node::relay::keys::size;
 use karvon_node::store::disk::free_space;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,9 +20,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Descriptors beside those of connections: store, segments, sockets.
 const OTHER_DESCRIPTORS: u64 = 128;
-/// The clock is certainly wrong before this time (2026-01-01).
-const CLOCK_LEAST_S: u64 = 1_767_225_600;
 const SYNCS: u32 = 20;
+/// How long another relay may take to dial back, and how often it is looked whether it did.
+const DIALBACK: Duration = Duration::from_secs(30);
+const DIALBACK_LOOK: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
 pub(super) struct Selftest {
@@ -61,17 +63,20 @@ pub(super) fn selftest(arguments: &Selftest) -> Result<ExitCode, ApiError> {
         check("clock", clock()),
     ];
     if let Ok(config) = &config {
-        let running = ask(dir, &Ask::Status).ok();
+        let running = dialled_back(dir);
         checks.push(check("descriptors", descriptors(config)));
         checks.push(check("space", space(dir, config)));
         match &running {
             Some(status) => {
+                if let Some(apart) = status["clock_apart_ms"].as_i64() {
+                    checks.push(check("time", Err(apart_words(apart))));
+                }
                 let state = status["state"].as_str().unwrap_or_default();
                 let good = matches!(state, "serving" | "draining" | "budget_low");
                 checks.push(check("relay", if good { Ok(state.into()) } else { Err(state.into()) }));
                 let door = status["listen"].as_str().and_then(|addr| addr.parse().ok());
                 checks.push(check("door", door.map_or_else(|| Err("listens nowhere".to_owned()), connects)));
-                checks.push(check("from outside", from_outside(&status["reachable"], config)));
+                checks.push(check("from outside", from_outside(status)));
                 let router = status["router"].as_str().unwrap_or_default();
                 if !matches!(router, "" | "off") {
                     let words = status["router_words"].as_str().unwrap_or_default().to_owned();
@@ -178,16 +183,37 @@ fn connects(addr: SocketAddr) -> Result<String, String> {
     }
 }
 
-fn from_outside(reachable: &serde_json::Value, config: &RelayConfig) -> Result<String, String> {
-    match reachable.as_bool() {
-        Some(true) => Ok("another relay has connected".to_owned()),
-        None => Ok("not known yet: no other relay has tried".to_owned()),
-        Some(false) => {
-            let ports = [config.listen(), config.mesh_listen()].into_iter().flatten();
-            let lines: Vec<String> = ports.map(|addr| format!("ufw allow {}/tcp", addr.port())).collect();
-            Err(format!("no other relay can connect; open the firewall: {}", lines.join("; ")))
+/// What a clock that jumped means.
+fn apart_words(apart_ms: i64) -> String {
+    let side = if apart_ms > 0 { "ahead of" } else { "behind" };
+    let minutes = apart_ms.unsigned_abs() / 60_000;
+    let apart = if minutes < 120 { format!("{minutes} min") } else { format!("{} h", minutes / 60) };
+    format!("the system's clock is {apart} {side} the relay's, which believes it after 2 days: set it right")
+}
+
+/// The status of the running relay, after another relay was asked to dial it back and had time to.
+fn dialled_back(dir: &Path) -> Option<Value> {
+    let before = ask(dir, &Ask::Status).ok()?;
+    if before["mesh_links"].as_u64().unwrap_or_default() == 0 || ask(dir, &Ask::Dialback).is_err() {
+        return Some(before);
+    }
+    eprintln!("Another relay is asked to dial this one back; that takes up to {} s…", DIALBACK.as_secs());
+    let asked = Instant::now();
+    let mut status = before.clone();
+    while asked.elapsed() < DIALBACK {
+        std::thread::sleep(DIALBACK_LOOK);
+        status = ask(dir, &Ask::Status).ok()?;
+        let number = |status: &Value| status["dialbacks"].as_u64();
+        if number(&status) != number(&before) {
+            break;
         }
     }
+    Some(status)
+}
+
+fn from_outside(status: &Value) -> Result<String, String> {
+    let words = status["reachable_words"].as_str().unwrap_or_default().to_owned();
+    if status["reachable"] == false { Err(words) } else { Ok(words) }
 }
 
 #[cfg(test)]

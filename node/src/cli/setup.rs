@@ -208,7 +208,8 @@ fn next_steps(data_dir: &Path, config: &RelayConfig) -> String {
   karvon-node relay status --data-dir {dir}
   karvon-node relay door new --data-dir {dir}        (a line for the people you let in)
 
-To join other relays, put a door of one of them into {dir}/peers.
+To join other relays, put a door of one of them into {dir}/peers. One of them then dials this relay back: within a minute
+`relay status` says whether it can be reached from outside, and if not, the line for your firewall.
 Keep a copy of {dir}/key: without it the relay is another one, and its mailboxes are lost.
 ",
         file = data_dir.join(FILE).display(),

@@ -1,6 +1,7 @@
 //! The bounds of a node's network that may change while it runs, what they have refused so far, and how many bytes went over the wire.
 
 use super::handshakes::Handshakes;
+use super::reach::DialledBack;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -123,6 +124,7 @@ pub struct Bounds {
     mark: AtomicU64,
     reminder: RwLock<Option<Reminder>>,
     handshakes: Handshakes,
+    dialled_back: DialledBack,
 }
 
 impl fmt::Debug for Bounds {
@@ -150,12 +152,19 @@ impl Bounds {
             mark: AtomicU64::new(u64::MAX),
             reminder: RwLock::default(),
             handshakes: Handshakes::default(),
+            dialled_back: DialledBack::default(),
         }
     }
 
     /// Handshakes from outside that may still have to give way.
     pub(super) const fn handshakes(&self) -> &Handshakes {
         &self.handshakes
+    }
+
+    /// Who was asked to dial this relay back, and where they came.
+    #[must_use]
+    pub const fn dialled_back(&self) -> &DialledBack {
+        &self.dialled_back
     }
 
     pub(super) fn leaf() -> Self {

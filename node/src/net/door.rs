@@ -2,6 +2,7 @@
 
 use super::address::{multiaddr, peer_key, socket};
 use super::admission::Admission;
+use super::reach::Place;
 use super::streams::{self, Streams, WrongRelay};
 use super::supervisor::{Exit, Supervised, supervise};
 use super::table::{Shared, Table};
@@ -45,8 +46,12 @@ pub(super) struct Config {
 impl Config {
     /// What a started swarm listens on; `None` while an address is missing.
     fn listening(&self, heard: &[Multiaddr]) -> Option<Ports> {
-        let of = |web: bool| heard.iter().find(|addr| veil::is_web(addr) == web).and_then(socket);
-        let ports = Ports { plain: of(false), web: of(true) };
+        // Of an address that stands for all of the machine only the port is news.
+        let of = |web: bool, asked: Option<SocketAddr>| {
+            let port = heard.iter().find(|addr| veil::is_web(addr) == web).and_then(socket)?.port();
+            Some(SocketAddr::new(asked?.ip(), port))
+        };
+        let ports = Ports { plain: of(false, self.listen), web: of(true, self.listen_web) };
         let complete = ports.plain.is_some() == self.listen.is_some()
             && ports.web.is_some() == self.listen_web.is_some();
         complete.then_some(ports)
@@ -242,6 +247,11 @@ impl Door<'_> {
                     _ => Reason::Unreachable,
                 };
                 self.fail(connection_id, reason).await;
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } if endpoint.is_listener() => {
+                if let Some(key) = peer_key(&peer_id) {
+                    self.shared.bounds.dialled_back().came(key, Place::Door);
+                }
             }
             SwarmEvent::ConnectionClosed { connection_id, .. } => {
                 self.table.remove(connection_id);

@@ -16,6 +16,7 @@ mod hostile;
 mod hostile_muxer;
 mod link;
 mod mesh;
+mod reach;
 pub mod router;
 mod streams;
 mod supervisor;
@@ -36,6 +37,7 @@ use karvon_protocol::core::{LinkId, LinkInfo, Reason, Target};
 use karvon_protocol::descriptor::{Descriptor, Door, SlotKey};
 use karvon_protocol::ids::SlotId;
 use karvon_protocol::link::Frame;
+use karvon_protocol::reach::Findings;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -85,6 +87,17 @@ pub enum NetCommand {
     Judged(u64, karvon_protocol::relay::api::Verdict),
     /// Relay: the own descriptor, with its signed bytes: announced now and again from time to time.
     Publish(Box<Descriptor>, Vec<u8>),
+    /// Relay: dial a linked relay back, under the transport key with this seed; answered by [`NetEvent::DialledBack`] with this token.
+    DialBack {
+        /// Names the answer.
+        token: u64,
+        /// Seed of the transport key (Ed25519).
+        seed: [u8; 32],
+        /// Whom to dial.
+        descriptor: Box<Descriptor>,
+    },
+    /// Relay: another relay is about to come under this transport key; [`Bounds::dialled_back`] tells whether it did.
+    ExpectDialback([u8; 32]),
     /// Relay: the web door lets the holders of this slot in.
     SlotLives(SlotKey),
     /// Relay: the web door lets them in no more.
@@ -111,6 +124,8 @@ pub enum NetEvent {
     Heard(Vec<u8>),
     /// Relay: a unit came by gossip; answered by [`NetCommand::Judged`] with the same token.
     Gossip(u64, Vec<u8>),
+    /// Relay: what came of dialling another one back.
+    DialledBack(u64, Findings),
 }
 
 /// What swarms and links tell the handle.
@@ -121,6 +136,7 @@ enum Inner {
     Failed(Target, Reason),
     Heard(Vec<u8>),
     Gossip(u64, Vec<u8>),
+    DialledBack(u64, Findings),
 }
 
 /// The driver's end of the network. Dropping it stops everything; [`NetHandle::close`] lets links deliver what is queued first.
@@ -194,6 +210,7 @@ impl NetHandle {
             Inner::Failed(target, reason) => Some(NetEvent::ConnectFailed(target, reason)),
             Inner::Heard(bytes) => Some(NetEvent::Heard(bytes)),
             Inner::Gossip(token, bytes) => Some(NetEvent::Gossip(token, bytes)),
+            Inner::DialledBack(token, findings) => Some(NetEvent::DialledBack(token, findings)),
         }
     }
 
@@ -231,6 +248,10 @@ impl NetHandle {
             NetCommand::Publish(descriptor, bytes) => {
                 self.tell_mesh(mesh::Command::Publish(descriptor, bytes));
             }
+            NetCommand::DialBack { token, seed, descriptor } => {
+                self.tell_mesh(mesh::Command::DialBack(token, seed, descriptor));
+            }
+            NetCommand::ExpectDialback(key) => self.tell_mesh(mesh::Command::Expect(key)),
             NetCommand::SlotLives(key) => self.web.open_slot(key),
             NetCommand::SlotEnded(slot) => self.web.end_slot(slot),
         }
@@ -390,6 +411,7 @@ pub async fn start_relay_within(
         listen: options.mesh,
         allow_private: options.allow_private,
         named: options.peers.iter().map(|door| door.relay).collect(),
+        common: veil::Common::new(deps, shared.bounds.clone()),
         seed: *deps.seed("mesh"),
     };
     deps.spawner.spawn(Box::pin(mesh::run(config, shared.clone(), commands, ready)));

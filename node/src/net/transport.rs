@@ -32,6 +32,8 @@ pub struct Transports {
     pub(super) door: MakeDoor,
     pub(super) mesh: Make,
     web: WebOptions,
+    /// Whether these are TCP itself.
+    tcp: bool,
 }
 
 impl Transports {
@@ -39,7 +41,7 @@ impl Transports {
     #[must_use]
     pub fn tcp() -> Self {
         let make = || tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
-        Self::over(make, make)
+        Self { tcp: true, ..Self::over(make, make) }
     }
 
     /// Plain byte streams made by `door` and `mesh`; Noise and Yamux are put on them here.
@@ -70,6 +72,7 @@ impl Transports {
                 secure(counted(mesh(), bounds.clone()), key, bounds, MESH_STREAMS_MAX)
             }),
             web: WebOptions::default(),
+            tcp: false,
         }
     }
 
@@ -77,6 +80,11 @@ impl Transports {
     #[must_use]
     pub fn with_web(self, options: WebOptions) -> Self {
         Self { web: options, ..self }
+    }
+
+    /// Whether addresses are those of the system's network.
+    pub(super) const fn are_tcp(&self) -> bool {
+        self.tcp
     }
 
     /// What the web doors of one network share.

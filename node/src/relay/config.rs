@@ -43,7 +43,12 @@ impl RelayConfig {
     /// # Errors
     /// A [`ConfigError`].
     pub fn load(data_dir: &Path) -> Result<Self, ConfigError> {
-        Self::parse(&read_text(&data_dir.join(FILE))?)
+        let path = data_dir.join(FILE);
+        Self::parse(&read_text(&path)?).map_err(|error| match error {
+            // Who started the relay by a service does not see which file is meant.
+            ConfigError::Syntax(text) => ConfigError::Syntax(format!("{}: {text}", path.display())),
+            other => other,
+        })
     }
 
     /// Whether there is a file in `data_dir`.
@@ -355,7 +360,8 @@ fn unknown(written: &str) -> ConfigError {
 }
 
 fn wrong(key: &'static Key, value: String) -> ConfigError {
-    ConfigError::Value { key: key.name, value, meaning: key.meaning }
+    let meaning = format!("It is {}. {}", key.may_be(), key.meaning);
+    ConfigError::Value { key: key.name, value, meaning }
 }
 
 fn read_value(key: &'static Key, value: &Value) -> Result<Setting, ConfigError> {
@@ -425,6 +431,7 @@ mod tests {
         ] {
             let error = RelayConfig::parse(text).unwrap_err();
             assert!(matches!(error, ConfigError::Value { .. }), "{text}: {error}");
+            assert!(error.to_string().contains(" It is "), "{error}");
         }
         assert!(matches!(RelayConfig::parse("version = 9"), Err(ConfigError::Version)));
         assert!(matches!(RelayConfig::parse("[relay"), Err(ConfigError::Syntax(_))));

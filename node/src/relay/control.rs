@@ -34,6 +34,8 @@ pub enum Ask {
         /// Whether to drain.
         on: bool,
     },
+    /// Asks another relay to dial this one back; [`Ask::Status`] tells what came of it.
+    Dialback,
     /// The slots of doors made here.
     Doors,
     /// Makes a door: its line.

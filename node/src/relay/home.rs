@@ -85,7 +85,9 @@ pub(super) fn seeds(store: &mut SledStore) -> Result<[Seed; 2], ApiError> {
 
 /// Makes the directory and takes the right to run a relay in it.
 pub(super) fn take(data_dir: &Path) -> Result<rundir::DirLock, ApiError> {
-    let failed = |error: std::io::Error| ApiError::new(IO, format!("the data directory: {error}"));
+    let failed = |error: std::io::Error| {
+        ApiError::new(IO, format!("the data directory {}: {error}", data_dir.display()))
+    };
     rundir::make_data_dir(data_dir).map_err(failed)?;
     let lock = rundir::DirLock::take(data_dir).map_err(failed)?;
     lock.ok_or_else(|| ApiError::new(IO, "another relay runs in this data directory"))

@@ -3,6 +3,7 @@
 use super::config::RelayConfig;
 use super::control::{Answers, Ask};
 use super::ports::Router;
+use super::reached;
 use super::source::ConfigSource;
 use super::status::{Sources, Status};
 use super::steady::SteadyClock;
@@ -28,9 +29,6 @@ use tokio::sync::{mpsc, oneshot};
 const WATCH: Duration = Duration::from_secs(1);
 /// Percent of a budget that are kept for people with mailboxes here.
 const RESERVE_PERCENT: u64 = 10;
-
-/// With links to other relays for so long and none of them from outside, the relay's address can not be reached.
-const REACHED_WITHIN_S: u64 = 1_800;
 
 /// What changes while the relay runs.
 struct Inner {
@@ -190,14 +188,13 @@ impl Live {
             ..Status::default()
         };
         let limits = inner.config.core_limits();
+        let (bounds, is_bridge) = (&self.0.bounds, status.role == "bridge");
+        let reach =
+            reached::judge(core.as_ref(), bounds, inner.listening.as_ref(), is_bridge, status.uptime_s);
         drop(inner);
         let known = core.is_some();
-        let linked = core.is_some_and(|core| core.mesh_links > 0);
-        status.reachable = match self.0.bounds.reached() {
-            true => Some(true),
-            false if linked && status.uptime_s >= REACHED_WITHIN_S => Some(false),
-            false => None,
-        };
+        (status.reachable, status.reachable_words) = (reach.reachable, reach.words);
+        (status.door_reached, status.mesh_reached) = (reach.door, reach.mesh);
         let sources = Sources { core: core.unwrap_or_default(), limits, budget, spent };
         status.fill(&sources, &self.0.bounds);
         if !known {
@@ -270,6 +267,10 @@ impl Answers for Live {
             Ask::Drain { on } => {
                 self.command(RelayCommand::Drain(on)).await?;
                 Ok(json!({ "draining": on }))
+            }
+            Ask::Dialback => {
+                self.command(RelayCommand::AskDialback).await?;
+                Ok(json!({ "asked": true }))
             }
             Ask::Doors => match self.command(RelayCommand::Slots).await? {
                 RelayReply::Slots(slots) => {

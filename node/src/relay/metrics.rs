@@ -118,7 +118,7 @@ pub fn text(status: &Status) -> String {
     out.family(
         "karvon_reachable",
         "gauge",
-        "Whether another relay reached it from outside; absent if not known.",
+        "Whether another relay that dialled back reached it from outside; absent if not known.",
     );
     if let Some(reachable) = status.reachable {
         out.sample("karvon_reachable", &[("transport", "tcp")], u64::from(reachable));

@@ -9,6 +9,7 @@ pub mod keys;
 mod live;
 pub mod metrics;
 mod ports;
+mod reached;
 mod source;
 pub mod status;
 mod steady;
@@ -51,8 +52,14 @@ const COMMANDS: usize = 64;
 /// First pause before a store that failed is opened anew; doubles up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// The clock is certainly wrong before this time (2026-01-01), Unix seconds.
+pub const CLOCK_LEAST_S: u64 = 1_767_225_600;
 /// Version of the operator's socket.
 const CONTROL_VERSION: u32 = 1;
+
+/// What a new relay says that starts before [`CLOCK_LEAST_S`].
+const CLOCK_WRONG: &str =
+    "the clock stands before 2026: set it, or switch time synchronisation on (timedatectl set-ntp true)";
 
 /// What one life of the core starts from.
 struct Birth {
@@ -122,6 +129,10 @@ async fn run_on(
     let ledger = Ledger::open(&data_dir).map_err(|error| failed("the record of bytes spent", &error))?;
     let mut deps = Deps::system(entropy()?);
     let clock = SteadyClock::new(clock, ledger.time_s());
+    if clock.now_s() < CLOCK_LEAST_S {
+        // A relay that has run before goes on from the time that it wrote down; a new one would promise times that are over.
+        return Err(ApiError::new("clock", CLOCK_WRONG));
+    }
     deps.clock = Arc::new(clock.clone());
     let was_open = home::take_private(&data_dir);
     let key = home::key(&data_dir)?;
@@ -292,13 +303,18 @@ async fn life(
         web.listen = Some(addr);
         door_addr = web_door::address(door, door.announce.or(config.announce()).unwrap_or(addr))?;
     }
+    // Whoever listens everywhere is found where its door is.
+    let mesh_addr = match listening.mesh.ip().is_unspecified() {
+        true => SocketAddr::new(door_addr.socket().ip(), listening.mesh.port()),
+        false => listening.mesh,
+    };
     live.set_listening(listening);
     live.set_health(store.cell_health());
     let setup = RelaySetup {
         static_seed,
         mesh_key,
         door: door_addr.clone(),
-        mesh: RelayAddr::Ip(config.mesh_announce().unwrap_or(listening.mesh)),
+        mesh: RelayAddr::Ip(config.mesh_announce().unwrap_or(mesh_addr)),
         flags: config.flags(),
         family: config.family(),
     };

@@ -99,8 +99,21 @@ pub struct Status {
     pub store_failures: u64,
     /// The last trouble, in words.
     pub trouble: Option<String>,
-    /// Whether another relay has reached this one from outside: unknown until one has tried.
+    /// Whether another relay that was asked to dial back came at the door and at the mesh address; unknown until one has tried.
     pub reachable: Option<bool>,
+    /// The same in words, with what to do.
+    #[serde(default)]
+    pub reachable_words: String,
+    /// What became of the door address when another relay dialled it: `reached`, `answers` (a web door), `closed`, `other_key`,
+    /// `elsewhere` (not dialled: the relay is seen at another address), `unproven` (a relay says so, and nobody came) or `unknown`.
+    #[serde(default)]
+    pub door_reached: String,
+    /// The same of the mesh address.
+    #[serde(default)]
+    pub mesh_reached: String,
+    /// How often another relay was asked and has answered since the start.
+    #[serde(default)]
+    pub dialbacks: u64,
     /// What a home's router said when it was asked to forward the ports: `off` if it was not asked, `asking`, `mapped`,
     /// `mapped_elsewhere` (its address is not the announced one), `no_router`, `shared_address` or `refused`.
     #[serde(default)]
@@ -144,6 +157,7 @@ impl Status {
         (self.bytes_in, self.bytes_out) = (bounds.bytes_read(), bounds.bytes_written());
         (self.day_bytes, self.day_bytes_max) = (sources.spent.day_bytes, sources.budget.day);
         (self.month_bytes, self.month_bytes_max) = (sources.spent.month_bytes, sources.budget.month);
+        self.dialbacks = core.dialbacks;
         self.state = state(core, bounds).to_owned();
     }
 
@@ -162,7 +176,7 @@ impl Status {
         );
         line("up", format!("{}  version {}", lasting(self.uptime_s), self.version));
         line("listens", format!("{} for people, {} for relays", self.listen, self.mesh_listen));
-        line("reachable", self.reachable_words().to_owned());
+        line("reachable", self.reachable_words.clone());
         if !matches!(self.router.as_str(), "" | "off") {
             line("router", self.router_words.clone());
         }
@@ -193,14 +207,6 @@ impl Status {
         line("clock", self.clock_words());
         line("trouble", self.trouble.clone().unwrap_or_else(|| "none".to_owned()));
         out
-    }
-
-    const fn reachable_words(&self) -> &'static str {
-        match self.reachable {
-            Some(true) => "yes, another relay has reached it from outside",
-            Some(false) => "no: other relays can not connect; see `karvon-node relay selftest`",
-            None => "not known yet: no other relay has tried",
-        }
     }
 
     fn clock_words(&self) -> String {

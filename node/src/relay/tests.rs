@@ -150,6 +150,32 @@ async fn draining_survives_a_restart_and_can_be_undone() {
     again.end().await;
 }
 
+/// A small computer without a battery, before a time server has answered.
+#[derive(Debug)]
+struct Of1970;
+
+impl Clock for Of1970 {
+    fn now(&self) -> karvon_protocol::core::Now {
+        karvon_protocol::core::Now { mono: karvon_protocol::core::Mono(1), wall_ms: 60_000 }
+    }
+}
+
+#[tokio::test]
+async fn a_new_relay_waits_for_the_time_and_one_that_ran_before_goes_on_from_its_own() {
+    let dir = Running::start("").await.end().await;
+    let options = |dir: &Path| RelayOptions {
+        listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        ..RelayOptions::new(dir.to_owned())
+    };
+    let stop = Stop::default();
+    let until = stop.clone();
+    let known = run_by(Arc::new(Of1970), options(dir.path()), stop, move |_| until.stop()).await;
+    known.expect("its own time is written down");
+    let fresh = tempfile::tempdir().unwrap();
+    let error = run_by(Arc::new(Of1970), options(fresh.path()), Stop::default(), |_| {}).await.unwrap_err();
+    assert!(error.message.contains("timedatectl"), "{error}");
+}
+
 #[tokio::test]
 async fn a_lost_key_is_not_answered_with_a_new_relay() {
     let dir = Running::start("").await.end().await;

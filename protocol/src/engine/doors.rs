@@ -1,5 +1,7 @@
 //! Doors and the links to them: dialling, the hello, heartbeats, and the relays that doors tell of.
 
+mod moved;
+
 use super::cx::{Alarm, Cx, Signal};
 use super::near::Near;
 use super::pace::{Paces, Stamp};
@@ -36,6 +38,8 @@ struct DoorState {
     link: Option<LinkId>,
     dialling: bool,
     failures: u32,
+    /// Where its relay says that it is, if that is another address.
+    elsewhere: Option<moved::Elsewhere>,
 }
 
 #[derive(Debug)]
@@ -66,8 +70,10 @@ impl Doors {
     pub(crate) fn load(&mut self, key: Key, value: &Value, cx: &mut Cx<'_>) {
         match core::str::from_utf8(value).ok().and_then(|text| Door::from_text(text).ok()) {
             Some(door) => {
-                self.doors
-                    .insert(key.seq as u32, DoorState { door, link: None, dialling: false, failures: 0 });
+                self.doors.insert(
+                    key.seq as u32,
+                    DoorState { door, link: None, dialling: false, failures: 0, elsewhere: None },
+                );
             }
             None => cx.fault(),
         }
@@ -99,9 +105,11 @@ impl Doors {
             link: None,
             dialling: false,
             failures: 0,
+            elsewhere: None,
         });
         entry.door = door.clone();
         entry.failures = 0;
+        entry.elsewhere = None;
         self.dial(cx);
         true
     }
@@ -159,6 +167,7 @@ impl Doors {
     /// Dials a door whose pause is over.
     pub(crate) fn on_dial(&mut self, id: u32, cx: &mut Cx<'_>) {
         let busy = self.doors.values().filter(|state| state.dialling || state.link.is_some()).count();
+        self.find_elsewhere(id);
         if let Some(state) = self.doors.get_mut(&id).filter(|state| !state.dialling && state.link.is_none()) {
             if busy < LINKS_MAX {
                 connect(id, state, cx);
@@ -181,6 +190,7 @@ impl Doors {
         let pause = first.saturating_mul(1 << state.failures.min(10).saturating_sub(1)).min(REDIAL_MS.1);
         let pause = cx.jitter(pause);
         cx.alarm_in(Alarm::Dial(id), pause);
+        self.look_for(id, cx);
         // Another door may stand in meanwhile.
         self.dial(cx);
     }
@@ -325,10 +335,12 @@ impl Doors {
         if let Some(door) = self.doors.get_mut(&door) {
             door.failures = 0;
         }
+        self.settle(door, cx);
         cx.timers.cancel(Alarm::Dial(door));
         let pause = HEARTBEAT_MS + cx.jitter(HEARTBEAT_MS);
         cx.alarm_in(Alarm::Link(link), pause);
         send(link, Frame::new(Kind::DirectoryAsk, 0, Vec::new()), cx);
+        self.look_for_all(cx);
         cx.signal(Signal::NetworkChanged);
     }
 
@@ -379,7 +391,7 @@ impl Doors {
         self.relays.values().map(|relay| relay.seq).max()
     }
 
-    /// Relays that keep mailboxes: those that are no door of this leaf first, else in an order that differs from leaf to leaf, so that not
+    /// Relays that keep mailboxes: those that are not nearly full by their own word first, then those that are no door of this leaf, else in an order that differs from leaf to leaf, so that not
     /// everybody's mailboxes lie at the same three. None before a door has told of others than itself.
     pub(crate) fn mailbox_relays(&self) -> Vec<RelayId> {
         if !self.told {
@@ -390,10 +402,13 @@ impl Doors {
             .relays
             .iter()
             .filter(|(_, descriptor)| descriptor.flags & flags::MAILBOX != 0)
-            .map(|(relay, _)| (self.has(*relay), place(relay), *relay))
+            .map(|(relay, descriptor)| {
+                let full = descriptor.health.is_some_and(|health| health.is_nearly_full());
+                (full, self.has(*relay), place(relay), *relay)
+            })
             .collect();
         out.sort_unstable();
-        out.into_iter().map(|(_, _, relay)| relay).collect()
+        out.into_iter().map(|(.., relay)| relay).collect()
     }
 
     /// Relays that carry shards: not own doors while there are two others.
@@ -491,7 +506,7 @@ fn connect(id: u32, state: &mut DoorState, cx: &mut Cx<'_>) {
     cx.fx.at_once(Output::Connect(Target::Door {
         door: DoorId(id),
         relay: state.door.relay,
-        addr: state.door.addr.clone(),
+        addr: state.way(),
         key: state.door.slot_key(),
     }));
 }

@@ -3,6 +3,7 @@
 use super::limits::RelayLimits;
 use crate::descriptor::{Descriptor, Door, RelayAddr, SlotKey};
 use crate::ids::{RelayId, SlotId};
+use crate::reach::Findings;
 use crate::rpc::Refusal;
 use zeroize::Zeroizing;
 
@@ -44,6 +45,10 @@ pub enum RelayCommand {
     Pressure(Pressure),
     /// Takes nothing new, hands out what is held, and says so in the descriptor; or ends that. Survives a restart.
     Drain(bool),
+    /// What the shell found when it dialled for [`RelayEvent::DialBack`] with this token.
+    DialledBack(u64, Findings),
+    /// Asks another relay now to dial this one back; [`RelayStatus::reached`] tells what came of it.
+    AskDialback,
 }
 
 /// What a relay can not give at the moment; it refuses instead of promising.
@@ -105,6 +110,19 @@ pub struct RelayStatus {
     pub pressure: Pressure,
     /// Input that broke the rules.
     pub faults: u64,
+    /// What the last relay found that dialled this one back.
+    pub reached: Option<Reached>,
+    /// How often a relay that was asked has answered, busy ones left out.
+    pub dialbacks: u64,
+}
+
+/// What another relay found that was asked to dial this one back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// Its word.
+    pub findings: Findings,
+    /// The key under which it was to come: seen at an own address, it proves that the word is true.
+    pub key: [u8; 32],
 }
 
 /// What is to become of something gossiped.
@@ -131,6 +149,18 @@ pub enum RelayEvent {
     Judged(u64, Verdict),
     /// A verified descriptor of another relay, new or newer: the only source of addresses to dial.
     Learned(RelayId, Descriptor, Vec<u8>),
+    /// Another relay asked to be dialled back: dial the addresses of its descriptor that are where its connection comes from, under the
+    /// transport key with this seed, and answer with [`RelayCommand::DialledBack`].
+    DialBack {
+        /// Names the answer.
+        token: u64,
+        /// Seed of the transport key to dial under (Ed25519).
+        seed: [u8; 32],
+        /// Whom to dial.
+        descriptor: Descriptor,
+    },
+    /// A relay was asked to come under this transport key: who does so shows that the address at which it came can be reached.
+    ExpectDialback([u8; 32]),
     /// A slot lives: web doors let its holders in.
     SlotLives(SlotKey),
     /// A slot has ended.

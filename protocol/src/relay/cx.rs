@@ -151,6 +151,13 @@ impl Cx {
             || counts.cell_bytes.saturating_mul(100) >= limits.cell_bytes.saturating_mul(percent)
     }
 
+    /// How much of what may be held is held, percent.
+    pub(super) fn filled_percent(&self) -> u64 {
+        let (counts, limits) = (&self.counts, &self.limits);
+        let percent = |held: u64, most: u64| held.saturating_mul(100).checked_div(most).unwrap_or(100);
+        percent(counts.cells, limits.cells).max(percent(counts.cell_bytes, limits.cell_bytes))
+    }
+
     /// Sends what does not end a request.
     pub(super) fn tell(&mut self, end: EndId, number: u32, reply: &Reply) {
         let plain = reply.encode(number);

@@ -81,6 +81,8 @@ pub(super) const DIRECTORY_ASK_MS: u64 = 5_000;
 pub(super) const DESCRIPTORS_PER_SWEEP: u32 = 256;
 /// Questions for the relays near a place that a leaf's link may ask between two rounds of upkeep: each sorts the directory.
 pub(super) const SEEKS_PER_SWEEP: u32 = 240;
+/// Seconds after which a descriptor is made anew, with the health of the day.
+pub(super) const DAY_S: u64 = 86_400;
 /// Seconds a descriptor may lie in the future, and for which an onion key is the newest one.
 pub(super) const WEEK_S: u64 = 7 * 86_400;
 /// A descriptor this old may make room for another one: none of its onion keys is accepted any more.

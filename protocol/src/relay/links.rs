@@ -111,6 +111,11 @@ impl Links {
         self.mesh.values().flatten().copied().collect()
     }
 
+    /// The relays that are linked.
+    pub(super) fn mesh_relays(&self) -> Vec<RelayId> {
+        self.mesh.keys().copied().collect()
+    }
+
     pub(super) fn leaves_len(&self) -> usize {
         self.leaves.values().map(Vec::len).sum()
     }

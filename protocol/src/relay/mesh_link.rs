@@ -8,6 +8,7 @@ use super::limits::TUNNELS_PER_MESH_LINK;
 use super::links::Role;
 use crate::core::{LinkId, LinkInfo, Reason};
 use crate::error::PeerFault;
+use crate::ids::RelayId;
 use crate::link::{CloseCode, Frame, HEADER_BYTES, Kind, split_open};
 
 impl RelayCore {
@@ -30,6 +31,7 @@ impl RelayCore {
         self.links.settle(link, Role::Mesh(relay));
         self.cx.send(link, Kind::DirectoryAsk, 0, Vec::new());
         self.compare(link);
+        self.dialback.linked(self.cx.now.mono);
         for (leaf, payload) in self.forward.take_waiting(relay) {
             self.splice(leaf, link, payload);
         }
@@ -45,18 +47,23 @@ impl RelayCore {
         }
     }
 
-    pub(super) fn on_mesh_frame(&mut self, link: LinkId, frame: Frame) -> Result<(), PeerFault> {
+    pub(super) fn on_mesh_frame(
+        &mut self,
+        link: LinkId,
+        relay: RelayId,
+        frame: Frame,
+    ) -> Result<(), PeerFault> {
         match frame.kind {
             // Each side sends its own heartbeats: answering them would never end.
             Kind::Heartbeat => {}
             Kind::Open => {
-                let (relay, noise) = split_open(&frame.payload)?;
+                let (wanted, noise) = split_open(&frame.payload)?;
                 let even = frame.tunnel.is_multiple_of(2);
                 let own = self.links.opens_even(link, &self.onion.setup().mesh_key);
                 if frame.tunnel == 0 || own == Some(even) || self.ends.at(link, frame.tunnel).is_some() {
                     return Err(PeerFault::Malformed);
                 }
-                if relay != self.onion.id {
+                if wanted != self.onion.id {
                     // No chains: what comes over the mesh ends here.
                     self.cx.close(link, frame.tunnel, CloseCode::UnknownRelay);
                     return Err(PeerFault::Mismatch);
@@ -74,6 +81,7 @@ impl RelayCore {
                 (None, _) => self.pass_to_leaf(link, frame),
             },
             Kind::DirectoryAsk => return self.on_ask(link, &frame.payload),
+            Kind::Reach => return self.on_reach(link, relay, &frame.payload),
             Kind::Shards => self.on_compared(link, &frame.payload)?,
             Kind::Descriptor if frame.payload.is_empty() => {}
             Kind::Descriptor => {

@@ -5,6 +5,7 @@
 pub mod api;
 mod catch_up;
 mod cx;
+mod dialback;
 mod directory;
 mod ends;
 mod forward;
@@ -60,6 +61,7 @@ pub struct RelayCore {
     knocks: Knocks,
     shards: shards::Shards,
     catch_up: catch_up::CatchUp,
+    dialback: dialback::Dialback,
     start: start::Start,
     /// When the next round of upkeep is due; `None` until the state is loaded.
     sweep_at: Option<Mono>,
@@ -128,7 +130,8 @@ impl Core for RelayCore {
 
     fn next_timeout(&self) -> Option<Mono> {
         let upkeep = self.sweep_at?;
-        let others = [self.links.next_deadline(), self.forward.next_deadline()];
+        let others =
+            [self.links.next_deadline(), self.forward.next_deadline(), self.dialback.next_deadline()];
         Some(others.into_iter().flatten().fold(upkeep, Mono::min))
     }
 
@@ -163,6 +166,7 @@ impl RelayCore {
             knocks: Knocks::default(),
             shards: shards::Shards::default(),
             catch_up: catch_up::CatchUp::default(),
+            dialback: dialback::Dialback::default(),
             sweep_at: None,
         }
     }
@@ -196,6 +200,14 @@ impl RelayCore {
             }
             RelayCommand::Pressure(pressure) => {
                 self.cx.counts.pressure = pressure;
+                Ok(RelayReply::Done)
+            }
+            RelayCommand::DialledBack(token, findings) => {
+                self.on_dialled_back(token, findings);
+                Ok(RelayReply::Done)
+            }
+            RelayCommand::AskDialback => {
+                self.ask_now();
                 Ok(RelayReply::Done)
             }
             RelayCommand::Drain(on) => {
@@ -237,7 +249,7 @@ impl RelayCore {
             Role::NewLeaf => return self.on_hello(link, info, &frame),
             Role::NewMesh => return self.on_welcome(link, info, &frame),
             Role::Leaf(slot) => self.on_leaf_frame(link, slot, frame),
-            Role::Mesh(_) => self.on_mesh_frame(link, frame),
+            Role::Mesh(relay) => self.on_mesh_frame(link, relay, frame),
         };
         if done.is_err() {
             self.cx.counts.faults += 1;

@@ -2,10 +2,10 @@
 
 use super::api::{RelayEvent, RelaySetup};
 use super::cx::Cx;
-use super::limits::WEEK_S;
+use super::limits::{DAY_S, WEEK_S};
 use crate::cbor::Extra;
 use crate::core::{Key, Op, Space, Value};
-use crate::descriptor::{Descriptor, flags};
+use crate::descriptor::{Descriptor, Health, flags};
 use crate::ids::RelayId;
 use crate::tunnel::onion_public;
 use ed25519_dalek::SigningKey;
@@ -29,13 +29,16 @@ pub(super) struct Onion {
     key: SigningKey,
     setup: RelaySetup,
     draining: bool,
+    /// When this start was, Unix seconds; 0 before.
+    up_since_s: u64,
 }
 
 impl Onion {
     pub(super) fn new(setup: RelaySetup) -> Self {
         let key = SigningKey::from_bytes(&setup.static_seed);
         let id = RelayId::of(&key.verifying_key().to_bytes());
-        Self { id, secrets: Vec::new(), made_s: 0, seq: 0, signed: Vec::new(), key, setup, draining: false }
+        let (secrets, signed) = (Vec::new(), Vec::new());
+        Self { id, secrets, made_s: 0, seq: 0, signed, key, setup, draining: false, up_since_s: 0 }
     }
 
     pub(super) const fn setup(&self) -> &RelaySetup {
@@ -109,9 +112,17 @@ impl Onion {
         due
     }
 
+    /// Whether the last descriptor is a day old: its health is told anew then.
+    pub(super) const fn is_dated(&self, cx: &Cx) -> bool {
+        self.seq.saturating_add(DAY_S) <= cx.now_s()
+    }
+
     /// Makes and signs a new descriptor, and tells the shell once the keys in it are durable.
     pub(super) fn announce(&mut self, cx: &mut Cx) {
         self.seq = cx.now_s().max(self.seq + 1);
+        if self.up_since_s == 0 {
+            self.up_since_s = cx.now_s();
+        }
         let descriptor = Descriptor {
             static_key: self.key.verifying_key().to_bytes(),
             mesh_key: self.setup.mesh_key,
@@ -121,6 +132,7 @@ impl Onion {
             flags: self.flags(),
             seq: self.seq,
             family: self.setup.family,
+            health: Some(Health::rounded(self.up_since_s, cx.filled_percent())),
             extra: Extra::new(),
         };
         let signed = descriptor.sign(&self.key);

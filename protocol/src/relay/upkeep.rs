@@ -16,6 +16,7 @@ impl RelayCore {
             self.end_link(link, Reason::Protocol);
         }
         self.forward.tick(&mut self.cx);
+        self.tick_dialback();
         if self.sweep_at.is_none_or(|at| at <= now) {
             self.sweep_at = Some(now.after_ms(SWEEP_MS));
             self.sweep();
@@ -36,7 +37,7 @@ impl RelayCore {
         self.compare_regularly();
         self.grants.sweep(self.cx.now.mono);
         self.knocks.renew(&mut self.cx);
-        if self.onion.rotate(&mut self.cx) {
+        if self.onion.rotate(&mut self.cx) || self.onion.is_dated(&self.cx) {
             self.onion.announce(&mut self.cx);
         }
         for link in self.links.mesh() {

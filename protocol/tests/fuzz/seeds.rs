@@ -108,6 +108,7 @@ impl Seeds {
             flags: flags::MAILBOX,
             seq: 1_700_000_000,
             family: Some([6; 16]),
+            health: Some(karvon_protocol::descriptor::Health::rounded(1_800_000_000, 42)),
             extra: Default::default(),
         };
         descriptor.sign(&key)

@@ -16,6 +16,7 @@ use karvon_protocol::error::ErrorKind;
 use karvon_protocol::identity::LocalIdentity;
 use karvon_protocol::ids::RelayId;
 use karvon_protocol::link::{Frame, Kind};
+use karvon_protocol::reach::{Dialled, Findings};
 use karvon_protocol::relay::RelayCore;
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelaySetup};
 use karvon_protocol::relay::limits::RelayLimits;
@@ -448,6 +449,12 @@ impl World {
                         self.relay_command(n, RelayCommand::Gossip(0, bytes.clone()));
                     }
                 }
+            }
+            if let RelayEvent::DialBack { token, .. } = &event {
+                // Here everybody can be reached.
+                let (door, mesh) = (Dialled::Reached, Dialled::Reached);
+                let found = RelayCommand::DialledBack(*token, Findings { door, mesh, seen: None });
+                self.relay_command(from, found);
             }
             if let RelayEvent::OwnDescriptor(_, bytes) = event {
                 for n in 0..self.relays.len() {

@@ -183,6 +183,8 @@ fn scores() -> gossipsub::PeerScoreParams {
     };
     gossipsub::PeerScoreParams {
         topics: topics().map(|hash| (hash, topic.clone())).collect(),
+        // Who floods with grafts and prunes is not heard for a minute; a mistake is forgiven after seconds.
+        behaviour_penalty_decay: 0.9,
         // Many relays may run behind one address: one operator's machines, or a whole test.
         ip_colocation_factor_weight: 0.0,
         ..Default::default()

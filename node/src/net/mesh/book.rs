@@ -149,6 +149,7 @@ pub(super) mod tests {
             flags: flags::MAILBOX,
             seq,
             family: None,
+            health: None,
             extra: Extra::new(),
         }
     }

@@ -3,6 +3,7 @@
 mod adverts;
 mod behaviour;
 mod book;
+mod dialback;
 mod directory;
 mod errands;
 mod keeper;
@@ -12,6 +13,7 @@ mod swarm;
 
 use super::supervisor::{Exit, Supervised, supervise};
 use super::table::Shared;
+use super::veil::Common;
 use super::{NetError, Transports};
 use crate::clock::Clock;
 use book::Book;
@@ -22,9 +24,10 @@ use keeper::Keeper;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// What the swarm starts from.
 pub(super) struct Config {
@@ -36,6 +39,8 @@ pub(super) struct Config {
     /// Relays that the operator named: dialled first, and one of them kept connected.
     pub(super) named: HashSet<RelayId>,
     pub(super) seed: [u8; 32],
+    /// What the transport of doors needs, with which others are dialled back.
+    pub(super) common: Common,
 }
 
 /// What the handle may ask of this swarm.
@@ -50,6 +55,10 @@ pub(super) enum Command {
     Judged(u64, karvon_protocol::relay::api::Verdict),
     /// The own descriptor.
     Publish(Box<Descriptor>, Vec<u8>),
+    /// Dial a relay back, under the key with this seed.
+    DialBack(u64, [u8; 32], Box<Descriptor>),
+    /// Who comes under this key was asked to.
+    Expect([u8; 32]),
 }
 
 /// Told once: where the swarm listens, or why it can not.
@@ -58,7 +67,13 @@ pub(super) type Ready = oneshot::Sender<Result<SocketAddr, NetError>>;
 /// Runs the swarm until its handle is gone.
 pub(super) async fn run(config: Config, shared: Shared, commands: mpsc::Receiver<Command>, ready: Ready) {
     let keeper = Keeper::new(config.named.clone(), &config.seed);
-    let state = State { book: Book::default(), keeper, own: None, asked: HashMap::new() };
+    let state = State {
+        book: Book::default(),
+        keeper,
+        own: None,
+        asked: HashMap::new(),
+        dialled_back: HashMap::new(),
+    };
     supervise("mesh", Task { config, shared, commands, ready: Some(ready), state }).await;
 }
 
@@ -77,6 +92,8 @@ struct State {
     own: Option<Own>,
     /// Relays the driver waits for, and whom to expect.
     asked: HashMap<RelayId, PeerId>,
+    /// Addresses dialled back lately; the core lets one wait for the other, so there are few.
+    dialled_back: HashMap<IpAddr, Instant>,
 }
 
 struct Task {

@@ -6,6 +6,7 @@ use super::keeper::{ENOUGH, HELD_MAX, Held, TRIM_AGE, TRIMS_AT_ONCE, newer_stays
 use super::records::record;
 use super::{Command, Config, Ready, State};
 use crate::net::address::{multiaddr, peer_key, socket};
+use crate::net::reach::Place;
 use crate::net::supervisor::Exit;
 use crate::net::table::{Shared, Table};
 use crate::net::{NetError, streams};
@@ -17,6 +18,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{PeerId, Swarm, identify, ping};
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -31,12 +33,14 @@ const ANNOUNCE: Duration = Duration::from_secs(3_600);
 /// One connection.
 pub(super) struct Connection {
     id: ConnectionId,
+    /// Where the other side is.
+    pub(super) remote: Option<IpAddr>,
     dialled: bool,
     since: Instant,
     /// A link was started over it.
     linked: bool,
     /// Another connection to the same relay stays instead.
-    superfluous: bool,
+    pub(super) superfluous: bool,
 }
 
 /// The swarm and what its loop knows.
@@ -79,7 +83,8 @@ pub(super) async fn run(
         match swarm.select_next_some().await {
             SwarmEvent::NewListenAddr { address, .. } => {
                 if let Some(address) = socket(&address) {
-                    config.listen = address;
+                    // Of an address that stands for all of the machine only the port is news.
+                    config.listen.set_port(address.port());
                     break;
                 }
             }
@@ -137,6 +142,10 @@ impl Mesh<'_> {
                     Some(Command::Gossip(shard, bytes)) => self.spread(shard, bytes),
                     Some(Command::Judged(token, verdict)) => self.judged(token, verdict),
                     Some(Command::Publish(descriptor, bytes)) => self.publish(&descriptor, bytes),
+                    Some(Command::DialBack(token, seed, descriptor)) => {
+                        self.dial_back(token, seed, &descriptor).await;
+                    }
+                    Some(Command::Expect(key)) => self.shared.bounds.dialled_back().expect(key),
                     None => return Exit::Stopped,
                 },
                 Some(connection) = self.table.over.recv() => {
@@ -334,7 +343,8 @@ impl Mesh<'_> {
                 }
             }
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                self.established(peer_id, connection_id, endpoint.is_dialer());
+                let remote = socket(endpoint.get_remote_address()).map(|addr| addr.ip().to_canonical());
+                self.established(peer_id, connection_id, endpoint.is_dialer(), remote);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
                 self.closed(peer_id, connection_id).await;
@@ -354,11 +364,16 @@ impl Mesh<'_> {
         }
     }
 
-    fn established(&mut self, peer: PeerId, id: ConnectionId, dialled: bool) {
+    fn established(&mut self, peer: PeerId, id: ConnectionId, dialled: bool, remote: Option<IpAddr>) {
         self.dials.remove(&id);
+        let came = peer_key(&peer).filter(|_| !dialled);
+        if came.is_some_and(|key| self.shared.bounds.dialled_back().came(key, Place::Mesh)) {
+            // Whoever dials back wants nothing else, and closes; until then it takes no place.
+            return;
+        }
         let now = Instant::now();
         let list = self.connections.entry(peer).or_default();
-        list.push(Connection { id, dialled, since: now, linked: false, superfluous: false });
+        list.push(Connection { id, remote, dialled, since: now, linked: false, superfluous: false });
         let mut stays = true;
         if let Some((_, older)) = list.split_last_mut() {
             for older in older.iter_mut().filter(|older| !older.superfluous) {
