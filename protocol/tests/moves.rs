@@ -245,3 +245,28 @@ fn an_invitation_names_a_door_that_is_there_when_the_first_one_is_gone() {
     });
     assert!(met);
 }
+
+#[test]
+fn an_invitation_leads_to_the_mailboxes_that_its_maker_has_now() {
+    let mut world = World::with(33, 4, &[("Ali", &[0, 1, 2, 3]), ("Bob", &[0, 1, 2, 3])]);
+    world.run_ms(10_000);
+    let text = world.invite(0);
+    world.run_ms(10_000);
+    let before = current(&world, 0);
+    let spare = (0..4).find(|relay| !before.contains(relay)).unwrap();
+    world.crash(Host::Relay(before[0]));
+    world.run_ms(90 * 60_000);
+    assert!(current(&world, 0).contains(&spare));
+    world.crash(Host::Person(0));
+    // The relays of the time when it was made are all away.
+    for relay in (0..4).filter(|relay| *relay != spare) {
+        world.crash(Host::Relay(relay));
+    }
+    let ali = world.add(1, &text, "Ali");
+    world.run_ms(120_000);
+    world.start(Host::Person(0));
+    let met = world.run_until(300_000, |world| {
+        world.contacts(1).iter().any(|contact| contact.id == ali && contact.meeting == Meeting::Connected)
+    });
+    assert!(met);
+}

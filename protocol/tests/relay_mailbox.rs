@@ -347,6 +347,46 @@ fn requests_for_a_slow_disk_are_bounded() {
 }
 
 #[test]
+fn bytes_that_wait_for_a_slow_disk_are_bounded_over_all_mailboxes() {
+    const WAITING_MAX: usize = 8 << 20;
+    let (mut node, door, mut pipe) = with_mailbox(Push::None);
+    for number in [7, 8] {
+        node.attach(&mut pipe, &owner(number), Push::None);
+        assert_eq!(node.ask(&mut pipe, &tags(Class::S, 0..1)), Reply::Done);
+    }
+    let mut node = node.crash();
+    node.loads = false;
+    let large = |number| cell(Class::L, number, 1);
+    let (mut waiting, mut busy) = (0, 0);
+    for link in 10..22 {
+        let link = node.leaf(link, &door);
+        let mut pipe = node.tunnel(link, 1);
+        for number in 0..TUNNEL_WINDOW as u64 {
+            let number = node.send(&mut pipe, &deposit(&owner((7 + number % 3) as u8), &large(number)));
+            pipe.read(&mut node);
+            match pipe.answer(number) {
+                None => waiting += large(0).bytes().len(),
+                Some(reply) => {
+                    assert_eq!(reply, refused(Refusal::Busy));
+                    busy += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(node.waiting_loads(), 3);
+    assert!(
+        busy > 0 && waiting <= WAITING_MAX && waiting > WAITING_MAX - 2 * large(0).bytes().len(),
+        "{waiting}"
+    );
+    // What waited was answered: there is room again.
+    node.loads = true;
+    node.answer_loads();
+    let link = node.leaf(30, &door);
+    let mut pipe = node.tunnel(link, 1);
+    assert_eq!(node.ask(&mut pipe, &deposit(&owner(9), &large(500))), refused(Refusal::UnknownTag));
+}
+
+#[test]
 fn one_request_more_than_the_window_is_busy() {
     let (mut node, _, mut pipe) = with_mailbox(Push::None);
     node.syncs = false;
@@ -365,6 +405,12 @@ fn one_request_more_than_the_window_is_busy() {
 
 #[test]
 fn abandoned_mailboxes_are_removed_with_their_registrations() {
+    for restarts in [false, true] {
+        abandon(restarts);
+    }
+}
+
+fn abandon(restarts: bool) {
     let (mut node, door, pipe) = with_mailbox(Push::None);
     let link = node.leaf(2, &door);
     let mut other = node.tunnel(link, 1);
@@ -372,6 +418,7 @@ fn abandoned_mailboxes_are_removed_with_their_registrations() {
     for pipe in [&pipe, &other] {
         node.frame(pipe.link, Kind::Close, pipe.number, vec![0]);
     }
+    let mut node = if restarts { node.crash() } else { node };
     node.jump(2 * DAY_MS);
     node.pass(60_000);
     let held: Vec<_> = node

@@ -151,6 +151,9 @@ fn a_backup_on_a_new_device_talks_with_every_contact_again_and_uses_no_number_tw
     world.run_ms(5_000);
     assert_eq!(world.received(1, ali).last().unwrap(), "yes");
     assert_eq!(world.received(0, bob), ["to the lost device", "still there?"]);
+    // "before" and three from the new device; numbers that the lost one may have used are counted as nothing.
+    let Ok(Reply::Status(status)) = world.ask(0, Command::Status) else { panic!("no status") };
+    assert_eq!((status.queued, status.stored, status.delivered, status.received), (0, 0, 4, 3));
 }
 
 #[test]

@@ -184,6 +184,32 @@ fn send_forged(world: &mut World, to: ContactId, body: &Body) -> u64 {
     seq
 }
 
+/// The id that message `seq + ahead` of the same author will have, when `id` is that of message `seq`.
+fn later(id: MessageId, seq: u64, ahead: u64) -> MessageId {
+    let masked = u64::from_be_bytes(id.0[8..].try_into().unwrap()) ^ seq;
+    let mut later = id;
+    later.0[8..].copy_from_slice(&(masked ^ seq.wrapping_add(ahead)).to_be_bytes());
+    later
+}
+
+#[test]
+fn only_a_message_that_is_here_can_be_answered() {
+    let (mut world, bob, ali) = two(10);
+    let (mine, seq) = world.queue(0, text(bob, "mine"));
+    let (theirs, their_seq) = world.queue(1, text(ali, "theirs"));
+    world.run_ms(1_000);
+    for (id, seq) in [(mine, seq), (theirs, their_seq)] {
+        // The next one, one far away, and number 0.
+        for to in [later(id, seq, 1), later(id, seq, 1_000), later(id, seq, 0_u64.wrapping_sub(seq))] {
+            let answer = world.ask(0, Command::Answer { to, text: "to nothing".into() });
+            assert_eq!(answer.unwrap_err(), ErrorKind::NoSuchMessage);
+        }
+    }
+    for to in [mine, theirs] {
+        assert!(world.ask(0, Command::Answer { to, text: "to this".into() }).is_ok());
+    }
+}
+
 #[test]
 fn nobody_edits_or_deletes_what_somebody_else_wrote() {
     for forge in [|id| Content::Edit { of: id, text: "a lie".into() }, Content::Delete] {
@@ -216,25 +242,29 @@ fn changes_of_messages_that_do_not_exist_are_counted_and_keep_no_room() {
     let (mut world, bob, _) = two(8);
     let (known, seq) = world.queue(0, text(bob, "known"));
     world.run_ms(500);
-    let masked = u64::from_be_bytes(known.0[8..].try_into().unwrap()) ^ seq;
-    let mut later = known;
-    later.0[8..].copy_from_slice(&(masked ^ (seq + 1_000)).to_be_bytes());
     let before = faults(&mut world, 1);
-    send_forged(&mut world, bob, &Body::new(1, Content::Delete(later)));
+    send_forged(&mut world, bob, &Body::new(1, Content::Delete(later(known, seq, 1_000))));
     assert_eq!(faults(&mut world, 1), before + 1);
 }
 
 #[test]
 fn a_crash_at_any_batch_loses_and_doubles_no_change() {
+    // After the only edit, no later one brings what a crash left undone.
+    for (edits, batches) in [(1, 5), (4, 9)] {
+        crash_while_editing(edits, batches);
+    }
+}
+
+fn crash_while_editing(edits: usize, batches: u64) {
     for victim in [Host::Person(0), Host::Person(1)] {
-        for at in 1..9 {
+        for at in 1..batches {
             for keep in [false, true] {
                 let (mut world, bob, ali) = two(9);
                 let (id, seq) = world.queue(0, text(bob, "hello"));
                 world.run_ms(500);
                 world.crash_at = Some((victim, world.batches_of(victim) + at, keep));
                 let mut told = Vec::new();
-                for n in 0..4 {
+                for n in 0..edits {
                     let edit = format!("version {n}");
                     let number = world.tell(0, Command::Edit(id, edit.clone()));
                     world.run_ms(30);
@@ -254,7 +284,7 @@ fn a_crash_at_any_batch_loses_and_doubles_no_change() {
                 world.run_ms(500);
                 let last = text_at(&world, 1, ali, false);
                 assert!(
-                    last >= *told.last().unwrap(),
+                    told.last().is_none_or(|told| last >= *told),
                     "{victim:?} at {at} keep {keep}: {last} after {told:?}"
                 );
             }

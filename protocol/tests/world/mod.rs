@@ -21,7 +21,7 @@ use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelaySetup};
 use karvon_protocol::relay::limits::RelayLimits;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use turn::{Feed, drain};
 use zeroize::Zeroizing;
 
@@ -118,6 +118,10 @@ pub struct World {
     pub limits: RelayLimits,
     /// Jobs that were given out.
     pub jobs: Vec<(Host, Job)>,
+    /// Their ids, in each life of a host.
+    job_ids: BTreeSet<(Host, u64, JobId)>,
+    /// Bytes of frames that relays sent to people.
+    pub bytes_to_people: usize,
     /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
     pub sealed_off: Option<usize>,
     /// What relays gossiped on shards, as each of their neighbours sees it.
@@ -146,6 +150,8 @@ impl World {
             descriptors: Vec::new(),
             limits: RelayLimits { request_bits: 2, ..RelayLimits::default() },
             jobs: Vec::new(),
+            job_ids: BTreeSet::new(),
+            bytes_to_people: 0,
             sealed_off: None,
             gossiped: Vec::new(),
         }
@@ -500,6 +506,7 @@ impl World {
             }
             Act::Run(id, job) => {
                 self.jobs.push((host, job.clone()));
+                assert!(self.job_ids.insert((host, life, id)), "a job's id was used twice");
                 let tries = match &job {
                     Job::Search { count, .. } => u64::from(*count),
                     other => panic!("{other:?}"),
@@ -517,6 +524,9 @@ impl World {
                     // What crosses a link is what its bytes say.
                     let frame = Frame::decode(&frame.encode()).expect("own frames are well formed");
                     let (delay, life) = (self.latency_us, self.life(to));
+                    if matches!(to, Host::Person(_)) {
+                        self.bytes_to_people += frame.encode().len();
+                    }
                     if matches!(host, Host::Person(_)) {
                         let flying = self.flying.entry(link).or_default();
                         *flying += frame.encode().len();
