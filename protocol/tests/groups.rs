@@ -411,3 +411,28 @@ fn whoever_lost_messages_of_a_group_asks_for_them_and_gets_them_again() {
     got.sort();
     assert_eq!(got, texts.into_iter().chain(["and now?".to_owned()]).collect::<Vec<_>>());
 }
+
+#[test]
+fn whoever_asks_for_more_than_is_meant_for_them_gets_nothing_earlier() {
+    let mut friends = Friends::new(22, 3, true);
+    let ali = friends.create(0, "Group");
+    friends.bring(0, ali, 1);
+    for number in 0..3 {
+        friends.send(0, ali, &format!("early {number}"));
+    }
+    friends.world.run_ms(2_000);
+    friends.bring(0, ali, 2);
+    friends.send(0, ali, "late");
+    friends.world.run_ms(3_000);
+    // Her program asks for all from Ali's first message on.
+    friends.world.crash(Host::Person(2));
+    let me = friends.world.people[2].node.disk.load(&Range::Space(Space::GroupAuthor));
+    assert!(!me.is_empty());
+    for (key, mut value) in me {
+        value[16..24].copy_from_slice(&1_u64.to_be_bytes());
+        friends.world.people[2].node.disk.kv.insert(key, value);
+    }
+    friends.world.start(Host::Person(2));
+    friends.world.run_ms(120_000);
+    assert!(friends.world.holds(2, "late") && !friends.world.holds(2, "early"));
+}

@@ -2,7 +2,8 @@
 
 mod world;
 
-use karvon_protocol::core::{Range, Space};
+use karvon_protocol::cbor::read_map;
+use karvon_protocol::core::{Key, Range, Space};
 use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::api::{Command, Meeting};
 use world::{Host, World};
@@ -56,6 +57,14 @@ fn a_dead_relay_is_replaced_and_contacts_write_to_the_new_one() {
     world.send(0, bob, "by the new relay");
     world.run_ms(60_000);
     assert_eq!(world.received(1, ali), ["by the new relay"]);
+
+    // Only the old one is left: it is still written to, and still polled.
+    world.crash(Host::Relay(spare));
+    world.start(Host::Relay(dead));
+    world.run_ms(60_000);
+    world.send(0, bob, "by the old relay");
+    world.run_ms(10 * 60_000);
+    assert_eq!(world.received(1, ali), ["by the new relay", "by the old relay"]);
 }
 
 #[test]
@@ -269,4 +278,35 @@ fn an_invitation_leads_to_the_mailboxes_that_its_maker_has_now() {
         world.contacts(1).iter().any(|contact| contact.id == ali && contact.meeting == Meeting::Connected)
     });
     assert!(met);
+}
+
+#[test]
+fn whoever_does_not_know_of_a_move_is_told_again_after_fifteen_days() {
+    let mut world = World::with(17, 4, &[("Ali", &[0, 1, 2, 3]), ("Bob", &[0, 1, 2, 3])]);
+    let (bob, _) = world.meet(0, 1);
+    world.run_ms(2 * HOUR_MS);
+    world.crash(Host::Person(1));
+    // Numbers of tags that Ali has used towards Bob.
+    let sent = |world: &World| {
+        let row = &world.people[0].node.disk.kv[&Key::single(Space::Session, u64::from(bob.0))];
+        let mut used = 0;
+        read_map(row, |key, field| {
+            match key {
+                3 => used = field.array(3, |item| item.uint())?.into_iter().sum::<u64>(),
+                _ => drop(field.raw()?),
+            }
+            Ok(true)
+        })
+        .unwrap();
+        used
+    };
+    let before = sent(&world);
+    world.crash(Host::Relay(current(&world, 0)[0]));
+    let told: Vec<_> = (0..=17)
+        .map(|_| {
+            world.run_ms(DAY_MS);
+            sent(&world) - before
+        })
+        .collect();
+    assert_eq!([0, 13, 17].map(|day| told[day]), [1, 1, 2], "{told:?}");
 }

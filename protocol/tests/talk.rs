@@ -186,7 +186,7 @@ fn send_forged(world: &mut World, to: ContactId, body: &Body) -> u64 {
 
 /// The id that message `seq + ahead` of the same author will have, when `id` is that of message `seq`.
 fn later(id: MessageId, seq: u64, ahead: u64) -> MessageId {
-    let masked = u64::from_be_bytes(id.0[8..].try_into().unwrap()) ^ seq;
+    let masked = u64::from_be_bytes(id.0[8..].try_into().expect("eight bytes")) ^ seq;
     let mut later = id;
     later.0[8..].copy_from_slice(&(masked ^ seq.wrapping_add(ahead)).to_be_bytes());
     later
@@ -277,8 +277,9 @@ fn crash_while_editing(edits: usize, batches: u64) {
                         world.run_ms(100);
                     }
                 }
-                let text_at =
-                    |world: &World, person, with, mine| text_of(&world.row(person, with, mine, seq)).unwrap();
+                let text_at = |world: &World, person, with, mine| {
+                    text_of(&world.row(person, with, mine, seq)).expect("a text")
+                };
                 let same = |world: &mut World| text_at(world, 0, bob, true) == text_at(world, 1, ali, false);
                 assert!(world.run_until(90_000, same), "{victim:?} at {at} keep {keep}");
                 world.run_ms(500);

@@ -359,7 +359,9 @@ fn a_session_is_readable_while_something_is_there_or_nothing_more_will_come() {
     assert_eq!(world.dialler.read(&mut [0; 9]), Some(0));
     let listener = world.listener.as_mut().unwrap();
     listener.write(b"salom");
+    assert!(!listener.is_closed());
     listener.close();
+    assert!(listener.is_closed() && listener.write(b"more") == 0);
     for _ in 0..10 {
         world.step();
         world.now = world.now.after_ms(20);
@@ -417,4 +419,26 @@ fn a_dropped_session_tells_the_other_side() {
     }
     assert_eq!(world.dialler.ended(), Some(End::Dropped));
     assert_eq!(world.listener.unwrap().ended(), Some(End::Gone));
+}
+
+#[test]
+fn a_carrier_that_falls_silent_after_a_part_was_acknowledged_is_frozen() {
+    let mut world = joined(10_000_000);
+    let listener = world.listener.as_mut().unwrap();
+    world.dialler.write(&[7; 9_000]);
+    let mut frames = Vec::new();
+    while let Some(frame) = world.dialler.transmit(world.now) {
+        frames.push(frame);
+    }
+    assert!(frames.len() > 2);
+    // Only the first one arrives, and its acknowledgement is the last that comes.
+    listener.received(&frames[0], world.now).unwrap();
+    world.now = world.now.after_ms(50);
+    let answer = listener.transmit(world.now).unwrap();
+    world.dialler.received(&answer, world.now).unwrap();
+    assert!(!world.dialler.is_flushed());
+    assert_eq!(world.dialler.verdict(world.now), Verdict::Fine);
+    let at = world.dialler.next_timeout().unwrap();
+    assert!((world.now.after_ms(3_000)..world.now.after_ms(9_001)).contains(&at), "{at:?}");
+    assert_eq!(world.dialler.verdict(at), Verdict::Frozen);
 }

@@ -256,4 +256,15 @@ mod tests {
         }
         assert_eq!(paces.hedge_ms(2_144), HEDGE_MS);
     }
+
+    #[test]
+    fn a_web_door_is_doubted_later_than_any_other_and_counts_as_dear() {
+        for narrow in [false, true] {
+            let mut paces = Paces::default();
+            paces.begin(LINK, narrow);
+            assert_eq!(paces.all_narrow(), narrow);
+            assert_eq!(paces.doubt_ms(LINK) >= NARROW_MS.0, narrow);
+            assert_eq!(paces.death_ms(LINK) >= NARROW_MS.1, narrow);
+        }
+    }
 }

@@ -120,6 +120,8 @@ pub struct World {
     pub jobs: Vec<(Host, Job)>,
     /// Their ids, in each life of a host.
     job_ids: BTreeSet<(Host, u64, JobId)>,
+    /// How far the clocks of people are from the true time, milliseconds.
+    pub clock_off_ms: BTreeMap<usize, i64>,
     /// Bytes of frames that relays sent to people.
     pub bytes_to_people: usize,
     /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
@@ -151,6 +153,7 @@ impl World {
             limits: RelayLimits { request_bits: 2, ..RelayLimits::default() },
             jobs: Vec::new(),
             job_ids: BTreeSet::new(),
+            clock_off_ms: BTreeMap::new(),
             bytes_to_people: 0,
             sealed_off: None,
             gossiped: Vec::new(),
@@ -176,6 +179,16 @@ impl World {
 
     fn time(&self) -> Now {
         Now { mono: Mono(self.now), wall_ms: WALL_MS + self.now / 1_000 }
+    }
+
+    /// The time as a host's clock says it.
+    fn time_at(&self, host: Host) -> Now {
+        let mut now = self.time();
+        if let Host::Person(n) = host {
+            let off_ms = self.clock_off_ms.get(&n).copied().unwrap_or(0);
+            now.wall_ms = now.wall_ms.saturating_add_signed(off_ms);
+        }
+        now
     }
 
     fn at(&mut self, delay_us: u64, what: What) {
@@ -407,7 +420,7 @@ impl World {
     }
 
     fn feed(&mut self, host: Host, feed: Feed) {
-        let now = self.time();
+        let now = self.time_at(host);
         match host {
             Host::Relay(n) => {
                 if let Some(core) = self.relays[n].node.core.as_mut() {
@@ -425,7 +438,7 @@ impl World {
 
     fn drain(&mut self, host: Host) {
         // As the driver does: what is due at once belongs to the same turn.
-        let now = self.time();
+        let now = self.time_at(host);
         let acts = match host {
             Host::Relay(n) => drain(&mut self.relays[n].node, now),
             Host::Person(n) => drain(&mut self.people[n].node, now),
