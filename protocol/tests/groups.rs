@@ -370,10 +370,11 @@ fn groups_of_one_person_are_kept_apart() {
         friends.send(0, number, name);
         friends.world.run_ms(1_000);
     }
+    friends.ask(1, GroupCommand::Mute(theirs[1], true)).unwrap();
     friends.world.crash(Host::Person(1));
     friends.world.start(Host::Person(1));
     friends.world.run_ms(3_000);
-    assert_eq!(friends.list(1).len(), 3);
+    assert_eq!(friends.list(1).iter().map(|info| info.muted).collect::<Vec<_>>(), [false, true, false]);
     for ((name, own), theirs) in names.iter().zip(own).zip(theirs) {
         assert_eq!(friends.view(0, own).info.name, *name);
         assert_eq!(friends.view(1, theirs).info.name, *name);

@@ -94,6 +94,7 @@ fn what_waits_comes_to_the_end_also_when_one_answer_does_not_hold_it() {
     }
     let waiting = world.relay_status(0).cell_bytes;
     assert!(waiting > 3 * (128 << 10), "{waiting} bytes wait: several answers to a fetch");
+    assert!(status(&mut world, 0).one_operator, "one relay sees all");
     // As many as there were tags for.
     let stored = status(&mut world, 0).stored as usize;
     world.crash(Host::Person(0));
@@ -136,6 +137,7 @@ fn a_relay_that_is_a_door_as_well_is_reached_through_another_door() {
         world.run_ms(5_000);
     }
     assert_eq!(world.received(1, ali).len(), 5);
+    assert!(!status(&mut world, 0).one_operator);
     for (relay, before) in before.into_iter().enumerate() {
         let forwarded = world.relay_status(relay).forwarded - before;
         assert!(forwarded >= 5, "door {relay} carried {forwarded} frames for the other relay");

@@ -388,6 +388,30 @@ fn bytes_that_wait_for_a_slow_disk_are_bounded_over_all_mailboxes() {
 }
 
 #[test]
+fn long_lists_that_wait_for_a_slow_disk_are_counted_by_their_length() {
+    let (node, door, _) = with_mailbox(Push::None);
+    let mut node = node.crash();
+    let mut pipes: Vec<_> = (10..22)
+        .map(|number| {
+            let link = node.leaf(number, &door);
+            let mut pipe = node.tunnel(link, 1);
+            node.attach(&mut pipe, &owner(7 + (number % 3) as u8), Push::None);
+            pipe
+        })
+        .collect();
+    node.loads = false;
+    let remove = Request::Remove((0..6_000).map(prefix).collect());
+    let mut waiting = 0;
+    for pipe in &mut pipes {
+        let numbers: Vec<_> = (0..TUNNEL_WINDOW).map(|_| node.send(pipe, &remove)).collect();
+        pipe.read(&mut node);
+        waiting += numbers.into_iter().filter(|number| pipe.answer(*number).is_none()).count();
+    }
+    // 8 MiB of lists of 6,000 prefixes of eight bytes.
+    assert!((170..=174).contains(&waiting), "{waiting} of {}", pipes.len() * TUNNEL_WINDOW);
+}
+
+#[test]
 fn one_request_more_than_the_window_is_busy() {
     let (mut node, _, mut pipe) = with_mailbox(Push::None);
     node.syncs = false;

@@ -211,6 +211,33 @@ fn only_a_message_that_is_here_can_be_answered() {
 }
 
 #[test]
+fn texts_and_signs_have_a_longest_and_a_shortest_one() {
+    let (mut world, bob, _) = two(11);
+    let (id, _) = world.queue(0, text(bob, "hello"));
+    let edit = |text: String| Command::Edit(id, text);
+    for (command, why) in [
+        (text(bob, ""), ErrorKind::Empty),
+        (text(bob, &"x".repeat(8_001)), ErrorKind::TooLong),
+        (edit(String::new()), ErrorKind::Empty),
+        (edit("x".repeat(8_001)), ErrorKind::TooLong),
+        (Command::React(id, "x".repeat(33)), ErrorKind::TooLong),
+        (Command::Answer { to: id, text: "x".repeat(8_001) }, ErrorKind::TooLong),
+    ] {
+        assert_eq!(world.ask(0, command).unwrap_err(), why);
+    }
+    for command in [
+        text(bob, &"x".repeat(8_000)),
+        text(bob, "x"),
+        edit("x".repeat(8_000)),
+        Command::React(id, "x".repeat(32)),
+        Command::Answer { to: id, text: "x".repeat(8_000) },
+    ] {
+        assert!(world.ask(0, command).is_ok());
+    }
+    assert!(world.run_until(10_000, |world| world.delivered_below(0, bob) == 7));
+}
+
+#[test]
 fn nobody_edits_or_deletes_what_somebody_else_wrote() {
     for forge in [|id| Content::Edit { of: id, text: "a lie".into() }, Content::Delete] {
         let (mut world, bob, ali) = two(6);
