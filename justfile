@@ -44,6 +44,11 @@ fire-fuzz executions="1000000" target="" seed="1":
     KARVON_FUZZ={{executions}} KARVON_FUZZ_TARGET={{target}} KARVON_FUZZ_SEED={{seed}} \
         cargo test --workspace --test fuzz -- --nocapture
 
+# Mutation testing: changes so many per cent of the places in the protocol that can be changed, drawn by a seed, and counts what its tests
+# notice; needs `cargo install cargo-mutants` and a minute or two for each, some hours for 5 per cent.
+mutants percent="5" seed="1":
+    protocol/tests/mutants.py {{percent}} {{seed}}
+
 # One decoder under libFuzzer for so many seconds, from the inputs that the protocol makes itself; needs nightly Rust and cargo-fuzz.
 libfuzzer target seconds="600":
     KARVON_FUZZ_TARGET={{target}} KARVON_FUZZ=1 KARVON_FUZZ_CORPUS={{justfile_directory()}}/target/fuzz-corpus \

@@ -172,6 +172,11 @@ mod tests {
         assert_eq!(chain.tag(BLOCKS_AHEAD_MAX * BLOCK_TAGS), None);
         assert!(chain.tag(BLOCKS_AHEAD_MAX * BLOCK_TAGS - 1).is_some());
         chain.forget_below(u64::MAX);
+        chain.forget_below((BLOCKS_AHEAD_MAX + 1) * BLOCK_TAGS);
         assert_eq!(chain.first_kept(), 0);
+        let last = chain.tag(BLOCKS_AHEAD_MAX * BLOCK_TAGS - 1);
+        chain.forget_below(BLOCKS_AHEAD_MAX * BLOCK_TAGS);
+        assert_eq!(chain.first_kept(), BLOCKS_AHEAD_MAX * BLOCK_TAGS);
+        assert!(chain.tag(BLOCKS_AHEAD_MAX * BLOCK_TAGS).is_some_and(|tag| Some(tag) != last));
     }
 }

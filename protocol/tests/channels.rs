@@ -4,7 +4,7 @@
 mod world;
 
 use karvon_protocol::body::{Body, Content};
-use karvon_protocol::channel::chain::verify_fork;
+use karvon_protocol::channel::chain::{Chain, Placed, verify_fork};
 use karvon_protocol::channel::entry::{Entry, SignedEntry};
 use karvon_protocol::channel::link::ChannelLink;
 use karvon_protocol::core::{Range, Space};
@@ -247,4 +247,33 @@ fn forged_and_foreign_entries_are_refused() {
         let wrong = Entry { seq, before: EntryId(before), ..entry.clone() }.sign(&key);
         assert_eq!(SignedEntry::open(&wrong.bytes, link.id(), &link.owner), Err(PeerFault::Bound), "{seq}");
     }
+}
+
+#[test]
+fn a_chain_names_the_entry_that_another_one_contradicts() {
+    let key = LocalSignKey::from_seed(&[5; 32]);
+    let channel = ChannelLink { owner: key.public().0, secret: [6; 16], shard: 3 }.id();
+    let entry =
+        |seq, before, name: &str| Entry { channel, seq, before, name: name.into(), body: vec![1] }.sign(&key);
+    let fourth = entry(4, EntryId([0; 32]), "Jobs");
+    let fifth = entry(5, fourth.id, "Jobs");
+    let sixth = entry(6, fifth.id, "Jobs");
+    let mut chain = Chain::default();
+    assert_eq!((chain.first(), chain.newest(), chain.missing()), (None, None, 0));
+    assert_eq!(
+        [&fourth, &sixth, &fourth].map(|signed| chain.place(signed)),
+        [Placed::New, Placed::New, Placed::Known]
+    );
+    assert_eq!((chain.first(), chain.newest(), chain.missing()), (Some(4), Some((6, sixth.id)), 1));
+    let other = [
+        entry(4, EntryId([0; 32]), "Other"),
+        entry(5, EntryId([9; 32]), "Jobs"),
+        entry(5, fourth.id, "Other"),
+    ];
+    // Another fourth one; a fifth that does not follow the fourth; one that does, and that the sixth does not follow.
+    assert_eq!(other.each_ref().map(|signed| chain.place(signed)), [4, 4, 6].map(Placed::Forks));
+    assert_eq!(chain.len(), 2, "none of them was taken");
+    assert_eq!(chain.place(&fifth), Placed::New);
+    assert_eq!((chain.missing(), chain.above(4), chain.forget_first()), (0, 2, Some(4)));
+    assert_eq!((chain.first(), chain.has(4), chain.has(5)), (Some(5), false, true));
 }

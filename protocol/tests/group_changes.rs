@@ -326,3 +326,29 @@ fn files_travel_over_sessions_and_over_shards_among_texts() {
         }
     }
 }
+
+#[test]
+fn an_edit_takes_back_earlier_edits_and_no_sign_of_the_author() {
+    let mut friends = Friends::new(58, 3, true);
+    let numbers = group(&mut friends, 3);
+    friends.queue(0, numbers[0], "stays");
+    let (id, _) = friends.queue(0, numbers[0], "first version");
+    friends.world.run_ms(2_000);
+    // Ali's own sign, and as Bob's first words one on the same message.
+    change(&mut friends, 0, react(id, "❤")).unwrap();
+    change(&mut friends, 1, react(id, "👍")).unwrap();
+    friends.world.run_ms(2_000);
+    for text in ["second version", "third version"] {
+        change(&mut friends, 0, edit(id, text)).unwrap();
+        friends.world.run_ms(2_000);
+    }
+    // Nobody who comes to know of it only now misses anything but the edit that was taken back.
+    let shown = alike(&mut friends, &numbers);
+    let texts: Vec<_> = shown.iter().filter_map(|shown| shown.text.as_deref()).collect();
+    assert_eq!(texts, ["stays", "third version"]);
+    let signs: Vec<_> = shown[1].signs.iter().map(|(who, sign)| (who.as_str(), sign.as_str())).collect();
+    assert_eq!(signs, [("Ali", "❤"), ("Bob", "👍")]);
+    for (person, number) in numbers.iter().enumerate() {
+        assert!(!friends.world.holds(person, "second version"), "{person} in {number:?}");
+    }
+}

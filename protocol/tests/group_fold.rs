@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use karvon_protocol::crypto::LocalSignKey;
+use karvon_protocol::error::PeerFault;
 use karvon_protocol::group::fold::Roster;
 use karvon_protocol::group::log::{Log, Taken};
 use karvon_protocol::group::op::{Act, Member, Op, Role, SignedOp};
+use karvon_protocol::group::post::{Post, SEQ_MAX};
 use karvon_protocol::ids::{Fingerprint, GroupId, MemberId};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -289,4 +291,51 @@ fn operations_may_come_before_their_parents_but_not_without_bound() {
     assert!(matches!(late.take(first), Ok(Taken::New(new)) if new.len() == 2));
     assert_eq!(late.roster(), log.roster());
     assert_eq!(MemberId::of(&people[0].member.key), people[0].member.id());
+}
+
+#[test]
+fn a_view_knows_whoever_was_taken_in_by_then_and_nobody_later() {
+    let people = people(5);
+    let mut log = Log::found(create(&people[0], 2)).unwrap();
+    let group = log.group();
+    let mut views = vec![log.heads()];
+    for whom in &people[1..4] {
+        let consent = whom.member.consent(group, &whom.key);
+        take(&mut log, &people[0], Act::Add { member: whom.member.clone(), role: Role::Member, consent });
+        views.push(log.heads());
+    }
+    for (at, view) in views.iter().enumerate() {
+        for (number, person) in people.iter().enumerate() {
+            assert_eq!(log.knows(view, &person.member.id()), number <= at, "view {at}, person {number}");
+        }
+    }
+    assert!(!log.knows(&[], &people[0].member.id()), "nothing seen, nobody known");
+    // Two who were taken in at the same time: each view knows its own.
+    let (mut here, mut there) =
+        (Log::found(create(&people[0], 2)).unwrap(), Log::found(create(&people[0], 2)).unwrap());
+    for (log, whom) in [(&mut here, &people[1]), (&mut there, &people[2])] {
+        let consent = whom.member.consent(group, &whom.key);
+        take(log, &people[0], Act::Add { member: whom.member.clone(), role: Role::Member, consent });
+    }
+    let (one, other) = (here.heads(), there.heads());
+    merge(&there, &mut here);
+    let knows = |view: &[_]| [1, 2].map(|number: usize| here.knows(view, &people[number].member.id()));
+    assert_eq!((knows(&one), knows(&other)), ([true, false], [false, true]));
+    assert_eq!(knows(&[one, other].concat()), [true, true]);
+}
+
+#[test]
+fn numbers_of_messages_have_a_highest_one_and_begin_with_one() {
+    let person = &people(1)[0];
+    let read = |seq, base| {
+        let (group, author) = (GroupId([1; 16]), person.member.id());
+        let post = Post { group, author, seq, base, view: Vec::new(), body: vec![1] };
+        Post::read(&post.sign(&person.key)).map(|read| assert_eq!(read, post))
+    };
+    for (seq, base) in [(1, 1), (2, 1), (2, 2), (SEQ_MAX, 1), (SEQ_MAX, SEQ_MAX)] {
+        assert_eq!(read(seq, base), Ok(()), "{seq} from {base}");
+    }
+    for (seq, base) in [(0, 0), (1, 0), (0, 1), (1, 2), (SEQ_MAX + 1, 1)] {
+        assert_eq!(read(seq, base), Err(PeerFault::Bound), "{seq} from {base}");
+    }
 }

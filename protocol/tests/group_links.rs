@@ -5,6 +5,7 @@ mod world;
 
 use karvon_protocol::engine::group_api::{GroupCommand, GroupNumber, GroupReply, Standing};
 use karvon_protocol::error::ErrorKind;
+use world::Host;
 use world::friends::Friends;
 use zeroize::Zeroizing;
 
@@ -46,8 +47,11 @@ fn whoever_has_a_link_joins_once_and_talks_with_everybody() {
     assert_eq!(join(&mut friends, stranger, &first), lola);
     friends.world.run_ms(20_000);
     assert_eq!(friends.view(stranger, lola).info.standing, Standing::Out);
-    // With another link she does.
+    // With another link she does, also when whoever made it began anew.
     let second = link(&mut friends, 0, ali);
+    friends.world.crash(Host::Person(0));
+    friends.world.start(Host::Person(0));
+    friends.world.run_ms(3_000);
     join(&mut friends, stranger, &second);
     friends.world.run_ms(20_000);
     assert_eq!(friends.view(stranger, lola).info.standing, Standing::In);

@@ -81,6 +81,25 @@ fn every_member_reads_every_author_in_any_order_and_each_cell_once() {
 }
 
 #[test]
+fn two_thousand_cells_of_an_author_may_be_passed_over_and_not_one_more() {
+    let people: Vec<_> = (0..2).map(person).collect();
+    let log = group_of(&people);
+    let (mut ours, signed) = Seed::issue(&log, people[0].member.id(), &people[0].key, &mut rng()).unwrap();
+    let mut theirs = held(&signed, &log, &people[1]);
+    let cells: Vec<Cell> =
+        (0..=4_000).map(|_| ours.seal(3, people[0].member.id(), b"x", &mut rng()).unwrap()).collect();
+    assert_eq!(theirs.open(&cells[2_001]).unwrap_err(), PeerFault::Bound);
+    assert!(theirs.open(&cells[2_000]).is_ok());
+    assert!(theirs.open(&cells[0]).is_ok(), "all that were passed over are kept");
+    // 1 to 1,999 and 2,001 to 3,999 would be too many: the oldest are given up.
+    assert!(theirs.open(&cells[4_000]).is_ok());
+    assert_eq!(theirs.open(&cells[1_998]).unwrap_err(), PeerFault::Replay);
+    for kept in [1_999, 2_001, 3_999] {
+        assert!(theirs.open(&cells[kept]).is_ok(), "{kept}");
+    }
+}
+
+#[test]
 fn whoever_was_removed_can_not_open_a_later_cell_with_all_that_they_hold() {
     let people: Vec<_> = (0..4).map(person).collect();
     let mut log = group_of(&people);

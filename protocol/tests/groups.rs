@@ -7,7 +7,7 @@ use karvon_protocol::core::{Range, Space};
 use karvon_protocol::engine::api::{Command, Reply};
 use karvon_protocol::engine::group_api::{GroupCommand, GroupReply, Standing};
 use karvon_protocol::error::ErrorKind;
-use karvon_protocol::group::op::Role;
+use karvon_protocol::group::op::{Act, Role, SignedOp};
 use world::friends::Friends;
 use world::{Host, World};
 
@@ -164,6 +164,16 @@ fn somebody_who_was_not_invited_does_not_get_in_and_a_declined_invitation_is_gon
     assert!(friends.list(2).is_empty());
 }
 
+/// The shard that the founder of a person's only group drew.
+fn shard_of(world: &World, person: usize) -> u16 {
+    let rows = world.people[person].node.disk.load(&Range::Space(Space::GroupOp));
+    let shard = |(_, row): &(_, karvon_protocol::core::Value)| match SignedOp::decode(row).ok()?.op().act {
+        Act::Create { shard, .. } => Some(shard),
+        _ => None,
+    };
+    rows.iter().find_map(shard).expect("the founding")
+}
+
 #[test]
 fn a_larger_group_speaks_over_its_shard_and_whoever_was_away_catches_up() {
     let mut friends = Friends::new(7, 10, false);
@@ -183,6 +193,10 @@ fn a_larger_group_speaks_over_its_shard_and_whoever_was_away_catches_up() {
         }
     }
     friends.world.run_ms(60_000);
+    // All of it went over the shard that the founder drew.
+    let shard = shard_of(&friends.world, 0);
+    let used = friends.world.gossiped.iter().map(|unit| u16::from_be_bytes([unit[1], unit[2]]));
+    assert_eq!(used.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>(), [shard]);
     friends.world.start(Host::Person(4));
     friends.world.run_ms(8_000);
     for (who, number) in numbers.iter().enumerate() {
@@ -344,4 +358,82 @@ fn an_operation_that_overtakes_the_beginning_of_the_log_is_kept_until_that_comes
     });
     assert!(whole, "{:?}", friends.view(1, bob));
     assert_eq!(friends.world.faults(1), 0);
+}
+
+#[test]
+fn groups_of_one_person_are_kept_apart() {
+    let mut friends = Friends::new(20, 2, true);
+    let names = ["First", "Second", "Third"];
+    let own = names.map(|name| friends.create(0, name));
+    let theirs = own.map(|number| friends.bring(0, number, 1));
+    for (name, number) in names.iter().zip(own) {
+        friends.send(0, number, name);
+        friends.world.run_ms(1_000);
+    }
+    friends.ask(1, GroupCommand::Mute(theirs[1], true)).unwrap();
+    friends.world.crash(Host::Person(1));
+    friends.world.start(Host::Person(1));
+    friends.world.run_ms(3_000);
+    assert_eq!(friends.list(1).iter().map(|info| info.muted).collect::<Vec<_>>(), [false, true, false]);
+    for ((name, own), theirs) in names.iter().zip(own).zip(theirs) {
+        assert_eq!(friends.view(0, own).info.name, *name);
+        assert_eq!(friends.view(1, theirs).info.name, *name);
+        assert_eq!(friends.read(1, theirs), [*name]);
+    }
+}
+
+#[test]
+fn whoever_lost_messages_of_a_group_asks_for_them_and_gets_them_again() {
+    let mut friends = Friends::new(21, 3, true);
+    let ali = friends.create(0, "Group");
+    let (_, zarina) = (friends.bring(0, ali, 1), friends.bring(0, ali, 2));
+    // More than one answer may carry, by their number and by their length.
+    let texts: Vec<_> = (0..70).map(|number| format!("{number:02}{}", " x".repeat(3_000))).collect();
+    for text in &texts {
+        friends.send(0, ali, text);
+        friends.world.run_ms(300);
+    }
+    assert!(friends.world.run_until(60_000, |world| {
+        let rows = world.people[2].node.disk.load(&Range::Space(Space::GroupPost));
+        rows.len() == texts.len()
+    }));
+    friends.world.run_ms(5_000);
+    friends.world.crash(Host::Person(2));
+    let lost = [Space::GroupPost, Space::GroupAuthor, Space::GroupLine];
+    friends.world.people[2].node.disk.kv.retain(|key, _| !lost.contains(&key.space));
+    friends.world.start(Host::Person(2));
+    friends.world.run_ms(3_000);
+    friends.send(0, ali, "and now?");
+    assert!(friends.world.run_until(600_000, |world| {
+        let rows = world.people[2].node.disk.load(&Range::Space(Space::GroupPost));
+        rows.len() == texts.len() + 1
+    }));
+    let mut got = friends.read(2, zarina);
+    got.sort();
+    assert_eq!(got, texts.into_iter().chain(["and now?".to_owned()]).collect::<Vec<_>>());
+}
+
+#[test]
+fn whoever_asks_for_more_than_is_meant_for_them_gets_nothing_earlier() {
+    let mut friends = Friends::new(22, 3, true);
+    let ali = friends.create(0, "Group");
+    friends.bring(0, ali, 1);
+    for number in 0..3 {
+        friends.send(0, ali, &format!("early {number}"));
+    }
+    friends.world.run_ms(2_000);
+    friends.bring(0, ali, 2);
+    friends.send(0, ali, "late");
+    friends.world.run_ms(3_000);
+    // Her program asks for all from Ali's first message on, as if the fourth had come before them.
+    friends.world.crash(Host::Person(2));
+    let authors = friends.world.people[2].node.disk.load(&Range::Space(Space::GroupAuthor));
+    let of_ali = authors.into_iter().find(|(_, value)| value[16..24] == 5_u64.to_be_bytes());
+    let (key, mut value) = of_ali.expect("four of Ali's messages are counted");
+    value[16..24].copy_from_slice(&1_u64.to_be_bytes());
+    value.extend_from_slice(&[4_u64, 1].map(u64::to_be_bytes).concat());
+    friends.world.people[2].node.disk.kv.insert(key, value);
+    friends.world.start(Host::Person(2));
+    friends.world.run_ms(120_000);
+    assert!(friends.world.holds(2, "late") && !friends.world.holds(2, "early"));
 }

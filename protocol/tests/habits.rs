@@ -297,3 +297,38 @@ fn two_contacts_meet_by_the_introduction_of_a_third() {
         Command::Introduce { contact: bob, name: "x".into(), invitation: "KARVON:ABC".to_owned().into() };
     assert_eq!(world.ask(0, refused).unwrap_err(), ErrorKind::InviteDamaged);
 }
+
+#[test]
+fn an_own_message_that_was_not_delivered_before_a_restart_still_disappears_after_it() {
+    let (mut world, bob, ali) = two(31);
+    set(&mut world, 0, bob, Setting::Timer(60));
+    world.run_ms(1_000);
+    world.crash(Host::Person(1));
+    let numbers =
+        ["first secret", "second secret", "third secret"].map(|said| world.queue(0, text(bob, said)).1);
+    world.run_ms(3_000);
+    for _ in 0..2 {
+        world.crash(Host::Person(0));
+        world.run_ms(100_000);
+        world.start(Host::Person(0));
+        world.run_ms(3_000);
+    }
+    assert!(world.holds(0, "first secret"), "its time has not begun");
+    world.start(Host::Person(1));
+    world.run_ms(10_000);
+    world.crash(Host::Person(0));
+    world.start(Host::Person(0));
+    world.run_ms(30_000);
+    assert!(world.holds(0, "third secret"), "its time is not over");
+    world.run_ms(40_000);
+    assert!(!world.holds(0, " secret"), "gone at the author's");
+    assert!(numbers.iter().all(|seq| world.row(0, bob, true, *seq).marks.hidden));
+    let left = world.people[0].node.disk.kv.keys().filter(|key| key.space == Space::Expiry).count();
+    assert_eq!(left, 0);
+    assert_eq!(
+        world.rows(1, ali, Space::Received).len(),
+        4,
+        "the timer and three that were not seen there yet"
+    );
+    assert!(world.holds(1, "first secret"));
+}

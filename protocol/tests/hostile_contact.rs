@@ -3,8 +3,9 @@
 mod world;
 
 use karvon_protocol::body::{Ack, Body, Content, MailboxDescriptor, Payload, Report, Resume};
+use karvon_protocol::cbor::read_map;
 use karvon_protocol::cell::{Cell, Class};
-use karvon_protocol::core::Space;
+use karvon_protocol::core::{Key, Space};
 use karvon_protocol::engine::api::{Command, ContactId, Reply, StoredMessage};
 use karvon_protocol::ids::{MailboxId, MessageId, RelayId, Tag};
 use karvon_protocol::limits::SKIP_MAX;
@@ -225,4 +226,56 @@ fn changes_of_messages_that_never_come_take_bounded_room() {
     let waiting = world.people[BOB].node.disk.kv.keys().filter(|key| key.space == Space::Change).count();
     assert!((1_000..=8_192).contains(&waiting), "{waiting} changes wait");
     friends_talk(&mut world, friend, "hello");
+}
+
+#[test]
+fn a_timer_is_taken_over_up_to_a_year_and_no_longer() {
+    const YEAR_S: u64 = 365 * 86_400;
+    let (mut world, mut hostile, ali, _) = taken_over(66);
+    let mut timer = |world: &mut World, seconds, number| {
+        let numbered = vec![Body::new(1, Content::Timer { seconds, number })];
+        let payload = Payload { first_seq: hostile.said, numbered, ..Payload::default() };
+        hostile.said += 1;
+        let before = faults(world);
+        hostile.say(world, &payload);
+        let contact = world.contacts(BOB).into_iter().find(|contact| contact.id == ali).unwrap();
+        (contact.timer_s, faults(world) - before)
+    };
+    assert_eq!(timer(&mut world, YEAR_S, 1), (YEAR_S, 0));
+    assert_eq!(timer(&mut world, YEAR_S + 1, 2), (YEAR_S, 1));
+    assert_eq!(timer(&mut world, u64::MAX, 3), (YEAR_S, 1));
+    assert_eq!(timer(&mut world, 60, 4), (60, 0));
+    // Nor does anybody take all numbers away with one message.
+    assert_eq!(timer(&mut world, 120, 4 + 1_000_001), (60, 1));
+    assert_eq!(timer(&mut world, 120, 4 + 1_000_000), (120, 0));
+}
+
+#[test]
+fn only_a_newer_descriptor_says_where_a_contact_is() {
+    let (mut world, mut hostile, ali, _) = taken_over(67);
+    let known = |world: &World| {
+        let row = &world.people[BOB].node.disk.kv[&Key::single(Space::Session, u64::from(ali.0))];
+        let mut their = MailboxDescriptor::default();
+        read_map(row, |key, field| {
+            match key {
+                1 => their = MailboxDescriptor::decode(field.raw()?)?,
+                _ => drop(field.raw()?),
+            }
+            Ok(true)
+        })
+        .unwrap();
+        their
+    };
+    let before = known(&world);
+    let elsewhere =
+        |seq| MailboxDescriptor { seq, mailboxes: vec![(before.mailboxes[0].0, MailboxId([9; 16]))] };
+    let mut say = |world: &mut World, mailboxes| {
+        hostile.say(world, &Payload { mailboxes: Some(mailboxes), ..Payload::default() });
+        known(world)
+    };
+    assert_eq!(say(&mut world, elsewhere(before.seq)), before, "the same number");
+    assert_eq!(say(&mut world, elsewhere(before.seq - 1)), before, "an older one");
+    let nowhere = MailboxDescriptor { seq: before.seq + 1, mailboxes: Vec::new() };
+    assert_eq!(say(&mut world, nowhere), before, "nowhere");
+    assert_eq!(say(&mut world, elsewhere(before.seq + 1)), elsewhere(before.seq + 1));
 }

@@ -2,7 +2,8 @@
 
 mod world;
 
-use karvon_protocol::core::{Range, Space};
+use karvon_protocol::cbor::read_map;
+use karvon_protocol::core::{Key, Range, Space};
 use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::api::{Command, Meeting};
 use world::{Host, World};
@@ -56,6 +57,14 @@ fn a_dead_relay_is_replaced_and_contacts_write_to_the_new_one() {
     world.send(0, bob, "by the new relay");
     world.run_ms(60_000);
     assert_eq!(world.received(1, ali), ["by the new relay"]);
+
+    // Only the old one is left: it is still written to, and still polled.
+    world.crash(Host::Relay(spare));
+    world.start(Host::Relay(dead));
+    world.run_ms(60_000);
+    world.send(0, bob, "by the old relay");
+    world.run_ms(10 * 60_000);
+    assert_eq!(world.received(1, ali), ["by the new relay", "by the old relay"]);
 }
 
 #[test]
@@ -244,4 +253,60 @@ fn an_invitation_names_a_door_that_is_there_when_the_first_one_is_gone() {
         world.contacts(1).iter().any(|contact| contact.id == ali && contact.meeting == Meeting::Connected)
     });
     assert!(met);
+}
+
+#[test]
+fn an_invitation_leads_to_the_mailboxes_that_its_maker_has_now() {
+    let mut world = World::with(33, 4, &[("Ali", &[0, 1, 2, 3]), ("Bob", &[0, 1, 2, 3])]);
+    world.run_ms(10_000);
+    let text = world.invite(0);
+    world.run_ms(10_000);
+    let before = current(&world, 0);
+    let spare = (0..4).find(|relay| !before.contains(relay)).unwrap();
+    world.crash(Host::Relay(before[0]));
+    world.run_ms(90 * 60_000);
+    assert!(current(&world, 0).contains(&spare));
+    world.crash(Host::Person(0));
+    // The relays of the time when it was made are all away.
+    for relay in (0..4).filter(|relay| *relay != spare) {
+        world.crash(Host::Relay(relay));
+    }
+    let ali = world.add(1, &text, "Ali");
+    world.run_ms(120_000);
+    world.start(Host::Person(0));
+    let met = world.run_until(300_000, |world| {
+        world.contacts(1).iter().any(|contact| contact.id == ali && contact.meeting == Meeting::Connected)
+    });
+    assert!(met);
+}
+
+#[test]
+fn whoever_does_not_know_of_a_move_is_told_again_after_fifteen_days() {
+    let mut world = World::with(17, 4, &[("Ali", &[0, 1, 2, 3]), ("Bob", &[0, 1, 2, 3])]);
+    let (bob, _) = world.meet(0, 1);
+    world.run_ms(2 * HOUR_MS);
+    world.crash(Host::Person(1));
+    // Numbers of tags that Ali has used towards Bob.
+    let sent = |world: &World| {
+        let row = &world.people[0].node.disk.kv[&Key::single(Space::Session, u64::from(bob.0))];
+        let mut used = 0;
+        read_map(row, |key, field| {
+            match key {
+                3 => used = field.array(3, |item| item.uint())?.into_iter().sum::<u64>(),
+                _ => drop(field.raw()?),
+            }
+            Ok(true)
+        })
+        .unwrap();
+        used
+    };
+    let before = sent(&world);
+    world.crash(Host::Relay(current(&world, 0)[0]));
+    let told: Vec<_> = (0..=17)
+        .map(|_| {
+            world.run_ms(DAY_MS);
+            sent(&world) - before
+        })
+        .collect();
+    assert_eq!([0, 13, 17].map(|day| told[day]), [1, 1, 2], "{told:?}");
 }

@@ -2,8 +2,11 @@
 
 mod world;
 
+use karvon_protocol::core::Space;
 use karvon_protocol::engine::api::{Command, Event, Meeting, Reply};
 use karvon_protocol::invite::Invitation;
+use karvon_protocol::rpc::Refusal;
+use world::people::text_of;
 use world::{Host, World};
 
 fn two() -> World {
@@ -30,6 +33,25 @@ fn two_people_meet_by_an_invitation_and_talk_both_ways() {
 }
 
 #[test]
+fn what_both_said_stands_in_the_order_in_which_it_was_said() {
+    let mut world = two();
+    let (bob, ali) = world.meet(0, 1);
+    let said: Vec<_> = (0..6).map(|n| format!("text {n}")).collect();
+    for (n, text) in said.iter().enumerate() {
+        let (person, to) = if n % 3 == 2 { (1, ali) } else { (0, bob) };
+        world.send(person, to, text);
+        world.run_ms(3_000);
+    }
+    for (person, with) in [(0, bob), (1, ali)] {
+        let mut all = [Space::Sent, Space::Received].map(|space| world.rows(person, with, space)).concat();
+        all.sort_by_key(|(_, row)| row.position);
+        assert!(all.windows(2).all(|two| two[0].1.position < two[1].1.position), "each has its own place");
+        let texts: Vec<_> = all.iter().filter_map(|(_, row)| text_of(row)).collect();
+        assert_eq!(texts, said, "person {person}");
+    }
+}
+
+#[test]
 fn texts_written_before_the_meeting_are_delivered_after_it() {
     let mut world = two();
     let text = world.invite(0);
@@ -40,6 +62,23 @@ fn texts_written_before_the_meeting_are_delivered_after_it() {
     world.run_ms(3_000);
     let bob = world.contacts(0)[0].id;
     assert_eq!(world.received(0, bob), (0..5).map(|n| format!("text {n}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn two_who_invite_each_other_lose_nothing_that_they_wrote_before_they_met() {
+    let mut world = two();
+    let texts = [world.invite(0), world.invite(1)];
+    world.run_ms(5_000);
+    let bob = world.add(0, &texts[1], "Bob");
+    let ali = world.add(1, &texts[0], "Ali");
+    for n in 0..3 {
+        world.send(0, bob, &format!("Ali's {n}"));
+        world.send(1, ali, &format!("Bob's {n}"));
+    }
+    world.run_ms(30_000);
+    assert_eq!(world.received(1, ali), ["Ali's 0", "Ali's 1", "Ali's 2"]);
+    assert_eq!(world.received(0, bob), ["Bob's 0", "Bob's 1", "Bob's 2"]);
+    assert_eq!((world.delivered_below(0, bob), world.delivered_below(1, ali)), (4, 4));
 }
 
 #[test]
@@ -73,6 +112,9 @@ fn a_burst_passes_the_granted_tags_many_times_over() {
         world.received(1, ali).len()
     );
     assert_eq!(world.received(1, ali), texts);
+    // Nothing leaves under a tag that was not granted.
+    let unknown = Refusal::UnknownTag as usize;
+    assert_eq!((0..3).map(|relay| world.relay_status(relay).refused_by[unknown]).sum::<u64>(), 0);
 }
 
 #[test]

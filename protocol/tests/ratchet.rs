@@ -219,6 +219,33 @@ struct Side {
     newest: i32,
 }
 
+#[test]
+fn what_was_prepared_is_not_worked_out_again_when_somebody_waits() {
+    let drawn = |prepared: bool| {
+        let (mut ours, mut theirs) = pair(1);
+        theirs.open(&seal(&mut ours, 0, b"there")).unwrap();
+        let mut random = rng(5);
+        if prepared {
+            theirs.prepare(&mut random);
+        }
+        let before = random.get_word_pos();
+        theirs.seal(Class::S, 0, b"back", &mut random).unwrap();
+        random.get_word_pos() - before
+    };
+    // At the least the 32 bytes of a key.
+    assert!(drawn(true) + 8 <= drawn(false), "{} words and {}", drawn(true), drawn(false));
+}
+
+#[test]
+fn the_room_of_a_stored_session_is_known_beforehand_however_much_it_keeps() {
+    let (mut ours, mut theirs) = pair(1);
+    let cells: Vec<_> = (0..=500).map(|number| seal(&mut ours, number, b"x")).collect();
+    theirs.open(&cells[500]).unwrap();
+    // That nothing is copied while it grows is asserted where it is written.
+    let mut again = Session::decode(&theirs.encode()).unwrap();
+    assert_eq!(again.open(&cells[0]).unwrap().as_slice(), b"x");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 

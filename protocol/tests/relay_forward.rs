@@ -315,3 +315,28 @@ fn a_dead_mesh_link_is_noticed() {
     door.pass(400_000);
     assert_eq!(door.ended, [(MESH, Reason::Lost)]);
 }
+
+#[test]
+fn a_mesh_link_carries_so_many_tunnels_and_one_more_only_after_another_ended() {
+    const TUNNELS_MAX: u32 = 4_096;
+    let limits = RelayLimits { slot_opens_per_minute: 10_000, ..RelayLimits::default() };
+    let (mut door, mut far) = (Node::with(setup(1), limits), Node::new(2));
+    mesh_up(&mut door, &mut far);
+    let slot = door.new_slot();
+    // A leaf's link carries 64 of them.
+    for number in 0..=TUNNELS_MAX / 64 + 1 {
+        door.leaf(u64::from(number) + 1, &slot);
+    }
+    let open = |door: &mut Node, number| {
+        let link = LinkId(u64::from(number / 64) + 1);
+        door.frame(link, Kind::Open, number, open_payload(far.id(), &[1; 48]));
+        door.close_code(link, number)
+    };
+    for number in 1..=TUNNELS_MAX {
+        assert_eq!(open(&mut door, number), None, "tunnel {number}");
+    }
+    assert_eq!(open(&mut door, TUNNELS_MAX + 1), Some(CloseCode::Busy));
+    door.frame(LinkId(1), Kind::Close, 7, vec![0]);
+    assert_eq!(open(&mut door, TUNNELS_MAX + 2), None);
+    assert_eq!(open(&mut door, TUNNELS_MAX + 3), Some(CloseCode::Busy));
+}

@@ -291,8 +291,9 @@ fn cells_are_forgotten_at_their_expiry_and_not_before() {
     let (mut node, door, mut pipe) = with_mailbox(Push::None);
     node.ask(&mut pipe, &deposit(&owner(9), &cell(Class::S, 1, 1)));
     node.jump(30 * DAY_MS - 60_000);
+    node.pass(59_999);
     assert_eq!(node.status().cells, 1);
-    node.pass(180_000);
+    node.pass(1);
     assert_eq!((node.status().cells, node.status().cell_bytes), (0, 0));
     let mut pipe = come_back(&mut node, &door, 5);
     assert_eq!(node.attach(&mut pipe, &owner(9), Push::None), Reply::Attached { cells: 0, next: 2 });
@@ -347,6 +348,70 @@ fn requests_for_a_slow_disk_are_bounded() {
 }
 
 #[test]
+fn bytes_that_wait_for_a_slow_disk_are_bounded_over_all_mailboxes() {
+    const WAITING_MAX: usize = 8 << 20;
+    let (mut node, door, mut pipe) = with_mailbox(Push::None);
+    for number in [7, 8] {
+        node.attach(&mut pipe, &owner(number), Push::None);
+        assert_eq!(node.ask(&mut pipe, &tags(Class::S, 0..1)), Reply::Done);
+    }
+    let mut node = node.crash();
+    node.loads = false;
+    let large = |number| cell(Class::L, number, 1);
+    let (mut waiting, mut busy) = (0, 0);
+    for link in 10..22 {
+        let link = node.leaf(link, &door);
+        let mut pipe = node.tunnel(link, 1);
+        for number in 0..TUNNEL_WINDOW as u64 {
+            let number = node.send(&mut pipe, &deposit(&owner((7 + number % 3) as u8), &large(number)));
+            pipe.read(&mut node);
+            match pipe.answer(number) {
+                None => waiting += large(0).bytes().len(),
+                Some(reply) => {
+                    assert_eq!(reply, refused(Refusal::Busy));
+                    busy += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(node.waiting_loads(), 3);
+    assert!(
+        busy > 0 && waiting <= WAITING_MAX && waiting > WAITING_MAX - 2 * large(0).bytes().len(),
+        "{waiting}"
+    );
+    // What waited was answered: there is room again.
+    node.loads = true;
+    node.answer_loads();
+    let link = node.leaf(30, &door);
+    let mut pipe = node.tunnel(link, 1);
+    assert_eq!(node.ask(&mut pipe, &deposit(&owner(9), &large(500))), refused(Refusal::UnknownTag));
+}
+
+#[test]
+fn long_lists_that_wait_for_a_slow_disk_are_counted_by_their_length() {
+    let (node, door, _) = with_mailbox(Push::None);
+    let mut node = node.crash();
+    let mut pipes: Vec<_> = (10..22)
+        .map(|number| {
+            let link = node.leaf(number, &door);
+            let mut pipe = node.tunnel(link, 1);
+            node.attach(&mut pipe, &owner(7 + (number % 3) as u8), Push::None);
+            pipe
+        })
+        .collect();
+    node.loads = false;
+    let remove = Request::Remove((0..6_000).map(prefix).collect());
+    let mut waiting = 0;
+    for pipe in &mut pipes {
+        let numbers: Vec<_> = (0..TUNNEL_WINDOW).map(|_| node.send(pipe, &remove)).collect();
+        pipe.read(&mut node);
+        waiting += numbers.into_iter().filter(|number| pipe.answer(*number).is_none()).count();
+    }
+    // 8 MiB of lists of 6,000 prefixes of eight bytes.
+    assert!((170..=174).contains(&waiting), "{waiting} of {}", pipes.len() * TUNNEL_WINDOW);
+}
+
+#[test]
 fn one_request_more_than_the_window_is_busy() {
     let (mut node, _, mut pipe) = with_mailbox(Push::None);
     node.syncs = false;
@@ -365,6 +430,12 @@ fn one_request_more_than_the_window_is_busy() {
 
 #[test]
 fn abandoned_mailboxes_are_removed_with_their_registrations() {
+    for restarts in [false, true] {
+        abandon(restarts);
+    }
+}
+
+fn abandon(restarts: bool) {
     let (mut node, door, pipe) = with_mailbox(Push::None);
     let link = node.leaf(2, &door);
     let mut other = node.tunnel(link, 1);
@@ -372,6 +443,7 @@ fn abandoned_mailboxes_are_removed_with_their_registrations() {
     for pipe in [&pipe, &other] {
         node.frame(pipe.link, Kind::Close, pipe.number, vec![0]);
     }
+    let mut node = if restarts { node.crash() } else { node };
     node.jump(2 * DAY_MS);
     node.pass(60_000);
     let held: Vec<_> = node

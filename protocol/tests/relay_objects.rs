@@ -127,3 +127,14 @@ fn when_there_are_too_many_the_one_that_expires_first_makes_room() {
         keys.iter().map(|k| matches!(get(&mut node, &mut pipe, k.locator), Reply::Object(_))).collect();
     assert_eq!(held, [true, false, true, true]);
 }
+
+#[test]
+fn an_object_is_handed_out_until_its_expiry_and_not_at_it() {
+    let (mut node, _, mut pipe) = one_leaf();
+    let keys = invitation(1);
+    assert_eq!(put(&mut node, &mut pipe, &object(&keys, 1, 1, NOW_S + 100)), Reply::Done);
+    node.jump(99_999);
+    assert!(matches!(get(&mut node, &mut pipe, keys.locator), Reply::Object(_)));
+    node.jump(1);
+    assert_eq!(get(&mut node, &mut pipe, keys.locator), refused(Refusal::NotFound));
+}

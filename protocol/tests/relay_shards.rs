@@ -4,7 +4,7 @@
 mod relay_world;
 
 use karvon_protocol::cell::Cell;
-use karvon_protocol::core::{CommandId, Input, LinkId, LinkInfo, Space};
+use karvon_protocol::core::{CommandId, Input, LinkId, LinkInfo, Reason, Space};
 use karvon_protocol::crypto::LocalSignKey;
 use karvon_protocol::group::seed::Call;
 use karvon_protocol::ids::RelayId;
@@ -227,4 +227,61 @@ fn relays_that_compare_get_what_each_lacks_and_nothing_that_was_not_asked_for() 
     a.frame(MESH, Kind::Shards, 0, unwanted);
     assert_eq!(a.status().faults, faults.0 + 1);
     assert_eq!(names(&a).len(), 1_600);
+}
+
+#[test]
+fn a_relay_that_asks_again_and_again_gets_its_share_until_the_next_round() {
+    const SHARE: usize = 64 << 20;
+    let (mut a, mut b) = (Node::new(1), Node::new(2));
+    mesh_up(&mut a, &mut b);
+    let large = call().seal(SHARD, &[7; 50_000], &mut rng(1)).unwrap();
+    assert_eq!(judge(&mut a, &unit(2, SHARD, TODAY, &large)), Verdict::Accept);
+    let names = large.hash().0.repeat(16);
+    let want = [&[4][..], &SHARD.to_be_bytes(), &TODAY.to_be_bytes(), &names].concat();
+    let served = |a: &mut Node| {
+        (0..72).for_each(|_| a.frame(MESH, Kind::Shards, 0, want.clone()));
+        let frames = a.take(MESH).into_iter().filter(|frame| frame.kind == Kind::Shards);
+        frames.map(|frame| frame.payload.len()).sum::<usize>()
+    };
+    let first = served(&mut a);
+    assert!(first <= SHARE && first > SHARE - large.bytes().len() * 2, "{first}");
+    assert_eq!(served(&mut a), 0, "nothing more in this round");
+    a.pass(60_000);
+    a.take(MESH);
+    assert_eq!(served(&mut a), first, "the next round begins anew");
+}
+
+#[test]
+fn a_leaf_brings_no_more_cells_in_a_day_than_its_slot_may() {
+    let (mut node, _, mut pipe) = one_leaf();
+    for number in 0..5_000 {
+        let reply = node.ask(&mut pipe, &inject(&cell(number)));
+        assert!(matches!(reply, Reply::Stored { .. }), "cell {number}: {reply:?}");
+    }
+    assert_eq!(node.ask(&mut pipe, &inject(&cell(5_000))), refused(Refusal::Busy));
+    assert_eq!(node.image().cells.len(), 5_000);
+    assert!(
+        matches!(node.ask(&mut pipe, &inject(&cell(0))), Reply::Stored { .. }),
+        "a repetition is no new one"
+    );
+}
+
+#[test]
+fn relays_whose_cells_have_expired_have_nothing_to_compare() {
+    let (mut a, mut b) = (Node::new(1), Node::new(2));
+    mesh_up(&mut a, &mut b);
+    for number in 0..3 {
+        assert_eq!(judge(&mut a, &unit(2, SHARD, TODAY, &cell(number))), Verdict::Accept);
+    }
+    for node in [&mut a, &mut b] {
+        node.jump(32 * DAY_MS);
+        node.pass(120_000);
+        node.input(Input::LinkDown(MESH, Reason::Lost));
+        node.take(MESH);
+    }
+    assert!(a.image().cells.is_empty());
+    a.input(Input::LinkUp(MESH, LinkInfo::Mesh { remote_key: b.mesh_key() }));
+    b.input(Input::LinkUp(MESH, LinkInfo::Mesh { remote_key: a.mesh_key() }));
+    let about = settle(&mut a, &mut b);
+    assert!(!about.is_empty() && about.iter().all(|bytes| *bytes == 1), "{about:?}");
 }

@@ -5,6 +5,7 @@ mod world;
 use karvon_protocol::backup::BackupState;
 use karvon_protocol::core::{Key, Range, Space};
 use karvon_protocol::engine::api::{Command, ContactId, Meeting, Reply, Setting};
+use karvon_protocol::error::ErrorKind;
 use world::{Host, World};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -151,6 +152,9 @@ fn a_backup_on_a_new_device_talks_with_every_contact_again_and_uses_no_number_tw
     world.run_ms(5_000);
     assert_eq!(world.received(1, ali).last().unwrap(), "yes");
     assert_eq!(world.received(0, bob), ["to the lost device", "still there?"]);
+    // "before" and three from the new device; numbers that the lost one may have used are counted as nothing.
+    let Ok(Reply::Status(status)) = world.ask(0, Command::Status) else { panic!("no status") };
+    assert_eq!((status.queued, status.stored, status.delivered, status.received), (0, 0, 4, 3));
 }
 
 #[test]
@@ -182,6 +186,22 @@ fn what_was_set_for_a_conversation_comes_back_with_a_backup() {
     world.send(1, ali, "you do not see me");
     world.run_ms(10_000);
     assert!(world.received(0, bob).is_empty());
+}
+
+#[test]
+fn a_backup_of_more_contacts_than_a_person_may_have_is_refused_whole() {
+    const CONTACTS_MAX: usize = 10_000;
+    let (mut world, ..) = two();
+    let mut state = backup(&mut world, 0);
+    world.forget(0, &[0]);
+    // That they are all the same makes no difference to how many they are.
+    state.contacts = vec![state.contacts[0].clone(); CONTACTS_MAX + 1];
+    let refused = world.ask(0, Command::RestoreContacts(Box::new(state.clone())));
+    assert_eq!(refused.err(), Some(ErrorKind::Limit));
+    assert!(world.contacts(0).is_empty());
+    state.contacts.pop();
+    assert!(world.ask(0, Command::RestoreContacts(Box::new(state))).is_ok());
+    assert_eq!(world.contacts(0).len(), 1);
 }
 
 #[test]

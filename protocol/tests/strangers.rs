@@ -268,6 +268,33 @@ fn the_work_is_done_in_pieces_shows_how_far_it_is_and_ends_when_it_is_not_wanted
 }
 
 #[test]
+fn the_share_of_the_work_that_is_done_is_what_is_shown() {
+    let mut world = World::new(12);
+    // 64 tries on average, in pieces of 8.
+    world.limits.request_bits = 6;
+    (0..3).for_each(|_| world.add_relay());
+    world.run_ms(200);
+    let mut shown = std::collections::BTreeSet::new();
+    for name in ["Bob", "Ali", "Eve", "Zarina"] {
+        let person = world.add_person(name);
+        let door = world.slot(0);
+        assert!(world.ask(person, Command::AddDoor(door)).is_ok());
+    }
+    world.run_ms(3_500);
+    let text = address(&mut world);
+    world.run_ms(3_000);
+    for who in 1..4 {
+        ask(&mut world, who, &text, "");
+        assert!(world.run_until(120_000, |world| {
+            shown.extend(world.contacts(who)[0].work_percent);
+            meeting(world, who) == Some(Meeting::Waiting)
+        }));
+    }
+    let steps: std::collections::BTreeSet<u8> = (0..8).map(|piece| piece * 25 / 2).chain([99]).collect();
+    assert!(shown.is_subset(&steps) && shown.len() > 2, "{shown:?}");
+}
+
+#[test]
 fn requests_beyond_the_bound_push_the_oldest_out_and_say_how_many() {
     let mut world = World::new(7);
     world.limits.request_bits = 0;

@@ -184,6 +184,59 @@ fn send_forged(world: &mut World, to: ContactId, body: &Body) -> u64 {
     seq
 }
 
+/// The id that message `seq + ahead` of the same author will have, when `id` is that of message `seq`.
+fn later(id: MessageId, seq: u64, ahead: u64) -> MessageId {
+    let masked = u64::from_be_bytes(id.0[8..].try_into().expect("eight bytes")) ^ seq;
+    let mut later = id;
+    later.0[8..].copy_from_slice(&(masked ^ seq.wrapping_add(ahead)).to_be_bytes());
+    later
+}
+
+#[test]
+fn only_a_message_that_is_here_can_be_answered() {
+    let (mut world, bob, ali) = two(10);
+    let (mine, seq) = world.queue(0, text(bob, "mine"));
+    let (theirs, their_seq) = world.queue(1, text(ali, "theirs"));
+    world.run_ms(1_000);
+    for (id, seq) in [(mine, seq), (theirs, their_seq)] {
+        // The next one, one far away, and number 0.
+        for to in [later(id, seq, 1), later(id, seq, 1_000), later(id, seq, 0_u64.wrapping_sub(seq))] {
+            let answer = world.ask(0, Command::Answer { to, text: "to nothing".into() });
+            assert_eq!(answer.unwrap_err(), ErrorKind::NoSuchMessage);
+        }
+    }
+    for to in [mine, theirs] {
+        assert!(world.ask(0, Command::Answer { to, text: "to this".into() }).is_ok());
+    }
+}
+
+#[test]
+fn texts_and_signs_have_a_longest_and_a_shortest_one() {
+    let (mut world, bob, _) = two(11);
+    let (id, _) = world.queue(0, text(bob, "hello"));
+    let edit = |text: String| Command::Edit(id, text);
+    for (command, why) in [
+        (text(bob, ""), ErrorKind::Empty),
+        (text(bob, &"x".repeat(8_001)), ErrorKind::TooLong),
+        (edit(String::new()), ErrorKind::Empty),
+        (edit("x".repeat(8_001)), ErrorKind::TooLong),
+        (Command::React(id, "x".repeat(33)), ErrorKind::TooLong),
+        (Command::Answer { to: id, text: "x".repeat(8_001) }, ErrorKind::TooLong),
+    ] {
+        assert_eq!(world.ask(0, command).unwrap_err(), why);
+    }
+    for command in [
+        text(bob, &"x".repeat(8_000)),
+        text(bob, "x"),
+        edit("x".repeat(8_000)),
+        Command::React(id, "x".repeat(32)),
+        Command::Answer { to: id, text: "x".repeat(8_000) },
+    ] {
+        assert!(world.ask(0, command).is_ok());
+    }
+    assert!(world.run_until(10_000, |world| world.delivered_below(0, bob) == 7));
+}
+
 #[test]
 fn nobody_edits_or_deletes_what_somebody_else_wrote() {
     for forge in [|id| Content::Edit { of: id, text: "a lie".into() }, Content::Delete] {
@@ -216,25 +269,29 @@ fn changes_of_messages_that_do_not_exist_are_counted_and_keep_no_room() {
     let (mut world, bob, _) = two(8);
     let (known, seq) = world.queue(0, text(bob, "known"));
     world.run_ms(500);
-    let masked = u64::from_be_bytes(known.0[8..].try_into().unwrap()) ^ seq;
-    let mut later = known;
-    later.0[8..].copy_from_slice(&(masked ^ (seq + 1_000)).to_be_bytes());
     let before = faults(&mut world, 1);
-    send_forged(&mut world, bob, &Body::new(1, Content::Delete(later)));
+    send_forged(&mut world, bob, &Body::new(1, Content::Delete(later(known, seq, 1_000))));
     assert_eq!(faults(&mut world, 1), before + 1);
 }
 
 #[test]
 fn a_crash_at_any_batch_loses_and_doubles_no_change() {
+    // After the only edit, no later one brings what a crash left undone.
+    for (edits, batches) in [(1, 5), (4, 9)] {
+        crash_while_editing(edits, batches);
+    }
+}
+
+fn crash_while_editing(edits: usize, batches: u64) {
     for victim in [Host::Person(0), Host::Person(1)] {
-        for at in 1..9 {
+        for at in 1..batches {
             for keep in [false, true] {
                 let (mut world, bob, ali) = two(9);
                 let (id, seq) = world.queue(0, text(bob, "hello"));
                 world.run_ms(500);
                 world.crash_at = Some((victim, world.batches_of(victim) + at, keep));
                 let mut told = Vec::new();
-                for n in 0..4 {
+                for n in 0..edits {
                     let edit = format!("version {n}");
                     let number = world.tell(0, Command::Edit(id, edit.clone()));
                     world.run_ms(30);
@@ -247,14 +304,15 @@ fn a_crash_at_any_batch_loses_and_doubles_no_change() {
                         world.run_ms(100);
                     }
                 }
-                let text_at =
-                    |world: &World, person, with, mine| text_of(&world.row(person, with, mine, seq)).unwrap();
+                let text_at = |world: &World, person, with, mine| {
+                    text_of(&world.row(person, with, mine, seq)).expect("a text")
+                };
                 let same = |world: &mut World| text_at(world, 0, bob, true) == text_at(world, 1, ali, false);
                 assert!(world.run_until(90_000, same), "{victim:?} at {at} keep {keep}");
                 world.run_ms(500);
                 let last = text_at(&world, 1, ali, false);
                 assert!(
-                    last >= *told.last().unwrap(),
+                    told.last().is_none_or(|told| last >= *told),
                     "{victim:?} at {at} keep {keep}: {last} after {told:?}"
                 );
             }

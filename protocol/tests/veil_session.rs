@@ -340,13 +340,59 @@ fn an_idle_carrier_is_not_called_frozen_and_sends_nothing() {
 fn a_reader_that_does_not_read_holds_the_writer_back() {
     let mut world = joined(10_000_000);
     let mut written = 0;
-    for _ in 0..400 {
+    // Longer than any patience.
+    for _ in 0..800 {
         written += world.listener.as_mut().unwrap().write(&[1; 10_000]);
         world.step();
         world.now = world.now.after_ms(20);
         assert_eq!(world.dialler.verdict(world.now), Verdict::Fine, "a full reader is not a frozen carrier");
     }
     assert!(written <= 2 * WINDOW_BYTES, "{written}: one window with the reader, one with the writer");
+    let (dialler, listener) = (&world.dialler, world.listener.as_ref().unwrap());
+    assert!(dialler.is_readable() && !listener.is_writable() && dialler.is_writable());
+}
+
+#[test]
+fn a_session_is_readable_while_something_is_there_or_nothing_more_will_come() {
+    let mut world = joined(10_240);
+    assert!(!world.dialler.is_readable(), "nothing was sent yet");
+    assert_eq!(world.dialler.read(&mut [0; 9]), Some(0));
+    let listener = world.listener.as_mut().unwrap();
+    listener.write(b"salom");
+    assert!(!listener.is_closed());
+    listener.close();
+    assert!(listener.is_closed() && listener.write(b"more") == 0);
+    for _ in 0..10 {
+        world.step();
+        world.now = world.now.after_ms(20);
+    }
+    assert!(world.dialler.is_readable());
+    assert_eq!(world.dialler.read(&mut [0; 9]), Some(5));
+    assert!(world.dialler.is_readable(), "its end is to be told");
+    assert_eq!(world.dialler.read(&mut [0; 9]), None);
+    assert!(!world.listener.as_ref().unwrap().is_readable(), "the other direction is still open and empty");
+}
+
+#[test]
+fn a_carrier_is_starved_only_if_it_is_spent_while_more_waits() {
+    // What an acknowledgement takes, what is kept back, and one frame of 256 bytes: exactly, and one byte less.
+    let least = 64 + RECORD_BYTES + 5 * (64 + RECORD_BYTES) + 256 + RECORD_BYTES;
+    for (allowance, bytes, arrives, starved) in
+        [(least, 230, true, false), (least, 231, false, true), (least - 1, 230, false, true)]
+    {
+        let mut world = joined(allowance);
+        let spent = allowance < least;
+        assert_eq!(world.dialler.verdict(world.now) == Verdict::Spent, spent, "before anything was sent");
+        assert!(!world.dialler.is_starved(), "nothing waits");
+        world.listener.as_mut().unwrap().write(&vec![7; bytes]);
+        for _ in 0..20 {
+            world.step();
+            world.now = world.now.after_ms(20);
+        }
+        assert_eq!(world.dialler.verdict(world.now), Verdict::Spent);
+        assert_eq!(world.dialler.read(&mut [0; 300]) == Some(bytes), arrives, "{bytes} of {allowance}");
+        assert_eq!(world.dialler.is_starved(), starved, "{bytes} of {allowance}");
+    }
 }
 
 #[test]
@@ -373,4 +419,26 @@ fn a_dropped_session_tells_the_other_side() {
     }
     assert_eq!(world.dialler.ended(), Some(End::Dropped));
     assert_eq!(world.listener.unwrap().ended(), Some(End::Gone));
+}
+
+#[test]
+fn a_carrier_that_falls_silent_after_a_part_was_acknowledged_is_frozen() {
+    let mut world = joined(10_000_000);
+    let listener = world.listener.as_mut().unwrap();
+    world.dialler.write(&[7; 9_000]);
+    let mut frames = Vec::new();
+    while let Some(frame) = world.dialler.transmit(world.now) {
+        frames.push(frame);
+    }
+    assert!(frames.len() > 2);
+    // Only the first one arrives, and its acknowledgement is the last that comes.
+    listener.received(&frames[0], world.now).unwrap();
+    world.now = world.now.after_ms(50);
+    let answer = listener.transmit(world.now).unwrap();
+    world.dialler.received(&answer, world.now).unwrap();
+    assert!(!world.dialler.is_flushed());
+    assert_eq!(world.dialler.verdict(world.now), Verdict::Fine);
+    let at = world.dialler.next_timeout().unwrap();
+    assert!((world.now.after_ms(3_000)..world.now.after_ms(9_001)).contains(&at), "{at:?}");
+    assert_eq!(world.dialler.verdict(at), Verdict::Frozen);
 }

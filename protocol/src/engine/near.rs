@@ -102,6 +102,7 @@ mod tests {
     fn a_door_that_names_its_accomplices_does_not_push_out_what_others_name() {
         let locator = Locator([5; 32]);
         let prefix = prefix_of(&locator);
+        assert_eq!(prefix[..], at(&locator, 0).0[..2], "the place itself, and no more of it than two bytes");
         let mut near = Near { told: BTreeMap::from([(prefix, BTreeMap::new())]), places: [prefix].into() };
         let known: Vec<_> = (100..120).map(|n| at(&locator, n << 100)).collect();
         let honest: Vec<_> = (10..18).map(|n| at(&locator, n << 100)).collect();

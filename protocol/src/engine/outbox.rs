@@ -214,8 +214,6 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
         credit: (grant > 0).then_some(grant),
         mailboxes: (talk.seen_mailboxes < mine.mailboxes.seq).then(|| mine.mailboxes.clone()),
         mailboxes_seen: Some(talk.their.seq),
-        first_seq: 0,
-        numbered: Vec::new(),
         loose,
         reports: reports(&contact.out, cx.now.mono),
         gift_seen: mine.gift_seen,

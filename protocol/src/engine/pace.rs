@@ -256,4 +256,27 @@ mod tests {
         }
         assert_eq!(paces.hedge_ms(2_144), HEDGE_MS);
     }
+
+    #[test]
+    fn a_web_door_is_doubted_later_than_any_other_and_counts_as_dear() {
+        for narrow in [false, true] {
+            let mut paces = Paces::default();
+            paces.begin(LINK, narrow);
+            assert_eq!(paces.all_narrow(), narrow);
+            assert_eq!(paces.doubt_ms(LINK) >= NARROW_MS.0, narrow);
+            assert_eq!(paces.death_ms(LINK) >= NARROW_MS.1, narrow);
+        }
+    }
+
+    #[test]
+    fn a_relay_that_could_not_be_reached_over_a_link_is_passed_over_for_a_while_and_there_only() {
+        let (mut paces, other) = (Paces::default(), LinkId(2));
+        [LINK, other].into_iter().for_each(|link| paces.begin(link, false));
+        let (relay, now) = (RelayId([1; 16]), Mono(5));
+        paces.no_way(LINK, relay, now);
+        let end = now.after_ms(NO_WAY_MS);
+        assert!(paces.has_no_way(LINK, relay, now) && paces.has_no_way(LINK, relay, Mono(end.0 - 1)));
+        assert!(!paces.has_no_way(LINK, relay, end));
+        assert!(!paces.has_no_way(other, relay, now) && !paces.has_no_way(LINK, RelayId([2; 16]), now));
+    }
 }

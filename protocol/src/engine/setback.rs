@@ -453,3 +453,23 @@ fn finish(contact: &mut Contact, cx: &mut Cx<'_>) {
     cx.signal(Signal::Moved(contact.id));
     cx.alarm_by(Alarm::Pump(contact.id), 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubt_comes_back_from_the_disk_as_it_was() {
+        let verdict = Verdict { kept: vec![(4, 6), (9, 9)], next: 12 };
+        for (told, verdict) in [(false, None), (true, None), (true, Some(verdict))] {
+            let stored = Doubt { from: 3, floor: 40, told, verdict }.encode();
+            let read = Doubt::decode(&stored).expect("what was stored");
+            assert_eq!((read.from, read.floor, read.told), (3, 40, told));
+            assert_eq!(read.encode(), stored);
+            // Between what the other side has, numbers move on; without its word nothing does.
+            let moved = [3, 4, 7, 9, 10, 40].map(|number| read.new_number(number));
+            let expected = [Some(40), None, Some(41), None, Some(43), None];
+            assert_eq!(moved, if read.verdict.is_some() { expected } else { [None; 6] });
+        }
+    }
+}

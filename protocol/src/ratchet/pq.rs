@@ -260,3 +260,26 @@ impl Pq {
     /// Most bytes of [`Pq::encode`].
     pub(super) const ENCODED_MAX: usize = 11 + 36 * KEYS_MAX + KEM_KEY_BYTES;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_secrets_as_are_ever_kept_are_read_back_and_one_more_is_refused() {
+        let mut pq = Pq::new(true);
+        (1..=KEYS_MAX as u32 + 1).for_each(|epoch| pq.learn(epoch, &[epoch as u8; 32]));
+        assert_eq!(pq.keys.len(), KEYS_MAX, "the oldest gave way");
+        let encoded = |pq: &Pq| {
+            let mut out = Vec::new();
+            pq.encode(&mut out);
+            out
+        };
+        let stored = encoded(&pq);
+        let read = Pq::decode(&mut Reader(&stored)).map(|pq| encoded(&pq));
+        assert_eq!(read.as_ref(), Some(&stored));
+        assert!(stored.len() <= Pq::ENCODED_MAX);
+        pq.keys.push_back((9, Zeroizing::new([9; 32])));
+        assert!(Pq::decode(&mut Reader(&encoded(&pq))).is_none());
+    }
+}

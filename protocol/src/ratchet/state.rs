@@ -170,6 +170,7 @@ impl Ratchet {
         out.push(self.old.len() as u8);
         self.old.iter().for_each(|chain| write_chain(&mut out, chain));
         self.pq.encode(&mut out);
+        debug_assert!(out.len() <= room);
         out
     }
 

@@ -383,10 +383,8 @@ impl Session {
         let unanswered = self.next > self.out_from || (carrier.fin_sent && !self.close_acked);
         if !unanswered {
             carrier.waiting = None;
-        } else if acked > 0 || !carrier.greeted {
-            // Progress starts the wait anew.
-            carrier.waiting = Some(now);
         }
+        // Whatever comes starts the wait anew: [`Session::frozen_at`] counts from when the other side was last heard.
     }
 
     fn frame(&mut self, kind: Kind, payload: Vec<u8>, flags: u8) -> Frame {

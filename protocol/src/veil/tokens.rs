@@ -156,6 +156,7 @@ mod tests {
         assert_eq!(tokens.words.len(), 18, "nine words for each session, however many were used");
         assert_eq!(tokens.redeem(&token(&secret, 0)), None, "the secret's own word continues nothing");
         assert_eq!(tokens.begun(&secret), Some(1));
+        assert_eq!(format!("{tokens:?}"), "Tokens(2 sessions)", "and nothing of what is secret");
         tokens.remove(1);
         assert_eq!(tokens.redeem(&token(&secret, 18)), None);
         tokens.remove(2);

@@ -173,8 +173,15 @@ impl Node {
             batches: 0,
             boots,
         };
-        assert!(!node.core.ready(), "nothing is served before the state is there");
+        node.loads = false;
         node.drain();
+        while !node.waiting_loads.is_empty() {
+            assert!(!node.core.ready(), "nothing is served before all of the state is there");
+            let (id, range) = node.waiting_loads.remove(0);
+            let rows = node.image().load(&range);
+            node.input(Input::Loaded(id, rows));
+        }
+        node.loads = true;
         assert!(node.core.ready());
         node
     }

@@ -22,7 +22,7 @@ use karvon_protocol::relay::api::{RelayCommand, RelayEvent, RelaySetup};
 use karvon_protocol::relay::limits::RelayLimits;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use turn::{Feed, drain};
 use zeroize::Zeroizing;
 
@@ -119,6 +119,12 @@ pub struct World {
     pub limits: RelayLimits,
     /// Jobs that were given out.
     pub jobs: Vec<(Host, Job)>,
+    /// Their ids, in each life of a host.
+    job_ids: BTreeSet<(Host, u64, JobId)>,
+    /// How far the clocks of people are from the true time, milliseconds.
+    pub clock_off_ms: BTreeMap<usize, i64>,
+    /// Bytes of frames that relays sent to people.
+    pub bytes_to_people: usize,
     /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
     pub sealed_off: Option<usize>,
     /// What relays gossiped on shards, as each of their neighbours sees it.
@@ -147,6 +153,9 @@ impl World {
             descriptors: Vec::new(),
             limits: RelayLimits { request_bits: 2, ..RelayLimits::default() },
             jobs: Vec::new(),
+            job_ids: BTreeSet::new(),
+            clock_off_ms: BTreeMap::new(),
+            bytes_to_people: 0,
             sealed_off: None,
             gossiped: Vec::new(),
         }
@@ -171,6 +180,16 @@ impl World {
 
     fn time(&self) -> Now {
         Now { mono: Mono(self.now), wall_ms: WALL_MS + self.now / 1_000 }
+    }
+
+    /// The time as a host's clock says it.
+    fn time_at(&self, host: Host) -> Now {
+        let mut now = self.time();
+        if let Host::Person(n) = host {
+            let off_ms = self.clock_off_ms.get(&n).copied().unwrap_or(0);
+            now.wall_ms = now.wall_ms.saturating_add_signed(off_ms);
+        }
+        now
     }
 
     fn at(&mut self, delay_us: u64, what: What) {
@@ -402,7 +421,7 @@ impl World {
     }
 
     fn feed(&mut self, host: Host, feed: Feed) {
-        let now = self.time();
+        let now = self.time_at(host);
         match host {
             Host::Relay(n) => {
                 if let Some(core) = self.relays[n].node.core.as_mut() {
@@ -420,7 +439,7 @@ impl World {
 
     fn drain(&mut self, host: Host) {
         // As the driver does: what is due at once belongs to the same turn.
-        let now = self.time();
+        let now = self.time_at(host);
         let acts = match host {
             Host::Relay(n) => drain(&mut self.relays[n].node, now),
             Host::Person(n) => drain(&mut self.people[n].node, now),
@@ -507,6 +526,7 @@ impl World {
             }
             Act::Run(id, job) => {
                 self.jobs.push((host, job.clone()));
+                assert!(self.job_ids.insert((host, life, id)), "a job's id was used twice");
                 let tries = match &job {
                     Job::Search { count, .. } => u64::from(*count),
                     other => panic!("{other:?}"),
@@ -524,6 +544,9 @@ impl World {
                     // What crosses a link is what its bytes say.
                     let frame = Frame::decode(&frame.encode()).expect("own frames are well formed");
                     let (delay, life) = (self.latency_us, self.life(to));
+                    if matches!(to, Host::Person(_)) {
+                        self.bytes_to_people += frame.encode().len();
+                    }
                     if matches!(host, Host::Person(_)) {
                         let flying = self.flying.entry(link).or_default();
                         *flying += frame.encode().len();

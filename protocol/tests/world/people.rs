@@ -78,7 +78,7 @@ impl World {
 
     /// Gives a command and returns its number.
     pub fn tell(&mut self, person: usize, command: Command) -> u64 {
-        let now = self.time();
+        let now = self.time_at(Host::Person(person));
         let node = &mut self.people[person].node;
         node.next_command += 1;
         let id = node.next_command;
