@@ -52,6 +52,8 @@ pub enum Kind {
     /// Leaf to its door: asks for the relays nearest to a place, of which it gives the first two bytes; and the answer: the same two
     /// bytes and at most [`NEAR_MAX`] relay ids, the nearest first.
     Near = 13,
+    /// Between relays: bundle objects that the other one should keep (SPEC-relay §8.6).
+    Objects = 14,
 }
 
 impl Kind {
@@ -71,6 +73,7 @@ impl Kind {
             11 => Self::SlotAck,
             12 => Self::Shards,
             13 => Self::Near,
+            14 => Self::Objects,
             _ => return None,
         })
     }

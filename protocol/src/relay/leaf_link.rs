@@ -76,7 +76,13 @@ impl RelayCore {
                 }
                 self.acknowledge(link, guest, may);
             }
-            Kind::Hello | Kind::Welcome | Kind::Opened | Kind::Descriptor | Kind::SlotAck | Kind::Shards => {
+            Kind::Hello
+            | Kind::Welcome
+            | Kind::Opened
+            | Kind::Descriptor
+            | Kind::SlotAck
+            | Kind::Shards
+            | Kind::Objects => {
                 return Err(PeerFault::Malformed);
             }
         }

@@ -9,6 +9,7 @@ mod directory;
 mod ends;
 mod forward;
 mod grants;
+mod handover;
 mod knocks;
 mod leaf_link;
 pub mod limits;
@@ -58,6 +59,7 @@ pub struct RelayCore {
     objects: Objects,
     grants: Grants,
     knocks: Knocks,
+    handover: handover::Handover,
     shards: shards::Shards,
     catch_up: catch_up::CatchUp,
     start: start::Start,
@@ -161,6 +163,7 @@ impl RelayCore {
             objects: Objects::default(),
             grants: Grants::default(),
             knocks: Knocks::default(),
+            handover: handover::Handover::default(),
             shards: shards::Shards::default(),
             catch_up: catch_up::CatchUp::default(),
             sweep_at: None,
@@ -285,6 +288,7 @@ impl RelayCore {
                 self.close_end(end, None);
             }
             self.catch_up.forget(link);
+            self.handover.forget(link);
             self.forward.link_down(link, &mut self.cx);
         }
     }

@@ -120,6 +120,8 @@ pub struct World {
     pub jobs: Vec<(Host, Job)>,
     /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
     pub sealed_off: Option<usize>,
+    /// These relays take no objects from others and offer none.
+    pub no_objects: std::collections::BTreeSet<usize>,
     /// What relays gossiped on shards, as each of their neighbours sees it.
     pub gossiped: Vec<Vec<u8>>,
 }
@@ -147,6 +149,7 @@ impl World {
             limits: RelayLimits { request_bits: 2, ..RelayLimits::default() },
             jobs: Vec::new(),
             sealed_off: None,
+            no_objects: std::collections::BTreeSet::new(),
             gossiped: Vec::new(),
         }
     }
@@ -354,6 +357,9 @@ impl World {
                     if frame.kind == Kind::Shards && self.sealed_off.is_some_and(|n| host == Host::Relay(n)) {
                         return;
                     }
+                    if frame.kind == Kind::Objects && self.hides_objects(link) {
+                        return;
+                    }
                     self.feed(host, Feed::Frame(link, frame));
                 }
             }
@@ -391,6 +397,12 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether one end of a link keeps out of the handing on of objects.
+    fn hides_objects(&self, link: LinkId) -> bool {
+        let ends = self.links.get(&link).into_iter().flat_map(|(a, b)| [a, b]);
+        ends.into_iter().any(|end| matches!(end, Host::Relay(n) if self.no_objects.contains(n)))
     }
 
     fn disk(&mut self, host: Host) -> &mut Disk {
