@@ -54,6 +54,8 @@ pub enum Kind {
     Near = 13,
     /// Between relays: asks to be dialled back, and the answer ([`crate::reach::Reach`]).
     Reach = 14,
+    /// Between relays: bundle objects that the other one should keep (SPEC-relay §8.6).
+    Objects = 15,
 }
 
 impl Kind {
@@ -74,6 +76,7 @@ impl Kind {
             12 => Self::Shards,
             13 => Self::Near,
             14 => Self::Reach,
+            15 => Self::Objects,
             _ => return None,
         })
     }

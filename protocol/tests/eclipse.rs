@@ -23,6 +23,7 @@ fn holds(world: &World, relay: usize, locator: &Locator) -> bool {
 
 /// A relay forgets what it confirmed under a locator; it goes on to confirm it.
 fn hide(world: &mut World, relay: usize, locator: &Locator) {
+    world.no_objects.insert(relay);
     world.crash(Host::Relay(relay));
     let records = &mut world.relays[relay].node.disk.kv;
     records.retain(|key, _| key.space != Space::RelayObject || key.group != locator.0[..16]);

@@ -36,6 +36,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         Kind::Close,
         Kind::DirectoryAsk,
         Kind::Near,
+        Kind::Objects,
         Kind::Descriptor,
         Kind::SlotPut,
         Kind::SlotDrop,

@@ -5,12 +5,13 @@ mod common;
 mod relay_world;
 
 use karvon_protocol::bundle::BundleObject;
-use karvon_protocol::core::Space;
+use karvon_protocol::core::{Input, LinkId, LinkInfo, Space};
 use karvon_protocol::crypto::LocalSignKey;
 use karvon_protocol::descriptor::RelayAddr;
 use karvon_protocol::identity::LocalIdentity;
 use karvon_protocol::ids::{Locator, RelayId};
 use karvon_protocol::invite::{Invitation, InviteKeys};
+use karvon_protocol::link::Kind;
 use karvon_protocol::relay::limits::RelayLimits;
 use karvon_protocol::rpc::{Refusal, Reply, Request};
 use relay_world::{DAY_MS, Node, Pipe, START_MS, come_back, one_leaf, refused, rng, setup};
@@ -137,4 +138,86 @@ fn an_object_is_handed_out_until_its_expiry_and_not_at_it() {
     assert!(matches!(get(&mut node, &mut pipe, keys.locator), Reply::Object(_)));
     node.jump(1);
     assert_eq!(get(&mut node, &mut pipe, keys.locator), refused(Refusal::NotFound));
+}
+
+const MESH: LinkId = LinkId(77);
+
+/// A relay with a neighbour that has shown its descriptor, and how the neighbour's questions are answered.
+fn with_neighbour(node: &mut Node) {
+    let neighbour = Node::new(9);
+    node.input(Input::LinkUp(MESH, LinkInfo::Mesh { remote_key: neighbour.mesh_key() }));
+    node.frame(MESH, Kind::Welcome, 0, neighbour.descriptor().1);
+    node.take(MESH);
+}
+
+/// What the neighbour says about objects; what it is told.
+fn say(node: &mut Node, payload: Vec<u8>) -> Vec<Vec<u8>> {
+    node.frame(MESH, Kind::Objects, 0, payload);
+    let frames = node.take(MESH).into_iter();
+    frames.filter(|frame| frame.kind == Kind::Objects).map(|frame| frame.payload).collect()
+}
+
+fn named(kind: u8, objects: &[&BundleObject]) -> Vec<u8> {
+    let name = |object: &&BundleObject| {
+        [&object.locator.0[..], &blake3::hash(object.bytes()).as_bytes()[..16]].concat()
+    };
+    [vec![kind], objects.iter().flat_map(name).collect()].concat()
+}
+
+fn handed(object: &BundleObject) -> Vec<u8> {
+    [&[2][..], object.bytes()].concat()
+}
+
+#[test]
+fn what_a_neighbour_hands_on_is_taken_once_it_was_asked_for_and_checked_like_any_other() {
+    let mut node = Node::new(1);
+    with_neighbour(&mut node);
+    let good = object(&invitation(1), 1, 1, NOW_S + 9_000);
+    let gone = object(&invitation(2), 1, 1, NOW_S - 1);
+    let faults = node.status().faults;
+    assert!(say(&mut node, handed(&good)).is_empty());
+    assert_eq!(node.status().faults, faults + 1, "nobody asked for it");
+    assert_eq!(say(&mut node, named(0, &[&good, &gone])), [named(1, &[&good, &gone])]);
+    // What lies in the bytes is not what was offered.
+    let mut bent = good.bytes().to_vec();
+    bent[200] ^= 1;
+    say(&mut node, [&[2][..], &bent].concat());
+    assert_eq!(node.status().faults, faults + 2);
+    say(&mut node, handed(&gone));
+    assert_eq!(node.status().objects, 0, "it has expired");
+    say(&mut node, handed(&good));
+    assert_eq!(node.status().objects, 1);
+    assert!(say(&mut node, named(0, &[&good])).is_empty(), "it is here");
+    assert_eq!(say(&mut node, named(1, &[&good])), [handed(&good)], "and goes on to whoever wants it");
+    assert_eq!(node.status().faults, faults + 2);
+    // Whoever wants more than there is to be had in a minute breaks the rules.
+    let many = [&good; 21];
+    say(&mut node, named(1, &many));
+    say(&mut node, named(1, &many));
+    assert_eq!(node.status().faults, faults + 3);
+    say(&mut node, named(0, &[&good; 22]));
+    assert_eq!(node.status().faults, faults + 4, "more names than fit a message");
+}
+
+#[test]
+fn objects_that_are_handed_on_never_push_out_one_that_its_author_brought() {
+    let limits = RelayLimits { objects: 8, ..RelayLimits::default() };
+    let mut node = Node::with(setup(1), limits);
+    let door = node.new_slot();
+    let mut pipe = come_back(&mut node, &door, 5);
+    with_neighbour(&mut node);
+    let all: Vec<_> = (0..12).map(|number| object(&invitation(number), 1, 1, NOW_S + 9_000)).collect();
+    for object in &all[..3] {
+        assert_eq!(put(&mut node, &mut pipe, object), Reply::Done);
+    }
+    let offered: Vec<_> = all[3..].iter().collect();
+    assert_eq!(say(&mut node, named(0, &offered)).len(), 1);
+    for object in offered {
+        say(&mut node, handed(object));
+    }
+    assert_eq!(node.status().objects, 4, "half of the places are for what authors bring");
+    assert!(say(&mut node, named(0, &[&all[11]])).is_empty(), "and no more is asked for");
+    for object in &all[..3] {
+        assert_eq!(get(&mut node, &mut pipe, object.locator), Reply::Object(object.bytes().to_vec()));
+    }
 }

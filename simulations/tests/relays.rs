@@ -18,6 +18,25 @@ fn a_mesh_that_was_cut_in_two_is_whole_soon_and_nobody_dials_without_end() {
 }
 
 #[test]
+fn a_relay_that_comes_by_one_door_finds_its_place_in_the_mesh() {
+    let line = "run mesh --seed 3 --nodes 20 --quiet --set calm=1 --set cut=0 --set after=1 --set joins=1";
+    let end = summary(line);
+    assert!(figure(&end, "join_enough_s_max") <= 60.0, "{end}");
+    assert!(figure(&end, "join_connections_max") <= 16.0, "{end}");
+    assert!(figure(&end, "join_dials_per_min_max") <= 24.0, "{end}");
+    assert_eq!(figure(&end, "relays_that_do_not_know_all"), 0.0);
+}
+
+#[test]
+fn whoever_crawls_the_directory_of_the_relays_finds_all_of_them_and_no_address_of_a_person() {
+    let end = summary("run crawl --seed 1 --nodes 14 --quiet --set relays=6 --set walks=64");
+    assert_eq!(figure(&end, "places_that_name_a_person"), 0.0);
+    assert_eq!(figure(&end, "relays_not_found"), 0.0);
+    assert!(figure(&end, "carriers_found_of_each_shard_min") >= 1.0, "{end}");
+    assert!(figure(&end, "crawl_records") >= 6.0, "{end}");
+}
+
+#[test]
 fn people_who_lost_all_relays_find_each_other_beside_relays_that_hide_others() {
     let line =
         "run eclipse --seed 1 --nodes 14 --quiet --set relays=8 --set old=2 --set hours=2 --set hostile=";

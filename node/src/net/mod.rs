@@ -29,6 +29,7 @@ pub use address::public_key;
 pub use bounds::{Bounds, NetLimits, Refused};
 pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
+pub use mesh::carrier_key;
 pub use transport::Transports;
 pub use web::{Proxy, Site, WebIdentity, WebOptions, pem_certificates};
 

@@ -217,6 +217,11 @@ impl BundleObject {
         &self.bytes
     }
 
+    /// Where an object lies, read from bytes that were not checked. `None` if they are too few.
+    pub(crate) fn locator_of(bytes: &[u8]) -> Option<Locator> {
+        bytes.get(1..33).map(|place| Locator(crate::ids::first(place)))
+    }
+
     /// What a relay checks: length, version, and the signature by the key inside. Expiry and pinning are the relay's own rules.
     ///
     /// # Errors

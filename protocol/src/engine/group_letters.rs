@@ -16,6 +16,10 @@ use crate::group::wire::Letter;
 use crate::ids::{MemberId, OpId};
 use std::collections::BTreeMap;
 
+/// Authors whose messages are asked for, and answered, in one letter.
+const ASKED_POSTS_MAX: usize = 32;
+/// Milliseconds between two questions of a member who can not read the group's keys.
+const DEAF_MS: u64 = 600_000;
 /// Messages that wait for the operation that made their author a member.
 const HELD_MAX: usize = 256;
 /// Claims that wait for the operation that made somebody a member.
@@ -69,7 +73,7 @@ impl Groups {
                 }
                 group.answer_ops(from.id, &ops, cx);
                 let number = group.number;
-                for (author, first) in posts.into_iter().take(32) {
+                for (author, first) in posts.into_iter().take(ASKED_POSTS_MAX) {
                     let range = Range::Group {
                         space: Space::GroupPost,
                         group: number.records_of(&author),
@@ -423,14 +427,28 @@ impl Group {
         let Some(log) = &self.log else { return };
         let mut ops = log.missing();
         ops.truncate(ASKED_MAX);
-        let posts: Vec<_> = self
+        let mut posts: Vec<_> = self
             .authors
             .iter()
             .filter(|(_, held)| !held.early.is_empty())
             .map(|(author, held)| (*author, held.below))
             .collect();
-        if ops.is_empty() && posts.is_empty() && self.held.is_empty() {
-            return;
+        let gaps = !ops.is_empty() || !posts.is_empty() || !self.held.is_empty();
+        let now = cx.now.mono;
+        let listens = self.deaf && self.deaf_asked.is_none_or(|asked| asked.after_ms(DEAF_MS) <= now);
+        if listens {
+            self.deaf_asked = Some(now);
+            let others = log.roster().members().map(|(id, _)| *id).filter(|id| *id != self.own.id);
+            let below = |id| self.authors.get(&id).map_or(1, |held| held.below.max(1));
+            let mut others: Vec<_> = others.map(|id| (id, below(id))).collect();
+            // Not all are answered for at once.
+            let start = cx.rng.next_u64() as usize % others.len().max(1);
+            others.rotate_left(start);
+            posts.extend(others);
+            posts.truncate(ASKED_POSTS_MAX);
+        }
+        if !gaps && !listens {
+            return self.listen_later(cx);
         }
         // One after the other, so that not everybody answers the same question.
         let reachable = self.reachable();
@@ -439,6 +457,18 @@ impl Group {
             let letter = Letter::Ask { group: self.group, ops, posts };
             cx.signal(Signal::Post(*contact, letter, None));
         }
-        self.look_soon(cx);
+        if gaps {
+            self.look_soon(cx);
+        } else {
+            self.listen_later(cx);
+        }
+    }
+
+    /// Whoever can not read the group's keys asks again after a while.
+    fn listen_later(&mut self, cx: &mut Cx<'_>) {
+        if self.deaf {
+            self.asks = true;
+            cx.alarm_by(Alarm::Group(self.number), DEAF_MS + 1);
+        }
     }
 }

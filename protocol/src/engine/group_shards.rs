@@ -258,7 +258,15 @@ impl Group {
         let call = Call::of(log);
         if detects(&call.detect, shard, &tag) {
             let signed = call.open(cell)?;
-            return match Seed::read(&signed, log, self.own.id, &self.own.leaf)? {
+            let read = Seed::read(&signed, log, self.own.id, &self.own.leaf);
+            if matches!(read, Err(PeerFault::Decrypt)) && !self.deaf {
+                // Its author left this member out, or the key here is damaged; either way others have what is said.
+                self.deaf = true;
+                self.asks = true;
+                cx.write(self.save());
+                cx.alarm_by(Alarm::Group(self.number), 0);
+            }
+            return match read? {
                 Announced::Seed(seed) => {
                     self.keep_seed(seed, cx);
                     Ok(())

@@ -118,6 +118,10 @@ pub(crate) struct Group {
     pub(crate) held: Vec<(ContactId, Vec<u8>)>,
     /// Whether the next look at the group asks for what is missing.
     pub(crate) asks: bool,
+    /// Keys were announced of which this member's own could not be opened: what is said under them is asked for, as nothing tells of it.
+    pub(crate) deaf: bool,
+    /// When that was asked for last.
+    pub(crate) deaf_asked: Option<Mono>,
     /// Seeds held, oldest first, by the number of their record.
     pub(crate) seeds: Vec<(u64, Seed)>,
     /// Where the shard is followed.
@@ -182,6 +186,8 @@ impl Group {
             early_ops: BTreeMap::new(),
             held: Vec::new(),
             asks: false,
+            deaf: false,
+            deaf_asked: None,
             seeds: Vec::new(),
             following: ShardIn::default(),
             cells: ShardOut::new(Space::GroupCell, number.records()),
@@ -264,6 +270,9 @@ impl Group {
         if let Some(at) = self.following.encode() {
             map.bytes(16, &at);
         }
+        if self.deaf {
+            map.uint(18, 1);
+        }
         let key = Key::single(Space::Group, u64::from(self.number.0));
         Op::Put(key, Zeroizing::new(map.finish()))
     }
@@ -275,7 +284,7 @@ impl Group {
         let (mut key, mut leaf) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
         let mut known = BTreeMap::new();
         let (mut greeted, mut invited) = (BTreeSet::new(), BTreeSet::new());
-        let (mut at_relay, mut links) = (None, Vec::new());
+        let (mut at_relay, mut links, mut deaf) = (None, Vec::new(), false);
         let contact = |field: &mut Field<'_>| Ok::<_, PeerFault>(ContactId(field.uint()? as u32));
         read_map(value, |at, field| {
             match at {
@@ -299,6 +308,7 @@ impl Group {
                 }
                 15 => invited.extend(field.array(crate::limits::CBOR_ITEMS_MAX, contact)?),
                 16 => at_relay = Some(field.fixed::<24>()?),
+                18 => deaf = field.uint()? == 1,
                 17 => {
                     links = {
                         let token = |field: &mut Field<'_>| {
@@ -339,6 +349,7 @@ impl Group {
             muted: muted == 1,
             round,
             owes_receipt: owes == 1,
+            deaf,
             position: {
                 out.position = out.position.max(seen + 1);
                 out.position

@@ -43,6 +43,7 @@ pub(super) enum Purpose {
     Reap(MailboxId),
     Fetch { end: EndId, number: u32, mailbox: MailboxId },
     Object { end: EndId, number: u32 },
+    Handed { link: LinkId },
     Shards,
     ShardCell { end: EndId, seq: u64, answer: Option<(u32, u64, bool)> },
     UnitHead { link: LinkId, shard: u16, seq: u64 },

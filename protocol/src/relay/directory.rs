@@ -6,7 +6,7 @@ use super::limits::{DESCRIPTOR_STALE_S, DIRECTORY_ANSWER_MAX, WEEK_S};
 use crate::core::{Key, LinkId, Op, Space, Value};
 use crate::descriptor::{Descriptor, flags};
 use crate::error::PeerFault;
-use crate::ids::RelayId;
+use crate::ids::{Locator, RelayId, first};
 use crate::limits::DESCRIPTORS_MAX;
 use crate::link::{Kind, NEAR_MAX};
 use std::collections::BTreeMap;
@@ -24,6 +24,30 @@ pub(super) struct Directory {
 
 const fn key(relay: RelayId) -> Key {
     Key::of(Space::Descriptor, relay.0, 0)
+}
+
+/// How far a relay is from a place; no two relays are equally far.
+const fn distance(relay: RelayId, [high, low]: [u8; 2]) -> (u8, u8, RelayId) {
+    let [first, second, ..] = relay.0;
+    (first ^ high, second ^ low, relay)
+}
+
+/// Relays that keep objects, among which the nearest to a place keep what lies there.
+pub(super) struct Near(Vec<RelayId>);
+
+impl Near {
+    pub(super) fn relays(&self) -> impl Iterator<Item = RelayId> {
+        self.0.iter().copied()
+    }
+
+    /// Whether `relay` is one of those that keep what lies at `locator`.
+    pub(super) fn keeps(&self, relay: RelayId, locator: &Locator) -> bool {
+        let place = first::<2>(&locator.0);
+        let own = distance(relay, place);
+        // Most relays are told apart by the first few that are nearer.
+        let nearer = self.0.iter().filter(|other| distance(**other, place) < own);
+        nearer.take(NEAR_MAX).count() < NEAR_MAX && self.0.contains(&relay)
+    }
 }
 
 impl Directory {
@@ -90,19 +114,21 @@ impl Directory {
     /// The relays nearest to the place that begins with `prefix`, the nearest first: those that keep mailboxes, are listed and have told
     /// of themselves lately. `own` is this relay and its flags.
     pub(super) fn nearest(&self, prefix: [u8; 2], own: (RelayId, u64), now_s: u64) -> Vec<RelayId> {
+        let Near(mut all) = self.keepers(own, now_s);
+        all.sort_unstable_by_key(|relay| distance(*relay, prefix));
+        all.truncate(NEAR_MAX);
+        all
+    }
+
+    /// All relays that keep mailboxes and objects, are listed and have told of themselves lately.
+    pub(super) fn keepers(&self, own: (RelayId, u64), now_s: u64) -> Near {
         let keeps = |given: u64| given & (flags::BRIDGE | flags::MAILBOX) == flags::MAILBOX;
         let others = self.known.iter().filter(|(_, Known { descriptor, .. })| {
             keeps(descriptor.flags) && descriptor.seq.saturating_add(DESCRIPTOR_STALE_S) > now_s
         });
         let mut all: Vec<RelayId> = others.map(|(relay, _)| *relay).collect();
         all.extend(Some(own.0).filter(|_| keeps(own.1)));
-        let [high, low] = prefix;
-        all.sort_unstable_by_key(|relay| {
-            let [first, second, ..] = relay.0;
-            (first ^ high, second ^ low, *relay)
-        });
-        all.truncate(NEAR_MAX);
-        all
+        Near(all)
     }
 
     /// Answers with the one descriptor asked for, or with some, and ends with an empty frame. Unlisted relays are told to nobody.

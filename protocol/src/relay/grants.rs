@@ -15,6 +15,8 @@ pub(super) enum Claim {
     Mailbox,
     /// A bundle object of a new owner.
     Object,
+    /// A bundle object that another relay hands on.
+    Handed,
     /// A cell for a shard, which every relay keeps.
     Cell,
 }
@@ -31,6 +33,9 @@ impl Claim {
             (Self::Mailbox, Role::Mesh(_)) => 1_024,
             // A person brings eight to each of three to five relays.
             (Self::Object, Role::Mesh(_)) => 8_192,
+            // Whoever wants to fill all places for these needs many relays, each of which is known by name.
+            (Self::Handed, Role::Mesh(_)) => 2_048,
+            (Self::Handed, Role::Leaf(_)) => 0,
             (_, Role::NewLeaf | Role::NewMesh) => 0,
         }
     }
@@ -41,6 +46,7 @@ struct Claimed {
     since: Mono,
     mailboxes: u32,
     objects: u32,
+    handed: u32,
     cells: u32,
 }
 
@@ -50,7 +56,7 @@ pub(super) struct Grants(BTreeMap<Role, Claimed>);
 impl Grants {
     /// Counts a claim; false if this origin has claimed too much today.
     pub(super) fn claim(&mut self, origin: Role, what: Claim, now: Mono) -> bool {
-        let fresh = || Claimed { since: now, mailboxes: 0, objects: 0, cells: 0 };
+        let fresh = || Claimed { since: now, mailboxes: 0, objects: 0, handed: 0, cells: 0 };
         let claimed = self.0.entry(origin).or_insert_with(fresh);
         if claimed.since.after_ms(DAY_MS) <= now {
             *claimed = fresh();
@@ -58,6 +64,7 @@ impl Grants {
         let count = match what {
             Claim::Mailbox => &mut claimed.mailboxes,
             Claim::Object => &mut claimed.objects,
+            Claim::Handed => &mut claimed.handed,
             Claim::Cell => &mut claimed.cells,
         };
         *count = count.saturating_add(1);

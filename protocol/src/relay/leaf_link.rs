@@ -82,7 +82,8 @@ impl RelayCore {
             | Kind::Descriptor
             | Kind::SlotAck
             | Kind::Shards
-            | Kind::Reach => {
+            | Kind::Reach
+            | Kind::Objects => {
                 return Err(PeerFault::Malformed);
             }
         }

@@ -31,6 +31,8 @@ struct Link {
     descriptors: u32,
     sought: u32,
     asked: Option<Mono>,
+    /// It brought a descriptor of a relay that was not known, since the last round.
+    brought_news: bool,
 }
 
 #[derive(Debug, Default)]
@@ -54,8 +56,17 @@ impl Links {
         if self.links.len() >= links_max || self.links.contains_key(&link) {
             return false;
         }
-        let fresh =
-            Link { info, role, up: now, heard: now, faults: 0, descriptors: 0, sought: 0, asked: None };
+        let fresh = Link {
+            info,
+            role,
+            up: now,
+            heard: now,
+            faults: 0,
+            descriptors: 0,
+            sought: 0,
+            asked: None,
+            brought_news: false,
+        };
         self.links.insert(link, fresh);
         self.new.insert(link, now.after_ms(DEADLINE_MS));
         true
@@ -147,6 +158,19 @@ impl Links {
             link.descriptors += 1;
             link.descriptors <= DESCRIPTORS_PER_SWEEP
         })
+    }
+
+    /// A link brought a descriptor of a relay that was not known.
+    pub(super) fn brought_news(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(&link) {
+            link.brought_news = true;
+        }
+    }
+
+    /// Links that brought such news since the last round.
+    pub(super) fn with_news(&mut self) -> Vec<LinkId> {
+        let news = |(id, link): (&LinkId, &mut Link)| core::mem::take(&mut link.brought_news).then_some(*id);
+        self.links.iter_mut().filter_map(news).collect()
     }
 
     /// Counts a question for the relays near a place; false if there were too many since the last round.

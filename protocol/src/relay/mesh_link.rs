@@ -32,8 +32,16 @@ impl RelayCore {
         self.cx.send(link, Kind::DirectoryAsk, 0, Vec::new());
         self.compare(link);
         self.dialback.linked(self.cx.now.mono);
+        self.offer_on_link(link, relay);
         for (leaf, payload) in self.forward.take_waiting(relay) {
             self.splice(leaf, link, payload);
+        }
+    }
+
+    /// The round of upkeep: asks those for more relays who told of some that were not known. In a large mesh one answer is a small part.
+    pub(super) fn ask_onward(&mut self) {
+        for link in self.links.with_news() {
+            self.cx.send(link, Kind::DirectoryAsk, 0, Vec::new());
         }
     }
 
@@ -83,12 +91,17 @@ impl RelayCore {
             Kind::DirectoryAsk => return self.on_ask(link, &frame.payload),
             Kind::Reach => return self.on_reach(link, relay, &frame.payload),
             Kind::Shards => self.on_compared(link, &frame.payload)?,
+            Kind::Objects => self.on_objects(link, &frame.payload)?,
             Kind::Descriptor if frame.payload.is_empty() => {}
             Kind::Descriptor => {
                 if !self.links.may_describe(link) {
                     return Err(PeerFault::Bound);
                 }
+                let known = self.directory.len();
                 self.directory.learn(&frame.payload, self.onion.id, &mut self.cx)?;
+                if self.directory.len() > known {
+                    self.links.brought_news(link);
+                }
             }
             Kind::Hello | Kind::Welcome | Kind::SlotPut | Kind::SlotDrop | Kind::SlotAck | Kind::Near => {
                 return Err(PeerFault::Malformed);

@@ -10,6 +10,7 @@ mod directory;
 mod ends;
 mod forward;
 mod grants;
+mod handover;
 mod knocks;
 mod leaf_link;
 pub mod limits;
@@ -59,6 +60,7 @@ pub struct RelayCore {
     objects: Objects,
     grants: Grants,
     knocks: Knocks,
+    handover: handover::Handover,
     shards: shards::Shards,
     catch_up: catch_up::CatchUp,
     dialback: dialback::Dialback,
@@ -164,6 +166,7 @@ impl RelayCore {
             objects: Objects::default(),
             grants: Grants::default(),
             knocks: Knocks::default(),
+            handover: handover::Handover::default(),
             shards: shards::Shards::default(),
             catch_up: catch_up::CatchUp::default(),
             dialback: dialback::Dialback::default(),
@@ -297,6 +300,7 @@ impl RelayCore {
                 self.close_end(end, None);
             }
             self.catch_up.forget(link);
+            self.handover.forget(link);
             self.forward.link_down(link, &mut self.cx);
         }
     }

@@ -4,6 +4,7 @@
 
 use super::cx::{Cx, Purpose};
 use super::ends::EndId;
+use super::handover::Name;
 use super::limits::{GUEST_TTL_S, OBJECT_BYTES_MAX, OWNERS_PER_LOCATOR};
 use crate::bundle::BundleObject;
 use crate::core::{Key, Op, Range, Space, Value};
@@ -49,6 +50,30 @@ pub(super) const fn index_range(limit: usize) -> Range {
 impl Objects {
     pub(super) fn len(&self) -> usize {
         self.by_expiry.len()
+    }
+
+    /// The places from `from` on, with the names of what lies at each and has not expired.
+    pub(super) fn names_from(&self, from: Locator, now_s: u64) -> impl Iterator<Item = (Locator, Vec<Name>)> {
+        self.by_locator.range(from..).map(move |(locator, entries)| {
+            let living = entries.iter().filter(|entry| entry.expiry_s > now_s);
+            (*locator, living.map(|entry| Name { locator: *locator, hash: entry.hash }).collect())
+        })
+    }
+
+    fn named(&self, name: &Name) -> Option<&Entry> {
+        self.by_locator.get(&name.locator)?.iter().find(|entry| entry.hash == name.hash)
+    }
+
+    /// Whether this very object is here.
+    pub(super) fn has(&self, name: &Name) -> bool {
+        self.named(name).is_some()
+    }
+
+    /// Loads the object of this name, if it is here and has not expired.
+    pub(super) fn load_named(&self, name: &Name, purpose: Purpose, cx: &mut Cx) {
+        if let Some(entry) = self.named(name).filter(|entry| entry.expiry_s > cx.now_s()) {
+            cx.load(Range::One(object_key(&name.locator, entry.record)), purpose);
+        }
     }
 
     /// Index record: `locator 32 | owner 32 | seq 8 | expiry 8 | hash 16`.

@@ -207,6 +207,7 @@ impl RelayCore {
                 self.mailboxes.cells_loaded(mailbox, end, number, rows, cx);
             }
             Purpose::Object { end, number } => Objects::loaded(end, number, rows, cx),
+            Purpose::Handed { link } => self.handed(link, &rows),
             Purpose::ShardCell { end, seq, answer } => Shards::loaded(end, seq, answer, rows, cx),
             Purpose::UnitHead { link, shard, seq } => Self::unit_head(link, shard, seq, &rows, cx),
             Purpose::UnitCell { link, shard, seq, head } => self.unit_cell(link, shard, seq, &head, rows),

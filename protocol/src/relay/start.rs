@@ -51,6 +51,7 @@ impl RelayCore {
             | Purpose::Reap(_)
             | Purpose::Fetch { .. }
             | Purpose::Object { .. }
+            | Purpose::Handed { .. }
             | Purpose::ShardCell { .. }
             | Purpose::UnitHead { .. }
             | Purpose::UnitCell { .. } => return,

@@ -35,6 +35,8 @@ impl RelayCore {
         self.objects.sweep(&mut self.cx);
         self.shards.sweep(&mut self.cx);
         self.compare_regularly();
+        self.hand_on();
+        self.ask_onward();
         self.grants.sweep(self.cx.now.mono);
         self.knocks.renew(&mut self.cx);
         if self.onion.rotate(&mut self.cx) || self.onion.is_dated(&self.cx) {

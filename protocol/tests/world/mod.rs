@@ -127,6 +127,8 @@ pub struct World {
     pub bytes_to_people: usize,
     /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
     pub sealed_off: Option<usize>,
+    /// These relays take no objects from others and offer none.
+    pub no_objects: std::collections::BTreeSet<usize>,
     /// What relays gossiped on shards, as each of their neighbours sees it.
     pub gossiped: Vec<Vec<u8>>,
 }
@@ -157,6 +159,7 @@ impl World {
             clock_off_ms: BTreeMap::new(),
             bytes_to_people: 0,
             sealed_off: None,
+            no_objects: std::collections::BTreeSet::new(),
             gossiped: Vec::new(),
         }
     }
@@ -374,6 +377,9 @@ impl World {
                     if frame.kind == Kind::Shards && self.sealed_off.is_some_and(|n| host == Host::Relay(n)) {
                         return;
                     }
+                    if frame.kind == Kind::Objects && self.hides_objects(link) {
+                        return;
+                    }
                     self.feed(host, Feed::Frame(link, frame));
                 }
             }
@@ -411,6 +417,12 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether one end of a link keeps out of the handing on of objects.
+    fn hides_objects(&self, link: LinkId) -> bool {
+        let ends = self.links.get(&link).into_iter().flat_map(|(a, b)| [a, b]);
+        ends.into_iter().any(|end| matches!(end, Host::Relay(n) if self.no_objects.contains(n)))
     }
 
     fn disk(&mut self, host: Host) -> &mut Disk {

@@ -99,7 +99,7 @@ async fn info(person: &PersonHost) -> Option<ChannelInfo> {
 }
 
 /// Founds the channel; its number and the line that the owner posts somewhere.
-async fn found(owner: &PersonHost) -> Option<(ChannelNumber, ChannelLink)> {
+pub(super) async fn found(owner: &PersonHost) -> Option<(ChannelNumber, ChannelLink)> {
     let ChannelReply::Founded(number) = owner.channel(ChannelCommand::Create("News".into())).await? else {
         return None;
     };

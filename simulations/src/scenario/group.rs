@@ -101,7 +101,7 @@ async fn view(person: &PersonHost) -> Option<GroupView> {
 }
 
 /// Founds the group and brings everybody in; returns how many do not see the whole roster in time.
-async fn form(all: &Population, figures: &Figures) -> usize {
+pub(super) async fn form(all: &Population, figures: &Figures) -> usize {
     let people = all.people.len();
     let Some(owner) = all.people.first() else { return people };
     let founded = owner.group(GroupCommand::Create("Group".into())).await;

@@ -24,6 +24,20 @@ const PARAMS: &[Param] = &[
     Param::new("cut", "minutes for which each half is alone; 0: the border stays open", 10.0, 0.0, 10_000.0),
     Param::new("after", "minutes that are watched after that", 20.0, 1.0, 10_000.0),
     Param::new("newcomers", "relays that come in each half while the border is cut", 1.0, 0.0, 100.0),
+    Param::new(
+        "joins",
+        "relays that come after the calm, one after another, each by one door",
+        0.0,
+        0.0,
+        100.0,
+    ),
+    Param::new(
+        "known",
+        "share of the others that a relay must know of before the calm begins",
+        1.0,
+        0.01,
+        1.0,
+    ),
 ];
 
 /// Where relays are served by others.
@@ -85,6 +99,11 @@ struct Counts {
     dials: Vec<f64>,
 }
 
+/// Links and known relays with which one that has come knows enough: more it keeps only for tunnels, and may choose among.
+const ENOUGH: (u32, u32) = (8, 64);
+/// How long one that has come may take for that, and is watched afterwards.
+const JOINING: (u64, u64) = (1_800, 600);
+
 /// The relays, and what they are seen to do from outside.
 struct Relays<'a> {
     world: World,
@@ -114,9 +133,9 @@ impl Relays<'_> {
         self.all.push(relay);
     }
 
-    /// How many do not know all others.
-    async fn apart(&self) -> usize {
-        let others = self.all.len() as u32 - 1;
+    /// How many do not know this share of the others.
+    async fn apart(&self, share: f64) -> usize {
+        let others = (share * (self.all.len() - 1) as f64).floor() as u32;
         let all = join_all(self.all.iter().map(RelayHost::status)).await;
         all.iter().filter(|status| status.is_none_or(|status| status.relays_known < others)).count()
     }
@@ -140,7 +159,7 @@ impl Relays<'_> {
         for second in 1..=seconds {
             self.world.sleep(Duration::from_secs(1)).await;
             self.watched += 1;
-            if awaited && whole.is_none() && self.apart().await == 0 {
+            if awaited && whole.is_none() && self.apart(1.0).await == 0 {
                 whole = Some(second);
             }
             if second % COUNT_S == 0 {
@@ -165,6 +184,50 @@ impl Relays<'_> {
         }
         self.figures.progress(&format!("{part} is over"));
         whole
+    }
+
+    /// One more relay comes by one door; watches how it finds its place.
+    async fn join(&mut self) {
+        let others: Vec<usize> = (0..self.all.len()).collect();
+        self.add(1, &others).await;
+        let Some(newcomer) = self.all.last() else { return };
+        let count = self.all.len() as f64 - 1.0;
+        let dialled = || self.world.net.host(newcomer.host(), |host| host.dialled()).unwrap_or_default();
+        let bytes = || self.world.net.host(newcomer.host(), |host| host.bytes()).unwrap_or_default();
+        let (mut enough, mut nine_tenths, mut dials) = (None, None, vec![0]);
+        let mut second = 0;
+        while second < JOINING.1 || (enough.is_none() && second < JOINING.0) {
+            self.world.sleep(Duration::from_secs(1)).await;
+            second += 1;
+            if let Some(status) = newcomer.status().await {
+                if status.mesh_links >= ENOUGH.0 && status.relays_known >= ENOUGH.1.min(count as u32) {
+                    enough.get_or_insert(second);
+                }
+                if f64::from(status.relays_known) >= 0.9 * count {
+                    nine_tenths.get_or_insert(second);
+                }
+                if second == MINUTE_S {
+                    self.figures.sample("join_knows_after_1_min", f64::from(status.relays_known));
+                }
+            }
+            if second % MINUTE_S == 0 {
+                dials.push(dialled());
+            }
+        }
+        let held = self.world.net.connections(MESH_PORT).get(&newcomer.host()).copied().unwrap_or_default();
+        let most = dials.windows(2).map(|two| two[1] - two[0]).max().unwrap_or_default();
+        self.figures.sample("join_connections", held as f64);
+        self.figures.sample("join_dials_per_min", most as f64);
+        let (sent, received) = bytes();
+        self.figures.sample("join_kib_in_10_min", (sent + received) as f64 / 1_024.0);
+        for (name, after) in [("join_enough_s", enough), ("join_knows_nine_tenths_s", nine_tenths)] {
+            if let Some(after) = after {
+                self.figures.sample(name, after as f64);
+            }
+        }
+        let (what, value) =
+            ("seconds until a relay that came by one door knew enough", enough.unwrap_or(u64::MAX));
+        self.world.fact(&Fact::Measured { node: NodeId(0), what, value, bound: JOINING.0 });
     }
 
     fn curve(&self, name: &str, each: &[f64]) {
@@ -205,13 +268,16 @@ async fn script(world: World, setup: Setup, figures: Figures) {
         world.sleep(values.seconds("pause")).await;
     }
     let end = tokio::time::Instant::now() + FOUNDING;
-    while relays.apart().await > 0 && tokio::time::Instant::now() < end {
+    while relays.apart(values.get("known")).await > 0 && tokio::time::Instant::now() < end {
         world.sleep(Duration::from_secs(1)).await;
     }
     figures.number("formed_after_s", (world.now() - began) as f64 / 1e9);
     figures.number("dials_forming_max", most(&relays.dials()));
     figures.progress(&format!("{} relays know each other", relays.all.len()));
     relays.watch("before", seconds("calm"), false).await;
+    for _ in 0..values.count("joins") {
+        relays.join().await;
+    }
     if seconds("cut") > 0 {
         world.net.cut_border(RegionSet::of(&[Region::Russia]), []);
         world.note("the border is cut");
@@ -230,7 +296,7 @@ async fn script(world: World, setup: Setup, figures: Figures) {
     if let Some(seconds) = whole {
         figures.number("whole_after_s", seconds as f64);
     }
-    let apart = relays.apart().await as u64;
+    let apart = relays.apart(values.get("known")).await as u64;
     figures.number("relays_that_do_not_know_all", apart as f64);
     let what = "relays that do not know all others in the end";
     world.fact(&Fact::Measured { node: NodeId(0), what, value: apart, bound: 0 });

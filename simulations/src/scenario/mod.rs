@@ -1,6 +1,7 @@
 //! Scenarios: a topology, a script, faults and figures; and the catalogue of them.
 
 mod channel;
+mod crawl;
 mod eclipse;
 mod gossip;
 mod group;
@@ -61,6 +62,7 @@ pub fn catalogue() -> Vec<Box<dyn Scenario>> {
         Box::new(group::Group),
         Box::new(channel::Channel),
         Box::new(mesh::Mesh),
+        Box::new(crawl::Crawl),
         Box::new(eclipse::Eclipse),
     ];
     for named in messages::NAMED {

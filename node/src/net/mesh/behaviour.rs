@@ -124,6 +124,7 @@ fn kademlia(local: PeerId) -> kad::Behaviour<Records> {
         .set_replication_interval(None)
         .set_publication_interval(None)
         .set_provider_publication_interval(None)
+        .set_provider_record_ttl(Some(super::carriers::REMEMBERED))
         .set_caching(kad::Caching::Disabled)
         .set_query_timeout(Duration::from_secs(20))
         .set_parallelism(NonZeroUsize::MIN.saturating_add(4))

@@ -148,6 +148,14 @@ impl Mesh<'_> {
             } => {
                 self.heard(source, record.value).await;
             }
+            kad::Event::InboundRequest {
+                request: kad::InboundRequest::AddProvider { record: Some(record) },
+            } => self.on_carrier(record),
+            kad::Event::OutboundQueryProgressed {
+                result:
+                    kad::QueryResult::GetProviders(Ok(kad::GetProvidersOk::FoundProviders { providers, .. })),
+                ..
+            } => self.found_carriers(providers),
             kad::Event::OutboundQueryProgressed { id, result, step, .. } => {
                 if let kad::QueryResult::GetRecord(Ok(kad::GetRecordOk::FoundRecord(found))) = result {
                     if let Some(peer) = found.peer {

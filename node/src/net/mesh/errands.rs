@@ -15,6 +15,9 @@ use tokio::time::Instant;
 const BURST: u32 = 8;
 const REFILL: Duration = Duration::from_secs(15);
 
+/// Longer than a question of Kademlia's may take.
+const QUIET: Duration = Duration::from_secs(25);
+
 /// Kademlia has dialled enough; whoever is connected can answer as well.
 #[derive(Debug, thiserror::Error)]
 #[error("enough dials for now")]
@@ -26,13 +29,16 @@ pub(super) struct Errands {
     expected: Option<ConnectionId>,
     /// There are as many connections as are held.
     full: bool,
+    /// Until then Kademlia asks those that are connected.
+    quiet_until: Instant,
     left: u32,
     filled: Instant,
 }
 
 impl Errands {
     pub(super) fn new() -> Self {
-        Self { expected: None, full: false, left: BURST, filled: Instant::now() }
+        let now = Instant::now();
+        Self { expected: None, full: false, quiet_until: now, left: BURST, filled: now }
     }
 
     /// The next dial is this one, which the keeper decided.
@@ -45,8 +51,13 @@ impl Errands {
         self.full = full;
     }
 
+    /// What Kademlia is about to be asked is not worth a dial.
+    pub(super) fn keep_quiet(&mut self) {
+        self.quiet_until = Instant::now() + QUIET;
+    }
+
     fn take(&mut self, now: Instant) -> bool {
-        if self.full {
+        if self.full || now < self.quiet_until {
             return false;
         }
         let refills = now.duration_since(self.filled).as_millis() / REFILL.as_millis();
@@ -134,6 +145,12 @@ mod tests {
         assert_eq!(dials(&mut errands, false), BURST as usize);
         assert_eq!(dials(&mut errands, true), 50);
         errands.filled -= REFILL * 2;
+        assert_eq!(dials(&mut errands, false), 2);
+        errands.filled -= REFILL * 2;
+        errands.filled -= REFILL * 2;
+        errands.keep_quiet();
+        assert_eq!((dials(&mut errands, false), dials(&mut errands, true)), (0, 50));
+        errands.quiet_until -= QUIET;
         assert_eq!(dials(&mut errands, false), 2);
         errands.filled -= REFILL * 2;
         errands.set_full(true);

@@ -74,12 +74,13 @@ impl Keeper {
         duration.mul_f64(0.75 + (self.rng.next_u32() as f64 / f64::from(u32::MAX)) / 2.0)
     }
 
-    /// Which of `candidates` to dial now. `engaged` tells whom a connection or a dial exists to.
+    /// Which of `candidates` to dial now. `engaged` tells whom a connection or a dial exists to, `prefers` who comes before others.
     pub(super) fn due(
         &mut self,
         now: Instant,
         candidates: &[(RelayId, PeerId)],
         engaged: impl Fn(&PeerId) -> bool,
+        prefers: impl Fn(&RelayId) -> bool,
         held: Held,
     ) -> Vec<RelayId> {
         let is_named = |relay: &RelayId| self.named.contains(relay);
@@ -95,8 +96,9 @@ impl Keeper {
         }
         let few = ENOUGH.saturating_sub(held.all + out.len());
         let mut wanted = few.max(OWN.saturating_sub(held.dialled + out.len())).min(DIALS_AT_ONCE);
+        let mut first: Vec<_> = others.extract_if(.., |relay| prefers(relay)).collect();
         while wanted > 0
-            && let Some(relay) = pick(&mut self.rng, &mut others)
+            && let Some(relay) = pick(&mut self.rng, &mut first).or_else(|| pick(&mut self.rng, &mut others))
         {
             out.push(relay);
             wanted -= 1;
@@ -184,12 +186,19 @@ mod tests {
         let mut keeper = Keeper::new(HashSet::new(), &[1; 32]);
         let all = relays(40);
         let now = Instant::now();
-        assert_eq!(keeper.due(now, &all, |_| false, held(0)).len(), DIALS_AT_ONCE);
-        assert_eq!(keeper.due(now, &all, |_| false, held(ENOUGH - 1)).len(), 1);
-        assert!(keeper.due(now, &all, |_| false, held(ENOUGH)).is_empty());
-        assert!(keeper.due(now, &all, |_| true, held(0)).is_empty(), "nobody is dialled twice");
+        assert_eq!(keeper.due(now, &all, |_| false, |_| false, held(0)).len(), DIALS_AT_ONCE);
+        assert_eq!(keeper.due(now, &all, |_| false, |_| false, held(ENOUGH - 1)).len(), 1);
+        assert!(keeper.due(now, &all, |_| false, |_| false, held(ENOUGH)).is_empty());
+        assert!(keeper.due(now, &all, |_| true, |_| false, held(0)).is_empty(), "nobody is dialled twice");
+        let wanted: HashSet<_> = all.iter().take(3).map(|(relay, _)| *relay).collect();
+        let due = keeper.due(now, &all, |_| false, |relay| wanted.contains(relay), held(ENOUGH - 3));
+        assert_eq!(due.into_iter().collect::<HashSet<_>>(), wanted, "who is preferred comes first");
         let filled = Held { all: HELD_MAX, dialled: 1 };
-        assert_eq!(keeper.due(now, &all, |_| false, filled).len(), OWN - 1, "not all may come from outside");
+        assert_eq!(
+            keeper.due(now, &all, |_| false, |_| false, filled).len(),
+            OWN - 1,
+            "not all may come from outside"
+        );
     }
 
     #[tokio::test]
@@ -198,18 +207,18 @@ mod tests {
         let (first, second) = (all[0], all[1]);
         let mut keeper = Keeper::new(HashSet::from([first.0, second.0]), &[1; 32]);
         let now = Instant::now();
-        let few = keeper.due(now, &all, |_| false, held(2));
+        let few = keeper.due(now, &all, |_| false, |_| false, held(2));
         assert!(few.contains(&first.0) && few.contains(&second.0));
-        let one = keeper.due(now, &all, |_| false, held(ENOUGH));
+        let one = keeper.due(now, &all, |_| false, |_| false, held(ENOUGH));
         assert!(one == [first.0] || one == [second.0]);
-        assert!(keeper.due(now, &all, |peer| *peer == first.1, held(ENOUGH)).is_empty());
+        assert!(keeper.due(now, &all, |peer| *peer == first.1, |_| false, held(ENOUGH)).is_empty());
         // It was given up by the other side: not again at once, as long as there are others.
         keeper.closed(first.0, now, LASTED * 9, ENOUGH);
         keeper.closed(second.0, now, LASTED * 9, ENOUGH);
-        assert!(keeper.due(now + PAUSE * 15, &all, |_| false, held(ENOUGH)).is_empty());
-        assert_eq!(keeper.due(now + PAUSE_MAX * 2, &all, |_| false, held(ENOUGH)).len(), 1);
+        assert!(keeper.due(now + PAUSE * 15, &all, |_| false, |_| false, held(ENOUGH)).is_empty());
+        assert_eq!(keeper.due(now + PAUSE_MAX * 2, &all, |_| false, |_| false, held(ENOUGH)).len(), 1);
         keeper.closed(first.0, now, LASTED * 9, ENOUGH - 1);
-        assert_eq!(keeper.due(now + PAUSE * 2, &all[..1], |_| false, held(ENOUGH - 1)), [first.0]);
+        assert_eq!(keeper.due(now + PAUSE * 2, &all[..1], |_| false, |_| false, held(ENOUGH - 1)), [first.0]);
     }
 
     #[tokio::test]
@@ -219,11 +228,11 @@ mod tests {
         let all = relays(1);
         let (mut now, mut last) = (Instant::now(), Duration::ZERO);
         for _ in 0..12 {
-            assert_eq!(keeper.due(now, &all, |_| false, held(0)), vec![named]);
+            assert_eq!(keeper.due(now, &all, |_| false, |_| false, held(0)), vec![named]);
             keeper.failed(named, now);
-            assert!(keeper.due(now, &all, |_| false, held(0)).is_empty(), "not at once");
+            assert!(keeper.due(now, &all, |_| false, |_| false, held(0)).is_empty(), "not at once");
             last = Duration::ZERO;
-            while keeper.due(now + last, &all, |_| false, held(0)).is_empty() {
+            while keeper.due(now + last, &all, |_| false, |_| false, held(0)).is_empty() {
                 last += Duration::from_millis(100);
             }
             now += last;
@@ -231,7 +240,11 @@ mod tests {
         assert!(last > PAUSE_MAX_NAMED / 2 && last < PAUSE_MAX_NAMED * 2, "{last:?}");
         keeper.closed(named, now, LASTED, 0);
         let soon = now + PAUSE * 2;
-        assert_eq!(keeper.due(soon, &all, |_| false, held(0)), vec![named], "a success starts afresh");
+        assert_eq!(
+            keeper.due(soon, &all, |_| false, |_| false, held(0)),
+            vec![named],
+            "a success starts afresh"
+        );
     }
 
     #[tokio::test]
@@ -242,8 +255,8 @@ mod tests {
         let now = Instant::now();
         keeper.gave_up(vec![relay], now);
         keeper.closed(relay, now, LASTED * 2, 0);
-        assert!(keeper.due(now + PAUSE * 10, &all, |_| false, held(0)).is_empty());
-        assert_eq!(keeper.due(now + PAUSE_MAX * 2, &all, |_| false, held(0)), vec![relay]);
+        assert!(keeper.due(now + PAUSE * 10, &all, |_| false, |_| false, held(0)).is_empty());
+        assert_eq!(keeper.due(now + PAUSE_MAX * 2, &all, |_| false, |_| false, held(0)), vec![relay]);
     }
 
     #[test]

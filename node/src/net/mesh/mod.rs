@@ -3,6 +3,7 @@
 mod adverts;
 mod behaviour;
 mod book;
+mod carriers;
 mod dialback;
 mod directory;
 mod errands;
@@ -17,6 +18,7 @@ use super::veil::Common;
 use super::{NetError, Transports};
 use crate::clock::Clock;
 use book::Book;
+pub use carriers::carrier_key;
 use karvon_protocol::core::{Reason, Target};
 use karvon_protocol::descriptor::Descriptor;
 use karvon_protocol::ids::RelayId;

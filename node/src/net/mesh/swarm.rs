@@ -57,6 +57,7 @@ pub(super) struct Mesh<'a> {
     pub(super) speaks_kad: HashSet<PeerId>,
     pub(super) budgets: HashMap<PeerId, Budget>,
     pub(super) units: super::shards::Units,
+    pub(super) carriers: super::carriers::Carriers,
     pub(super) next_tick: Instant,
     pub(super) next_announcement: Instant,
 }
@@ -112,6 +113,7 @@ pub(super) async fn run(
         speaks_kad: HashSet::new(),
         budgets: HashMap::new(),
         units: super::shards::Units::default(),
+        carriers: super::carriers::Carriers::new(now),
         next_tick: now + TICK,
         next_announcement: now + ANNOUNCE,
     };
@@ -234,6 +236,7 @@ impl Mesh<'_> {
         }
         self.trim(now);
         self.spread_again();
+        self.tend_carriers(now);
         let unlisted = self.state.own.as_ref().is_some_and(|own| !own.listed);
         let mut candidates = self.state.book.candidates();
         if unlisted {
@@ -246,7 +249,8 @@ impl Mesh<'_> {
         };
         let dialled = connections.values().flatten().filter(|one| one.dialled && !one.superfluous).count();
         let held = Held { all: connections.len() + dials.len(), dialled: dialled + dials.len() };
-        for relay in self.state.keeper.due(now, &candidates, engaged, held) {
+        let carriers = &self.carriers;
+        for relay in self.state.keeper.due(now, &candidates, engaged, |relay| carriers.prefers(relay), held) {
             if let Some((peer, addr)) = self.state.book.target(&relay) {
                 let opts = DialOpts::peer_id(peer).addresses(vec![multiaddr(addr)]).build();
                 let connection = opts.connection_id();
