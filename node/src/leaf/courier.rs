@@ -12,7 +12,8 @@ use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::engine::api::{Command, ContactId, Reply};
 use karvon_protocol::error::PeerFault;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -65,14 +66,13 @@ impl Carried {
             self.read(today).into_iter().map(|old| (old.cell.bytes().to_vec(), old.until_day)).collect();
         let (mut known, mut dropped, mut new) = (0, 0, BTreeSet::new());
         for carried in more {
-            let bytes = carried.cell.bytes().to_vec();
-            if cells.contains_key(&bytes) {
-                known += 1;
-            } else if carried.until_day < today {
-                dropped += 1;
-            } else {
-                new.insert(bytes.clone());
-                cells.insert(bytes, carried.until_day.min(today.saturating_add(CARRY_DAYS)));
+            match cells.entry(carried.cell.bytes().to_vec()) {
+                Entry::Occupied(_) => known += 1,
+                Entry::Vacant(_) if carried.until_day < today => dropped += 1,
+                Entry::Vacant(place) => {
+                    new.insert(place.key().clone());
+                    place.insert(carried.until_day.min(today.saturating_add(CARRY_DAYS)));
+                }
             }
         }
         let mut longest: Vec<_> = cells.into_iter().collect();

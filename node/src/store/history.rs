@@ -115,11 +115,7 @@ impl History {
     ///
     /// # Errors
     /// As [`History::page`].
-    pub fn under_way(
-        &self,
-        contact: ContactId,
-        mut room: usize,
-    ) -> Result<(Vec<zeroize::Zeroizing<Vec<u8>>>, bool), StoreFault> {
+    pub fn under_way(&self, contact: ContactId, mut room: usize) -> Result<(Vec<Value>, bool), StoreFault> {
         let (space, group, mut at) = (Space::OutCell as u8, contact.group(), 0);
         let mut out = Vec::new();
         while let Some(seq) = self.0.next_seq(space, &group, at)? {

@@ -415,7 +415,7 @@ const SPINE: &[Target] = &[
         corpus: |seeds| vec![seeds.bundle_file()],
         run: |input| {
             bundle_file::decode(input)
-                .is_ok_and(|cells| same(&bundle_file::encode(cells).unwrap_or_default(), input))
+                .is_ok_and(|cells| same(bundle_file::encode(cells).unwrap_or_default(), input))
         },
     },
     Target {
@@ -430,7 +430,7 @@ const SPINE: &[Target] = &[
         run: |input| {
             let file = [input, blake3::hash(input).as_bytes()].concat();
             bundle_file::decode(&file)
-                .is_ok_and(|cells| same(&bundle_file::encode(cells).unwrap_or_default(), &file))
+                .is_ok_and(|cells| same(bundle_file::encode(cells).unwrap_or_default(), &file))
         },
     },
     Target {

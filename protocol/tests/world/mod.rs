@@ -128,7 +128,7 @@ pub struct World {
     /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
     pub sealed_off: Option<usize>,
     /// These relays take no objects from others and offer none.
-    pub no_objects: std::collections::BTreeSet<usize>,
+    pub no_objects: BTreeSet<usize>,
     /// What relays gossiped on shards, as each of their neighbours sees it.
     pub gossiped: Vec<Vec<u8>>,
 }
@@ -159,7 +159,7 @@ impl World {
             clock_off_ms: BTreeMap::new(),
             bytes_to_people: 0,
             sealed_off: None,
-            no_objects: std::collections::BTreeSet::new(),
+            no_objects: BTreeSet::new(),
             gossiped: Vec::new(),
         }
     }
