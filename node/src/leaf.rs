@@ -3,6 +3,7 @@
 mod backend;
 pub mod backup;
 mod channels;
+mod copies;
 mod files;
 mod group_messages;
 mod groups;
