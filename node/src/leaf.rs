@@ -3,6 +3,7 @@
 mod backend;
 pub mod backup;
 mod channels;
+mod copies;
 pub mod courier;
 mod files;
 mod group_messages;

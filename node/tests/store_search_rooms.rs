@@ -115,7 +115,7 @@ async fn channels_are_searched_and_an_entry_is_found_by_its_id() {
         assert!(!more);
         assert!(history.search_channels(both.clone(), 1, has_word).await.unwrap().1);
         let wanted = entry(1, 2, "else").entry.message_id();
-        let found = history.channel_entry(both.clone(), wanted).await.unwrap().unwrap();
+        let found = history.channel_entry(both.clone(), wanted).await.unwrap().unwrap().1;
         assert_eq!((found.entry.channel, found.entry.seq), (ChannelId([1; 16]), 2));
         let elsewhere = entry(3, 4, "a word").entry.message_id();
         assert!(history.channel_entry(both, elsewhere).await.unwrap().is_none());

@@ -447,6 +447,7 @@ mod tests {
                     1,
                     Content::File { name: "a.jpg".into(), media: "image/jpeg".into(), data: vec![7; 9] },
                 ),
+                Body::new(1, Content::Entry { owner: [8; 32], entry: vec![9; 99] }),
             ],
             loose: vec![
                 Body::new(1, Content::Profile("Ali".into())),
@@ -489,6 +490,7 @@ mod tests {
             Content::File { name: "a".into(), media: String::new(), data: vec![0; 46_081] },
             Content::File { name: "x".repeat(129), media: String::new(), data: vec![0] },
             Content::Introduction { name: "Vali".into(), invitation: "x".repeat(257) },
+            Content::Entry { owner: [8; 32], entry: vec![0; 46_601] },
         ] {
             assert_eq!(
                 Body::decode(&Body::new(0, content.clone()).encode()),
@@ -496,7 +498,7 @@ mod tests {
                 "{content:?}"
             );
         }
-        for kind in [1, 2, 3, 4, 5, 6, 10, 11, 15, 21, 26, 27] {
+        for kind in [1, 2, 3, 4, 5, 6, 10, 11, 15, 21, 26, 27, 28] {
             let bare = MapWriter::default().uint(0, kind).finish();
             assert_eq!(Body::decode(&bare), Err(PeerFault::Malformed), "kind {kind}");
         }

@@ -1,12 +1,14 @@
 //! What people say to each other: the kinds of a body and their fields (SPEC §3.3).
 
+use crate::body::Body;
 use crate::cbor::{Field, MapWriter};
+use crate::channel::entry::SignedEntry;
 use crate::error::PeerFault;
 use crate::group::wire::{KINDS, LETTER_BYTES_MAX};
 use crate::ids::MessageId;
 use crate::limits::{
-    EMOJI_BYTES_MAX, FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, INVITATION_BYTES_MAX, MEDIA_BYTES_MAX,
-    NAME_BYTES_MAX, TEXT_BYTES_MAX,
+    EMOJI_BYTES_MAX, ENTRY_COPY_BYTES_MAX, FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, INVITATION_BYTES_MAX,
+    MEDIA_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX,
 };
 
 /// The content of a [`crate::body::Body`]. A message is named by its id, which is the same on both devices.
@@ -75,6 +77,13 @@ pub enum Content {
         /// 1 to 46,080 bytes.
         data: Vec<u8>,
     },
+    /// 28: an entry of a channel, passed on as its owner signed it: [`Content::copied`].
+    Entry {
+        /// The owner's key for that channel (Ed25519); it is the owner of the channel only if the entry's signature holds.
+        owner: [u8; 32],
+        /// The signed entry, at most 46,600 bytes.
+        entry: Vec<u8>,
+    },
     /// A kind that this program does not know; its fields are in [`crate::body::Body::extra`].
     Unknown(u64),
 }
@@ -98,6 +107,7 @@ impl Content {
             Self::Dummy => 22,
             Self::Void(..) => 26,
             Self::File { .. } => 27,
+            Self::Entry { .. } => 28,
             Self::Group(kind, _) | Self::Unknown(kind) => *kind,
         }
     }
@@ -111,8 +121,33 @@ impl Content {
                 | Self::Timer { .. }
                 | Self::Introduction { .. }
                 | Self::File { .. }
+                | Self::Entry { .. }
                 | Self::Unknown(_)
         )
+    }
+
+    /// The entry that is passed on, if this is one and its signature is that of the key beside it. Whose key that is, only who follows
+    /// the channel can tell: its name is the owner's word.
+    ///
+    /// # Errors
+    /// [`PeerFault::Signature`], or what is wrong with the entry.
+    pub fn copied(&self) -> Option<Result<SignedEntry, PeerFault>> {
+        match self {
+            Self::Entry { owner, entry } => Some(SignedEntry::open_copy(entry, owner)),
+            _ => None,
+        }
+    }
+
+    /// The text that is said: also that of an entry which was passed on, if its owner signed it.
+    #[must_use]
+    pub fn into_text(self) -> Option<String> {
+        match self {
+            Self::Text(text) | Self::Reply { text, .. } => Some(text),
+            entry => match Body::decode(&entry.copied()?.ok()?.entry.body).ok()?.content {
+                Self::Text(text) => Some(text),
+                _ => None,
+            },
+        }
     }
 
     /// Writes the fields of this kind.
@@ -146,6 +181,9 @@ impl Content {
             Self::File { name, media, data } => {
                 map.text(2, name).text(3, media).bytes(4, data);
             }
+            Self::Entry { owner, entry } => {
+                map.bytes(2, owner).bytes(4, entry);
+            }
             Self::Typing | Self::Dummy | Self::Unknown(_) => {}
         }
     }
@@ -161,6 +199,7 @@ pub(crate) struct Fields {
     second_text: Option<String>,
     second_number: Option<u64>,
     data: Option<Vec<u8>>,
+    owner: Option<[u8; 32]>,
 }
 
 impl Fields {
@@ -182,6 +221,8 @@ impl Fields {
                 let data = field.bytes(FILE_BYTES_MAX)?;
                 self.data = Some(data.to_vec()).filter(|data| !data.is_empty());
             }
+            (28, 2) => self.owner = Some(field.fixed()?),
+            (28, 4) => self.data = Some(field.bytes(ENTRY_COPY_BYTES_MAX)?.to_vec()),
             (2..=5, 3) => self.id = Some(MessageId(field.fixed()?)),
             _ => return Ok(false),
         }
@@ -190,7 +231,7 @@ impl Fields {
 
     /// The content, if all its fields were there.
     pub(crate) fn finish(self, kind: u64) -> Result<Content, PeerFault> {
-        let Self { text, number, id, second_text, second_number, data, letter } = self;
+        let Self { text, number, id, second_text, second_number, data, letter, owner } = self;
         let text = || text.ok_or(PeerFault::Malformed);
         let number = || number.ok_or(PeerFault::Malformed);
         let second_text = || second_text.ok_or(PeerFault::Malformed);
@@ -214,6 +255,10 @@ impl Fields {
                 name: text()?,
                 media: second_text()?,
                 data: data.ok_or(PeerFault::Malformed)?,
+            },
+            28 => Content::Entry {
+                owner: owner.ok_or(PeerFault::Malformed)?,
+                entry: data.ok_or(PeerFault::Malformed)?,
             },
             kind if KINDS.contains(&kind) => Content::Group(kind, letter.ok_or(PeerFault::Malformed)?),
             kind => Content::Unknown(kind),

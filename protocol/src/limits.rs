@@ -78,3 +78,5 @@ pub const CANARY_MS: u64 = 6 * 3_600_000;
 pub const OLDER_SETS_MAX: usize = 4;
 /// A contact that has not acknowledged the present mailboxes is told of them again after this time, milliseconds: well before relays forget.
 pub const TOLD_MS: u64 = 15 * 86_400_000;
+/// Longest entry of a channel that is passed on, bytes with its signature: one with the largest file fits.
+pub const ENTRY_COPY_BYTES_MAX: usize = 46_600;

@@ -513,6 +513,11 @@ first_entry, first_id = signed(channel["first entry"], owner, "karvon/1 channel 
 second_entry, second_id = signed(channel["second entry"], owner, "karvon/1 channel entry")
 assert (first_id, second_id) == (channel["first entry's id"], channel["second entry's id"])
 assert (first_entry[0], first_entry[1], first_entry[2]) == (channel["channel"], 1, bytes(32))
+third_entry, _ = signed(channel["entry with a file"], owner, "karvon/1 channel entry")
+assert cbor_value(third_entry[4])[0] == {0: 27, 1: 5, 2: "a.txt", 3: "text/plain", 4: b"bricks"}
+copy, _ = cbor_value(channel["body that passes the first on"])
+assert (copy[0], copy[1], copy[2], copy[5]) == (28, 6, owner, 1)
+assert signed(copy[4], copy[2], "karvon/1 channel entry")[1] == first_id
 assert (second_entry[0], second_entry[1], second_entry[2], second_entry[3]) == (channel["channel"], 2, first_id, "Jobs")
 
 print("both implementations agree on the vectors")

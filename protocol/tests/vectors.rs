@@ -365,12 +365,21 @@ fn channels_are_frozen() {
         out.bytes(&format!("{name} entry's id"), signed.id.0);
         out.bytes(&format!("{name} message's id"), signed.entry.message_id().0);
     }
+    let file = Content::File { name: "a.txt".into(), media: "text/plain".into(), data: b"bricks".to_vec() };
+    let (channel, name) = (link.id(), "Jobs".into());
+    let third =
+        Entry { channel, seq: 3, before: second.id, name, body: Body::new(5, file).encode() }.sign(&key);
+    out.bytes("entry with a file", &third.bytes);
+    let copy = Content::Entry { owner: link.owner, entry: first.bytes.clone() };
+    out.bytes("body that passes the first on", Body { forwarded: true, ..Body::new(6, copy) }.encode());
     out.bytes("cell of the first", link.call().seal(3, &first.bytes, &mut rng(7)).unwrap().bytes());
     out.check();
     let frozen = frozen("channel.txt");
     let cell = Cell::parse(frozen["cell of the first"].clone()).unwrap();
     let opened = link.call().open(&cell).unwrap();
-    assert_eq!(SignedEntry::open(&opened, link.id(), &link.owner), Ok(first));
+    assert_eq!(SignedEntry::open(&opened, link.id(), &link.owner), Ok(first.clone()));
+    let passed_on = Body::decode(&frozen["body that passes the first on"]).unwrap();
+    assert_eq!(passed_on.content.copied(), Some(Ok(first)));
 }
 
 #[test]

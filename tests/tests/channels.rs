@@ -51,10 +51,30 @@ fn whoever_has_the_link_reads_what_the_owner_writes_also_after_being_away() {
     let damaged = readers[0].cli(&["channel", "follow", "--json"], &format!("{start}{other}{}\n", &end[1..]));
     assert_eq!(damaged.error_code(), "link_damaged");
 
+    // A file comes as it was, to be saved like one of a person.
+    let (file, bytes) = (world.place().path("map.bin"), vec![5_u8; 40_000]);
+    fs::write(&file, &bytes).expect("written");
+    let file = file.to_str().expect("a path");
+    let told = owner.cli(&["channel", "post", "Jobs", "entry 3", "--file", file, "--json"], "").ok().json();
+    assert_eq!(
+        (&told[0]["seq"], &told[1]["seq"], &told[1]["state"]),
+        (&2.into(), &3.into(), &"stored".into())
+    );
+    for reader in &readers {
+        until("the file is there", || (newest(reader) == 3).then_some(()));
+        let read = reader.cli(&["channel", "read", "Jobs", "--json"], "").ok().json();
+        assert_eq!((&read[1]["attachment"]["name"], &read[1]["text"]), (&"map.bin".into(), &Value::Null));
+        let folder = world.place().path(&format!("saved {}", reader.status()["name"]));
+        fs::create_dir(&folder).expect("made");
+        let (id, to) = (read[1]["id"].as_str().expect("an id"), folder.to_str().expect("a path"));
+        let _ = reader.cli(&["save", id, "--to", to, "--json"], "").ok();
+        assert_eq!(fs::read(folder.join("map.bin")).expect("saved"), bytes);
+    }
+
     // One reader is away, and a relay is killed and comes back; the other reads on.
     let [bob, zarina] = &readers;
     bob.kill9();
-    for number in 2..=10 {
+    for number in 4..=10 {
         let _ = owner.cli(&["channel", "post", "Jobs", &format!("entry {number}")], "").ok();
     }
     until("Zarina has all", || (newest(zarina) == 10).then_some(()));
@@ -63,9 +83,9 @@ fn whoever_has_the_link_reads_what_the_owner_writes_also_after_being_away() {
     bob.up();
     until("Bob has all", || (newest(bob) == 10).then_some(()));
     let all = entries(zarina, &["--limit", "100"]);
-    assert_eq!(all.len(), 10);
+    assert_eq!(all.len(), 9, "and a file");
     assert_eq!(entries(bob, &["--limit", "100"]), all);
-    assert_eq!(entries(bob, &["--limit", "3"]), all[7..]);
+    assert_eq!(entries(bob, &["--limit", "3"]), all[6..]);
     let known = channel(bob).expect("it is followed");
     assert_eq!(
         (&known["missing"], &known["forked"], &known["withheld"]),

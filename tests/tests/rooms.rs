@@ -145,6 +145,13 @@ fn messages_are_passed_on_from_groups_and_channels_and_into_groups() {
             (message["text"] == text && message["forwarded"] == true).then_some(())
         });
     }
+    // What comes of a channel stays signed by its owner, who knows it for an entry of the own channel.
+    let copied = newest(&ali, "Brigade").expect("a message")["copied"].clone();
+    assert_eq!(
+        (&copied["genuine"], &copied["channel"], &copied["seq"]),
+        (&json!(true), &json!("Jobs"), &json!(1))
+    );
+    assert_eq!(copied["followed"], 1, "{copied}");
     let _ = one(&bob, &["forward", &with_file, "Brigade", "--json"], "");
     let came = until("the file is there", || {
         newest(&ali, "Brigade").filter(|message| !message["attachment"].is_null())
@@ -156,6 +163,7 @@ fn messages_are_passed_on_from_groups_and_channels_and_into_groups() {
     assert_eq!(std::fs::read(folder.join("plan.bin")).expect("saved"), bytes);
     let page = ali.cli(&["read", "Brigade"], "").ok().stdout;
     assert_eq!(page.matches("(forwarded)").count(), 3, "{page}");
+    assert_eq!(page.matches("(signed entry 1 of your channel %1)").count(), 1, "{page}");
     let unknown = bob.cli(&["forward", &"0".repeat(32), "Brigade", "--json"], "");
     assert_eq!(unknown.error_code(), "no_such_message");
 }

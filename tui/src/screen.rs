@@ -169,7 +169,7 @@ impl UiClient for Joined {
         let client = self.client.clone();
         async move {
             let (name, data) = save::read(path).await?;
-            let request = talk.send_file(name, data.to_string()).ok_or_else(|| "too_new".to_owned())?;
+            let request = talk.send_file(name, data.to_string());
             client.call(request).await.map(|_| ()).map_err(|error| error.code)
         }
         .boxed()

@@ -36,6 +36,15 @@ pub enum Ask {
         /// The text.
         text: String,
     },
+    /// Writes an entry with a small file to an own channel: [`Told::Queued`]. Pictures lose what they tell beside the picture.
+    PostFile {
+        /// The channel.
+        channel: u32,
+        /// Its name; folders before it are left out.
+        name: String,
+        /// The bytes in base64, at most 46,080.
+        data: String,
+    },
     /// Asks a relay for older entries: [`Told::Done`]; they come as events, [`ChannelEvent::Older`] last.
     Older {
         /// The channel.
@@ -97,8 +106,11 @@ pub struct Entry {
     pub from: String,
     /// Its number.
     pub seq: u64,
-    /// The text; `null` for a kind this program does not know.
+    /// The text; `null` for a file, and for a kind this program does not know.
     pub text: Option<String>,
+    /// A file: ask for it with [`super::Request::File`].
+    #[serde(default)]
+    pub attachment: Option<super::Attachment>,
     /// When the owner's device says it was written, RFC 3339.
     pub sent_at: String,
     /// When it was stored on this device, RFC 3339.

@@ -255,6 +255,9 @@ pub struct GroupMessage {
     /// A file: ask for it with [`super::Request::File`].
     #[serde(default)]
     pub attachment: Option<Attachment>,
+    /// An entry of a channel that was passed on: text and file are its owner's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub copied: Option<Box<super::Copied>>,
     /// Seconds after which it disappears, from when it was seen or delivered; 0 keeps it.
     #[serde(default)]
     pub expires_s: u64,

@@ -156,6 +156,23 @@ pub struct Attachment {
     pub bytes: u64,
 }
 
+/// What is known of an entry of a channel that somebody passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Copied {
+    /// The owner of that key signed it. If not, nothing of what it says is told.
+    pub genuine: bool,
+    /// What the channel calls itself; anybody may call a channel so.
+    pub channel: String,
+    /// Number of the entry in its channel.
+    pub seq: u64,
+    /// Key of the channel's owner, 64 hexadecimal digits: the same for all entries of one channel.
+    pub owner: String,
+    /// When the owner's device says it was written, RFC 3339.
+    pub sent_at: Option<String>,
+    /// Local number of the channel, if it is followed here or an own one: then it is known to be from there.
+    pub followed: Option<u32>,
+}
+
 /// A message as it is now, after all that became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Message {
@@ -206,6 +223,9 @@ pub struct Message {
     /// No text: it introduces somebody of this name; [`Request::AddIntroduced`] adds them.
     #[serde(default)]
     pub introduces: Option<String>,
+    /// An entry of a channel that was passed on: text and file are its owner's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub copied: Option<Box<Copied>>,
     /// No message: it stands for so many of the contact's that never came.
     #[serde(default)]
     pub missing: u64,

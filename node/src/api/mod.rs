@@ -14,8 +14,8 @@ pub mod server;
 pub mod time;
 
 pub use item::{
-    Attachment, Contact, DoorInfo, Hit, Meeting, Message, Reaction, Said, Secret, Setting, State, Status,
-    Stranger, Trail,
+    Attachment, Contact, Copied, DoorInfo, Hit, Meeting, Message, Reaction, Said, Secret, Setting, State,
+    Status, Stranger, Trail,
 };
 
 use serde::{Deserialize, Serialize};
@@ -132,7 +132,7 @@ pub enum Request {
     },
     /// Passes a message on to a contact, marked as forwarded: [`Response::Queued`]. [`groups::Ask::Forward`] passes it on to a group.
     Forward {
-        /// Id of the message: of one with a person, in a group, or of a channel's entry, which becomes a text.
+        /// Id of the message: of one with a person, in a group, or of a channel's entry, which stays signed by its owner.
         id: String,
         /// To whom.
         contact: u32,

@@ -1,7 +1,7 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
 use super::courier::Carried;
-use super::{channels, files, groups, messages, search, strangers};
+use super::{channels, copies, files, groups, messages, search, strangers};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -146,7 +146,7 @@ impl Inner {
             Request::Send { contact, text } => {
                 self.queued(Command::Send { contact: ContactId(contact), text }).await
             }
-            Request::Message { id } => messages::one(self, &id).await,
+            Request::Message { id } => copies::recognise(self, messages::one(self, &id).await?).await,
             Request::Reply { to, text } => self.queued(Command::Answer { to: message_id(&to)?, text }).await,
             Request::Forward { id, contact } => messages::forward(self, &id, ContactId(contact)).await,
             Request::React { id, emoji } => self.queued(Command::React(message_id(&id)?, emoji)).await,
@@ -177,14 +177,14 @@ impl Inner {
             Request::Typing { contact } => self.done(Command::Typing(ContactId(contact))).await,
             Request::SendMany { contact, texts } => self.send_many(ContactId(contact), texts).await,
             Request::Messages { contact, before, since, limit } => {
-                messages::read(self, contact, before, since, limit).await
+                copies::recognise(self, messages::read(self, contact, before, since, limit).await?).await
             }
             Request::MessagesAfter { contact, position, limit } => {
-                messages::after(self, contact, position, limit).await
+                copies::recognise(self, messages::after(self, contact, position, limit).await?).await
             }
             Request::Search { text, contact, group, channel, limit } => {
                 let only = search::Where { contact, group, channel };
-                search::search(self, &text, only, limit).await
+                copies::recognise(self, search::search(self, &text, only, limit).await?).await
             }
             Request::Info { id } => {
                 let info = self.info(&id).await;
@@ -215,7 +215,9 @@ impl Inner {
                 let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
                 self.done(Command::RemoveDoor(relay)).await
             }
-            Request::Group(ask) => groups::answer(self, ask).await.map(Response::Group),
+            Request::Group(ask) => {
+                copies::recognise(self, Response::Group(groups::answer(self, ask).await?)).await
+            }
             Request::Channel(ask) => channels::answer(self, ask).await.map(Response::Channel),
             Request::RecoveryCode => self.recovery_code().await,
             Request::Backup { path, history } => self.back_up(&path, history).await,

@@ -5,7 +5,7 @@ use super::search::Part;
 use crate::api::channels::{Ask, Channel, ChannelEvent, Entry, Told};
 use crate::api::fold::Query;
 use crate::api::time::rfc3339;
-use crate::api::{ApiError, Hit, MESSAGES_LIMIT_MAX, Said, Secret};
+use crate::api::{ApiError, Attachment, Hit, MESSAGES_LIMIT_MAX, Said, Secret};
 use karvon_protocol::body::{Body, Content};
 use karvon_protocol::channel::entry::SignedEntry;
 use karvon_protocol::channel::link::ChannelLink;
@@ -28,6 +28,10 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
         Ask::Link { channel } => ChannelCommand::Link(ChannelNumber(channel)),
         Ask::Leave { channel } => ChannelCommand::Leave(ChannelNumber(channel)),
         Ask::Post { channel, text } => ChannelCommand::Post(ChannelNumber(channel), text),
+        Ask::PostFile { channel, name, data } => {
+            let (name, media, data) = super::files::prepared(&name, &data)?;
+            ChannelCommand::PostFile { channel: ChannelNumber(channel), name, media, data }
+        }
         Ask::Older { channel } => ChannelCommand::Older(ChannelNumber(channel)),
         Ask::MarkRead { channel, seq } => ChannelCommand::MarkRead(ChannelNumber(channel), seq),
         Ask::Entries { channel, before, after, limit } => {
@@ -51,6 +55,7 @@ pub(super) async fn answer(inner: &Inner, ask: Ask) -> Result<Told, ApiError> {
 fn channel(info: core::ChannelInfo) -> Channel {
     let core::ChannelInfo {
         channel,
+        owner: _,
         name,
         mine,
         entries,
@@ -93,22 +98,31 @@ fn entries(
 fn entry(channel: u32, at_ms: u64, signed: SignedEntry) -> Entry {
     let body = Body::decode(&signed.entry.body).ok();
     let sent_ms = body.as_ref().map_or(at_ms, |body| body.sent_ms);
-    let text = match body.map(|body| body.content) {
-        Some(Content::Text(text)) => Some(text),
-        _ => None,
-    };
+    let (mut text, mut attachment) = (None, None);
+    match body.map(|body| body.content) {
+        Some(Content::Text(said)) => text = Some(said),
+        Some(Content::File { name, media, data }) => {
+            attachment = Some(Attachment { name, media_type: media, bytes: data.len() as u64 });
+        }
+        _ => {}
+    }
     Entry {
         id: hex(&signed.entry.message_id().0),
         channel,
         from: signed.entry.name,
         seq: signed.entry.seq,
         text,
+        attachment,
         sent_at: rfc3339(sent_ms),
         stored_at: rfc3339(at_ms),
     }
 }
 
-async fn list(inner: &Inner) -> Result<Vec<core::ChannelInfo>, ApiError> {
+/// All channels.
+///
+/// # Errors
+/// If the engine has ended.
+pub(super) async fn list(inner: &Inner) -> Result<Vec<core::ChannelInfo>, ApiError> {
     match inner.command(Command::Channel(ChannelCommand::List)).await? {
         Reply::Channel(ChannelReply::Channels(channels)) => Ok(channels),
         _ => Err(closed()),
@@ -140,10 +154,19 @@ pub(super) async fn search(
 
 /// The body of the entry with this id.
 pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
+    let (_, signed) = find(inner, id).await?;
+    Body::decode(&signed.entry.body).map_err(|_| ErrorKind::NoSuchMessage.into())
+}
+
+/// The entry with this id, and the key of its channel's owner.
+pub(super) async fn find(inner: &Inner, id: &str) -> Result<([u8; 32], SignedEntry), ApiError> {
     let missing = || ApiError::from(ErrorKind::NoSuchMessage);
-    let channels = list(inner).await?.into_iter().map(|info| info.channel).collect();
+    let all = list(inner).await?;
+    let channels = all.iter().map(|info| info.channel).collect();
     let found = inner.history.channel_entry(channels, message_id(id)?).await.map_err(fault)?;
-    Body::decode(&found.ok_or_else(missing)?.entry.body).map_err(|_| missing())
+    let (channel, signed) = found.ok_or_else(missing)?;
+    let owner = all.iter().find(|info| info.channel == channel).map(|info| info.owner);
+    Ok((owner.ok_or_else(missing)?, signed))
 }
 
 /// What front ends are told of an event.

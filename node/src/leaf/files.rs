@@ -1,6 +1,7 @@
 //! Small files in messages: cleaned and named before they are sent, given out as they came.
 
 use super::backend::{Inner, message_id};
+use super::copies;
 use super::messages::stored;
 use super::pictures::cleaned;
 use crate::api::error::{BAD_REQUEST, PICTURE};
@@ -55,7 +56,7 @@ pub(super) fn prepared(name: &str, data: &str) -> Result<(String, String, Zeroiz
 /// Answers [`crate::api::Request::File`].
 pub(super) async fn read(inner: &Inner, id: &str) -> Result<Response, ApiError> {
     message_id(id)?;
-    match stored(inner, id).await?.content {
+    match copies::spoken(stored(inner, id).await?.content) {
         Content::File { name, media, data } => {
             Ok(Response::File { name, media_type: media, data: BASE64.encode(&data) })
         }

@@ -1,6 +1,7 @@
 //! Messages of groups as front ends see them: what their authors signed, and what became of it since.
 
 use super::backend::{Inner, hex, unhex};
+use super::copies;
 use super::groups::{bad_id, closed, command, fault, own_state, settled, view};
 use super::search::Part;
 use crate::api::fold::Query;
@@ -199,11 +200,19 @@ impl<'a> Reader<'a> {
             forwarded: false,
             attachment: None,
             expires_s: 0,
+            copied: None,
         };
         let body = line.post.as_ref().filter(|_| !deleted).and_then(|post| Body::decode(&post.body).ok());
         let Some(body) = body else { return Ok(out) };
         (out.expires_s, out.forwarded) = (body.expires_s, body.forwarded);
-        match body.content {
+        let content = match copies::read(&body.content) {
+            Some((copied, inside)) => {
+                out.copied = Some(Box::new(copied));
+                inside.unwrap_or(Content::Dummy)
+            }
+            None => body.content,
+        };
+        match content {
             Content::Text(text) => out.text = Some(text),
             Content::Reply { to, text } => {
                 out.text = Some(text);
@@ -216,7 +225,7 @@ impl<'a> Reader<'a> {
         }
         // The highest number of each member holds.
         marks.sort_unstable_by_key(|mark| std::cmp::Reverse(mark.seq));
-        if out.text.is_some() {
+        if out.text.is_some() && out.copied.is_none() {
             for mark in marks.iter().filter(|mark| mark.kind == MarkKind::Edit) {
                 if let Some(Content::Edit { text, .. }) = self.change(mark)? {
                     (out.text, out.edited) = (Some(text), true);

@@ -2,7 +2,7 @@
 
 use super::backend::{Inner, hex, state};
 use super::profile::fault;
-use super::{channels, group_messages};
+use super::{channels, copies, group_messages};
 use crate::api::error::code;
 use crate::api::fold::Query;
 use crate::api::time::rfc3339;
@@ -108,11 +108,16 @@ pub(super) fn is_missing<T>(result: &Result<T, ApiError>) -> bool {
 
 /// The body of the message with this id as it is now, wherever it was said.
 pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
+    let said = said(inner, id).await;
+    if is_missing(&said) { channels::stored(inner, id).await } else { said }
+}
+
+/// The same, unless it is an entry of a channel.
+async fn said(inner: &Inner, id: &str) -> Result<Body, ApiError> {
     let missing = || ApiError::from(ErrorKind::NoSuchMessage);
     let found = inner.find(id).await;
     if is_missing(&found) {
-        let said = group_messages::stored(inner, id).await;
-        return if is_missing(&said) { channels::stored(inner, id).await } else { said };
+        return group_messages::stored(inner, id).await;
     }
     let found = found?;
     let Reply::Message { contact, seq, mine, .. } = found else { return Err(missing()) };
@@ -121,9 +126,20 @@ pub(super) async fn stored(inner: &Inner, id: &str) -> Result<Body, ApiError> {
     Body::decode(&entry.message.body).map_err(|_| fault(StoreFault::Io))
 }
 
+/// What is passed on: an entry of a channel stays what its owner signed, however often it is passed on.
+async fn passed_on(inner: &Inner, id: &str) -> Result<Content, ApiError> {
+    let said = said(inner, id).await;
+    if is_missing(&said) {
+        let (owner, signed) = channels::find(inner, id).await?;
+        return Ok(Content::Entry { owner, entry: signed.bytes });
+    }
+    Ok(said?.content)
+}
+
 /// Answers [`crate::api::Request::Forward`].
 pub(super) async fn forward(inner: &Inner, id: &str, contact: ContactId) -> Result<Response, ApiError> {
-    let command = match stored(inner, id).await?.content {
+    let command = match passed_on(inner, id).await? {
+        Content::Entry { owner, entry } => Command::ForwardEntry { contact, owner, entry },
         Content::Text(text) | Content::Reply { text, .. } => Command::Forward { contact, text },
         Content::File { name, media, data } => {
             Command::SendFile { contact, name, media, data: Zeroizing::new(data), forwarded: true }
@@ -139,7 +155,8 @@ pub(super) async fn forward_to(
     id: &str,
     group: GroupNumber,
 ) -> Result<GroupCommand, ApiError> {
-    Ok(match stored(inner, id).await?.content {
+    Ok(match passed_on(inner, id).await? {
+        Content::Entry { owner, entry } => GroupCommand::ForwardEntry { group, owner, entry },
         Content::Text(text) | Content::Reply { text, .. } => GroupCommand::Forward(group, text),
         Content::File { name, media, data } => {
             GroupCommand::SendFile { group, name, media, data: Zeroizing::new(data), forwarded: true }
@@ -202,10 +219,7 @@ pub(super) async fn search(
 
 /// The text in a stored body, if it has one.
 fn text_of(body: &[u8]) -> Option<String> {
-    match Body::decode(body).ok()?.content {
-        Content::Text(text) | Content::Reply { text, .. } => Some(text),
-        _ => None,
-    }
+    Body::decode(body).ok()?.content.into_text()
 }
 
 fn message(inner: &Inner, name: &str, id: ContactId, entry: Entry, delivery: &Delivery) -> Message {
@@ -234,7 +248,14 @@ fn message(inner: &Inner, name: &str, id: ContactId, entry: Entry, delivery: &De
     if let Ok(body) = Body::decode(&message.body) {
         out.forwarded = body.forwarded;
         out.expires_s = body.expires_s;
-        match body.content {
+        let content = match copies::read(&body.content) {
+            Some((copied, inside)) => {
+                out.copied = Some(Box::new(copied));
+                inside.unwrap_or(Content::Dummy)
+            }
+            None => body.content,
+        };
+        match content {
             Content::Text(text) => out.text = Some(text),
             Content::Reply { to, text } => {
                 out.text = Some(text);

@@ -102,7 +102,7 @@ impl History {
         &self,
         channels: Vec<ChannelNumber>,
         id: MessageId,
-    ) -> Result<Option<SignedEntry>, StoreFault> {
+    ) -> Result<Option<(ChannelNumber, SignedEntry)>, StoreFault> {
         let history = self.clone();
         let search = move || {
             for channel in channels {
@@ -119,8 +119,8 @@ impl History {
                     found = if same { super::channel_history::stored(row).map(|(_, one)| one) } else { None };
                     !same
                 })?;
-                if found.is_some() {
-                    return Ok(found);
+                if let Some(found) = found {
+                    return Ok(Some((channel, found)));
                 }
             }
             Ok(None)
@@ -166,7 +166,8 @@ impl History {
                     }
                 }
                 Content::Delete(of) => gone.extend(own(&of).filter(|of| *of < seq)),
-                Content::Text(text) | Content::Reply { text, .. } => {
+                content => {
+                    let Some(text) = content.into_text() else { return true };
                     let now = edits.remove(&seq).unwrap_or(text);
                     let shown = seq < author.shown_below && !gone.remove(&seq) && wanted(&now);
                     if shown
@@ -176,7 +177,6 @@ impl History {
                         left -= 1;
                     }
                 }
-                _ => {}
             }
             left > 0
         })
@@ -191,8 +191,5 @@ fn body(row: &[u8]) -> Option<Body> {
 
 /// The text of an entry, if it has one.
 fn text(body: &[u8]) -> Option<String> {
-    match Body::decode(body).ok()?.content {
-        Content::Text(text) => Some(text),
-        _ => None,
-    }
+    Body::decode(body).ok()?.content.into_text()
 }

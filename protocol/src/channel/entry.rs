@@ -73,10 +73,19 @@ impl SignedEntry {
     /// # Errors
     /// [`PeerFault::Mismatch`] for another channel, [`PeerFault::Signature`], or what is wrong with the bytes.
     pub fn open(input: &[u8], channel: ChannelId, owner: &[u8; 32]) -> Result<Self, PeerFault> {
-        let signed = Self::read(input)?;
-        if signed.entry.channel != channel {
+        if Self::read(input)?.entry.channel != channel {
             return Err(PeerFault::Mismatch);
         }
+        Self::open_copy(input, owner)
+    }
+
+    /// Reads an entry of whatever channel that was passed on, and checks that `owner` signed it. A channel is known by its owner's key,
+    /// which is made for it alone; its id says nothing to whoever has no link.
+    ///
+    /// # Errors
+    /// [`PeerFault::Signature`], or what is wrong with the bytes.
+    pub fn open_copy(input: &[u8], owner: &[u8; 32]) -> Result<Self, PeerFault> {
+        let signed = Self::read(input)?;
         let (content, signature) = input.split_last_chunk::<SIGNATURE_BYTES>().ok_or(PeerFault::Length)?;
         RemoteSignKey(*owner).verify(SIGN_CHANNEL, content, signature)?;
         Ok(signed)

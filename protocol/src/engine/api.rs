@@ -89,6 +89,15 @@ pub enum Command {
         /// 1 to 8,000 bytes of UTF-8.
         text: String,
     },
+    /// Passes an entry of a channel on, as its owner signed it: [`Reply::Queued`].
+    ForwardEntry {
+        /// To whom.
+        contact: ContactId,
+        /// The owner's key.
+        owner: [u8; 32],
+        /// The signed entry.
+        entry: Vec<u8>,
+    },
     /// Puts this person's sign on a message, in place of an earlier one; empty takes it back: [`Reply::Queued`].
     React(MessageId, String),
     /// Gives an own message a new text: [`Reply::Queued`].

@@ -30,6 +30,17 @@ pub enum ChannelCommand {
     Leave(ChannelNumber),
     /// Writes an entry to an own channel: [`ChannelReply::Queued`] once it is durable here.
     Post(ChannelNumber, String),
+    /// Writes an entry with a small file to an own channel: [`ChannelReply::Queued`].
+    PostFile {
+        /// The channel.
+        channel: ChannelNumber,
+        /// At most 128 bytes.
+        name: String,
+        /// At most 64 bytes, for example `image/jpeg`.
+        media: String,
+        /// 1 to 46,080 bytes.
+        data: Zeroizing<Vec<u8>>,
+    },
     /// Lists channels: [`ChannelReply::Channels`].
     List,
     /// Asks for entries older than those that are here; they come as [`ChannelEvent::Received`], and [`ChannelEvent::Older`] ends it.
@@ -43,6 +54,8 @@ pub enum ChannelCommand {
 pub struct ChannelInfo {
     /// Local number.
     pub channel: ChannelNumber,
+    /// The owner's key: by it an entry that somebody passed on is known to be of this channel.
+    pub owner: [u8; 32],
     /// Name, as its newest entry says; empty until one came.
     pub name: String,
     /// Written by this person.

@@ -5,6 +5,8 @@ use super::channel_api::{ChannelCommand, ChannelNumber, ChannelReply};
 use super::channel_state::Channel;
 use super::cx::{Alarm, Cx, context};
 use super::doors::Doors;
+use super::say;
+use crate::body::Content;
 use crate::error::ErrorKind;
 
 impl Engine {
@@ -18,7 +20,13 @@ impl Engine {
                 return Ok(ChannelReply::Link(channels.get(number)?.link.encode()));
             }
             ChannelCommand::Leave(number) => channels.leave(number, &mut cx)?,
-            ChannelCommand::Post(number, text) => return channels.get(number)?.post(&text, doors, &mut cx),
+            ChannelCommand::Post(number, text) => {
+                return channels.get(number)?.post(Content::Text(text), doors, &mut cx);
+            }
+            ChannelCommand::PostFile { channel, name, media, data } => {
+                let file = say::file(name, media, &data)?;
+                return channels.get(channel)?.post(file, doors, &mut cx);
+            }
             ChannelCommand::List => return Ok(ChannelReply::Channels(channels.infos())),
             ChannelCommand::Older(number) => channels.get(number)?.older(&mut cx)?,
             ChannelCommand::MarkRead(number, seq) => {

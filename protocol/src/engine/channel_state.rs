@@ -104,6 +104,7 @@ impl Channel {
     pub(crate) fn info(&self) -> ChannelInfo {
         ChannelInfo {
             channel: self.number,
+            owner: self.link.owner,
             name: self.name.clone(),
             mine: self.key.is_some(),
             entries: self.chain.len() as u64,

@@ -7,8 +7,9 @@ use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::Doors;
 use super::groups::check_name;
 use super::routes::{Lane, RouteError};
+use super::say::fits;
 use super::shard_out::Way;
-use crate::body::Body;
+use crate::body::{Body, Content};
 use crate::cell::Cell;
 use crate::channel::chain::Placed;
 use crate::channel::entry::{Entry, SignedEntry};
@@ -18,7 +19,7 @@ use crate::crypto::LocalSignKey;
 use crate::error::{ErrorKind, PeerFault};
 use crate::group::seed::detects;
 use crate::ids::{EntryId, RelayId};
-use crate::limits::{SHARDS, TEXT_BYTES_MAX};
+use crate::limits::SHARDS;
 use crate::rpc::{Reply, Request};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -117,19 +118,16 @@ impl Channels {
 }
 
 impl Channel {
-    /// Writes an entry and sends it to relays.
+    /// Writes an entry, a text or a small file, and sends it to relays.
     pub(crate) fn post(
         &mut self,
-        text: &str,
+        content: Content,
         doors: &Doors,
         cx: &mut Cx<'_>,
     ) -> Result<ChannelReply, ErrorKind> {
         let Some(key) = &self.key else { return Err(ErrorKind::NotAllowed) };
-        if text.is_empty() {
-            return Err(ErrorKind::Empty);
-        }
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(ErrorKind::TooLong);
+        if let Content::Text(text) = &content {
+            fits(text)?;
         }
         if self.recovery.is_some() {
             // A restored device does not know yet what it said last.
@@ -141,7 +139,7 @@ impl Channel {
         // After numbers that were left out nothing is known to be before.
         let before =
             if seq > 1 && last == 0 { EntryId(*blake3::hash(&channel.0).as_bytes()) } else { before };
-        let body = Body::text(cx.now.wall_ms, text).encode();
+        let body = Body::new(cx.now.wall_ms, content).encode();
         let signed = Entry { channel, seq, before, name: self.name.clone(), body }.sign(key);
         let sealed = self.link.call().seal(self.link.shard, &signed.bytes, cx.rng);
         let cell = sealed.map_err(|_| ErrorKind::TooLong)?;

@@ -48,6 +48,7 @@ impl Engine {
             Command::Send { contact, text } => self.say_text(contact, text, false),
             Command::Answer { to, text } => self.say_reply(to, text),
             Command::Forward { contact, text } => self.say_text(contact, text, true),
+            Command::ForwardEntry { contact, owner, entry } => self.say_entry(contact, owner, entry),
             Command::SendFile { contact, name, media, data, forwarded } => {
                 self.say_file(contact, (name, media), &data, forwarded)
             }

@@ -57,6 +57,15 @@ pub enum GroupCommand {
     Send(GroupNumber, String),
     /// Queues a text that was first said elsewhere: [`GroupReply::Queued`].
     Forward(GroupNumber, String),
+    /// Passes an entry of a channel on, as its owner signed it: [`GroupReply::Queued`].
+    ForwardEntry {
+        /// To which group.
+        group: GroupNumber,
+        /// The owner's key.
+        owner: [u8; 32],
+        /// The signed entry.
+        entry: Vec<u8>,
+    },
     /// Queues a small file: [`GroupReply::Queued`].
     SendFile {
         /// To which group.

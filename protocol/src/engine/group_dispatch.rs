@@ -41,6 +41,7 @@ impl Engine {
         let (number, content, forwarded) = match command {
             GroupCommand::Send(number, text) => (number, Content::Text(text), false),
             GroupCommand::Forward(number, text) => (number, Content::Text(text), true),
+            GroupCommand::ForwardEntry { group, owner, entry } => (group, say::copy(owner, entry)?, true),
             GroupCommand::SendFile { group, name, media, data, forwarded } => {
                 (group, say::file(name, media, &data)?, forwarded)
             }
@@ -88,6 +89,7 @@ impl Engine {
                 // Done by whoever calls this.
                 GroupCommand::Send(..)
                 | GroupCommand::Forward(..)
+                | GroupCommand::ForwardEntry { .. }
                 | GroupCommand::SendFile { .. }
                 | GroupCommand::Link(_)
                 | GroupCommand::Join { .. } => Ok(()),

@@ -8,7 +8,10 @@ use crate::body::{Body, Content};
 use crate::error::ErrorKind;
 use crate::ids::MessageId;
 use crate::invite::Invitation;
-use crate::limits::{FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, MEDIA_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    ENTRY_COPY_BYTES_MAX, FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, MEDIA_BYTES_MAX, NAME_BYTES_MAX,
+    TEXT_BYTES_MAX,
+};
 
 impl Engine {
     /// Queues a text.
@@ -31,6 +34,16 @@ impl Engine {
         forwarded: bool,
     ) -> Result<Reply, ErrorKind> {
         self.say(contact, file(name, media, data)?, forwarded)
+    }
+
+    /// Queues an entry of a channel as its owner signed it.
+    pub(crate) fn say_entry(
+        &mut self,
+        contact: ContactId,
+        owner: [u8; 32],
+        entry: Vec<u8>,
+    ) -> Result<Reply, ErrorKind> {
+        self.say(contact, copy(owner, entry)?, true)
     }
 
     /// Queues an invitation of somebody else.
@@ -98,7 +111,26 @@ pub(crate) fn file(name: String, media: String, data: &[u8]) -> Result<Content, 
     Ok(Content::File { name, media, data: data.to_vec() })
 }
 
-const fn fits(text: &str) -> Result<(), ErrorKind> {
+/// An entry of a channel as what is said.
+///
+/// # Errors
+/// `TooLong`, or `Unchangeable` for one that its owner did not sign.
+pub(crate) fn copy(owner: [u8; 32], entry: Vec<u8>) -> Result<Content, ErrorKind> {
+    if entry.len() > ENTRY_COPY_BYTES_MAX {
+        return Err(ErrorKind::TooLong);
+    }
+    let content = Content::Entry { owner, entry };
+    match content.copied() {
+        Some(Ok(_)) => Ok(content),
+        _ => Err(ErrorKind::Unchangeable),
+    }
+}
+
+/// Whether a text can be said.
+///
+/// # Errors
+/// `Empty` or `TooLong`.
+pub(crate) const fn fits(text: &str) -> Result<(), ErrorKind> {
     match text.len() {
         0 => Err(ErrorKind::Empty),
         1..=TEXT_BYTES_MAX => Ok(()),

@@ -100,10 +100,6 @@ fn split(path: &str) -> (&str, &str) {
 /// Opens it for the open conversation, at home.
 pub(super) fn open(model: &mut Model) -> Vec<Command> {
     let Some(talk) = model.chat.as_ref().map(|chat| chat.talk) else { return Vec::new() };
-    if talk.channel().is_some() {
-        model.notice = Some(model.texts.get("texts-only"));
-        return Vec::new();
-    }
     let mut path = Editor::line(PATH_MAX);
     path.set("~/");
     let attach = Attach { talk, path, chosen: 0, busy: false, problem: None, listed: None };

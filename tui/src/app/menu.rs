@@ -55,7 +55,12 @@ pub fn acts(model: &Model) -> Vec<Act> {
     let mut out = Vec::new();
     let talk = model.chat.as_ref().map(|chat| chat.talk);
     if let Some(Talk::Channel(_)) = talk {
-        return if message.text.is_some() { vec![Act::Copy, Act::Forward] } else { out };
+        if message.attachment.is_some() {
+            out.extend([Act::Save, Act::Forward]);
+        } else if message.text.is_some() {
+            out.extend([Act::Copy, Act::Forward]);
+        }
+        return out;
     }
     if message.introduces.is_some() && !message.mine {
         out.push(Act::Add);
@@ -65,7 +70,7 @@ pub fn acts(model: &Model) -> Vec<Act> {
     } else if message.text.is_some() {
         out.extend([Act::Reply, Act::React, Act::Copy, Act::Forward]);
     }
-    if message.mine && message.text.is_some() && message.attachment.is_none() {
+    if message.mine && message.text.is_some() && message.attachment.is_none() && message.copied.is_none() {
         out.push(Act::Edit);
     }
     if message.mine && !message.deleted && message.timer_s.is_none() {

@@ -439,7 +439,7 @@ fn a_locked_node_leaves_no_group_on_the_screen() {
 }
 
 #[test]
-fn files_go_into_groups_and_not_into_channels() {
+fn files_go_into_groups_and_own_channels() {
     let mut world = World::with_rooms();
     let mut model = in_group(&mut world, (80, 24));
     world.play(&mut model, [Action::File]);
@@ -447,7 +447,39 @@ fn files_go_into_groups_and_not_into_channels() {
     world.play(&mut model, [Action::Back]);
     go(&mut world, &mut model, "қазон");
     world.play(&mut model, [Action::File]);
-    assert!(model.overlays.is_empty() && model.notice.as_deref().unwrap().contains("texts only"));
+    assert!(
+        matches!(model.overlays.last(), Some(Overlay::Attach(attach)) if attach.talk.channel().is_some())
+    );
+}
+
+#[test]
+fn an_entry_that_was_passed_on_says_from_which_channel_it_is_and_a_forged_one_says_nothing() {
+    use karvon_node::api::Copied;
+    let mut world = World::with_rooms();
+    let copied = Copied {
+        genuine: true,
+        channel: "Jobs".to_owned(),
+        seq: 7,
+        owner: "3f2a90c1".repeat(8),
+        sent_at: None,
+        followed: None,
+    };
+    let text = world.rooms.said[3].text.clone().unwrap();
+    let mut shown = |copied: Copied, text: Option<String>| {
+        (world.rooms.said[3].copied, world.rooms.said[3].text) = (Some(Box::new(copied)), text);
+        world.rooms.said[3].forwarded = true;
+        let mut model = open(&mut world, Lang::En, false, (200, 40));
+        go(&mut world, &mut model, "бригада");
+        screen(&model)
+    };
+    let namesake = shown(copied.clone(), Some(text.clone()));
+    assert!(namesake.contains("signed by a channel that calls itself Jobs (key 3f2a90c1)"), "{namesake}");
+    assert!(namesake.contains(&text), "{namesake}");
+    let known = shown(Copied { followed: Some(1), ..copied.clone() }, Some(text.clone()));
+    assert!(known.contains("from the channel # ") && !known.contains("calls itself"), "{known}");
+    let forged = shown(Copied { genuine: false, ..copied }, None);
+    assert!(forged.contains("an entry of a channel that its owner did not sign"), "{forged}");
+    assert!(!forged.contains(&text), "{forged}");
 }
 
 #[test]

@@ -88,12 +88,12 @@ impl Talk {
         }
     }
 
-    /// Hands over a file, in base64; `None` for channels, which carry none.
-    pub(crate) fn send_file(self, name: String, data: String) -> Option<Request> {
+    /// Hands over a file, in base64.
+    pub(crate) fn send_file(self, name: String, data: String) -> Request {
         match self {
-            Self::Person(contact) => Some(Request::SendFile { contact, name, data }),
-            Self::Group(group) => Some(Request::Group(groups::Ask::SendFile { group, name, data })),
-            Self::Channel(_) => None,
+            Self::Person(contact) => Request::SendFile { contact, name, data },
+            Self::Group(group) => Request::Group(groups::Ask::SendFile { group, name, data }),
+            Self::Channel(channel) => Request::Channel(channels::Ask::PostFile { channel, name, data }),
         }
     }
 
@@ -224,6 +224,7 @@ fn of_group(message: groups::GroupMessage, names: &Names) -> Message {
         deleted: message.deleted,
         forwarded: message.forwarded,
         attachment: message.attachment,
+        copied: message.copied,
         expires_s: message.expires_s,
         ..Message::default()
     }
@@ -236,6 +237,7 @@ fn of_channel(entry: channels::Entry) -> Message {
         contact: NOBODY,
         from: clean(&entry.from),
         text: entry.text,
+        attachment: entry.attachment,
         sent_at: entry.sent_at,
         received_at: Some(entry.stored_at),
         seq: entry.seq,

@@ -210,7 +210,8 @@ The other person may have read it already, or may use a program that keeps it.")
   karvon forward 0123456789abcdef0123456789abcdef Bob
   karvon forward 0123456789abcdef0123456789abcdef Brigade
 
-The message may be one with a person, in a group, or of a channel. It is marked as forwarded; whose it was is not told.")]
+The message may be one with a person, in a group, or of a channel. It is marked as forwarded; whose
+it was is not told, but of a channel's entry: that stays signed by its owner.")]
     Forward {
         /// Id of the message, 32 hexadecimal digits
         id: String,

@@ -4,6 +4,7 @@ use super::args::Channel as What;
 use super::ask;
 use super::failure::Failure;
 use super::out::Out;
+use super::save::to_send;
 use super::session::{Session, unexpected};
 use crate::text::one_line;
 use crate::text::sanitize::sanitize;
@@ -70,6 +71,7 @@ pub(super) async fn channel(session: &Session<'_>, what: Option<What>) -> Result
 fn given(what: &What) -> Result<Zeroizing<String>, Failure> {
     let (argument, question) = match what {
         What::Follow { link } => (link, "Paste the link:"),
+        What::Post { text: None, file: Some(_), .. } => return Ok(Zeroizing::default()),
         What::Post { text, .. } => (text, "The text:"),
         _ => return Ok(Zeroizing::default()),
     };
@@ -117,16 +119,21 @@ async fn carry_out(
             ask_node(client, Ask::Leave { channel: channel.channel }).await?;
             return out.result(&channel, || format!("{} is not followed any more", label(&channel)));
         }
-        (What::Post { channel, .. }, None) => {
+        (What::Post { channel, file, .. }, None) => {
             let channel = named(client, channel).await?.channel;
-            let Told::Queued { id, seq } =
-                ask_node(client, Ask::Post { channel, text: input.to_string() }).await?
-            else {
-                return Err(unexpected());
-            };
+            let file = file.as_deref().map(to_send).transpose()?;
+            let text = Some(input.to_string()).filter(|text| !text.is_empty() || file.is_none());
+            let file = file.map(|(name, data)| Ask::PostFile { channel, name, data: data.to_string() });
+            let mut posted = Vec::new();
+            for ask in file.into_iter().chain(text.map(|text| Ask::Post { channel, text })) {
+                let Told::Queued { id, seq } = ask_node(client, ask).await? else { return Err(unexpected()) };
+                posted.push((id, seq));
+            }
             stored(client, channel).await?;
-            let shown = serde_json::json!({ "id": id, "seq": seq, "state": "stored" });
-            return out.result(&shown, || format!("↑ entry {seq} is stored"));
+            return posted.iter().try_for_each(|(id, seq)| {
+                let shown = serde_json::json!({ "id": id, "seq": seq, "state": "stored" });
+                out.result(&shown, || format!("↑ entry {seq} is stored"))
+            });
         }
     };
     *done = Some(number);
@@ -248,7 +255,11 @@ fn for_people(channel: &Channel) -> String {
 /// `2026-11-22 05:01Z #7 Name: text`; further lines of a text are moved in.
 pub(super) fn entry_for_people(entry: &Entry) -> String {
     let time = entry.sent_at.get(..16).unwrap_or(&entry.sent_at).replace('T', " ");
-    let text = entry.text.as_deref().unwrap_or("(a kind of entry that this version does not know)");
+    let file = entry.attachment.as_ref().map(|file| {
+        format!("(file {}, {} bytes: karvon save {})", one_line(&file.name), file.bytes, entry.id)
+    });
+    let unknown = "(a kind of entry that this version does not know)";
+    let text = entry.text.as_deref().or(file.as_deref()).unwrap_or(unknown);
     let lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();
     format!("{time}Z #{} {}: {}", entry.seq, one_line(&entry.from), lines.join("\n                      "))
 }

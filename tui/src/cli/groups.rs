@@ -4,7 +4,7 @@ use super::args::{Group as What, GroupRole, Read};
 use super::failure::Failure;
 use super::lines::stdin_text;
 use super::out::Out;
-use super::read::{mark, with_notes};
+use super::read::{FORGED, is_forged, mark, whence, with_notes};
 use super::resolve::resolve;
 use super::session::{Session, contacts, unexpected};
 use crate::text::one_line;
@@ -404,14 +404,16 @@ pub(super) fn message_for_people(message: &GroupMessage) -> String {
     let file = file.map(|file| {
         format!("(file {}, {} bytes: karvon save {})", one_line(&file.name), file.bytes, message.id)
     });
-    let text = match message.text.as_deref().or(file.as_deref()) {
+    let forged = is_forged(message.copied.as_deref()).then_some(FORGED);
+    let text = match message.text.as_deref().or(forged).or(file.as_deref()) {
         Some(text) => text,
         None if message.deleted => "(deleted)",
         None => "(a kind of message that this version does not know)",
     };
     let mut lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();
     let notes = [(message.edited, "(edited)"), (message.forwarded, "(forwarded)")];
-    let notes = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note);
+    let whence = message.copied.as_deref().and_then(whence);
+    let notes = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note).chain(whence.as_deref());
     lines = with_notes(lines, message.reply_to.as_deref(), notes, &message.reactions);
     format!(
         "{time}Z {mark:<2}{counts} {}: {}",

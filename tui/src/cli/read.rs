@@ -8,7 +8,7 @@ use super::session::{Session, contacts, unexpected};
 use crate::text::one_line;
 use crate::text::sanitize::sanitize;
 use karvon_node::api::error::{CLOSED, LOCKED};
-use karvon_node::api::{Event, MESSAGES_LIMIT_MAX, Message, Reaction, Request, Response, State};
+use karvon_node::api::{Copied, Event, MESSAGES_LIMIT_MAX, Message, Reaction, Request, Response, State};
 use karvon_node::client::Client;
 use std::collections::BTreeMap;
 
@@ -256,7 +256,8 @@ pub(super) fn for_people(message: &Message) -> String {
         .as_ref()
         .map(|name| format!("(introduces {}: karvon add --message {})", one_line(name), message.id));
     let missing = (message.missing > 0).then(|| format!("({} messages are missing here)", message.missing));
-    let text = message.text.as_deref().or(attachment.as_deref()).or(timer.as_deref());
+    let forged = is_forged(message.copied.as_deref()).then_some(FORGED);
+    let text = message.text.as_deref().or(forged).or(attachment.as_deref()).or(timer.as_deref());
     let text = match text.or(introduced.as_deref()).or(missing.as_deref()) {
         Some(text) => text,
         None if message.deleted => "(deleted)",
@@ -264,9 +265,30 @@ pub(super) fn for_people(message: &Message) -> String {
     };
     let mut lines: Vec<String> = text.lines().map(|line| sanitize(&line.replace('\t', "    "))).collect();
     let notes = [(message.edited, "(edited)"), (message.forwarded, "(forwarded)")];
-    let notes = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note);
+    let whence = message.copied.as_deref().and_then(whence);
+    let notes = notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note).chain(whence.as_deref());
     lines = with_notes(lines, message.reply_to.as_deref(), notes, &message.reactions);
     format!("{time}Z {mark:<2} {}: {}", one_line(&message.from), lines.join("\n                      "))
+}
+
+/// What stands for an entry that is not its owner's.
+pub(super) const FORGED: &str = "(claims to be an entry of a channel, but its owner did not sign it)";
+/// Digits of the key of a channel that is not followed: they tell apart two of the same name.
+const KEY_DIGITS: usize = 8;
+
+/// Whether it claims to be an entry of a channel and is not.
+pub(super) fn is_forged(copied: Option<&Copied>) -> bool {
+    copied.is_some_and(|copied| !copied.genuine)
+}
+
+/// From which channel an entry is that was passed on.
+pub(super) fn whence(copied: &Copied) -> Option<String> {
+    let name = one_line(&copied.channel);
+    let key = copied.owner.get(..KEY_DIGITS).unwrap_or_default();
+    copied.genuine.then(|| match copied.followed {
+        Some(number) => format!("(signed entry {} of your channel %{number})", copied.seq),
+        None => format!("(signed entry {} of a channel that calls itself {name}, key {key})", copied.seq),
+    })
 }
 
 /// The lines of a message with what it answers before them, and what became of it after them.

@@ -1,11 +1,11 @@
 //! One message as rows of a conversation.
 
-use karvon_node::api::{Message, State};
+use karvon_node::api::{Copied, Message, State};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::{areas, paint};
-use crate::app::{Chat, Model};
+use crate::app::{Chat, Model, Talk};
 use crate::text::{self, time::Local, width, wrap};
 
 /// From this width on the author's name stands before each message.
@@ -13,6 +13,8 @@ const NAMES_FROM: usize = 50;
 const NAME: usize = 10;
 const CLOCK: usize = 5;
 const MARK: usize = 2;
+/// Digits of the key of a channel that is not followed: they tell apart two of the same name.
+const KEY_DIGITS: usize = 8;
 /// Signs of a message that are shown.
 const SIGNS_MAX: usize = 8;
 
@@ -117,8 +119,16 @@ fn parts(model: &Model, chat: &Chat, message: &Message, cells: usize) -> Vec<Row
         };
         aside(format!("> {words}"), &mut out);
     }
-    if message.forwarded {
-        aside(texts.get("message-forwarded"), &mut out);
+    match &message.copied {
+        Some(copied) if copied.genuine => {
+            // Whole, on a narrow screen as well: the key stands at its end.
+            let words = theme.glyphs(&whence(model, copied));
+            let rows = wrap::wrapped(&words, cells).into_iter();
+            out.extend(rows.map(|row| Row { text: row.to_owned(), aside: true }));
+        }
+        Some(_) => {}
+        None if message.forwarded => aside(texts.get("message-forwarded"), &mut out),
+        None => {}
     }
     let (lines, about) = said(model, message);
     for line in &lines {
@@ -144,6 +154,17 @@ fn parts(model: &Model, chat: &Chat, message: &Message, cells: usize) -> Vec<Row
     out
 }
 
+/// From which channel an entry is that was passed on: its name is believed of those that are followed here, of others its key is told.
+fn whence(model: &Model, copied: &Copied) -> String {
+    if let Some(number) = copied.followed {
+        let name = model.talk_name(Talk::Channel(number));
+        return model.texts.with("message-copied", &[("name", name.into())]);
+    }
+    let key = copied.owner.get(..KEY_DIGITS).unwrap_or_default().to_owned();
+    let name = text::one_line(&copied.channel);
+    model.texts.with("message-copied-unknown", &[("name", name.into()), ("key", key.into())])
+}
+
 /// What a message says as lines, and whether that is only about it: a file, a gap, a change of the timer.
 fn said(model: &Model, message: &Message) -> (Vec<String>, bool) {
     let texts = &model.texts;
@@ -161,6 +182,9 @@ fn said(model: &Model, message: &Message) -> (Vec<String>, bool) {
             return one(texts.with("message-timer", &[("time", time.into())]));
         }
         None => {}
+    }
+    if message.copied.as_ref().is_some_and(|copied| !copied.genuine) {
+        return one(texts.get("message-copied-forged"));
     }
     if let Some(name) = &message.introduces {
         return one(texts.with("message-introduces", &[("name", text::one_line(name).into())]));

@@ -156,7 +156,6 @@ add-busy = Adding…
 add-empty = Paste a line first.
 
 # Groups
-texts-only = Channels carry texts only, no files yet.
 role-member = member
 role-admin = admin
 role-owner = owner
@@ -290,6 +289,9 @@ editing = changing a message; Esc leaves it as it was
 message-deleted = [taken back]
 message-edited = changed
 message-forwarded = forwarded
+message-copied = from the channel { $name }, signed by its owner
+message-copied-unknown = signed by a channel that calls itself { $name } (key { $key })
+message-copied-forged = an entry of a channel that its owner did not sign
 message-earlier = an earlier message
 message-file = [file] { $name }, { $size }
 message-introduces = [introduces { $name }: Enter, then a, adds this person]

@@ -154,7 +154,6 @@ add-busy = Қосылуда…
 add-empty = Алдымен жолды қойыңыз.
 
 # Groups
-texts-only = Арналарда әзірге тек мәтін бар, файл жоқ.
 role-member = мүше
 role-admin = әкімші
 role-owner = иесі
@@ -284,6 +283,9 @@ editing = хат өзгертілуде; Esc бұрынғыша қалдырад
 message-deleted = [қайтарып алынды]
 message-edited = өзгертілген
 message-forwarded = қайта жіберілген
+message-copied = { $name } арнасынан, иесі қол қойған
+message-copied-unknown = өзін { $name } деп атайтын арнаның қолы (кілт { $key })
+message-copied-forged = арна жазбасы, оған иесі қол қоймаған
 message-earlier = бұрынғы хат
 message-file = [файл] { $name }, { $size }
 message-introduces = [{ $name } таныстырады: Enter, сосын a, қосады]

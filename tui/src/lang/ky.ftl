@@ -154,7 +154,6 @@ add-busy = Кошулууда…
 add-empty = Адегенде сапты коюңуз.
 
 # Groups
-texts-only = Каналдарда азырынча текст гана бар, файл жок.
 role-member = мүчө
 role-admin = админ
 role-owner = ээси
@@ -284,6 +283,9 @@ editing = кат өзгөртүлүүдө; Esc мурункудай калтыр
 message-deleted = [кайтарылып алынды]
 message-edited = өзгөртүлгөн
 message-forwarded = узатылган
+message-copied = { $name } каналынан, ээси кол койгон
+message-copied-unknown = өзүн { $name } деп атаган каналдын колу (ачкыч { $key })
+message-copied-forged = канал жазуусу, ага ээси кол койгон эмес
 message-earlier = мурунку кат
 message-file = [файл] { $name }, { $size }
 message-introduces = [{ $name } менен тааныштырат: Enter, анан a, кошот]

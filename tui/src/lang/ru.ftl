@@ -157,7 +157,6 @@ add-busy = Добавляю…
 add-empty = Сначала вставьте строку.
 
 # Groups
-texts-only = В каналах пока только тексты, без файлов.
 role-member = участник
 role-admin = админ
 role-owner = владелец
@@ -290,6 +289,9 @@ editing = правка сообщения; Esc оставит как было
 message-deleted = [забрано назад]
 message-edited = изменено
 message-forwarded = переслано
+message-copied = из канала { $name }, подписано владельцем
+message-copied-unknown = подписано каналом, который называет себя { $name } (ключ { $key })
+message-copied-forged = запись канала, которую владелец не подписывал
 message-earlier = более раннее сообщение
 message-file = [файл] { $name }, { $size }
 message-introduces = [знакомит с { $name }: Enter, затем a, чтобы добавить]

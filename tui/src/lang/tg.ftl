@@ -154,7 +154,6 @@ add-busy = Илова мешавад…
 add-empty = Аввал сатрро гузоред.
 
 # Groups
-texts-only = Дар каналҳо ҳоло танҳо матн ҳаст, файл нест.
 role-member = аъзо
 role-admin = мудир
 role-owner = соҳиб
@@ -286,6 +285,9 @@ editing = тағйири паём; Esc ҳамон тавр мемонад
 message-deleted = [пас гирифта шуд]
 message-edited = тағйир ёфт
 message-forwarded = равон карда шуд
+message-copied = аз канали { $name }, бо имзои соҳибаш
+message-copied-unknown = имзои каналест, ки худро { $name } меномад (калид { $key })
+message-copied-forged = навиштаи канал, ки соҳибаш имзо накардааст
 message-earlier = паёми пештара
 message-file = [файл] { $name }, { $size }
 message-introduces = [бо { $name } шинос мекунад: Enter, баъд a, илова мекунад]

@@ -156,7 +156,6 @@ add-busy = Қўшилмоқда…
 add-empty = Аввал сатрни қўйинг.
 
 # Groups
-texts-only = Каналларда ҳозирча фақат матн бор, файл йўқ.
 role-member = аъзо
 role-admin = мудир
 role-owner = эга
@@ -288,6 +287,9 @@ editing = хабар ўзгартирилмоқда; Эсc аввалгича қ
 message-deleted = [қайтариб олинди]
 message-edited = ўзгартирилган
 message-forwarded = узатилган
+message-copied = { $name } каналидан, эгаси имзолаган
+message-copied-unknown = ўзини { $name } деб атайдиган канал имзоси (калит { $key })
+message-copied-forged = канал ёзуви, уни эгаси имзоламаган
 message-earlier = олдинги хабар
 message-file = [файл] { $name }, { $size }
 message-introduces = [{ $name } билан таништиради: Энтер, кейин а, қўшади]

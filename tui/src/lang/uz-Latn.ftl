@@ -156,7 +156,6 @@ add-busy = Qo‘shilmoqda…
 add-empty = Avval satrni qo‘ying.
 
 # Groups
-texts-only = Kanallarda hozircha faqat matn bor, fayl yo‘q.
 role-member = a’zo
 role-admin = mudir
 role-owner = ega
@@ -288,6 +287,9 @@ editing = xabar o‘zgartirilmoqda; Esc avvalgicha qoldiradi
 message-deleted = [qaytarib olindi]
 message-edited = o‘zgartirilgan
 message-forwarded = uzatilgan
+message-copied = { $name } kanalidan, egasi imzolagan
+message-copied-unknown = o‘zini { $name } deb ataydigan kanal imzosi (kalit { $key })
+message-copied-forged = kanal yozuvi, uni egasi imzolamagan
 message-earlier = oldingi xabar
 message-file = [fayl] { $name }, { $size }
 message-introduces = [{ $name } bilan tanishtiradi: Enter, keyin a, qo‘shadi]

@@ -2,7 +2,7 @@
 
 use karvon_node::api::channels::{self, Channel, ChannelEvent, Entry};
 use karvon_node::api::groups::{self, Group, GroupEvent, GroupMessage, Member, Role, Standing};
-use karvon_node::api::{ApiError, Event, Response, Said, State};
+use karvon_node::api::{ApiError, Attachment, Event, Response, Said, State};
 
 use super::World;
 use crate::app::{Action, Model};
@@ -69,6 +69,7 @@ pub(crate) fn said(position: u64, from: &Member, text: &str, delivered: Option<u
         forwarded: false,
         attachment: None,
         expires_s: 0,
+        copied: None,
     }
 }
 
@@ -109,6 +110,7 @@ pub(crate) fn entry(channel: u32, seq: u64, from: &str, text: &str) -> Entry {
         from: from.to_owned(),
         seq,
         text: Some(text.to_owned()),
+        attachment: None,
         sent_at: at.clone(),
         stored_at: at,
     }
@@ -300,6 +302,16 @@ impl World {
                 rooms.channels.retain(|one| one.channel != channel);
                 rooms.entries.retain(|one| one.channel != channel);
                 Told::Done
+            }
+            Ask::PostFile { channel, name, data } => {
+                let one = rooms.channels.iter_mut().find(|one| one.channel == channel && one.mine);
+                let one = one.ok_or_else(|| refused("not_allowed"))?;
+                (one.entries, one.newest, one.under_way) = (one.entries + 1, one.newest + 1, 1);
+                let bytes = data.len() as u64;
+                let file = Attachment { name, media_type: "application/octet-stream".to_owned(), bytes };
+                let posted = entry(channel, one.newest, &one.name, "");
+                rooms.entries.push(Entry { text: None, attachment: Some(file), ..posted });
+                Told::Queued { id: String::new(), seq: one.newest }
             }
             Ask::Post { channel, text } => {
                 let one = rooms.channels.iter_mut().find(|one| one.channel == channel && one.mine);

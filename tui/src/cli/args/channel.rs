@@ -1,11 +1,13 @@
 //! Arguments of what concerns channels.
 
 use clap::Subcommand;
+use std::path::PathBuf;
 
 /// Shown below the help of `channel`.
 pub(super) const EXAMPLES: &str = "Examples:
   karvon channel create 'Jobs in Kazan'   prints the link; give it to whoever may read
   karvon channel post Jobs 'Two bricklayers, from Monday'
+  karvon channel post Jobs --file map.jpg
   karvon channel follow                   paste a link; neither its owner nor other readers learn of it
   karvon channel read Jobs --limit 5";
 
@@ -42,6 +44,9 @@ pub enum Channel {
         channel: String,
         /// The text; - or nothing reads it from standard input
         text: Option<String>,
+        /// Posts a small file; a text beside it follows as an entry of its own
+        #[arg(long)]
+        file: Option<PathBuf>,
     },
     /// Shows the newest entries
     Read {
