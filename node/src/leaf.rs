@@ -4,7 +4,7 @@ mod backend;
 pub mod backup;
 mod channels;
 mod copies;
-pub mod courier;
+mod courier;
 mod files;
 mod group_messages;
 mod groups;
@@ -83,7 +83,7 @@ async fn open(
     let counters = net.counters();
     let engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));
     let mut port = WriterPort::start(Box::new(store))?;
-    let carried = courier::Carried::at(data_dir, config.bundle.carry_bytes());
+    let carried = crate::store::bundles::Carried::at(data_dir, config.bundle.carry_bytes());
     let (commands, calls) = mpsc::channel(COMMANDS);
     let (stop, mut stopping) = watch::channel(false);
     let clock = deps.clock.clone();

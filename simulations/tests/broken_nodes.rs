@@ -57,7 +57,7 @@ fn a_node_that_seals_two_texts_under_one_key_and_nonce_is_found_by_its_own_seali
 
 #[test]
 fn disks_that_confirm_what_they_lose_are_found_as_lost_messages() {
-    let words = "run crash --nodes 8 --seed 1 --quiet --set relays=3 --set messages=12 --set every=8 --set faults=0 \
+    let words = "run crash --nodes 8 --seed 1 --quiet --set relays=3 --set messages=60 --set every=2 --set faults=0 \
                  --set kills=1000 --set torn=1 --set heal=5";
     let out = Command::new(env!("CARGO_BIN_EXE_karvon-sim")).args(words.split_whitespace()).output().unwrap();
     let said = String::from_utf8(out.stderr).unwrap();

@@ -1,6 +1,5 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
-use super::courier::Carried;
 use super::{channels, copies, files, groups, messages, search, strangers};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
@@ -9,6 +8,7 @@ use crate::driver::Call;
 use crate::net::Counters;
 use crate::os;
 use crate::store::History;
+use crate::store::bundles::Carried;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use karvon_protocol::descriptor::Door;

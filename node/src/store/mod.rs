@@ -5,6 +5,7 @@
 //! of them behind bounded queues; [`History`] reads conversations beside the writer; [`keystore`] keeps the key everything is sealed by.
 
 pub mod backup;
+pub mod bundles;
 mod channel_history;
 pub mod disk;
 mod group_history;

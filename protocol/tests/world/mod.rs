@@ -334,17 +334,6 @@ impl World {
         self.now = end;
     }
 
-    /// Runs until `done`, at most so many virtual milliseconds. Returns whether it came true.
-    pub fn run_until(&mut self, ms: u64, mut done: impl FnMut(&mut Self) -> bool) -> bool {
-        for _ in 0..ms.div_ceil(5) {
-            if done(self) {
-                return true;
-            }
-            self.run_ms(5);
-        }
-        done(self)
-    }
-
     fn ring(&mut self) {
         let now = self.time();
         let due = |at: Option<Mono>| at.is_some_and(|at| at <= now.mono);

@@ -76,6 +76,17 @@ impl World {
         }
     }
 
+    /// Runs until `done`, at most so many virtual milliseconds. Returns whether it came true.
+    pub fn run_until(&mut self, ms: u64, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        for _ in 0..ms.div_ceil(5) {
+            if done(self) {
+                return true;
+            }
+            self.run_ms(5);
+        }
+        done(self)
+    }
+
     /// Gives a command and returns its number.
     pub fn tell(&mut self, person: usize, command: Command) -> u64 {
         let now = self.time_at(Host::Person(person));

@@ -6,7 +6,7 @@ use super::resolve::resolve;
 use super::session::{Session, contacts, unexpected};
 use karvon_node::api::time::date;
 use karvon_node::api::{Request, Response};
-use karvon_node::leaf::courier::inspect;
+use karvon_node::store::bundles::inspect;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

@@ -147,7 +147,6 @@ mod tests {
         errands.filled -= REFILL * 2;
         assert_eq!(dials(&mut errands, false), 2);
         errands.filled -= REFILL * 2;
-        errands.filled -= REFILL * 2;
         errands.keep_quiet();
         assert_eq!((dials(&mut errands, false), dials(&mut errands, true)), (0, 50));
         errands.quiet_until -= QUIET;
