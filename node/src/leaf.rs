@@ -26,6 +26,7 @@ use crate::jobs::Threads;
 use crate::net;
 use crate::port::{WriterPort, entropy, generator};
 use crate::store::DataKey;
+pub use crate::store::bundles::{Inspected, inspect as inspect_bundle};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use karvon_protocol::engine::{Engine, Setup};

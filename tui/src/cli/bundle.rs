@@ -6,7 +6,7 @@ use super::resolve::resolve;
 use super::session::{Session, contacts, unexpected};
 use karvon_node::api::time::date;
 use karvon_node::api::{Request, Response};
-use karvon_node::store::bundles::inspect;
+use karvon_node::leaf::inspect_bundle;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -103,7 +103,7 @@ async fn import(session: &Session<'_>, file: &Path) -> Result<(), Failure> {
 }
 
 fn look(session: &Session<'_>, file: &Path) -> Result<(), Failure> {
-    let seen = inspect(file)?;
+    let seen = inspect_bundle(file)?;
     let sizes: Vec<_> =
         seen.cells.iter().map(|(bytes, count)| json!({ "bytes": bytes, "count": count })).collect();
     let until = seen.until.map(|(first, last)| [first, last].map(|day| date(u64::from(day))));
