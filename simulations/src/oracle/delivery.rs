@@ -77,6 +77,11 @@ impl Oracle for NothingTwice {
             Fact::Shown(message) if !self.shown.insert(*message) => {
                 Err(format!("{message:?} is shown a second time"))
             }
+            // An older copy of the device has to be shown what it does not hold.
+            Fact::DeviceLost(person) => {
+                self.shown.retain(|message| message.to != *person);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -94,7 +99,14 @@ impl Oracle for SenderOrder {
     }
 
     fn judge(&mut self, fact: &Fact) -> Result<(), String> {
-        let Fact::Shown(message) = fact else { return Ok(()) };
+        let message = match fact {
+            Fact::Shown(message) => message,
+            Fact::DeviceLost(person) => {
+                self.last.retain(|(_, to), _| to != person);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         let last = self.last.entry((message.from, message.to)).or_default();
         // A second copy is another oracle's business.
         if message.number < *last {
