@@ -211,6 +211,17 @@ mod tests {
     }
 
     #[test]
+    fn an_older_copy_of_a_device_is_shown_anew_what_it_lacks() {
+        let mut facts = messenger(Bug::None);
+        facts.push(Fact::DeviceLost(Person(2)));
+        let again = |number| Fact::Shown(Message { from: Person(1), to: Person(2), number });
+        facts.extend([again(3), again(4)]);
+        assert!(objections(&facts).is_empty());
+        facts.push(again(4));
+        assert_eq!(objections(&facts), ["nothing twice"]);
+    }
+
+    #[test]
     fn what_only_a_destroyed_device_held_may_be_gone() {
         let mut facts = messenger(Bug::Loses);
         facts.push(Fact::DeviceLost(Person(1)));
