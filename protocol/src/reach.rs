@@ -2,6 +2,7 @@
 
 use crate::error::PeerFault;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use zeroize::Zeroizing;
 
 /// What became of one announced address when another relay dialled it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,22 +78,23 @@ impl Findings {
     }
 }
 
-/// The payload of a frame of [`crate::link::Kind::Reach`].
+/// Seed of the transport key (Ed25519) under which a relay is to be dialled back: who comes under that key comes from the one who was given it.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Reach {
-    /// Dial me back, under the transport key (Ed25519) with this seed: who comes under that key comes from you.
-    Ask([u8; 32]),
-    /// This is what I found.
-    Found(Findings),
+pub struct DialSeed(pub Zeroizing<[u8; 32]>);
+
+impl core::fmt::Debug for DialSeed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("DialSeed(..)")
+    }
 }
 
-impl core::fmt::Debug for Reach {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Ask(_) => f.write_str("Ask(..)"),
-            Self::Found(findings) => write!(f, "Found({findings:?})"),
-        }
-    }
+/// The payload of a frame of [`crate::link::Kind::Reach`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Dial me back, under the key of this seed.
+    Ask(DialSeed),
+    /// This is what I found.
+    Found(Findings),
 }
 
 impl Reach {
@@ -100,7 +102,7 @@ impl Reach {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Ask(seed) => [&[0][..], seed].concat(),
+            Self::Ask(DialSeed(seed)) => [&[0][..], &seed[..]].concat(),
             Self::Found(findings) => {
                 let mut out = vec![1, findings.door as u8, findings.mesh as u8];
                 match findings.seen {
@@ -119,7 +121,10 @@ impl Reach {
     /// [`PeerFault::Malformed`] or [`PeerFault::Length`].
     pub fn decode(payload: &[u8]) -> Result<Self, PeerFault> {
         match payload {
-            [0, seed @ ..] => Ok(Self::Ask(seed.try_into().map_err(|_| PeerFault::Length)?)),
+            [0, seed @ ..] => {
+                let seed = seed.try_into().map_err(|_| PeerFault::Length)?;
+                Ok(Self::Ask(DialSeed(Zeroizing::new(seed))))
+            }
             [1, door, mesh, seen @ ..] => {
                 let of = |number: &u8| Dialled::from_number(*number).ok_or(PeerFault::Malformed);
                 let seen = if seen.is_empty() {
@@ -143,7 +148,9 @@ mod tests {
 
     #[test]
     fn question_and_answer_survive_the_wire_and_nothing_else_is_read() {
-        let mut all = vec![Reach::Ask([7; 32])];
+        let ask = Reach::Ask(DialSeed(Zeroizing::new([0x5e; 32])));
+        assert_eq!(format!("{ask:?}"), "Ask(DialSeed(..))", "it is a key");
+        let mut all = vec![ask];
         for door in Dialled::ALL {
             for seen in [None, Some("203.0.113.9".parse().unwrap()), Some("2001:db8::7".parse().unwrap())] {
                 all.push(Reach::Found(Findings { door, mesh: Dialled::Closed, seen }));

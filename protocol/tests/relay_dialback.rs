@@ -6,13 +6,18 @@ mod relay_world;
 use karvon_protocol::core::{Input, LinkId, LinkInfo, Reason};
 use karvon_protocol::descriptor::flags;
 use karvon_protocol::link::Kind;
-use karvon_protocol::reach::{Dialled, Findings, Reach};
+use karvon_protocol::reach::{DialSeed, Dialled, Findings, Reach};
 use karvon_protocol::relay::api::{RelayCommand, RelayEvent};
 use karvon_protocol::relay::limits::RelayLimits;
 use relay_world::{Node, setup};
+use zeroize::Zeroizing;
 
 const OPEN: Findings = Findings { door: Dialled::Reached, mesh: Dialled::Reached, seen: None };
 const CLOSED: Findings = Findings { door: Dialled::Closed, mesh: Dialled::Reached, seen: None };
+
+fn seed() -> DialSeed {
+    DialSeed(Zeroizing::new([7; 32]))
+}
 
 fn link(node: &mut Node, number: u8) -> LinkId {
     let (other, link) = (Node::new(number), LinkId(u64::from(number)));
@@ -61,7 +66,7 @@ fn a_relay_asks_soon_after_its_first_link_and_expects_the_key_that_it_gave() {
     node.pass(3_000);
     let said = of_reach(&mut node, links[0]);
     let [Reach::Ask(seed)] = said.as_slice() else { panic!("{said:?}") };
-    let key = ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes();
+    let key = ed25519_dalek::SigningKey::from_bytes(&seed.0).verifying_key().to_bytes();
     assert!(node.events.iter().any(|event| matches!(event, RelayEvent::ExpectDialback(k) if *k == key)));
     assert_eq!(node.status().reached, None);
     answer(&mut node, links[0], OPEN);
@@ -122,7 +127,7 @@ fn one_relay_is_dialled_at_a_time_and_each_once_a_minute() {
     let mut node = Node::new(1);
     let links = [2, 3].map(|number| link(&mut node, number));
     let ask = |node: &mut Node, link: LinkId| {
-        node.frame(link, Kind::Reach, 0, Reach::Ask([7; 32]).encode());
+        node.frame(link, Kind::Reach, 0, Reach::Ask(seed()).encode());
         // Its own questions aside.
         let mut said = of_reach(node, link);
         said.retain(|said| matches!(said, Reach::Found(_)));
@@ -152,13 +157,13 @@ fn one_relay_is_dialled_at_a_time_and_each_once_a_minute() {
 fn the_addresses_are_those_of_the_signed_descriptor() {
     let mut node = Node::new(1);
     let link = link(&mut node, 2);
-    node.frame(link, Kind::Reach, 0, Reach::Ask([7; 32]).encode());
+    node.frame(link, Kind::Reach, 0, Reach::Ask(seed()).encode());
     let other = Node::new(2);
     let shown = node.events.iter().find_map(|event| match event {
-        RelayEvent::DialBack { descriptor, seed, .. } => Some((descriptor.clone(), *seed)),
+        RelayEvent::DialBack { descriptor, seed, .. } => Some((descriptor.clone(), seed.clone())),
         _ => None,
     });
-    assert_eq!(shown, Some((other.descriptor().0, [7; 32])));
+    assert_eq!(shown, Some((other.descriptor().0, seed())));
 }
 
 #[test]
@@ -177,6 +182,6 @@ fn an_unlisted_relay_is_quiet_until_its_operator_asks() {
 fn a_leaf_can_not_have_anybody_dialled() {
     let (mut node, _, _) = relay_world::one_leaf();
     let faults = node.status().faults;
-    node.frame(LinkId(1), Kind::Reach, 0, Reach::Ask([7; 32]).encode());
+    node.frame(LinkId(1), Kind::Reach, 0, Reach::Ask(seed()).encode());
     assert_eq!((dials(&node).len(), node.status().faults), (0, faults + 1));
 }

@@ -200,6 +200,29 @@ fn what_a_neighbour_hands_on_is_taken_once_it_was_asked_for_and_checked_like_any
 }
 
 #[test]
+fn what_was_asked_for_may_come_after_the_round_but_not_rounds_later() {
+    let mut node = Node::new(1);
+    with_neighbour(&mut node);
+    let both = [1, 2].map(|number| object(&invitation(number), 1, 1, NOW_S + 9_000));
+    let [soon, late] = &both;
+    assert_eq!(say(&mut node, named(0, &[soon, late])).len(), 1);
+    let faults = node.status().faults;
+    let round = |node: &mut Node| {
+        node.pass(60_000);
+        node.frame(MESH, Kind::Heartbeat, 0, Vec::new());
+        node.take(MESH);
+    };
+    round(&mut node);
+    assert!(say(&mut node, named(0, &[soon, late])).is_empty(), "both are on their way");
+    say(&mut node, handed(soon));
+    assert_eq!((node.status().objects, node.status().faults), (1, faults));
+    round(&mut node);
+    say(&mut node, handed(late));
+    assert_eq!((node.status().objects, node.status().faults), (1, faults + 1));
+    assert_eq!(say(&mut node, named(0, &[late])), [named(1, &[late])], "it is asked for anew");
+}
+
+#[test]
 fn objects_that_are_handed_on_never_push_out_one_that_its_author_brought() {
     let limits = RelayLimits { objects: 8, ..RelayLimits::default() };
     let mut node = Node::with(setup(1), limits);

@@ -368,6 +368,8 @@ pub enum Response {
     BundleTaken {
         /// For this person, and opened now.
         opened: u64,
+        /// Answers to resets of a session, looked at as soon as what they need is loaded: not durable yet.
+        pending: u64,
         /// For this person, and here before.
         known: u64,
         /// For this person, and damaged or not understood.

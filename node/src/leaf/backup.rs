@@ -2,7 +2,7 @@
 
 use super::backend::Inner;
 use super::profile::{self, fault};
-use crate::api::error::{BAD_REQUEST, CLOSED, IO, UNAVAILABLE};
+use crate::api::error::{CLOSED, IO, UNAVAILABLE};
 use crate::api::{ApiError, Response, Secret};
 use crate::clock::{Clock as _, SystemClock};
 use crate::host::{self, Passphrase};
@@ -54,10 +54,7 @@ impl Inner {
 
     /// Answers [`crate::api::Request::Backup`].
     pub(super) async fn back_up(&self, path: &str, with_history: bool) -> Result<Response, ApiError> {
-        let path = Path::new(path);
-        if !path.is_absolute() {
-            return Err(ApiError::new(BAD_REQUEST, "the path of a backup must be absolute"));
-        }
+        let path = profile::absolute(path, "backup")?;
         // The state first: messages that come meanwhile are then more than it knows of, never fewer.
         let (state, identity) = self.backup_state().await?;
         let part = |saved: &BackupContact| Part {
@@ -68,7 +65,7 @@ impl Inner {
         let parts = state.contacts.iter().map(part).collect();
         let history = with_history.then(|| (self.history.clone(), parts));
         let root = identity.root().clone();
-        let written = backup::write_elsewhere(path.to_owned(), root, state.encode(), history);
+        let written = backup::write_elsewhere(path, root, state.encode(), history);
         let messages = written.await.map_err(|_| closed())??;
         let unready = state.contacts.iter().filter(|saved| saved.theirs.is_none()).count();
         Ok(Response::BackedUp { contacts: state.contacts.len() as u64, messages, unready: unready as u64 })

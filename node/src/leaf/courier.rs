@@ -1,14 +1,12 @@
 //! Bundle files: sealed cells leave in one and come from one, and those of others are carried along (DESIGN N2, SPEC §8).
 
 use super::backend::{Inner, closed};
-use super::profile::fault;
-use crate::api::error::BAD_REQUEST;
+use super::profile::{absolute, fault};
 use crate::api::{ApiError, Response};
 use crate::store::bundles::{elsewhere, read, today, write};
 use karvon_protocol::bundle_file::{CARRY_DAYS, Carried as Cells, FILE_BYTES_MAX, entry_bytes};
 use karvon_protocol::cell::Cell;
 use karvon_protocol::engine::api::{Command, ContactId, Reply};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,15 +18,6 @@ const PACK_PAUSE: Duration = Duration::from_millis(10);
 /// Cells handed to the engine at once.
 const AT_ONCE: usize = 64;
 
-fn absolute(path: &str) -> Result<PathBuf, ApiError> {
-    let path = PathBuf::from(path);
-    if path.is_absolute() {
-        Ok(path)
-    } else {
-        Err(ApiError::new(BAD_REQUEST, "the path of a bundle file must be absolute"))
-    }
-}
-
 impl Inner {
     /// Answers [`crate::api::Request::ExportBundle`].
     pub(super) async fn export_bundle(
@@ -36,7 +25,7 @@ impl Inner {
         path: &str,
         only: Option<ContactId>,
     ) -> Result<Response, ApiError> {
-        let path = absolute(path)?;
+        let path = absolute(path, "bundle file")?;
         let waiting = self.pack(only).await?;
         let Reply::Contacts(contacts) = self.command(Command::Contacts).await? else { return Err(closed()) };
         let contacts: Vec<_> = contacts
@@ -56,12 +45,12 @@ impl Inner {
                 for row in rows {
                     let Ok(cell) = Cell::parse(row.to_vec()) else { continue };
                     room = room.saturating_sub(entry_bytes(cell.class()));
-                    cells.push(Cells { cell, until_day: today + CARRY_DAYS });
+                    cells.push(Cells { cell, until_day: today.saturating_add(CARRY_DAYS) });
                 }
             }
             let own = cells.len() as u64;
             if only.is_none() {
-                for other in carried.read(today) {
+                for other in carried.read(today)? {
                     if let Some(left) = room.checked_sub(entry_bytes(other.cell.class())) {
                         room = left;
                         cells.push(other);
@@ -95,9 +84,9 @@ impl Inner {
 
     /// Answers [`crate::api::Request::ImportBundle`].
     pub(super) async fn import_bundle(&self, path: &str) -> Result<Response, ApiError> {
-        let path = absolute(path)?;
+        let path = absolute(path, "bundle file")?;
         let cells = elsewhere(move || read(&path)).await?;
-        let (mut opened, mut known, mut refused) = (0, 0, 0);
+        let (mut opened, mut pending, mut known, mut refused) = (0, 0, 0, 0);
         let mut others = Vec::new();
         for some in cells.chunks(AT_ONCE) {
             let given = some.iter().map(|carried| carried.cell.clone()).collect();
@@ -105,12 +94,13 @@ impl Inner {
                 return Err(closed());
             };
             opened += u64::from(done.opened);
+            pending += u64::from(done.pending);
             known += u64::from(done.known);
             refused += u64::from(done.refused);
             others.extend(done.foreign.iter().filter_map(|place| some.get(*place as usize)).cloned());
         }
         let keeper = Arc::clone(&self.carried).lock_owned().await;
         let [carried, carried_before, dropped] = elsewhere(move || keeper.take(others, today())).await?;
-        Ok(Response::BundleTaken { opened, known, refused, carried, carried_before, dropped })
+        Ok(Response::BundleTaken { opened, pending, known, refused, carried, carried_before, dropped })
     }
 }

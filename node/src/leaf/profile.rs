@@ -3,7 +3,7 @@
 //! A data directory holds one key file and, for each profile that a passphrase opens, a store under the profile's random number.
 
 use super::backend::hex;
-use crate::api::error::{NO_PASSPHRASE, NO_PROFILE, NOT_RUNNING, UNAVAILABLE};
+use crate::api::error::{BAD_REQUEST, NO_PASSPHRASE, NO_PROFILE, NOT_RUNNING, UNAVAILABLE};
 use crate::api::{ApiError, Request};
 use crate::client::Client;
 use crate::host::{self, NewProfile, Passphrase};
@@ -25,6 +25,16 @@ pub(super) struct Loaded {
     pub(super) store: SledStore,
     pub(super) identity: LocalIdentity,
     pub(super) name: String,
+}
+
+/// The path of `what`, which the node writes or reads for somebody whose current folder it does not know.
+pub(super) fn absolute(path: &str, what: &str) -> Result<PathBuf, ApiError> {
+    let path = PathBuf::from(path);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(ApiError::new(BAD_REQUEST, format!("the path of a {what} must be absolute")))
+    }
 }
 
 pub(super) fn fault(fault: StoreFault) -> ApiError {

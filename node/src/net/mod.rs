@@ -38,7 +38,7 @@ use karvon_protocol::core::{LinkId, LinkInfo, Reason, Target};
 use karvon_protocol::descriptor::{Descriptor, Door, SlotKey};
 use karvon_protocol::ids::SlotId;
 use karvon_protocol::link::Frame;
-use karvon_protocol::reach::Findings;
+use karvon_protocol::reach::{DialSeed, Findings};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -88,12 +88,12 @@ pub enum NetCommand {
     Judged(u64, karvon_protocol::relay::api::Verdict),
     /// Relay: the own descriptor, with its signed bytes: announced now and again from time to time.
     Publish(Box<Descriptor>, Vec<u8>),
-    /// Relay: dial a linked relay back, under the transport key with this seed; answered by [`NetEvent::DialledBack`] with this token.
+    /// Relay: dial a linked relay back; answered by [`NetEvent::DialledBack`] with this token.
     DialBack {
         /// Names the answer.
         token: u64,
-        /// Seed of the transport key (Ed25519).
-        seed: [u8; 32],
+        /// What to dial under.
+        seed: DialSeed,
         /// Whom to dial.
         descriptor: Box<Descriptor>,
     },

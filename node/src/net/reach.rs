@@ -6,7 +6,7 @@ use super::veil::{Common, locked};
 use super::{NetError, address};
 use futures::FutureExt as _;
 use karvon_protocol::descriptor::{Descriptor, RelayAddr};
-use karvon_protocol::reach::{Dialled, Findings};
+use karvon_protocol::reach::{DialSeed, Dialled, Findings};
 use libp2p::core::transport::{DialOpts, PortUse};
 use libp2p::core::{Endpoint, Transport as _};
 use std::net::{IpAddr, SocketAddr};
@@ -71,8 +71,7 @@ impl DialledBack {
 pub(super) struct Errand {
     pub(super) transports: Transports,
     pub(super) common: Common,
-    /// Seed of the transport key to dial under.
-    pub(super) seed: [u8; 32],
+    pub(super) seed: DialSeed,
     pub(super) descriptor: Descriptor,
     /// Where its connection to this relay comes from.
     pub(super) seen: IpAddr,
@@ -105,7 +104,7 @@ impl Errand {
     }
 
     fn transports_of(&self, web: &std::sync::Arc<super::web::Web>) -> Result<(Secured, Secured), NetError> {
-        let key = address::keypair(&self.seed)?;
+        let key = address::keypair(&self.seed.0)?;
         let door = self.transports.make_door(&key, &self.common, web)?;
         Ok((door, (self.transports.mesh)(&key, &self.common.bounds)?))
     }
@@ -173,7 +172,8 @@ mod tests {
         let common = Common::new(&deps, bounds);
         let (transports, seen) = (deps.transports.clone(), seen.parse().unwrap());
         let descriptor = descriptor(door);
-        Errand { transports, common, seed: [4; 32], descriptor, seen, allow_private }.run().await
+        let seed = DialSeed(zeroize::Zeroizing::new([4; 32]));
+        Errand { transports, common, seed, descriptor, seen, allow_private }.run().await
     }
 
     #[tokio::test]

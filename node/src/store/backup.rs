@@ -10,7 +10,7 @@
 //! Messages that will disappear are left out, or a backup would keep them: all but own ones that were not delivered yet, which bring along
 //! the record that makes them disappear.
 
-use super::disk::{self, Disk};
+use super::disk::write_whole_by;
 use super::history::{History, Rows};
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
@@ -161,39 +161,18 @@ pub fn write(
     state: &[u8],
     history: Option<(&History, &[Part])>,
 ) -> Result<u64, BackupError> {
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".part");
-    let unfinished = Path::new(&unfinished);
-    let done = write_to(unfinished, key, state, history).and_then(|messages| {
-        std::fs::rename(unfinished, path)?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Disk::default().sync_dir(parent.unwrap_or(Path::new(".")))?;
-        Ok(messages)
-    });
-    if done.is_err() {
-        // A half backup is of no use; that it could not be written is what is told.
-        let _ = disk::remove_if_there(unfinished);
-    }
-    done
-}
-
-fn write_to(
-    path: &Path,
-    key: &BackupKey,
-    state: &[u8],
-    history: Option<(&History, &[Part])>,
-) -> Result<u64, BackupError> {
-    let file = disk::private_file().create(true).truncate(true).write(true).open(path)?;
-    let mut writer = Writer::begin(file, key)?;
-    writer.record(STATE, &[state])?;
-    let mut messages = 0;
-    if let Some((history, parts)) = history {
-        for part in parts {
-            messages += write_rows(&mut writer, history.rows(), *part)?;
+    write_whole_by(path, |file| {
+        let mut writer = Writer::begin(file, key)?;
+        writer.record(STATE, &[state])?;
+        let mut messages = 0;
+        if let Some((history, parts)) = history {
+            for part in parts {
+                messages += write_rows(&mut writer, history.rows(), *part)?;
+            }
         }
-    }
-    writer.finish()?;
-    Ok(messages)
+        writer.finish()?;
+        Ok(messages)
+    })
 }
 
 /// Writes the rows of a conversation, messages in the order in which they came, so that the store they are put into notes late ones again.

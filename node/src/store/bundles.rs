@@ -27,22 +27,22 @@ impl Carried {
         Self { path: data_dir.join(CARRIED), room }
     }
 
-    /// Those whose time is not over. A file that is damaged is begun anew: it holds nothing of this person's.
-    pub(crate) fn read(&self, today: u32) -> Vec<Cells> {
-        let cells = match read_bounded(&self.path).map(|file| bundle_file::decode(&file)) {
-            Ok(Ok(cells)) => cells,
-            Ok(Err(fault)) => {
-                tracing::warn!(%fault, "the cells carried for others are damaged");
-                Vec::new()
-            }
+    /// Those whose time is not over. A file that is damaged is begun anew: it holds nothing of this person's. One that can not be read now
+    /// may be whole, and is an error.
+    pub(crate) fn read(&self, today: u32) -> Result<Vec<Cells>, ApiError> {
+        let file = match read_bounded(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    tracing::warn!(%error, "the cells carried for others can not be read");
-                }
-                Vec::new()
+                let text = format!("the cells carried for others can not be read: {error}");
+                return Err(ApiError::new(IO, text));
             }
         };
-        cells.into_iter().filter(|carried| carried.until_day >= today).collect()
+        let cells = bundle_file::decode(&file).unwrap_or_else(|fault| {
+            tracing::warn!(%fault, "the cells carried for others are damaged");
+            Vec::new()
+        });
+        Ok(cells.into_iter().filter(|carried| carried.until_day >= today).collect())
     }
 
     /// Takes more. Those that are carried for the longest time yet stay if there is no room for all. Returns how many of the given ones are
@@ -50,7 +50,7 @@ impl Carried {
     pub(crate) fn take(&self, more: Vec<Cells>, today: u32) -> Result<[u64; 3], ApiError> {
         // Whoever wrote the file may have set another limit, or has a wrong clock.
         let mut cells: BTreeMap<Vec<u8>, u32> =
-            self.read(today).into_iter().map(|old| (old.cell.bytes().to_vec(), old.until_day)).collect();
+            self.read(today)?.into_iter().map(|old| (old.cell.bytes().to_vec(), old.until_day)).collect();
         let (mut known, mut dropped, mut new) = (0, 0, BTreeSet::new());
         for carried in more {
             match cells.entry(carried.cell.bytes().to_vec()) {
@@ -77,7 +77,7 @@ impl Carried {
         dropped += new.len() as u64 - taken;
         let file =
             bundle_file::encode(kept).map_err(|_| ApiError::new(IO, "too much is carried for others"))?;
-        write_whole(&self.path, &file).map_err(|error| not_written(&error))?;
+        write_whole(&self.path, &file).map_err(|error| not_carried(&error))?;
         Ok([taken, known, dropped])
     }
 }
@@ -133,6 +133,17 @@ fn not_written(error: &io::Error) -> ApiError {
         return ApiError::new(
             "disk_full",
             "there is no room for the bundle file: nothing was written, and nothing is lost",
+        );
+    }
+    ApiError::new(IO, error.to_string())
+}
+
+/// What was for this person has been taken by then.
+fn not_carried(error: &io::Error) -> ApiError {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return ApiError::new(
+            "disk_full",
+            "what was for you has been taken, but there is no room for what the file holds for others: keep the file, make room and import it again",
         );
     }
     ApiError::new(IO, error.to_string())

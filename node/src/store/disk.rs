@@ -162,18 +162,28 @@ impl DirLock {
 /// # Errors
 /// The system's; then what was at `path` is as it was.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_by(path, |mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    })
+}
+
+/// Like [`write_whole`], with a function that writes the file and syncs it.
+pub(super) fn write_whole_by<T, E: From<io::Error>>(
+    path: &Path,
+    fill: impl FnOnce(File) -> Result<T, E>,
+) -> Result<T, E> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".part");
     let unfinished = Path::new(&unfinished);
     let write = || {
-        let mut file = private_file().create(true).truncate(true).write(true).open(unfinished)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
+        let written = fill(private_file().create(true).truncate(true).write(true).open(unfinished)?)?;
         std::fs::rename(unfinished, path)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Disk::default().sync_dir(parent.unwrap_or(Path::new(".")))
+        Disk::default().sync_dir(parent.unwrap_or(Path::new(".")))?;
+        Ok(written)
     };
-    let done = write();
+    let done: Result<T, E> = write();
     if done.is_err() {
         // Half a file is of no use; that it could not be written is what is told.
         let _ = remove_if_there(unfinished);

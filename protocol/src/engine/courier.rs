@@ -18,6 +18,8 @@ const PACKED_MAX: usize = 64;
 pub struct Unpacked {
     /// Opened, and durable now.
     pub opened: u32,
+    /// Answers to resets: what they need is being loaded, and what becomes of them is not known yet.
+    pub pending: u32,
     /// For this person, and here already.
     pub known: u32,
     /// For this person, and damaged or not understood.
@@ -46,7 +48,7 @@ impl Engine {
         Ok(Reply::Packed { waiting })
     }
 
-    /// Takes cells from a bundle file; what is said of them is durable when the answer leaves.
+    /// Takes cells from a bundle file; what is said of them, all but of those pending, is durable when the answer leaves.
     pub(super) fn unpack(&mut self, cells: &[Cell]) -> Reply {
         let mut out = Unpacked::default();
         let taken = self.tags_of_contacts();
@@ -60,7 +62,7 @@ impl Engine {
                     let (mailboxes, mut cx) = self.with_mailboxes();
                     mailboxes.on_durable(tag.prefix(), &mut cx);
                 }
-                Some(Arrived::Later) => out.opened += 1,
+                Some(Arrived::Later) => out.pending += 1,
                 // It was opened before this device was started.
                 Some(Arrived::Shut(id, index)) if self.may_have_opened(id, index) => out.known += 1,
                 Some(Arrived::Refused | Arrived::Shut(..)) => out.refused += 1,

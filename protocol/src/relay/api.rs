@@ -3,7 +3,7 @@
 use super::limits::RelayLimits;
 use crate::descriptor::{Descriptor, Door, RelayAddr, SlotKey};
 use crate::ids::{RelayId, SlotId};
-use crate::reach::Findings;
+use crate::reach::{DialSeed, Findings};
 use crate::rpc::Refusal;
 use zeroize::Zeroizing;
 
@@ -154,8 +154,8 @@ pub enum RelayEvent {
     DialBack {
         /// Names the answer.
         token: u64,
-        /// Seed of the transport key to dial under (Ed25519).
-        seed: [u8; 32],
+        /// What to dial under.
+        seed: DialSeed,
         /// Whom to dial.
         descriptor: Descriptor,
     },

@@ -10,9 +10,10 @@ use crate::descriptor::flags;
 use crate::error::PeerFault;
 use crate::ids::RelayId;
 use crate::link::Kind;
-use crate::reach::{Findings, Reach};
+use crate::reach::{DialSeed, Findings, Reach};
 use ed25519_dalek::SigningKey;
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// Milliseconds after the first link to another relay at which this one asks: links settle, and its descriptor comes about, before.
 const FIRST_MS: u64 = 3_000;
@@ -120,14 +121,14 @@ impl RelayCore {
             self.dialback.next_at = somebody.then_some(now.after_ms(ROUND_MS));
             return;
         };
-        let mut seed = [0; 32];
-        self.cx.rng.fill_bytes(&mut seed);
+        let mut seed = Zeroizing::new([0; 32]);
+        self.cx.rng.fill_bytes(&mut *seed);
         let key = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
         self.dialback.tried.push(relay);
         self.dialback.asked = Some(Asked { link, key, until: now.after_ms(ANSWER_MS) });
         // First the swarms must know whom to expect.
         self.cx.notify_at_once(RelayEvent::ExpectDialback(key));
-        self.cx.send(link, Kind::Reach, 0, Reach::Ask(seed).encode());
+        self.cx.send(link, Kind::Reach, 0, Reach::Ask(DialSeed(seed)).encode());
     }
 
     /// A linked relay that was not asked yet; one of another operator if there is one.

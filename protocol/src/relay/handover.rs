@@ -112,8 +112,19 @@ impl Default for Pass {
 /// What is going on over one link.
 #[derive(Debug, Default)]
 struct Side {
+    /// Wanted since the last round, and in the one before: what was asked for at its end may come after it.
     asked: BTreeSet<Name>,
+    asked_before: BTreeSet<Name>,
     served: usize,
+}
+
+impl Side {
+    /// A round is over. Returns whether anything is still to come.
+    fn turn(&mut self) -> bool {
+        self.asked_before = core::mem::take(&mut self.asked);
+        self.served = 0;
+        !self.asked_before.is_empty()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -185,7 +196,7 @@ impl RelayCore {
 
     /// The round of upkeep: goes on offering over each link, and dials one relay now and then that has none.
     pub(super) fn hand_on(&mut self) {
-        self.handover.sides.clear();
+        self.handover.sides.retain(|_, side| side.turn());
         let (directory, passes) = (&self.directory, &mut self.handover.passes);
         passes.retain(|relay, _| directory.get(*relay).is_some());
         let Some(near) = self.keepers().filter(|_| self.objects.len() > 0) else { return };
@@ -244,7 +255,7 @@ impl RelayCore {
                 for name in names {
                     let room = side.asked.len() < SERVED_MAX;
                     let lacks = near.keeps(own, &name.locator) && !self.objects.has(&name);
-                    if room && lacks && side.asked.insert(name) {
+                    if room && lacks && !side.asked_before.contains(&name) && side.asked.insert(name) {
                         wanted.push(name);
                     }
                 }
@@ -266,7 +277,8 @@ impl RelayCore {
                 let hash = first::<16>(blake3::hash(&bytes).as_bytes());
                 let Some(side) = self.handover.sides.get_mut(&link) else { return Err(PeerFault::Mismatch) };
                 let locator = BundleObject::locator_of(&bytes).ok_or(PeerFault::Length)?;
-                if !side.asked.remove(&Name { locator, hash }) {
+                let name = Name { locator, hash };
+                if !side.asked.remove(&name) && !side.asked_before.remove(&name) {
                     return Err(PeerFault::Mismatch);
                 }
                 let origin = self.links.get(link).map_or(Role::NewMesh, |(_, role)| role);

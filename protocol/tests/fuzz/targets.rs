@@ -21,7 +21,7 @@ use karvon_protocol::identity::{DeviceCert, LocalIdentity, recovery_code, recove
 use karvon_protocol::ids::{MailboxId, MessageId, RelayId, TagPrefix};
 use karvon_protocol::invite::Invitation;
 use karvon_protocol::link::{Frame, Hello, Kind, open_payload, split_open};
-use karvon_protocol::reach::{Dialled, Findings, Reach};
+use karvon_protocol::reach::{DialSeed, Dialled, Findings, Reach};
 use karvon_protocol::rpc::{Push, Refusal, Reply, Request};
 use karvon_protocol::session::Session;
 use karvon_protocol::tunnel::{Initiator, Responder, onion_public};
@@ -211,7 +211,9 @@ const SPINE: &[Target] = &[
         corpus: |_| {
             let seen = ["203.0.113.9", "2001:db8::7"].map(|ip| ip.parse().ok());
             let found = |seen| Reach::Found(Findings { door: Dialled::Closed, mesh: Dialled::Reached, seen });
-            let all = [Reach::Ask([7; 32]), found(None)].into_iter().chain(seen.map(found));
+            let all = [Reach::Ask(DialSeed(Zeroizing::new([7; 32]))), found(None)]
+                .into_iter()
+                .chain(seen.map(found));
             all.map(|reach| reach.encode()).collect()
         },
         run: |input| Reach::decode(input).is_ok_and(|reach| same(reach.encode(), input)),

@@ -76,11 +76,12 @@ async fn import(session: &Session<'_>, file: &Path) -> Result<(), Failure> {
     let answer = session
         .with_node(async |client| Ok(client.call(Request::ImportBundle { path: text.clone() }).await?))
         .await?;
-    let Response::BundleTaken { opened, known, refused, carried, carried_before, dropped } = answer else {
+    let Response::BundleTaken { opened, pending, known, refused, carried, carried_before, dropped } = answer
+    else {
         return Err(unexpected());
     };
     let told = json!({
-        "opened": opened, "known": known, "refused": refused,
+        "opened": opened, "pending": pending, "known": known, "refused": refused,
         "carried": carried, "carried_before": carried_before, "dropped": dropped,
     });
     session.out.result(&told, || format!("{opened} sealed cells for you, {known} that you had already"))?;
@@ -89,6 +90,11 @@ async fn import(session: &Session<'_>, file: &Path) -> Result<(), Failure> {
         session.out.note(&format!(
             "{others} are for others: {} are carried in your next bundle, {dropped} are too old or found no room.",
             carried + carried_before
+        ));
+    }
+    if pending > 0 {
+        session.out.note(&format!(
+            "{pending} answer an attempt to begin anew with a contact; they are looked at right away."
         ));
     }
     if refused > 0 {

@@ -5,7 +5,7 @@ use crate::net::Inner;
 use crate::net::address::peer_of;
 use crate::net::reach::Errand;
 use karvon_protocol::descriptor::Descriptor;
-use karvon_protocol::reach::Findings;
+use karvon_protocol::reach::{DialSeed, Findings};
 use std::net::IpAddr;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ const PER_ADDRESS: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Mesh<'_> {
     /// Dials the relay of `descriptor` back in a task of its own. The core sees to it that there is one at a time.
-    pub(super) async fn dial_back(&mut self, token: u64, seed: [u8; 32], descriptor: &Descriptor) {
+    pub(super) async fn dial_back(&mut self, token: u64, seed: DialSeed, descriptor: &Descriptor) {
         let seen = peer_of(&descriptor.mesh_key).and_then(|peer| {
             let list = self.connections.get(&peer)?;
             list.iter().rev().find(|one| !one.superfluous).and_then(|one| one.remote)

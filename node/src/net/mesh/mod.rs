@@ -22,6 +22,7 @@ pub use carriers::carrier_key;
 use karvon_protocol::core::{Reason, Target};
 use karvon_protocol::descriptor::Descriptor;
 use karvon_protocol::ids::RelayId;
+use karvon_protocol::reach::DialSeed;
 use keeper::Keeper;
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
@@ -58,7 +59,7 @@ pub(super) enum Command {
     /// The own descriptor.
     Publish(Box<Descriptor>, Vec<u8>),
     /// Dial a relay back, under the key with this seed.
-    DialBack(u64, [u8; 32], Box<Descriptor>),
+    DialBack(u64, DialSeed, Box<Descriptor>),
     /// Who comes under this key was asked to.
     Expect([u8; 32]),
 }
