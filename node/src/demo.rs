@@ -107,8 +107,8 @@ async fn answer(friend: Arc<dyn Backend>, mut events: broadcast::Receiver<Event>
                     .into_iter()
                     .filter(|message| !message.mine && (from..=to).contains(&message.seq));
                 for text in new.filter_map(|message| message.text) {
-                    let text =
-                        format!("\u{201c}{}\u{201d}: omad!", text.chars().take(500).collect::<String>());
+                    // In no language, so that everybody can read it.
+                    let text = format!("\u{201c}{}\u{201d} :)", text.chars().take(500).collect::<String>());
                     if friend.call(Request::Send { contact, text }).await.is_err() {
                         return;
                     }

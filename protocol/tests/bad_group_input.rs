@@ -120,4 +120,10 @@ fn a_member_who_can_not_read_the_keys_of_a_group_still_gets_what_is_said() {
     let mut read = friends.read(5, numbers[5]);
     read.sort_unstable();
     assert_eq!(read, ["before", "one", "three", "two"]);
+    // Only this member is told that messages come late, after a restart as well.
+    friends.world.crash(Host::Person(5));
+    friends.world.start(Host::Person(5));
+    friends.world.run_ms(100);
+    let deaf: Vec<_> = (0..9).filter(|who| friends.view(*who, numbers[*who]).info.deaf).collect();
+    assert_eq!(deaf, [5]);
 }

@@ -233,3 +233,22 @@ fn a_reader_follows_again_and_gets_what_relays_still_have() {
     assert_eq!((info.newest, info.missing, info.unread, info.mine), (3, 0, 1, false));
     assert_eq!(entries(&world, 1), 3);
 }
+
+#[test]
+fn what_is_written_right_after_the_restore_arrives_as_well() {
+    let mut friends = Friends::new(65, 2, true);
+    let ali = friends.create(0, "Oila");
+    let groups = [ali, friends.bring(0, ali, 1)];
+    friends.world.run_ms(10_000);
+    let state = backup(&mut friends.world, 0);
+    restore(&mut friends.world, 0, state);
+    // Nobody has heard of the new device yet.
+    friends.send(0, groups[0], "at once");
+    friends.world.run_ms(60_000);
+    assert_eq!(friends.read(1, groups[1]), ["at once"]);
+    assert!(friends.view(0, groups[0]).under_way.is_empty());
+    friends.send(1, groups[1], "welcome back");
+    friends.world.run_ms(60_000);
+    assert_eq!(friends.read(0, groups[0]), ["at once", "welcome back"]);
+    assert!(friends.view(1, groups[1]).under_way.is_empty());
+}

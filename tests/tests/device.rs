@@ -332,3 +332,72 @@ fn a_torn_key_file_opens_and_a_damaged_one_says_so_and_loses_nothing() {
     let _ = unlock(&ali, RIGHT).ok();
     assert_eq!(ali.status()["name"], "Ali");
 }
+
+#[test]
+fn groups_and_channels_come_back_with_a_backup() {
+    let world = World::new(3);
+    let (ali, bob) = (world.person("Ali", &[0, 1]), world.person("Bob", &[2, 1]));
+    for person in [&ali, &bob] {
+        person.up();
+    }
+    bob.meet(&ali);
+    ali.send_wait("Bob", "salom", "delivered");
+    bob.send_wait("Ali", "salom", "delivered");
+    let _ = ali.cli(&["group", "create", "Brigade", "--json"], "").ok();
+    let _ = ali.cli(&["group", "invite", "Brigade", "Bob", "--json"], "").ok();
+    let standing = |person: &Person| {
+        let groups = person.cli(&["group", "list", "--json"], "").ok().json();
+        groups
+            .first()
+            .map(|group| (group["standing"].clone(), group["role"].clone(), group["members"].clone()))
+    };
+    until("Bob is invited", || standing(&bob).filter(|(standing, ..)| standing == "invited").map(|_| ()));
+    let _ = bob.cli(&["group", "accept", "Brigade", "--json"], "").ok();
+    let both = |person: &Person, role: &str| {
+        let wanted = (json!("in"), json!(role), json!(2));
+        until("both are in", || (standing(person)? == wanted).then_some(()));
+    };
+    both(&ali, "owner");
+    let _ = ali.cli(&["channel", "create", "Jobs", "--json"], "").ok();
+    let link = ali.cli(&["channel", "link", "Jobs", "--json"], "").ok().json();
+    let link = link[0]["link"].as_str().expect("a link").to_owned();
+    let _ = bob.cli(&["channel", "follow", "--json"], &format!("{link}\n")).ok();
+    let _ = ali.cli(&["channel", "post", "Jobs", "one", "--json"], "").ok();
+    let newest = |person: &Person| {
+        let channels = person.cli(&["channel", "list", "--json"], "").ok().json();
+        channels.first().map(|channel| (channel["newest"].clone(), channel["forked"].clone()))
+    };
+    until("Bob has the first entry", || (newest(&bob)?.0 == 1).then_some(()));
+
+    let code = ali.cli(&["recovery-code", "--json"], "").ok().json();
+    let code = code[0]["code"].as_str().expect("a code").to_owned();
+    let file = world.place().path("ali.bak");
+    let path = file.to_str().expect("UTF-8");
+    until("Bob has given Ali a way back", || {
+        let told = ali.cli(&["backup", path, "--json"], "").ok().json().remove(0);
+        (told["unready"] == 0).then_some(())
+    });
+    // The backup does not know of this one.
+    let _ = ali.cli(&["channel", "post", "Jobs", "two", "--json"], "").ok();
+    until("Bob has the second entry", || (newest(&bob)?.0 == 2).then_some(()));
+    ali.down();
+    let _ = ali.cli(&["wipe", "--now"], "").ok();
+
+    let again = Person::nobody(world.place(), "Ali");
+    let _ = again.cli(&["restore", path, "--no-lock", "--json"], &code).ok();
+    again.up();
+    both(&again, "owner");
+    both(&bob, "member");
+    for (person, other, text) in [(&again, &bob, "here I am again"), (&bob, &again, "good to hear")] {
+        let _ = person.cli(&["send", "Brigade", text, "--wait", "delivered", "--json"], "").ok();
+        let read = other.cli(&["read", "Brigade", "--json"], "").ok().json();
+        assert!(read.iter().any(|message| message["text"] == text), "{read:?}");
+    }
+    until("Ali knows what was posted last, and goes on", || {
+        let posted = again.cli(&["channel", "post", "Jobs", "three", "--json"], "");
+        (posted.code == Some(0)).then_some(())
+    });
+    until("Bob has the third entry and no fork", || {
+        (newest(&bob)? == (json!(3), json!(false))).then_some(())
+    });
+}

@@ -187,6 +187,9 @@ pub struct Group {
     pub muted: bool,
     /// Seconds after which messages disappear; 0 never.
     pub timer_s: u32,
+    /// Keys of another member could not be read here: what is said under them comes late, from members who are asked.
+    #[serde(default)]
+    pub deaf: bool,
 }
 
 /// A member of a group.

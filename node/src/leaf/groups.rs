@@ -166,6 +166,7 @@ fn group(info: core::GroupInfo) -> Group {
         unread: info.unread,
         muted: info.muted,
         timer_s: info.timer_s,
+        deaf: info.deaf,
     }
 }
 

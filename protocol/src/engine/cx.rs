@@ -151,6 +151,8 @@ pub(crate) enum Signal {
     MailboxesChanged,
     /// This device's state of a contact's session is older than what the contact has had of it.
     SetBack(ContactId),
+    /// A session with a contact began: groups with it say who is who.
+    Connected,
     /// Own messages to a contact have new numbers: the old one and the new one of each.
     Renumbered(ContactId, Vec<(u64, u64)>),
     /// A contact can not be met: the invitation is used or too old.

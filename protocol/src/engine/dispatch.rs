@@ -446,6 +446,10 @@ impl Engine {
             Signal::Letter(from, kind, letter) => self.on_letter(from, kind, &letter),
             // Without a gift of theirs the contact's own reset, or a new invitation, is what remains.
             Signal::SetBack(contact) => drop(self.reset_session(contact)),
+            Signal::Connected => {
+                let (groups, mut cx) = self.with_groups();
+                groups.wake(&mut cx);
+            }
             Signal::Renumbered(contact, numbers) => self.renumber_letters(contact, &numbers),
             Signal::Unmet(contact) => self.on_groups(|groups, _, _, cx| groups.on_unmet(contact, cx)),
             Signal::Post(to, letter, carries) => self.post_letter(to, &letter, carries),
@@ -505,9 +509,7 @@ impl Engine {
             for contact in contacts.values_mut() {
                 meeting::on_network(contact, &mut cx);
             }
-            for number in self.groups.numbers() {
-                cx.alarm_by(Alarm::Group(number), 0);
-            }
+            self.groups.wake(&mut cx);
             for number in self.channels.numbers() {
                 cx.alarm_by(Alarm::Channel(number), 0);
             }

@@ -121,6 +121,8 @@ pub struct GroupInfo {
     pub muted: bool,
     /// Seconds after which messages disappear; 0 never.
     pub timer_s: u32,
+    /// Keys of another member were announced that this device could not read: what is said under them comes late, from members who are asked.
+    pub deaf: bool,
 }
 
 /// A member, or somebody who was one.

@@ -211,6 +211,7 @@ impl Group {
             unread: (self.position - 1).saturating_sub(self.seen),
             muted: self.muted,
             timer_s: roster.map_or(0, |roster| roster.timer_s),
+            deaf: self.deaf && self.standing == Standing::In,
         }
     }
 

@@ -101,6 +101,13 @@ impl Groups {
         self.groups.keys().copied().collect()
     }
 
+    /// All groups are looked after at once.
+    pub(crate) fn wake(&self, cx: &mut Cx<'_>) {
+        for number in self.groups.keys() {
+            cx.alarm_by(Alarm::Group(*number), 0);
+        }
+    }
+
     pub(crate) fn get(&mut self, number: GroupNumber) -> Result<&mut Group, ErrorKind> {
         self.groups.get_mut(&number).ok_or(ErrorKind::NoSuchGroup)
     }

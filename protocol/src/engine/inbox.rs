@@ -334,6 +334,7 @@ pub(crate) fn connected(contact: &mut Contact, cx: &mut Cx<'_>) {
     cx.alarm_by(Alarm::Gift(contact.id), super::resets::GIFT_MS);
     cx.write(contact.save_card());
     cx.notify(Event::Contact(contact.id));
+    cx.signal(Signal::Connected);
     // The greeting has arrived; what it carried and was not acknowledged is sent again.
     if let Some(cell) = contact.out.cells.remove(&0) {
         cell.retire(contact.id, 0, None, cx);

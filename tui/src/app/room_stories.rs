@@ -427,6 +427,15 @@ fn a_channel_that_was_forked_says_so_above_its_entries() {
 }
 
 #[test]
+fn a_group_whose_keys_can_not_be_read_here_says_so_above_its_messages() {
+    let mut world = World::with_rooms();
+    world.rooms.groups[0].deaf = true;
+    let model = in_group(&mut world, (80, 24));
+    let shown = screen(&model);
+    assert!(shown.contains("! A member's keys can not be read here"), "{shown}");
+}
+
+#[test]
 fn a_locked_node_leaves_no_group_on_the_screen() {
     let mut world = World::with_rooms();
     let mut model = in_group(&mut world, (80, 24));

@@ -257,7 +257,8 @@ fn for_people(group: &Group) -> String {
     };
     let unread = if group.unread > 0 { format!(", {} not seen", group.unread) } else { String::new() };
     let muted = if group.muted { ", muted" } else { "" };
-    format!("{}  {} members{standing}{unread}{muted}", label(group), group.members)
+    let deaf = if group.deaf { ", a member's keys can not be read here: messages come late" } else { "" };
+    format!("{}  {} members{standing}{unread}{muted}{deaf}", label(group), group.members)
 }
 
 fn member_for_people(member: &Member) -> String {

@@ -102,11 +102,13 @@ pub fn composer_cells(composer: Rect) -> usize {
 pub fn held_reason(model: &Model, talk: Talk) -> Option<String> {
     let contact = match talk {
         Talk::Person(contact) => contact,
-        Talk::Group(_) => return None,
+        Talk::Group(number) => {
+            let deaf = model.group(number).is_some_and(|group| group.deaf);
+            return deaf.then(|| warning(model, "group-deaf"));
+        }
         Talk::Channel(number) => {
-            let words = model.texts.get("channel-forked");
             let forked = model.channel(number).is_some_and(|channel| channel.forked);
-            return forked.then(|| format!("! {}", crate::text::one_line(&words)));
+            return forked.then(|| warning(model, "channel-forked"));
         }
     };
     let known = model.contact(contact)?;
@@ -121,6 +123,10 @@ pub fn held_reason(model: &Model, talk: Talk) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn warning(model: &Model, key: &str) -> String {
+    format!("! {}", crate::text::one_line(&model.texts.get(key)))
 }
 
 fn rows_of(sentence: &str, columns: u16, most: usize) -> u16 {

@@ -159,6 +159,9 @@ pub(super) fn about(model: &Model, number: u32, frame: &mut Frame<'_>, area: Rec
     };
     say(&name(&group.name, group.group), theme.strong());
     say(&about_line(model, group), Style::new());
+    if group.deaf {
+        say(&format!("! {}", model.texts.get("group-deaf")), theme.warn());
+    }
     if group.timer_s > 0 {
         let time = details::span(model, group.timer_s.into());
         say(&model.texts.with("disappears", &[("time", time.into())]), Style::new());

@@ -168,6 +168,7 @@ group-members =
 group-you = you: { $role }
 group-joining = You accepted. A device of theirs has to take you in now.
 group-out = You are not in this group any more.
+group-deaf = A member's keys can not be read here: others are asked, messages come late.
 group-founded = The group is there. Whoever accepts the invitation is in.
 group-joined = Accepted. It opens when a device of theirs has taken you in.
 group-asked-in = Asked. It opens when the device of who made the link takes you in.

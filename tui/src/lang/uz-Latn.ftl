@@ -168,6 +168,7 @@ group-members =
 group-you = siz: { $role }
 group-joining = Siz rozi bo‘ldingiz. Endi ularning qurilmasi sizni qabul qilishi kerak.
 group-out = Siz endi bu guruhda emassiz.
+group-deaf = Bir a’zoning kaliti bu yerda o‘qilmaydi: xabar kech, boshqalardan keladi.
 group-founded = Guruh tuzildi. Taklifni qabul qilgan kishi guruhda bo‘ladi.
 group-joined = Qabul qilindi. Ularning qurilmasi sizni olganda guruh ochiladi.
 group-asked-in = So‘raldi. Ularning qurilmasi sizni olganda guruh ochiladi.

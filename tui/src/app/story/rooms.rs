@@ -84,6 +84,7 @@ pub(crate) fn group(number: u32, name: &str, standing: Standing, unread: u64) ->
         unread,
         muted: false,
         timer_s: 0,
+        deaf: false,
     }
 }
 
