@@ -326,3 +326,27 @@ fn both_may_be_set_back_and_one_of_them_twice() {
     all_delivered(&mut world, 0, bob);
     all_delivered(&mut world, 1, ali);
 }
+
+#[test]
+fn what_a_contact_had_acknowledged_and_lost_is_sent_again_by_one_who_was_set_back_as_well() {
+    let (mut world, bob, ali) = two(38);
+    let ends = [(0, bob), (1, ali)];
+    let bobs = copy(&world, 1);
+    world.send(0, bob, "a2");
+    world.run_ms(5_000);
+    let alis = copy(&world, 0);
+    world.send(0, bob, "a3");
+    world.run_ms(5_000);
+    set_back(&mut world, 0, &alis);
+    set_back(&mut world, 1, &bobs);
+    let gone = ["a2".to_owned(), "a3".to_owned()];
+    for round in 0..3 {
+        world.send(0, bob, &format!("n{round}"));
+        world.send(1, ali, &format!("m{round}"));
+        watch_but(&mut world, 300_000, ends, &gone);
+    }
+    assert_eq!(world.received(1, ali), ["a1", "a2", "n0", "n1", "n2"], "only Bob had a3");
+    assert_eq!(world.received(0, bob), ["b1", "m0", "m1", "m2"]);
+    all_delivered(&mut world, 0, bob);
+    all_delivered(&mut world, 1, ali);
+}

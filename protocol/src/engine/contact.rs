@@ -408,6 +408,12 @@ impl Talk {
         }
     }
 
+    /// How many numbers of the other side lie in `from..to`, without those that will never come.
+    pub(crate) fn apart(&self, from: u64, to: u64) -> u64 {
+        let void = self.void.1.min(to).saturating_sub(self.void.0.max(from));
+        to.saturating_sub(from).saturating_sub(void)
+    }
+
     /// Passes over numbers that the other side says will never come.
     pub(crate) fn skip_void(&mut self, early: &mut BTreeMap<u64, u64>, skipped: &mut u64) {
         loop {

@@ -56,25 +56,38 @@ pub(crate) fn shown_below(contact: &Contact) -> u64 {
 /// Takes into account what came or was passed over.
 pub(crate) fn advance(contact: &mut Contact) {
     let mut at = shown_below(contact);
-    while contact.early.contains_key(&at) || contact.terms.passed_over.contains(at) {
-        at += 1;
+    let void = void(contact);
+    loop {
+        if void.contains(&at) {
+            at = void.end;
+        } else if contact.early.contains_key(&at) || contact.terms.passed_over.contains(at) {
+            at += 1;
+        } else {
+            break;
+        }
     }
     contact.gaps.shown = at;
+}
+
+/// Numbers of the other side that will never come.
+fn void(contact: &Contact) -> core::ops::Range<u64> {
+    contact.talk.as_ref().map_or(0..0, |talk| talk.void.0..talk.void.1)
 }
 
 /// The missing ranges below the highest message that is here, inclusive, at most `max`.
 fn missing(contact: &Contact, max: usize) -> Vec<(u64, u64)> {
     let mut out = Vec::new();
     let mut next = contact.receive_next();
+    let void = void(contact);
     for seq in contact.early.keys() {
-        if *seq > next {
-            out.push((next, *seq - 1));
-            if out.len() == max {
-                break;
-            }
+        let pieces = [(next, void.start.min(*seq)), (void.end.max(next), *seq)];
+        out.extend(pieces.into_iter().filter(|(from, end)| from < end).map(|(from, end)| (from, end - 1)));
+        if out.len() >= max {
+            break;
         }
         next = *seq + 1;
     }
+    out.truncate(max);
     out
 }
 
@@ -161,7 +174,8 @@ fn pass_over(contact: &mut Contact, cx: &mut Cx<'_>) {
 /// The place that a missing message keeps in the order of display.
 pub(crate) fn place(contact: &Contact, seq: u64) -> Option<u64> {
     let (later, position) = contact.early.range(seq..).next()?;
-    Some(position.saturating_sub(later - seq))
+    let between = contact.talk.as_ref().map_or(0, |talk| talk.apart(seq, *later));
+    Some(position.saturating_sub(between))
 }
 
 /// Writes the line that stands for the missing messages `from` to `to`.
@@ -191,7 +205,7 @@ pub(crate) fn filled(contact: &mut Contact, seq: u64, cx: &mut Cx<'_>) {
     }
 }
 
-/// The other side misses own messages: they are loaded to be sent again.
+/// The other side misses own messages: they are loaded to be sent again, also those that it had acknowledged before it was set back.
 pub(crate) fn on_request(contact: &mut Contact, from: u64, to: u64, cx: &mut Cx<'_>) {
     let Some(talk) = &contact.talk else { return };
     if from == 0 || to < from || to >= contact.next_seq {
@@ -205,7 +219,6 @@ pub(crate) fn on_request(contact: &mut Contact, from: u64, to: u64, cx: &mut Cx<
     // What is on its way for the first time needs no second one.
     let to = to.min(talk.next_pack.saturating_sub(1));
     let soon = contact.gaps.heeded.is_some_and(|heeded| cx.now.mono < heeded.after_ms(HEED_MS));
-    let from = from.max(talk.delivered.below);
     if contact.gaps.loading.is_some() || soon || from > to {
         return;
     }

@@ -221,11 +221,12 @@ pub(crate) fn on_payload(contact: &mut Contact, payload: &Payload, index: Option
 fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> Option<(u64, u64)> {
     let mut late: Option<(u64, u64)> = None;
     for (body, seq) in payload.numbered.iter().zip(payload.first_seq..) {
-        let next = contact.talk.as_ref()?.receive_next;
+        let talk = contact.talk.as_ref()?;
+        let next = talk.receive_next;
         if seq < next || contact.early.contains_key(&seq) {
             continue;
         }
-        let ahead = seq - next;
+        let ahead = talk.apart(next, seq);
         let run = payload.runs.iter().rev().find(|(first, _)| *first <= seq);
         if let Some(run) = run.filter(|run| contact.card.their_runs.at(seq) != Some(**run)) {
             let Contact { card, early, .. } = &mut *contact;
@@ -244,7 +245,8 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
         // Messages that are still missing keep their places in the order of display, right before the one that came early.
         let position = gaps::place(contact, seq).unwrap_or_else(|| {
             let last = contact.early.last_key_value().map_or(next, |(last, _)| last + 1);
-            let position = contact.position + (seq - last);
+            let between = contact.talk.as_ref().map_or(0, |talk| talk.apart(last, seq));
+            let position = contact.position + between;
             contact.position = position + 1;
             position
         });
