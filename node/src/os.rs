@@ -49,6 +49,19 @@ pub fn leave_session() -> std::io::Result<()> {
     Ok(())
 }
 
+/// The terminal this process was started in is gone: what would still be written there goes nowhere from now on. Otherwise the first
+/// complaint about it would end the process while it tidies up.
+pub fn forget_terminal() {
+    #[cfg(unix)]
+    if let Ok(nowhere) = std::fs::File::options().read(true).write(true).open("/dev/null") {
+        use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+        for refused in [dup2_stdin(&nowhere), dup2_stdout(&nowhere), dup2_stderr(&nowhere)] {
+            // There is nobody left to tell.
+            let _ = refused;
+        }
+    }
+}
+
 /// How a process is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndSignal {

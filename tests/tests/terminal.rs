@@ -150,6 +150,37 @@ fn a_terminal_that_is_closed_loses_nothing_and_a_second_start_attaches() {
     assert_eq!(second.ends(), 0);
 }
 
+/// The window is closed: the terminal itself goes away. `script` (util-linux) holds it, and is killed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_window_that_is_closed_ends_the_program_in_order() {
+    let world = World::new(1);
+    let (place, karvon) = (world.place(), &karvon_tests::binaries::binaries().karvon);
+    let (temporary, noted) = (place.path("tmp"), place.path("pid"));
+    std::fs::create_dir(&temporary).expect("a folder can be made");
+    let program = format!("echo $$ > {}; stty rows 24 columns 80; exec {} demo --lang en", noted.display(), karvon.display());
+    let mut command = place.command(std::path::Path::new("script"));
+    command.args(["-qfc", &program, "/dev/null"]).env("TMPDIR", &temporary).env("TERM", "xterm");
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut window = command.spawn().expect("script (util-linux) is there");
+    let mut shown = window.stdout.take().expect("it is piped");
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("Kabutar") {
+        let mut chunk = [0; 4_096];
+        let length = std::io::Read::read(&mut shown, &mut chunk).expect("the window shows something");
+        assert!(length > 0, "{}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(chunk.get(..length).unwrap_or_default());
+    }
+    let left = || std::fs::read_dir(&temporary).expect("the folder is there").count();
+    assert_eq!(left(), 1, "the demo's folder");
+    window.kill().expect("the window is open");
+    window.wait().expect("it ends");
+    let pid = std::fs::read_to_string(&noted).expect("its number was noted");
+    let pid = pid.trim().parse().expect("a number");
+    until("the program has ended", || (!karvon_tests::process::alive(pid)).then_some(()));
+    assert_eq!(left(), 0, "it ended without tidying up");
+}
+
 #[test]
 fn a_group_is_made_on_one_screen_joined_on_another_and_its_texts_arrive() {
     let world = World::new(2);

@@ -100,7 +100,8 @@ impl Default for Options {
 /// # Errors
 /// When the terminal can not be read or written.
 pub async fn run(client: impl UiClient, options: Options) -> io::Result<()> {
-    let (_guard, mut terminal) = Guard::open(options.prefs.mouse)?;
+    let mut screen = Guard::open(options.prefs.mouse)?;
+    let terminal = &mut screen.terminal;
     let size = terminal.size()?;
     let mut model = Model::new(options.lang, options.theme, options.zone, (size.width, size.height));
     model.prefs = options.prefs;
@@ -110,7 +111,7 @@ pub async fn run(client: impl UiClient, options: Options) -> io::Result<()> {
     loop {
         // Keys are read anew after each pause: the editor must have the terminal for itself.
         let keys = EventStream::new();
-        let end = turn(&mut terminal, keys, terminal::stop(), &mut outside, &mut model, commands).await?;
+        let end = turn(terminal, keys, terminal::stop(), &mut outside, &mut model, commands).await?;
         let End::Edit(text) = end else { return Ok(()) };
         Guard::pause();
         let edited = outside.client.edit(text).await;
@@ -128,12 +129,13 @@ pub async fn run(client: impl UiClient, options: Options) -> io::Result<()> {
 /// # Errors
 /// When the terminal can not be read or written.
 pub async fn wizard(options: Options) -> io::Result<Option<WizardResult>> {
-    let (_guard, mut terminal) = Guard::open(options.prefs.mouse)?;
+    let mut screen = Guard::open(options.prefs.mouse)?;
+    let terminal = &mut screen.terminal;
     let size = terminal.size()?;
     let mut model = Model::wizard(options.lang, options.theme, (size.width, size.height));
     let mut outside = Outside::new(Alone, Screen);
     let keys = EventStream::new();
-    match turn(&mut terminal, keys, terminal::stop(), &mut outside, &mut model, Vec::new()).await? {
+    match turn(terminal, keys, terminal::stop(), &mut outside, &mut model, Vec::new()).await? {
         End::Finished(result) => Ok(Some(*result)),
         _ => Ok(None),
     }
@@ -148,13 +150,14 @@ pub async fn unlock<T>(
     options: Options,
     mut attempt: impl AsyncFnMut(Zeroizing<String>) -> Result<T, ApiError>,
 ) -> io::Result<Option<Result<T, ApiError>>> {
-    let (_guard, mut terminal) = Guard::open(options.prefs.mouse)?;
+    let mut screen = Guard::open(options.prefs.mouse)?;
+    let terminal = &mut screen.terminal;
     let size = terminal.size()?;
     let mut model = Model::locked(options.lang, options.theme, (size.width, size.height));
     let mut outside = Outside::new(Alone, Screen);
     loop {
         let keys = EventStream::new();
-        let end = turn(&mut terminal, keys, terminal::stop(), &mut outside, &mut model, Vec::new()).await?;
+        let end = turn(terminal, keys, terminal::stop(), &mut outside, &mut model, Vec::new()).await?;
         let End::Unlock(passphrase) = end else { return Ok(None) };
         terminal.draw(|frame| draw::draw(&model, frame))?;
         match attempt(passphrase).await {

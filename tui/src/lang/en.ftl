@@ -226,8 +226,8 @@ channel-mine = your channel
 channel-name = Name of the channel
 channel-name-missing = Write a name for the channel first.
 channel-new-note =
-    You alone write, and whoever has the link reads. The channel lives on
-    this device only: no backup holds it.
+    You alone write, and whoever has the link reads. Its key is
+    on this device and in your backups only.
 channel-founded = The channel is there. ^D shows its link for your readers.
 channel-followed = Followed. Entries come when a relay has been asked.
 channel-asking = A relay is being asked for older entries…

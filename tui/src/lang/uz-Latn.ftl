@@ -224,8 +224,8 @@ channel-mine = sizning kanalingiz
 channel-name = Kanal nomi
 channel-name-missing = Avval kanal nomini yozing.
 channel-new-note =
-    Faqat siz yozasiz, havolasi bor har kim o‘qiydi. Kanal faqat shu
-    qurilmada: zaxira nusxada yo‘q.
+    Faqat siz yozasiz, havolasi bor har kim o‘qiydi. Kaliti faqat shu
+    qurilmada va zaxira nusxalaringizda.
 channel-founded = Kanal ochildi. ^D o‘quvchilar uchun havolasini ko‘rsatadi.
 channel-followed = Kuzatilmoqda. Yozuvlar tugun javob berganda keladi.
 channel-asking = Tugundan eskiroq yozuvlar so‘ralmoqda…

@@ -32,16 +32,21 @@ thread_local! {
     static ON_SCREEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Gives the terminal back when dropped.
-pub(super) struct Guard;
+/// The open screen; gives the terminal back when dropped.
+pub(super) struct Guard {
+    /// Dropped after the guard's own work, so that its complaints about a terminal that is gone go nowhere.
+    pub(super) terminal: Terminal<CrosstermBackend<Stdout>>,
+}
 
 impl Guard {
     /// Opens the screen. Keyboard-enhancement flags are left alone: with them Ctrl with a Cyrillic letter loses its Latin key.
-    pub(super) fn open(mouse: bool) -> io::Result<(Self, Terminal<CrosstermBackend<Stdout>>)> {
+    pub(super) fn open(mouse: bool) -> io::Result<Self> {
         HOOK.call_once(install_hook);
-        let guard = Self;
-        Self::resume(mouse)?;
-        Ok((guard, Terminal::new(CrosstermBackend::new(stdout()))?))
+        let opened = Self::resume(mouse).and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+        if opened.is_err() {
+            restore();
+        }
+        Ok(Self { terminal: opened? })
     }
 
     /// Gives the terminal to another program for a while.
@@ -75,9 +80,12 @@ impl Drop for Guard {
 fn restore() {
     if OPEN.swap(false, Ordering::SeqCst) {
         // Each step is tried even when one before it failed: there is nobody left to tell.
-        let _ = execute!(stdout(), DisableMouseCapture, DisableFocusChange, DisableBracketedPaste);
-        let _ = execute!(stdout(), LeaveAlternateScreen, Show);
-        let _ = disable_raw_mode();
+        let modes = execute!(stdout(), DisableMouseCapture, DisableFocusChange, DisableBracketedPaste);
+        let screen = execute!(stdout(), LeaveAlternateScreen, Show);
+        let raw = disable_raw_mode();
+        if modes.and(screen).and(raw).is_err() {
+            karvon_node::os::forget_terminal();
+        }
     }
 }
 
