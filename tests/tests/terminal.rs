@@ -158,7 +158,11 @@ fn a_window_that_is_closed_ends_the_program_in_order() {
     let (place, karvon) = (world.place(), &karvon_tests::binaries::binaries().karvon);
     let (temporary, noted) = (place.path("tmp"), place.path("pid"));
     std::fs::create_dir(&temporary).expect("a folder can be made");
-    let program = format!("echo $$ > {}; stty rows 24 columns 80; exec {} demo --lang en", noted.display(), karvon.display());
+    let program = format!(
+        "echo $$ > {}; stty rows 24 columns 80; exec {} demo --lang en",
+        noted.display(),
+        karvon.display()
+    );
     let mut command = place.command(std::path::Path::new("script"));
     command.args(["-qfc", &program, "/dev/null"]).env("TMPDIR", &temporary).env("TERM", "xterm");
     command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());

@@ -207,6 +207,9 @@ pub struct Member {
     pub contact: Option<u32>,
     /// Name of whoever took them in.
     pub added_by: String,
+    /// Two messages with one number came from them: others may have read something else.
+    #[serde(default)]
+    pub forked: bool,
 }
 
 /// A message to a group.

@@ -180,6 +180,7 @@ fn members(view: &GroupView) -> Vec<Member> {
         me: member.me,
         contact: member.contact.map(|contact| contact.0),
         added_by: name(member.by).unwrap_or_default(),
+        forked: member.forked,
     })
     .collect()
 }

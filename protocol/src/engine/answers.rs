@@ -29,11 +29,13 @@ impl Engine {
                 }
                 self.tell_network();
             }
-            Token::Register(mailbox, id, upto) => {
+            Token::Register(mailbox, id, upto, session) => {
                 let (contacts, mut cx) = self.with_contacts();
                 let Some(contact) = contacts.get_mut(&id) else { return };
-                contact.registering.retain(|asked| *asked != mailbox);
-                if let (Ok(rpc::Reply::Done), Some(talk)) = (answer, contact.talk.as_mut()) {
+                contact.registering.retain(|asked| *asked != (mailbox, session));
+                // Tags of a session that was replaced meanwhile say nothing about those of the present one.
+                let talk = contact.talk.as_mut().filter(|_| session == contact.replaced);
+                if let (Ok(rpc::Reply::Done), Some(talk)) = (answer, talk) {
                     talk.set_registered(mailbox, upto);
                     if let Some(op) = contact.save_talk() {
                         cx.write(op);
@@ -140,14 +142,15 @@ impl Engine {
         {
             let from = talk.registered_at(mailbox).max(talk.wanted.saturating_sub(2 * outbox::TAG_SPAN));
             let to = talk.wanted.min(from + REGISTER_MAX);
-            if from >= to || contact.registering.contains(&mailbox) {
+            if from >= to || contact.registering.contains(&(mailbox, contact.replaced)) {
                 continue;
             }
-            contact.registering.push(mailbox);
+            contact.registering.push((mailbox, contact.replaced));
             let tags = talk.session.receive_tags().tags(from..to);
             let tags = tags.into_iter().map(|(index, tag)| (class_of(index) as u8, tag.prefix())).collect();
             let ask = Ask::Plain(Request::Register(tags));
-            cx.signal(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, Token::Register(mailbox, id, to)));
+            let token = Token::Register(mailbox, id, to, contact.replaced);
+            cx.signal(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, token));
         }
     }
 }

@@ -236,6 +236,7 @@ impl Engine {
         // A greeting grants the first tags of its sender.
         talk.credit = TAGS_QUIET;
         contact.talk = Some(talk);
+        contact.replaced += 1;
         inbox::on_payload(contact, payload, None, &mut cx);
         inbox::connected(contact, &mut cx);
         if other_device {

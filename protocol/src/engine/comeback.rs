@@ -87,7 +87,7 @@ impl Group {
 
     /// The numbers and keys that the lost device used are not known, so this device is another member: an admin takes it in and leaves as
     /// the old one, everybody else asks an admin for that.
-    fn come_back(&mut self, me: Me<'_>, cx: &mut Cx<'_>) {
+    pub(crate) fn come_back(&mut self, me: Me<'_>, cx: &mut Cx<'_>) {
         let Some(log) = self.log.as_ref().filter(|log| log.group() == self.group) else {
             cx.fault();
             return self.stay_out(cx);

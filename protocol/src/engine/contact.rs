@@ -129,8 +129,10 @@ pub(crate) struct Contact {
     pub(crate) next_seq: u64,
     /// The run of what is written to this contact since the program started.
     pub(crate) run: Option<u64>,
-    /// Mailboxes where tags are being registered.
-    pub(crate) registering: Vec<u32>,
+    /// Sessions that took the place of another since the program started.
+    pub(crate) replaced: u64,
+    /// Mailboxes where tags are being registered, and of which session (how many were replaced before it).
+    pub(crate) registering: Vec<(u32, u64)>,
     /// Changes of messages that wait.
     pub(crate) changes: Changes,
     pub(crate) terms: Terms,
@@ -151,6 +153,7 @@ impl Contact {
             position: 1,
             next_seq: 1,
             run: None,
+            replaced: 0,
             registering: Vec::new(),
             changes: Changes::default(),
             terms: Terms::default(),

@@ -71,8 +71,8 @@ pub(crate) enum Alarm {
 pub(crate) enum Token {
     /// A mailbox is being attached.
     Attach(u32),
-    /// Tags of a contact up to this index at a mailbox.
-    Register(u32, ContactId, u64),
+    /// Tags of a contact up to this index at a mailbox, and of which session.
+    Register(u32, ContactId, u64, u64),
     /// First-contact tags of an invitation at a mailbox.
     InviteTags(u32, u64),
     /// The bundle of an invitation at a relay.

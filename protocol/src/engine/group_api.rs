@@ -146,6 +146,8 @@ pub struct MemberInfo {
     pub left: Option<u64>,
     /// All messages of this author below this number are here; later ones wait for them.
     pub below: u64,
+    /// Two messages with one number were signed by this member: others may have read something else.
+    pub forked: bool,
 }
 
 /// How far an own message to a group is.

@@ -250,6 +250,12 @@ impl Engine {
         if self.on_change_loaded(load, rows) || self.on_group_expiry_loaded(load, rows) {
             return true;
         }
+        let compared = self.on_groups(|groups, _, me, cx| {
+            groups.groups.values_mut().any(|group| group.on_compared(load, rows, me, cx))
+        });
+        if compared {
+            return true;
+        }
         let (groups, mut cx) = self.with_groups();
         let Some((number, to)) = groups.loading.remove(&load) else { return false };
         let Ok(group) = groups.get(number) else { return true };

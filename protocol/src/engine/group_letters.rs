@@ -218,6 +218,7 @@ impl Group {
             self.look_soon(cx);
         }
         if author == self.own.id || !self.note(&post, signed, cx)? {
+            self.compare(&post, signed, cx);
             return Ok(());
         }
         // Whoever its author does not reach gets it from here.

@@ -48,6 +48,11 @@ fn encode(has: &BTreeMap<MemberId, u64>, given_up: bool) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(pairs.collect())
 }
 
+/// Notes of an own message that others hold another one under its number.
+pub(crate) fn give_up(group: GroupNumber, me: &MemberId, seq: u64, cx: &mut Cx<'_>) {
+    cx.write(Op::Put(key(group, me, seq), encode(&BTreeMap::new(), true)));
+}
+
 /// What the states with all who are waited for say together; `None` if everybody has it.
 fn sum(states: impl Iterator<Item = MessageState>) -> Option<Reached> {
     let (mut delivered, mut of, mut stored) = (0, 0, true);

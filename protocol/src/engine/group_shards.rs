@@ -316,7 +316,9 @@ impl Group {
             if post.view.iter().any(|id| !log.has(id)) {
                 self.look_soon(cx);
             }
-            if author != self.own.id && self.note(&post, signed, cx)? {
+            if author == self.own.id || !self.note(&post, signed, cx)? {
+                self.compare(&post, signed, cx);
+            } else {
                 self.owe_receipt(cx);
             }
         }

@@ -7,7 +7,7 @@ use super::shard_in::ShardIn;
 use super::shard_out::ShardOut;
 use crate::cbor::{Field, MapWriter, bytes, read_map, uint};
 use crate::cell::Cell;
-use crate::core::{Key, Mono, Op, Range, Space, Value};
+use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
 use crate::crypto::{LocalDhKey, LocalSignKey};
 use crate::error::PeerFault;
 use crate::group::link::LinkToken;
@@ -58,6 +58,8 @@ pub(crate) struct Author {
     pub(crate) round: u64,
     /// By that receipt, all own messages below this number are on the member's disk.
     pub(crate) has_below: u64,
+    /// Two messages with one number were signed with this member's key.
+    pub(crate) forked: bool,
 }
 
 /// An own message that somebody does not have yet.
@@ -138,6 +140,8 @@ pub(crate) struct Group {
     pub(crate) waiting: Vec<Cell>,
     /// Messages that will disappear.
     pub(crate) expiry: Expiry,
+    /// Signed messages that are held against the ones under the same numbers.
+    pub(crate) comparing: BTreeMap<LoadId, Vec<u8>>,
 }
 
 impl core::fmt::Debug for Group {
@@ -197,6 +201,7 @@ impl Group {
             receipt_at: None,
             waiting: Vec::new(),
             expiry: Expiry::default(),
+            comparing: BTreeMap::new(),
         }
     }
 
@@ -370,6 +375,8 @@ impl Group {
             out.extend_from_slice(&seq.to_be_bytes());
             out.extend_from_slice(&position.to_be_bytes());
         }
+        // A lone byte behind the pairs.
+        out.extend(author.forked.then_some(1));
         // The first bytes of a key's hash tell the members of one group apart.
         let at = u64::from_be_bytes(first(&id.0));
         Some(Op::Put(Key::of(Space::GroupAuthor, self.number.records(), at), out))
@@ -379,9 +386,15 @@ impl Group {
         let (member, rest) = value.split_first_chunk::<16>()?;
         let (numbers, rest) = rest.split_first_chunk::<24>()?;
         let number = |at: usize| numbers.get(at..).map(|from| u64::from_be_bytes(first(from)));
-        let mut author =
-            Author { below: number(0)?, round: number(8)?, has_below: number(16)?, early: BTreeMap::new() };
-        for pair in rest.as_chunks::<16>().0 {
+        let (pairs, forked) = rest.as_chunks::<16>();
+        let mut author = Author {
+            below: number(0)?,
+            round: number(8)?,
+            has_below: number(16)?,
+            early: BTreeMap::new(),
+            forked: forked == [1],
+        };
+        for pair in pairs {
             let (seq, position) = pair.split_at(8);
             let position = u64::from_be_bytes(first(position));
             author.early.insert(u64::from_be_bytes(first(seq)), position);

@@ -496,6 +496,7 @@ impl Group {
                 } else {
                     self.authors.get(id).map_or(0, |author| author.below)
                 },
+                forked: self.authors.get(id).is_some_and(|author| author.forked),
             }
         });
         GroupView {

@@ -27,6 +27,7 @@ pub mod group_api;
 mod group_changes;
 mod group_dispatch;
 mod group_expiry;
+mod group_fork;
 mod group_letters;
 mod group_links;
 pub mod group_marks;

@@ -441,6 +441,7 @@ pub(crate) fn replace(
     }
     talk.skip_void(&mut contact.early, &mut contact.card.skipped.1);
     contact.talk = Some(talk);
+    contact.replaced += 1;
     outbox::restart(contact, cx);
 }
 

@@ -268,7 +268,12 @@ fn member_for_people(member: &Member) -> String {
         (false, None) => format!("not confirmed, added by {}", one_line(&member.added_by)),
     };
     let id = member.member.get(..8).unwrap_or_default();
-    format!("{} ({id})  {}, {known}", one_line(&member.name), role(member.role))
+    let forked = if member.forked {
+        ", sent two messages under one number: others may have read something else"
+    } else {
+        ""
+    };
+    format!("{} ({id})  {}, {known}{forked}", one_line(&member.name), role(member.role))
 }
 
 /// Shows a group's messages, and follows them.

@@ -104,7 +104,8 @@ fn member_line(model: &Model, member: &Member) -> String {
             format!(" · {}", texts.with("member-unconfirmed", &[("name", by.into())]))
         }
     };
-    format!("{} · {role}{known}", member_name(member))
+    let forked = if member.forked { format!(" · ! {}", texts.get("member-forked")) } else { String::new() };
+    format!("{} · {role}{known}{forked}", member_name(member))
 }
 
 fn row_line(model: &Model, group: &Group, row: &Row) -> String {

@@ -207,6 +207,7 @@ act-role-owner = Make owner
 act-remove = Remove from the group
 member-me = you
 member-unconfirmed = not confirmed, added by { $name }
+member-forked = two messages under one number
 member-nothing = There is nothing to do here: it is you, or your role does not allow it.
 gather-title = Make a group
 gather-add-title = Invite into the group

@@ -203,6 +203,7 @@ act-role-owner = Иесі ету
 act-remove = Топтан шығару
 member-me = сіз
 member-unconfirmed = расталмаған, қосқан: { $name }
+member-forked = бір нөмірде екі хабар
 member-nothing = Мұнда істейтін ештеңе жоқ: бұл сіз, не рөліңіз рұқсат бермейді.
 gather-title = Топ құру
 gather-add-title = Топқа шақыру

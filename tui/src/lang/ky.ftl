@@ -203,6 +203,7 @@ act-role-owner = Ээси кылуу
 act-remove = Топтон чыгаруу
 member-me = сиз
 member-unconfirmed = ырасталган эмес, кошкон: { $name }
+member-forked = бир номерде эки билдирүү
 member-nothing = Бул жерде кыла турган иш жок: бул сиз, же ролуңуз уруксат бербейт.
 gather-title = Топ түзүү
 gather-add-title = Топко чакыруу

@@ -209,6 +209,7 @@ act-role-owner = Сделать владельцем
 act-remove = Удалить из группы
 member-me = вы
 member-unconfirmed = не подтверждён, добавил { $name }
+member-forked = два сообщения под одним номером
 member-nothing = Здесь делать нечего: это вы, или ваша роль этого не позволяет.
 gather-title = Создать группу
 gather-add-title = Пригласить в группу

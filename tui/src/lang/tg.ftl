@@ -203,6 +203,7 @@ act-role-owner = Соҳиб кардан
 act-remove = Аз гурӯҳ хориҷ кардан
 member-me = шумо
 member-unconfirmed = тасдиқ нашудааст, онро { $name } илова кард
+member-forked = ду паём бо як рақам
 member-nothing = Дар ин ҷо коре нест: ин шумоед, ё нақши шумо иҷозат намедиҳад.
 gather-title = Сохтани гурӯҳ
 gather-add-title = Даъват ба гурӯҳ

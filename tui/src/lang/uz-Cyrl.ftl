@@ -205,6 +205,7 @@ act-role-owner = Эга қилиш
 act-remove = Гуруҳдан чиқариш
 member-me = сиз
 member-unconfirmed = тасдиқланмаган, қўшган: { $name }
+member-forked = битта рақамда икки хабар
 member-nothing = Бу ерда қиладиган иш йўқ: бу сиз, ёки ролингиз рухсат бермайди.
 gather-title = Гуруҳ тузиш
 gather-add-title = Гуруҳга таклиф қилиш

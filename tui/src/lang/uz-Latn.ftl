@@ -205,6 +205,7 @@ act-role-owner = Ega qilish
 act-remove = Guruhdan chiqarish
 member-me = siz
 member-unconfirmed = tasdiqlanmagan, qo‘shgan: { $name }
+member-forked = bitta raqamda ikki xabar
 member-nothing = Bu yerda qiladigan ish yo‘q: bu siz, yoki rolingiz ruxsat bermaydi.
 gather-title = Guruh tuzish
 gather-add-title = Guruhga taklif qilish

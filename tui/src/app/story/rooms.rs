@@ -39,6 +39,7 @@ pub(crate) fn member(id: &str, name: &str, role: Role, contact: Option<u32>) -> 
         me: name == "Али",
         contact,
         added_by: "Али".to_owned(),
+        forked: false,
     }
 }
 
