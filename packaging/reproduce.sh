@@ -9,12 +9,14 @@ packages=("${@:-karvon}")
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cargo_home="${CARGO_HOME:-$HOME/.cargo}"
+# Somebody may commit while it builds.
+commit="$(git -C "$root" rev-parse HEAD)"
 select=()
 for package in "${packages[@]}"; do select+=(-p "$package"); done
 for build in one-folder another/deeper-folder; do
     source="$work/$build"
     mkdir -p "$source"
-    git -C "$root" archive HEAD | tar -x -C "$source"
+    git -C "$root" archive "$commit" | tar -x -C "$source"
     (
         cd "$source"
         export CARGO_TARGET_DIR="$source/target"
