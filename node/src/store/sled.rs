@@ -51,11 +51,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// A person's store: 8 MB of cache, no cells.
+    /// A person's store: 4 MB of cache, no cells.
     #[must_use]
     pub fn leaf() -> Self {
         Self {
-            cache_bytes: 8 << 20,
+            cache_bytes: 4 << 20,
             small_log_bytes: 64 << 20,
             journal_bytes: 1 << 20,
             cells: false,
