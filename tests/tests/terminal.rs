@@ -168,13 +168,18 @@ fn a_window_that_is_closed_ends_the_program_in_order() {
     command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
     let mut window = command.spawn().expect("script (util-linux) is there");
     let mut shown = window.stdout.take().expect("it is piped");
-    let mut seen = Vec::new();
-    while !String::from_utf8_lossy(&seen).contains("Kabutar") {
-        let mut chunk = [0; 4_096];
-        let length = std::io::Read::read(&mut shown, &mut chunk).expect("the window shows something");
-        assert!(length > 0, "{}", String::from_utf8_lossy(&seen));
-        seen.extend_from_slice(chunk.get(..length).unwrap_or_default());
-    }
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let (mut chunk, mut seen) = ([0; 4_096], Vec::new());
+        while let Ok(length @ 1..) = std::io::Read::read(&mut shown, &mut chunk) {
+            seen.extend_from_slice(chunk.get(..length).unwrap_or_default());
+            if String::from_utf8_lossy(&seen).contains("Kabutar") {
+                // Nobody waits any more the second time.
+                let _ = tell.try_send(());
+            }
+        }
+    });
+    told.recv_timeout(std::time::Duration::from_secs(60)).expect("the demo is on the screen");
     let left = || std::fs::read_dir(&temporary).expect("the folder is there").count();
     assert_eq!(left(), 1, "the demo's folder");
     window.kill().expect("the window is open");

@@ -15,6 +15,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+const NO_ROOM: &str = "there is no room for the bundle file: nothing was written, and nothing is lost";
+/// What was for this person has been taken by then.
+const NO_ROOM_TO_CARRY: &str = "what was for you has been taken, but there is no room for what the file holds for others: keep the file, make room and import it again";
+
 /// Cells of others, in a file of the same form.
 #[derive(Debug)]
 pub(crate) struct Carried {
@@ -77,7 +81,7 @@ impl Carried {
         dropped += new.len() as u64 - taken;
         let file =
             bundle_file::encode(kept).map_err(|_| ApiError::new(IO, "too much is carried for others"))?;
-        write_whole(&self.path, &file).map_err(|error| not_carried(&error))?;
+        write_whole(&self.path, &file).map_err(|error| not_written(&error, NO_ROOM_TO_CARRY))?;
         Ok([taken, known, dropped])
     }
 }
@@ -128,25 +132,12 @@ fn unreadable(fault: PeerFault) -> ApiError {
     ApiError::new(code, text)
 }
 
-fn not_written(error: &io::Error) -> ApiError {
-    if error.kind() == io::ErrorKind::StorageFull {
-        return ApiError::new(
-            "disk_full",
-            "there is no room for the bundle file: nothing was written, and nothing is lost",
-        );
+/// `full` is what to say when there is no room.
+fn not_written(error: &io::Error, full: &'static str) -> ApiError {
+    match error.kind() {
+        io::ErrorKind::StorageFull => ApiError::new("disk_full", full),
+        _ => ApiError::new(IO, error.to_string()),
     }
-    ApiError::new(IO, error.to_string())
-}
-
-/// What was for this person has been taken by then.
-fn not_carried(error: &io::Error) -> ApiError {
-    if error.kind() == io::ErrorKind::StorageFull {
-        return ApiError::new(
-            "disk_full",
-            "what was for you has been taken, but there is no room for what the file holds for others: keep the file, make room and import it again",
-        );
-    }
-    ApiError::new(IO, error.to_string())
 }
 
 /// Reads a file of which no more than the largest bundle file is believed.
@@ -165,7 +156,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Cells>, ApiError> {
 /// Writes a bundle file; it appears whole or not at all. Returns its size.
 pub(crate) fn write(path: &Path, cells: Vec<Cells>) -> Result<u64, ApiError> {
     let file = bundle_file::encode(cells).map_err(|_| ApiError::new(IO, "too much for one file"))?;
-    write_whole(path, &file).map_err(|error| not_written(&error))?;
+    write_whole(path, &file).map_err(|error| not_written(&error, NO_ROOM))?;
     Ok(file.len() as u64)
 }
 

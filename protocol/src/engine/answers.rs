@@ -34,7 +34,7 @@ impl Engine {
                 let Some(contact) = contacts.get_mut(&id) else { return };
                 contact.registering.retain(|asked| *asked != (mailbox, session));
                 // Tags of a session that was replaced meanwhile say nothing about those of the present one.
-                let talk = contact.talk.as_mut().filter(|_| session == contact.replaced);
+                let talk = contact.talk.as_mut().filter(|_| session == contact.sessions);
                 if let (Ok(rpc::Reply::Done), Some(talk)) = (answer, talk) {
                     talk.set_registered(mailbox, upto);
                     if let Some(op) = contact.save_talk() {
@@ -142,14 +142,14 @@ impl Engine {
         {
             let from = talk.registered_at(mailbox).max(talk.wanted.saturating_sub(2 * outbox::TAG_SPAN));
             let to = talk.wanted.min(from + REGISTER_MAX);
-            if from >= to || contact.registering.contains(&(mailbox, contact.replaced)) {
+            if from >= to || contact.registering.contains(&(mailbox, contact.sessions)) {
                 continue;
             }
-            contact.registering.push((mailbox, contact.replaced));
+            contact.registering.push((mailbox, contact.sessions));
             let tags = talk.session.receive_tags().tags(from..to);
             let tags = tags.into_iter().map(|(index, tag)| (class_of(index) as u8, tag.prefix())).collect();
             let ask = Ask::Plain(Request::Register(tags));
-            let token = Token::Register(mailbox, id, to, contact.replaced);
+            let token = Token::Register(mailbox, id, to, contact.sessions);
             cx.signal(Signal::Ask(Lane::Mailbox(mailbox), relay, ask, token));
         }
     }

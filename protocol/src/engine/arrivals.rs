@@ -235,8 +235,7 @@ impl Engine {
         let mut talk = Talk::new(met.session, their);
         // A greeting grants the first tags of its sender.
         talk.credit = TAGS_QUIET;
-        contact.talk = Some(talk);
-        contact.replaced += 1;
+        contact.begin_session(talk);
         inbox::on_payload(contact, payload, None, &mut cx);
         inbox::connected(contact, &mut cx);
         if other_device {

@@ -129,9 +129,9 @@ pub(crate) struct Contact {
     pub(crate) next_seq: u64,
     /// The run of what is written to this contact since the program started.
     pub(crate) run: Option<u64>,
-    /// Sessions that took the place of another since the program started.
-    pub(crate) replaced: u64,
-    /// Mailboxes where tags are being registered, and of which session (how many were replaced before it).
+    /// Sessions that began since the program started.
+    pub(crate) sessions: u64,
+    /// Mailboxes where tags are being registered, and of which of these sessions.
     pub(crate) registering: Vec<(u32, u64)>,
     /// Changes of messages that wait.
     pub(crate) changes: Changes,
@@ -153,7 +153,7 @@ impl Contact {
             position: 1,
             next_seq: 1,
             run: None,
-            replaced: 0,
+            sessions: 0,
             registering: Vec::new(),
             changes: Changes::default(),
             terms: Terms::default(),
@@ -194,6 +194,11 @@ impl Contact {
     }
 
     /// What a reset keeps of the conversation.
+    pub(crate) fn begin_session(&mut self, talk: Talk) {
+        self.talk = Some(talk);
+        self.sessions += 1;
+    }
+
     pub(crate) fn pending(&self) -> Pending {
         let kept = self.talk.as_ref().map(|talk| Pending {
             next_seq: self.next_seq,

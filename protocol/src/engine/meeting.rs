@@ -165,7 +165,7 @@ fn greet(
     contact.card.meeting = Meeting::Greeting;
     let mut talk = Talk::new(session, bundle.mailboxes().clone());
     talk.next_pack = 1 + count;
-    contact.talk = Some(talk);
+    contact.begin_session(talk);
     cx.timers.cancel(Alarm::Meet(contact.id));
     cx.write(contact.save_card());
     cx.notify(Event::Contact(contact.id));

@@ -440,8 +440,7 @@ pub(crate) fn replace(
         talk.void = old.void;
     }
     talk.skip_void(&mut contact.early, &mut contact.card.skipped.1);
-    contact.talk = Some(talk);
-    contact.replaced += 1;
+    contact.begin_session(talk);
     outbox::restart(contact, cx);
 }
 

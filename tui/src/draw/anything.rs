@@ -157,7 +157,7 @@ fn any_text_in_any_field_at_any_size_stays_inside_its_cells() {
         if model.is_none() || dice.below(50) == 0 {
             world = if dice.below(2) == 0 { World::new() } else { World::with_rooms() };
             for group in &mut world.rooms.groups {
-                group.name = dice.text(30);
+                (group.name, group.deaf) = (dice.text(30), dice.below(4) == 0);
             }
             for member in &mut world.rooms.members {
                 (member.name, member.added_by) = (dice.text(30), dice.text(30));
