@@ -62,6 +62,11 @@ fire-relay *args:
     cargo build --release -p karvon-node -p karvon-tests --bin karvon-node --bin karvon-fire
     "${CARGO_TARGET_DIR:-target}/release/karvon-fire" {{args}}
 
+# How soon a restored device talks with all of its contacts again.
+bench-restore contacts="10":
+    cargo build --release -p karvon -p karvon-node
+    tests/restore/restore.py --programs "${CARGO_TARGET_DIR:-target}/release" --contacts {{contacts}}
+
 # The Debian package and what can be checked of it without installing.
 package:
     cargo build --locked --profile dist -p karvon-node

@@ -44,8 +44,9 @@ const PARAMS: &[Param] = &[
 const MESH_PORT: u16 = 4_001;
 /// Connections that a relay may hold at any time, whoever dialled them.
 const CONNECTIONS_MAX: u64 = 16;
-/// How long the relays may take to find each other at first.
-const FOUNDING: Duration = Duration::from_secs(1_800);
+/// How long the relays may take to find each other at first: each tells of itself once an hour, and whoever came late hears of the last
+/// ones only then.
+const FOUNDING: Duration = Duration::from_secs(5_400);
 /// Seconds between two counts of connections, and between two counts of dials.
 const COUNT_S: u64 = 10;
 const MINUTE_S: u64 = 60;
