@@ -5,6 +5,9 @@ use tracing_subscriber::EnvFilter;
 /// Environment variable with a filter of log lines like `info` or `karvon_node=debug`.
 pub const LOG_VARIABLE: &str = "KARVON_LOG";
 
+/// What relays and nodes in the foreground write by default. libp2p's own lines name peers, and gossip says of each copy that it is one.
+pub const LOG_DEFAULT: &str = "info,libp2p=warn,libp2p_kad=error,libp2p_gossipsub=error";
+
 /// Writes log lines that pass the filter in [`LOG_VARIABLE`], or else `default`, to standard error; without either, none. Only the
 /// first call counts.
 pub fn log_to_stderr(default: Option<&str>) {
@@ -13,6 +16,10 @@ pub fn log_to_stderr(default: Option<&str>) {
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     }
 }
+
+/// How late a thread may be woken that waits for nothing but a time.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LAZY_NS: u64 = 60_000_000_000;
 
 /// Number of the user this process runs as.
 #[cfg(unix)]
@@ -181,6 +188,23 @@ pub fn zone_file() -> Option<Vec<u8>> {
     std::fs::read("/etc/localtime").ok()
 }
 
+/// Threads that `work` starts may be woken late from waiting for a time: together with others instead of each at its own moment, which
+/// is what empties a phone. What they are told by other threads reaches them at once as ever.
+pub fn with_lazy_threads<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::thread::{current_timer_slack, set_current_timer_slack};
+        let before = current_timer_slack().ok().and_then(std::num::NonZeroU64::new);
+        // A system that refuses is used as it is.
+        let _ = set_current_timer_slack(std::num::NonZeroU64::new(LAZY_NS));
+        let done = work();
+        let _ = set_current_timer_slack(before);
+        done
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    work()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +222,20 @@ mod tests {
     #[test]
     fn this_process_has_memory() {
         assert!(rss_bytes() > 100_000);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_threads_that_are_started_meanwhile_are_lazy() {
+        let slack = || -> u64 {
+            let file = format!("/proc/{}/timerslack_ns", rustix::thread::gettid().as_raw_pid());
+            let text = std::fs::read_to_string(file).expect("Linux tells it");
+            text.trim().parse().expect("a number")
+        };
+        let before = slack();
+        let started = with_lazy_threads(|| std::thread::spawn(slack));
+        assert_eq!(started.join().expect("the thread ends"), LAZY_NS);
+        assert_eq!(slack(), before, "this one is as it was");
+        assert_eq!(std::thread::spawn(slack).join().expect("the thread ends"), before);
     }
 }

@@ -310,3 +310,19 @@ fn whoever_does_not_know_of_a_move_is_told_again_after_fifteen_days() {
         .collect();
     assert_eq!([0, 13, 17].map(|day| told[day]), [1, 1, 2], "{told:?}");
 }
+
+#[test]
+fn whoever_knows_too_few_relays_asks_ever_more_rarely_and_finds_those_that_come_later() {
+    let mut world = World::with(31, 1, &[("Ali", &[0])]);
+    world.run_ms(600_000);
+    assert_eq!(current(&world, 0), [0]);
+    let frames = world.frames;
+    world.run_ms(HOUR_MS);
+    let frames = world.frames - frames;
+    // Heartbeats, a question every ten minutes at most, and what a mailbox costs.
+    assert!(frames < 150, "an hour without anything new costs {frames} frames");
+    world.add_relay();
+    world.add_relay();
+    world.run_ms(15 * 60_000);
+    assert_eq!(current(&world, 0), [0, 1, 2], "found without being told");
+}

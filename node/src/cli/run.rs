@@ -45,7 +45,7 @@ pub(super) fn run(arguments: Run) -> ExitCode {
         }
     };
     // Of libp2p only what is a fault: it would tell keys and addresses, and calls a relay without neighbours a failure.
-    os::log_to_stderr(Some("info,libp2p_swarm=warn,libp2p_kad=error"));
+    os::log_to_stderr(Some(os::LOG_DEFAULT));
     os::raise_descriptors();
     match serve(options) {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ use super::OpenError;
 use super::disk::{self, Disk};
 use super::journal;
 use super::system_clock;
+use crate::os;
 use ::sled::{Db, Tree};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -173,7 +174,8 @@ pub(super) fn open_sled(kv: &Path, cache_bytes: u64) -> ::sled::Result<(Db, Tree
     let mut tries = 0;
     loop {
         let config = ::sled::Config::new().path(kv).cache_capacity(cache_bytes).flush_every_ms(None);
-        match config.open() {
+        // sled keeps seven threads that look once a second whether there is work, though they are told when there is.
+        match os::with_lazy_threads(|| config.open()) {
             Ok(db) => {
                 let tree = db.open_tree("core")?;
                 return Ok((db, tree));

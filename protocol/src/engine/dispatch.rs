@@ -504,7 +504,7 @@ impl Engine {
         let Self { routes, doors, mailboxes, contacts, .. } = self;
         let mut cx = context!(self);
         routes.on_network(doors, &mut cx);
-        mailboxes.on_network(doors, &mut cx);
+        mailboxes.on_network(doors, fresh, &mut cx);
         if fresh && doors.links_up() > 0 {
             for contact in contacts.values_mut() {
                 meeting::on_network(contact, &mut cx);

@@ -35,6 +35,8 @@ const REMOVED_MAX: usize = 512;
 const ATTACH_MS: (u64, u64) = (250, 60_000);
 /// Longest pause for a mailbox that is not announced any more, milliseconds.
 const RETIRED_ATTACH_MS: u64 = 900_000;
+/// First and longest pause between two questions for more relays, milliseconds.
+const ASK_MS: (u64, u64) = (500, 600_000);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -158,6 +160,8 @@ pub(crate) struct Mailboxes {
     /// Those sent last, the oldest first: their announcements may still be under way.
     removed: VecDeque<TagPrefix>,
     notices: BTreeMap<TagPrefix, (u32, Mono)>,
+    /// How often doors were asked for more relays since something was new.
+    asks: u32,
 }
 
 impl Mailboxes {
@@ -183,19 +187,19 @@ impl Mailboxes {
         }
     }
 
-    /// Chooses relays until there are enough, and attaches to those that are not.
-    pub(crate) fn on_network(&mut self, doors: &Doors, cx: &mut Cx<'_>) {
+    /// Chooses relays until there are enough, and attaches to those that are not. `fresh`: a link or a relay is new.
+    pub(crate) fn on_network(&mut self, doors: &Doors, fresh: bool, cx: &mut Cx<'_>) {
         if doors.links_up() == 0 {
             return;
         }
+        self.asks = if fresh { 0 } else { self.asks.saturating_add(1) };
         while self.current().count() < MAILBOXES {
             let Some(relay) = self.pick(doors, cx.now.mono) else { break };
             self.add(relay, Role::Current, cx);
             cx.signal(Signal::MailboxesChanged);
         }
         if self.current().count() < MAILBOXES {
-            // The mesh of relays may still be forming.
-            cx.alarm_by(Alarm::Directory, 500);
+            self.look_for_relays(cx);
         }
         let away: Vec<_> = self
             .boxes
@@ -205,6 +209,12 @@ impl Mailboxes {
             .collect();
         away.into_iter().for_each(|number| self.attach(number, cx));
         cx.alarm_by(Alarm::Moves, super::moves::TICK_MS);
+    }
+
+    /// Asks the doors for more relays after a while: soon at first, as the mesh of relays may still be forming, then ever more rarely.
+    pub(super) fn look_for_relays(&self, cx: &mut Cx<'_>) {
+        let pause = cx.jitter((ASK_MS.0 << self.asks.min(16)).min(ASK_MS.1));
+        cx.alarm_by(Alarm::Directory, pause);
     }
 
     /// A mailbox with a fresh key at `relay`; returns its number.

@@ -89,7 +89,7 @@ impl Mailboxes {
                     cx.write(self.moves.save());
                     self.attach(number, cx);
                 }
-                None => cx.alarm_by(Alarm::Directory, 500),
+                None => self.look_for_relays(cx),
             }
         }
         self.tend_canaries(cx);

@@ -50,7 +50,7 @@ pub fn main(host: &dyn Host) -> ExitCode {
     match &cli.command {
         // Log lines would draw over the screen, and a node in the background has nobody who reads them.
         None | Some(Command::Demo | Command::Node(args::Node { detached: true, .. })) => {}
-        Some(Command::Node(_)) => karvon_node::os::log_to_stderr(Some("info")),
+        Some(Command::Node(_)) => karvon_node::os::log_to_stderr(Some(karvon_node::os::LOG_DEFAULT)),
         Some(_) => karvon_node::os::log_to_stderr(None),
     }
     let outcome = tokio::runtime::Builder::new_current_thread()

@@ -129,9 +129,11 @@ impl Mesh<'_> {
                 let gossip = &mut self.swarm.behaviour_mut().gossip;
                 gossip.report_message_validation_result(&message_id, &propagation_source, acceptance);
             }
-            gossipsub::Event::Subscribed { .. } => {
+            gossipsub::Event::Subscribed { topic, .. } => {
                 self.soon();
-                if let Some(own) = self.state.own.as_ref().filter(|own| own.listed) {
+                // Relays subscribe to the shards they carry as well; this one is told of once.
+                let to_all = topic == behaviour::topic_hash();
+                if let Some(own) = self.state.own.as_ref().filter(|own| own.listed && to_all) {
                     // Fails harmlessly if it went out a moment ago.
                     let gossip = &mut self.swarm.behaviour_mut().gossip;
                     let _ = gossip.publish(behaviour::topic_hash(), own.bytes.clone());
