@@ -27,7 +27,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect, focused: bo
     if model.list.is_empty() {
         let area = paint::indent(area, 1);
         let area = Rect { width: area.width.saturating_sub(1), ..area };
-        paint::paragraph(frame, area, 1, &model.theme.glyphs(&model.texts.get("list-empty")), Style::new());
+        let key = if model.state == "no_door" { "list-no-door" } else { "list-empty" };
+        paint::paragraph(frame, area, 1, &model.theme.glyphs(&model.texts.get(key)), Style::new());
         return;
     }
     let first = first_row(model, area.height);

@@ -88,11 +88,14 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
         world.play(&mut model, [Action::Answer(Purpose::Unlock, Err(wrong))]);
         return model;
     }
-    if name == "empty" {
+    if ["empty", "no-door"].contains(&name) {
         world.contacts.clear();
         world.messages.clear();
     }
     let mut model = open(&mut world, lang, plain, size);
+    if name == "no-door" {
+        "no_door".clone_into(&mut model.state);
+    }
     let chat = [Action::Enter]
         .into_iter()
         .chain(typed("Моҳи оянда,"))
@@ -197,12 +200,13 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
     model
 }
 
-const SCREENS: [&str; 32] = [
+const SCREENS: [&str; 33] = [
     "wizard-language",
     "wizard-name",
     "wizard-lock",
     "wizard-connect",
     "empty",
+    "no-door",
     "list",
     "chat",
     "held",

@@ -105,6 +105,12 @@ alert-from = { $name }: { $new }
 
 # List and conversation
 list-empty = Nobody here yet. Press ^N to paste an invitation, or ^Y to show yours.
+list-no-door =
+    No door to the network yet, so nobody can be reached.
+    A door comes from a person you trust: with their invitation, to scan or to
+    paste, or as a line from somebody who runs a relay. There is no public list:
+    it would be the first thing to be blocked.
+    ^N: paste what you were given. Without anybody: quit and start karvon demo.
 chat-none = Choose a conversation, or press ^K to find one.
 chat-loading = Reading…
 chat-empty = No messages yet. What you write is sealed before it leaves this device.

@@ -105,6 +105,12 @@ alert-from = { $name }: { $new }
 
 # Ro‘yxat va suhbat
 list-empty = Hozircha hech kim yo‘q. ^N: taklifnoma qo‘yish, ^Y: o‘zingiznikini ko‘rsatish.
+list-no-door =
+    Hali tarmoqqa eshik yo‘q, shuning uchun hech kimga yetib bo‘lmaydi.
+    Eshikni siz ishongan odam beradi: taklifnoma bilan (surat yoki satr) yoki
+    retranslyator yuritadigan kishining satri sifatida. Ochiq ro‘yxat yo‘q: u
+    birinchi bo‘lib to‘silgan bo‘lardi.
+    ^N: berilganini qo‘yish. Hech kim bo‘lmasa: karvon demo ni ishga tushiring.
 chat-none = Suhbatni tanlang yoki topish uchun ^K ni bosing.
 chat-loading = O‘qilmoqda…
 chat-empty = Hali xabar yo‘q. Yozganingiz qurilmadan chiqishidan oldin muhrlanadi.
