@@ -5,6 +5,7 @@
     censor.py --programs DIR harsh [--texts N]           texts both ways while five rules apply at once
     censor.py --programs DIR allow-list                  nothing but one door passes, then nothing at all for a while
     censor.py --programs DIR probe [--probes N]          what a prober without a slot sees of a web door
+    censor.py --programs DIR idle [--minutes N]          what a person at rest costs, and how soon a text comes then
 
 Needs root, iproute2, nftables and tcpdump. Exit status 0: every check held. Figures are printed as one JSON object a line.
 """
@@ -88,13 +89,13 @@ class World:
         text += "\n".join(rules) + "\n}\n}\n"
         self.within(CENSOR, "nft", "-f", "-", input=text.encode())
 
-    def counters(self):
+    def counters(self, unit="packets"):
         out = self.within(CENSOR, "nft", "-j", "list", "chain", "inet", "censor", "forw", stdout=subprocess.PIPE).stdout
         counts = []
         for entry in json.loads(out)["nftables"]:
             for part in entry.get("rule", {}).get("expr", []):
                 if "counter" in part:
-                    counts.append(part["counter"]["packets"])
+                    counts.append(part["counter"][unit])
         return counts
 
     def environment(self):
@@ -297,6 +298,27 @@ def allow_list(world, options):
         person.down()
 
 
+def idle(world, options):
+    """A person with one contact rests; every IP byte of theirs is counted, then a text comes."""
+    doors = world.relays()
+    world.friends = friends(world, doors)
+    ali, bob, ali_name = world.friends
+    time.sleep(options.settle)
+    world.filter(["ip saddr 10.78.1.2 counter accept", "ip daddr 10.78.1.2 counter accept"])
+    time.sleep(60 * options.minutes)
+    sent, received = world.counters("bytes")
+    packets = sum(world.counters())
+    started = time.monotonic()
+    bob.say("send", ali_name, "-", "--wait", "delivered", "--timeout", "60s", text="are you there?")
+    took = time.monotonic() - started
+    if "are you there?" not in ali.texts_of("Bob"):
+        raise SystemExit("failed: the text did not come")
+    print(json.dumps({"check": "idle", "minutes": options.minutes, "sent_bytes": sent, "received_bytes": received, "packets": packets,
+                      "bytes_a_minute": round((sent + received) / options.minutes, 1), "then_delivered_s": round(took, 2)}))
+    for person in world.friends[:2]:
+        person.down()
+
+
 def door_secret(line):
     """Slot key of a door line, as SPEC.md section 6 lays it out."""
     text = line.split(":", 1)[1]
@@ -421,13 +443,15 @@ def main():
     parser.add_argument("--texts", type=int, default=20)
     parser.add_argument("--probes", type=int, default=500)
     parser.add_argument("--patience", type=int, default=900, help="seconds that texts may take")
+    parser.add_argument("--minutes", type=float, default=30, help="minutes of rest that are counted")
+    parser.add_argument("--settle", type=float, default=180, help="seconds before that")
     parser.add_argument("--keep", help="folder for captures")
-    parser.add_argument("check", choices=["wire", "harsh", "allow-list", "probe"])
+    parser.add_argument("check", choices=["wire", "harsh", "allow-list", "probe", "idle"])
     options = parser.parse_args()
     options.programs = os.path.abspath(options.programs)
     world = World(options.programs)
     try:
-        {"wire": wire, "harsh": harsh, "allow-list": allow_list, "probe": probe}[options.check](world, options)
+        {"wire": wire, "harsh": harsh, "allow-list": allow_list, "probe": probe, "idle": idle}[options.check](world, options)
     except BaseException:
         if options.keep:
             shutil.copytree(world.dir, f"{options.keep}/failed", dirs_exist_ok=True,
