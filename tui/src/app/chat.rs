@@ -103,6 +103,13 @@ impl Chat {
         }
     }
 
+    /// Whether the newest message is on the screen to its last row: so that it can be after a jump as well.
+    #[must_use]
+    pub fn at_end(&self) -> bool {
+        let last = |(index, hidden)| index + 1 >= self.messages.len() && hidden == 0;
+        !self.newer && self.bottom().is_none_or(last)
+    }
+
     /// The selected message.
     #[must_use]
     pub fn selected_message(&self) -> Option<&Message> {

@@ -28,6 +28,7 @@ fn a_search_looks_into_groups_and_channels_and_goes_to_the_message() {
     let chat = model.chat.as_ref().unwrap();
     assert_eq!((chat.talk, chat.selected), (Talk::Channel(2), Some(1)));
     assert!(chat.messages.iter().all(|message| message.mine && message.state == State::Stored));
+    assert!(!screen(&model).contains("newer messages below"), "it is the newest one: {}", screen(&model));
     // Own words to a person bear the name of the person, and whose they are.
     world.play(&mut model, [Action::Search].into_iter().chain(typed("занг")));
     let shown = screen(&model);

@@ -83,11 +83,10 @@ fn rows_above(model: &Model, index: usize, hidden: usize, enough: usize) -> usiz
 
 fn set(model: &mut Model, index: usize, hidden: usize) {
     let Some(chat) = &mut model.chat else { return };
-    let at_end = index + 1 >= chat.messages.len() && hidden == 0 && !chat.newer;
-    chat.view = match chat.messages.get(index) {
-        Some(message) if !at_end => View::At(message.position, hidden),
-        _ => View::Bottom,
-    };
+    chat.view = chat.messages.get(index).map_or(View::Bottom, |one| View::At(one.position, hidden));
+    if chat.at_end() {
+        chat.view = View::Bottom;
+    }
 }
 
 /// Whether the screen is so near the start (true) or end (false) of the window that the next page should come.

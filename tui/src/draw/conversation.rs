@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 
 use super::areas::{Areas, composer_cells, held_reason};
 use super::{message, paint};
-use crate::app::{About, Chat, Focus, Model, Talk, chat::View};
+use crate::app::{About, Chat, Focus, Model, Talk};
 use crate::text::width;
 
 /// Draws the conversation into its areas.
@@ -109,7 +109,7 @@ fn messages(model: &Model, chat: &Chat, frame: &mut Frame<'_>, area: Rect) {
 /// What the rule above the composer says while nothing special is written.
 fn standing(model: &Model, chat: &Chat) -> String {
     if model.outgoing.is_empty() {
-        if chat.view == View::Bottom && !chat.newer { String::new() } else { model.texts.get("newer-below") }
+        if chat.at_end() { String::new() } else { model.texts.get("newer-below") }
     } else {
         model.texts.with("waiting", &[("n", model.outgoing.len().into())])
     }
