@@ -87,17 +87,17 @@ impl DoorTable {
         self.turn_to(today);
         let bytes = path.strip_prefix('/').and_then(|text| BASE64URL_NOPAD.decode(text.as_bytes()).ok());
         let known = bytes.as_deref().and_then(split);
-        // Whoever guesses costs one MAC, as whoever knows does.
+        // Whoever guesses costs as much as whoever knows, and as whoever asks for a page or comes a second time.
         let (name, nonce, shown) = known.unwrap_or_default();
         let found = self.days.iter().find_map(|(day, names)| names.get(&name).map(|slot| (*day, *slot)));
         let nobody = SlotKey { slot: SlotId([0; 8]), key: Zeroizing::new([0; 32]) };
         let (day, slot) = found.unwrap_or((today, nobody.slot));
         let key = self.slots.get(&slot).unwrap_or(&nobody);
         let right = bool::from(mac(key, day, &nonce, binding).ct_eq(&shown));
+        let answer = answer(key, &nonce, binding);
         if !right || found.is_none() || known.is_none() {
             return None;
         }
-        let answer = answer(key, &nonce, binding);
         let spent = self.spent.entry(day).or_default();
         (spent.len() < SPENT_MAX && spent.insert(nonce)).then_some((slot, answer))
     }

@@ -47,7 +47,9 @@ pub(super) fn draw(model: &Model, info: &Info, frame: &mut Frame<'_>, area: Rect
                 say(&format!("{mark} {}", texts.get(meaning(*state, held))), theme.strong());
                 say("", Style::new());
             }
-            say(&texts.get("info-way"), theme.faint());
+            if !trail.is_empty() {
+                say(&texts.get("info-way"), theme.faint());
+            }
             for step in trail {
                 let style = if step.what == "refused" { theme.warn() } else { Style::new() };
                 say(&format!("{} {}", model.zone.clock(&step.at), sentence(model, step)), style);
