@@ -5,7 +5,7 @@ use karvon_protocol::engine::api::TestedDoor;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
-/// What a check found. `sentence` belongs to front ends: they say it in their language by `verdict`.
+/// What a check found. The sentence belongs to front ends: they say it in their language by `verdict`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetCheck {
     /// The stable code, `N00` to `N19`.
@@ -22,7 +22,7 @@ pub struct NetCheck {
     pub proxy: bool,
     /// The doors.
     pub doors: Vec<DoorCheck>,
-    /// Bytes over connections to the doors while it lasted, both ways, headers estimated; the messages' own traffic is among them.
+    /// Bytes of dials and signs of life while it lasted, both ways, headers estimated; not those of messages.
     pub bytes: u64,
     /// How long it took, milliseconds.
     pub ms: u64,

@@ -2,7 +2,7 @@
 
 use super::backend::{Inner, closed};
 use crate::api::{ApiError, Event, NetCheck, Response};
-use crate::net::Observer;
+use crate::net::{Begun, Observer};
 use karvon_protocol::engine::api::{Command, Reply, TestedDoor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
@@ -53,10 +53,10 @@ pub(super) async fn answer(inner: &Inner, begin: bool) -> Result<Response, ApiEr
         idle
     };
     if begins {
-        let from = checks.observer.now();
+        let begun = checks.observer.begin();
         match inner.command(Command::TestDoors).await {
             // Not with `inner`: a check must not keep a store open that is to be closed.
-            Ok(Reply::Tested(doors)) => drop(tokio::spawn(run(checks.clone(), from, doors))),
+            Ok(Reply::Tested(doors)) => drop(tokio::spawn(run(checks.clone(), begun, doors))),
             Ok(_) => {
                 checks.done(None);
                 return Err(closed());
@@ -71,7 +71,7 @@ pub(super) async fn answer(inner: &Inner, begin: bool) -> Result<Response, ApiEr
     Ok(Response::NetCheck { running: state.running, found: state.found.clone() })
 }
 
-async fn run(checks: Arc<Checks>, from: karvon_protocol::core::Mono, doors: Vec<TestedDoor>) {
-    let found = checks.observer.check(from, &doors).await;
+async fn run(checks: Arc<Checks>, begun: Begun, doors: Vec<TestedDoor>) {
+    let found = checks.observer.check(begun, &doors).await;
     checks.done(Some(NetCheck::of(&found, &doors)));
 }

@@ -26,6 +26,13 @@ pub struct Observer {
     system: bool,
 }
 
+/// A check that has begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun {
+    at: Mono,
+    bytes: u64,
+}
+
 /// What a check found of one door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoorFound {
@@ -44,8 +51,7 @@ pub struct Found {
     pub doors: Vec<DoorFound>,
     /// Everything goes through the user's proxy.
     pub proxy: bool,
-    /// Bytes over connections to the doors while it lasted, both ways, with an estimate of what headers take; the messages' own traffic
-    /// is among them.
+    /// Bytes of dials and heartbeats while it lasted, both ways, with an estimate of what headers take.
     pub bytes: u64,
     /// How long it took.
     pub ms: u64,
@@ -56,34 +62,33 @@ impl Observer {
         Self { common, proxy, system }
     }
 
-    /// The time by the network's clock; [`Observer::check`] wants the one from before the test began.
+    /// Begins a check; the test of the doors comes next.
     #[must_use]
-    pub fn now(&self) -> Mono {
-        self.common.now()
+    pub fn begin(&self) -> Begun {
+        Begun { at: self.common.now(), bytes: self.common.watch.bytes() }
     }
 
-    /// Watches until every door has shown how it does, 9 s at most; `from` is when the test of `doors` began.
-    pub async fn check(&self, from: Mono, doors: &[TestedDoor]) -> Found {
-        let before: Vec<Seen> = doors.iter().map(|door| self.seen(door, from)).collect();
+    /// Watches until each of `doors` has shown how it does since the check began, 9 s at most.
+    pub async fn check(&self, begun: Begun, doors: &[TestedDoor]) -> Found {
         loop {
-            let seen: Vec<Seen> = doors.iter().map(|door| self.seen(door, from)).collect();
-            let now = self.now();
+            let seen: Vec<Seen> = doors.iter().map(|door| self.seen(door, begun.at)).collect();
+            let now = self.common.now();
             let decided = |(door, seen): (&TestedDoor, &Seen)| !door.in_use || seen.settled.is_some();
             let all = doors.iter().zip(&seen).all(decided);
             let open = seen.iter().any(|seen| seen.settled == Some(Outcome::Open));
             let patience = if open { OTHERS_MS } else { WITHIN_MS };
-            if all || now >= from.after_ms(patience) {
-                return self.found(from, doors, &before, &seen);
+            if all || now >= begun.at.after_ms(patience) {
+                return self.found(begun, doors, &seen);
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 
     fn seen(&self, door: &TestedDoor, from: Mono) -> Seen {
-        self.common.watch.seen(door.door.relay, from, self.now())
+        self.common.watch.seen(door.door.relay, from, self.common.now())
     }
 
-    fn found(&self, from: Mono, tested: &[TestedDoor], before: &[Seen], seen: &[Seen]) -> Found {
+    fn found(&self, begun: Begun, tested: &[TestedDoor], seen: &[Seen]) -> Found {
         let mut networks: Vec<[u8; 5]> = Vec::new();
         let mut doors = Vec::with_capacity(tested.len());
         for (door, seen) in tested.iter().zip(seen) {
@@ -127,13 +132,12 @@ impl Observer {
             now_s: self.common.clock.now().wall_ms / 1_000,
             doors: doors.iter().map(|door| door.seen.clone()).collect(),
         };
-        let sum = |of: &[Seen]| of.iter().map(|seen| seen.bytes).sum::<u64>();
         Found {
             verdict: judge(&scene),
             doors,
             proxy: self.proxy,
-            bytes: sum(seen).saturating_sub(sum(before)),
-            ms: self.now().0.saturating_sub(from.0) / 1_000,
+            bytes: self.common.watch.bytes().saturating_sub(begun.bytes),
+            ms: self.common.now().0.saturating_sub(begun.at.0) / 1_000,
         }
     }
 }

@@ -31,7 +31,7 @@ mod web;
 
 pub use address::public_key;
 pub use bounds::{Bounds, NetLimits, Refused};
-pub use check::{DoorFound, Found, Observer};
+pub use check::{Begun, DoorFound, Found, Observer};
 pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use mesh::carrier_key;

@@ -31,6 +31,8 @@ const PATIENCE_MS: u64 = 3_000;
 /// Bytes of opening and closing a TCP connection, both directions, and of the headers around one read or write.
 const CONNECTION_BYTES: u64 = 420;
 const HEADER_BYTES: u64 = 78;
+/// Bytes of a heartbeat and its answer.
+const ECHO_BYTES: u64 = 2 * (64 + 60 + HEADER_BYTES);
 
 /// How far a dial is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +95,6 @@ struct Entry {
     frozen: Option<Mono>,
     freezes: VecDeque<Mono>,
     clock_s: Option<i64>,
-    bytes: u64,
     /// Bytes received over the last connection.
     received: u64,
 }
@@ -110,8 +111,6 @@ pub(super) struct Seen {
     pub(super) freezes: u32,
     pub(super) was_open: bool,
     pub(super) clock_s: Option<i64>,
-    /// Bytes over its connections since the start, both ways, with an estimate of what headers take.
-    pub(super) bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +118,8 @@ struct Inner {
     doors: BTreeMap<RelayId, Entry>,
     /// Where doors were dialled last.
     ways: BTreeMap<SocketAddr, RelayId>,
+    /// Bytes of dials and heartbeats since the start, both ways, with an estimate of what headers take.
+    bytes: u64,
 }
 
 /// See the module. Clones are the same.
@@ -146,6 +147,15 @@ impl Watch {
         self.with(relay, |door| door.attempt = Some(Attempt::new(now)));
     }
 
+    /// Bytes of dials and heartbeats since the start, both ways, with an estimate of what headers take.
+    pub(super) fn bytes(&self) -> u64 {
+        locked(&self.0).bytes
+    }
+
+    fn spend(&self, bytes: u64) {
+        locked(&self.0).bytes += bytes;
+    }
+
     /// Which door is dialled at this address.
     pub(super) fn at(&self, addr: &SocketAddr) -> Option<RelayId> {
         locked(&self.0).ways.get(addr).copied()
@@ -153,19 +163,19 @@ impl Watch {
 
     /// A dial has come this far.
     pub(super) fn reached(&self, relay: RelayId, stage: Stage, now: Mono) {
-        self.with(relay, |door| {
+        let anew = self.with(relay, |door| {
             let attempt = door.attempt.get_or_insert_with(|| Attempt::new(now));
-            if matches!(stage, Stage::Waits | Stage::Proxy | Stage::Connects) && stage != attempt.stage {
+            let anew = matches!(stage, Stage::Proxy | Stage::Connects) && stage != attempt.stage;
+            if anew {
                 // A new connection: what was known of the one before does not hold for it.
-                attempt.known = None;
-                if stage != Stage::Waits {
-                    (door.bytes, door.received) = (door.bytes + CONNECTION_BYTES, 0);
-                }
+                (attempt.known, door.received) = (None, 0);
             }
             if attempt.stage != stage {
                 (attempt.stage, attempt.since) = (stage, now);
             }
+            anew
         });
+        self.spend(if anew { CONNECTION_BYTES } else { 0 });
     }
 
     /// How the dial under way ends is known.
@@ -221,6 +231,7 @@ impl Watch {
     /// The relay was asked for a sign of life.
     pub(super) fn probed(&self, relay: RelayId, now: Mono) {
         self.with(relay, |door| door.asked = Some(now));
+        self.spend(ECHO_BYTES);
     }
 
     /// The relay greeted, or answered a heartbeat.
@@ -258,11 +269,12 @@ impl Watch {
 
     /// Bytes went over a connection to the door.
     fn count(&self, relay: RelayId, bytes: usize, received: bool) {
-        self.with(relay, |door| {
-            let bytes = bytes as u64;
-            door.bytes += bytes + HEADER_BYTES * bytes.div_ceil(1_448);
+        let bytes = bytes as u64;
+        let dialling = self.with(relay, |door| {
             door.received += if received { bytes } else { 0 };
+            door.attempt.is_some()
         });
+        self.spend(if dialling { bytes + HEADER_BYTES * bytes.div_ceil(1_448) } else { 0 });
     }
 
     /// What is known of a door now, in a check that began at `from`.
@@ -297,7 +309,6 @@ impl Watch {
                 freezes: u32::try_from(door.freezes.len()).unwrap_or(u32::MAX),
                 was_open: vain || fell,
                 clock_s: door.clock_s,
-                bytes: door.bytes,
             }
         })
     }

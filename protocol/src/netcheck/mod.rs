@@ -4,6 +4,8 @@
 //! asked. Where two causes look the same from here, the verdict's sentence names both.
 
 mod judge;
+#[cfg(test)]
+mod tests;
 
 pub use judge::judge;
 
