@@ -2,12 +2,15 @@
 
 use crate::net::Found;
 use karvon_protocol::engine::api::TestedDoor;
+use karvon_protocol::netcheck::Code;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
 /// What a check found. The sentence belongs to front ends: they say it in their language by `verdict`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetCheck {
+    /// The day of the check by this device's clock, Unix days.
+    pub day: u64,
     /// The stable code, `N00` to `N19`.
     pub code: String,
     /// A word for the sentence: several sentences may share a code.
@@ -52,9 +55,15 @@ pub struct DoorCheck {
 }
 
 impl NetCheck {
-    /// Of what the network found about `tested`.
+    /// All words that [`NetCheck::verdict`] may be: a front end has a sentence for each.
     #[must_use]
-    pub fn of(found: &Found, tested: &[TestedDoor]) -> Self {
+    pub fn verdicts() -> [&'static str; Code::ALL.len()] {
+        Code::ALL.map(Code::word)
+    }
+
+    /// Of what the network found about `tested` at a time, Unix milliseconds.
+    #[must_use]
+    pub fn of(found: &Found, tested: &[TestedDoor], now_ms: u64) -> Self {
         use karvon_protocol::netcheck::Kind;
         let doors = found.doors.iter().zip(tested).map(|(found, tested)| DoorCheck {
             door: data_encoding::HEXLOWER.encode(&tested.door.relay.0),
@@ -73,6 +82,7 @@ impl NetCheck {
             saving: found.seen.saving,
         });
         Self {
+            day: now_ms / 86_400_000,
             code: found.verdict.code.number().to_owned(),
             verdict: found.verdict.code.word().to_owned(),
             also: found.verdict.also.iter().map(|code| code.word().to_owned()).collect(),
@@ -86,10 +96,10 @@ impl NetCheck {
     }
 
     /// The text of a report that names nobody and no place: no addresses, no ids, no names, no count of people or messages, no time of
-    /// day; times and sizes are rounded. `day` is the day of the check, Unix days.
+    /// day; times and sizes are rounded.
     #[must_use]
-    pub fn report(&self, day: u64) -> String {
-        let (year, month, day) = super::time::civil(day);
+    pub fn report(&self) -> String {
+        let (year, month, day) = super::time::civil(self.day);
         let also = if self.also.is_empty() { "nothing".to_owned() } else { self.also.join(" ") };
         let clock = self.clock_s.map_or_else(
             || "not known to be wrong".to_owned(),
@@ -162,6 +172,7 @@ mod tests {
     #[test]
     fn a_report_names_nobody_and_no_place() {
         let check = NetCheck {
+            day: 20_780,
             code: "N05".to_owned(),
             verdict: "clock".to_owned(),
             also: vec!["freeze".to_owned()],
@@ -172,7 +183,7 @@ mod tests {
             bytes: 4_321,
             ms: 1_777,
         };
-        let report = check.report(20_780);
+        let report = check.report();
         for secret in ["198.51", "c7c7", "b3b3", ".77", "172811", "4321", "1777", "1234"] {
             assert!(!report.contains(secret), "{secret} in\n{report}");
         }

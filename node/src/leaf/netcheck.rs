@@ -2,6 +2,7 @@
 
 use super::backend::{Inner, closed};
 use crate::api::{ApiError, Event, NetCheck, Response};
+use crate::clock::{Clock as _, SystemClock};
 use crate::net::{Begun, Observer};
 use karvon_protocol::engine::api::{Command, Reply, TestedDoor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -73,5 +74,6 @@ pub(super) async fn answer(inner: &Inner, begin: bool) -> Result<Response, ApiEr
 
 async fn run(checks: Arc<Checks>, begun: Begun, doors: Vec<TestedDoor>) {
     let found = checks.observer.check(begun, &doors).await;
-    checks.done(Some(NetCheck::of(&found, &doors)));
+    let now_ms = SystemClock::new().now().wall_ms;
+    checks.done(Some(NetCheck::of(&found, &doors, now_ms)));
 }
