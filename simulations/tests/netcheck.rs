@@ -94,7 +94,10 @@ fn without_a_censor_it_works() {
         stage.rest(60).await;
         let again = stage.check().await;
         assert_eq!(outcomes(&again), [Outcome::Open, Outcome::Open]);
-        assert!(again.bytes <= 2_000 && again.doors.iter().all(|door| door.seen.echo_ms.is_some()), "{again:?}");
+        assert!(
+            again.bytes <= 2_000 && again.doors.iter().all(|door| door.seen.echo_ms.is_some()),
+            "{again:?}"
+        );
     });
 }
 
@@ -180,6 +183,15 @@ fn addresses_that_are_refused_may_be_relays_that_are_off() {
         stage.rest(60).await;
         let found = stage.check().await;
         assert_eq!(found.verdict.code, Code::Refused, "{found:?}");
+        stage.rest(60).await;
+        let dialled = || stage.world.net.host(stage.person.host(), |host| host.dialled()).unwrap();
+        let before = dialled();
+        for _ in 0..10 {
+            stage.check().await;
+            stage.rest(1).await;
+        }
+        let more = dialled() - before;
+        assert!(more <= 4, "whoever tests again and again does not dial again and again: {more}");
     });
 }
 

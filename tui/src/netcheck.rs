@@ -92,11 +92,8 @@ pub fn remarks(texts: &Texts, door: &DoorCheck) -> Vec<String> {
 #[must_use]
 pub fn took(texts: &Texts, check: &NetCheck) -> String {
     let kb = format!("{}.{}", check.bytes / 1_000, check.bytes % 1_000 / 100);
-    let values = [
-        ("code", one_line(&check.code).into()),
-        ("ms", check.ms.to_string().into()),
-        ("kb", kb.into()),
-    ];
+    let values =
+        [("code", one_line(&check.code).into()), ("ms", check.ms.to_string().into()), ("kb", kb.into())];
     texts.with("netcheck-took", &values)
 }
 

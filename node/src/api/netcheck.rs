@@ -121,7 +121,11 @@ impl NetCheck {
         say(format_args!("messages travel: {}", if self.travels { "yes" } else { "no" }));
         say(format_args!("clock: {clock}"));
         say(format_args!("through a proxy: {}", if self.proxy { "yes" } else { "no" }));
-        say(format_args!("took: {:.1} s, about {} kB", self.ms.div_ceil(100) as f64 / 10.0, self.bytes.div_ceil(1_000)));
+        say(format_args!(
+            "took: {:.1} s, about {} kB",
+            self.ms.div_ceil(100) as f64 / 10.0,
+            self.bytes.div_ceil(1_000)
+        ));
         let mut rows: Vec<String> = self.doors.iter().map(DoorCheck::row).collect();
         // Not in the order in which this person got them.
         rows.sort_unstable();
@@ -136,7 +140,8 @@ impl NetCheck {
 impl DoorCheck {
     /// The door in a report.
     fn row(&self) -> String {
-        let rounded = |ms: Option<u32>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ms", ms.div_ceil(50) * 50));
+        let rounded =
+            |ms: Option<u32>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{} ms", ms.div_ceil(50) * 50));
         let port = if self.addr.ends_with(":443") { "port 443" } else { "another port" };
         let family = if self.addr.starts_with('[') { "IPv6" } else { "IPv4" };
         let saving = if self.saving { ", dials are saved" } else { "" };

@@ -150,11 +150,9 @@ impl std::fmt::Debug for Observer {
 
 /// Whether the system knows a way to this address. Nothing is sent: connecting a datagram socket only picks a route.
 fn has_way(to: SocketAddr) -> bool {
-    let any = if to.is_ipv4() {
-        IpAddr::from([0, 0, 0, 0])
-    } else {
-        IpAddr::from([0_u16; 8])
-    };
+    let any = if to.is_ipv4() { IpAddr::from([0, 0, 0, 0]) } else { IpAddr::from([0_u16; 8]) };
     let socket = UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(to).map(|()| socket));
-    socket.and_then(|socket| socket.local_addr()).is_ok_and(|from| !from.ip().is_loopback() || to.ip().is_loopback())
+    socket
+        .and_then(|socket| socket.local_addr())
+        .is_ok_and(|from| !from.ip().is_loopback() || to.ip().is_loopback())
 }

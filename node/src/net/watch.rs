@@ -257,7 +257,9 @@ impl Watch {
             let attempt = door.attempt.take();
             let outcome = said.unwrap_or_else(|| match (silent, attempt) {
                 // Whoever answers here has proved to be the relay; it ends a link without a word if the slot is none of its own.
-                (false, _) if !greeted => Outcome::SlotEnded,
+                (false, attempt) if !greeted => {
+                    attempt.and_then(|attempt| attempt.known).unwrap_or(Outcome::SlotEnded)
+                }
                 (false, _) => Outcome::Broke,
                 (true, Some(attempt)) => attempt.outcome(),
                 (true, None) => Outcome::Quiet,
@@ -365,11 +367,7 @@ pub(super) struct Watched<S> {
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(
-        stream: S,
-        to: Option<(Watch, RelayId)>,
-        clock: Arc<dyn crate::clock::Clock>,
-    ) -> Self {
+    pub(super) fn new(stream: S, to: Option<(Watch, RelayId)>, clock: Arc<dyn crate::clock::Clock>) -> Self {
         let watched = Self { stream, to, clock, answered: false };
         watched.note(Stage::Hello);
         watched
@@ -390,8 +388,10 @@ impl<S> Watched<S> {
                     self.note(Stage::Answered);
                 }
             }
-            _ if self.answered => watch.known(*relay, Outcome::Broke),
+            // An end in order says what the stage says.
+            Ok(0) if self.answered => {}
             Ok(0) => watch.known(*relay, Outcome::HelloClosed),
+            Err(_) if self.answered => watch.known(*relay, Outcome::Broke),
             Err(_) => watch.known(*relay, Outcome::HelloReset),
         }
     }
@@ -457,5 +457,136 @@ impl<S: futures::AsyncWrite + Unpin> futures::AsyncWrite for Watched<S> {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOOR: RelayId = RelayId([7; 16]);
+
+    fn at(s: u64) -> Mono {
+        Mono(s * 1_000_000)
+    }
+
+    /// A watch whose door was asked for at 1 s.
+    fn asked() -> Watch {
+        let watch = Watch::default();
+        watch.asked(DOOR, ([198, 51, 100, 1], 443).into(), at(1));
+        watch
+    }
+
+    /// The same with a link whose relay greeted at 2 s.
+    fn linked() -> Watch {
+        let watch = asked();
+        for stage in [Stage::Connects, Stage::Hello, Stage::Answered] {
+            watch.reached(DOOR, stage, at(1));
+        }
+        watch.up(DOOR, at(2));
+        watch.heard(DOOR, at(2));
+        watch
+    }
+
+    #[test]
+    fn a_dial_is_judged_by_how_far_it_came() {
+        for (stage, outcome) in [
+            (Stage::Proxy, Outcome::ProxyGone),
+            (Stage::Connects, Outcome::ConnectSilent),
+            (Stage::Hello, Outcome::HelloSilent),
+            (Stage::Answered, Outcome::Stalled),
+        ] {
+            let watch = asked();
+            watch.reached(DOOR, stage, at(1));
+            let seen = watch.seen(DOOR, at(0), at(9));
+            assert_eq!((seen.settled, seen.now), (None, Some(outcome)), "under way");
+            watch.failed(DOOR, None, at(9));
+            watch.failed(DOOR, None, at(9));
+            assert_eq!(watch.seen(DOOR, at(0), at(9)).settled, Some(outcome));
+        }
+        assert_eq!(asked().seen(DOOR, at(0), at(9)).now, Some(Outcome::Waiting));
+        let watch = asked();
+        watch.known(DOOR, Outcome::Foreign);
+        watch.known(DOOR, Outcome::HelloReset);
+        watch.failed(DOOR, None, at(2));
+        assert_eq!(watch.seen(DOOR, at(0), at(9)).settled, Some(Outcome::Foreign), "what was known first");
+    }
+
+    #[test]
+    fn a_dial_that_has_only_begun_says_less_than_the_one_before() {
+        let watch = asked();
+        watch.failed(DOOR, Some(Outcome::ConnectRefused), at(2));
+        watch.asked(DOOR, ([198, 51, 100, 1], 443).into(), at(5));
+        assert_eq!(
+            watch.seen(DOOR, at(4), at(9)).now,
+            Some(Outcome::ConnectRefused),
+            "it waits for its turn"
+        );
+        watch.reached(DOOR, Stage::Connects, at(8));
+        assert_eq!(watch.seen(DOOR, at(4), at(9)).now, Some(Outcome::ConnectRefused));
+        assert_eq!(watch.seen(DOOR, at(4), at(12)).now, Some(Outcome::ConnectSilent));
+    }
+
+    #[test]
+    fn an_open_door_answers_in_this_check_and_not_in_an_earlier_one() {
+        let watch = linked();
+        assert_eq!(watch.seen(DOOR, at(1), at(3)).settled, Some(Outcome::Open));
+        let seen = watch.seen(DOOR, at(3), at(12));
+        assert_eq!((seen.settled, seen.now, seen.was_open), (None, Some(Outcome::Quiet), true));
+        watch.probed(DOOR, at(12));
+        watch.heard(DOOR, Mono(12_080_000));
+        let seen = watch.seen(DOOR, at(12), at(13));
+        assert_eq!((seen.settled, seen.echo_ms), (Some(Outcome::Open), Some(80)));
+    }
+
+    #[test]
+    fn a_link_that_ends_before_the_relay_greets_was_not_wanted() {
+        let watch = asked();
+        watch.up(DOOR, at(2));
+        watch.down(DOOR, false, None, at(3));
+        assert_eq!(watch.seen(DOOR, at(1), at(4)).settled, Some(Outcome::SlotEnded));
+        let watch = asked();
+        watch.up(DOOR, at(2));
+        watch.known(DOOR, Outcome::Broke);
+        watch.down(DOOR, false, None, at(3));
+        assert_eq!(watch.seen(DOOR, at(1), at(4)).settled, Some(Outcome::Broke), "a reset is nobody's word");
+        let watch = linked();
+        watch.down(DOOR, false, None, at(3));
+        assert_eq!(watch.seen(DOOR, at(1), at(4)).settled, Some(Outcome::Broke));
+    }
+
+    #[test]
+    fn a_silence_is_a_freeze_only_if_the_next_connection_opens_soon() {
+        let watch = linked();
+        watch.froze(DOOR, at(10));
+        assert_eq!(watch.seen(DOOR, at(1), at(11)).freezes, 0, "it may be the line");
+        watch.carried(DOOR, at(15));
+        assert_eq!(watch.seen(DOOR, at(1), at(16)).freezes, 1);
+        watch.froze(DOOR, at(20));
+        watch.carried(DOOR, at(80));
+        assert_eq!(watch.seen(DOOR, at(1), at(81)).freezes, 1, "the line was dead for a minute");
+        assert_eq!(watch.seen(DOOR, at(1), at(700)).freezes, 0, "forgotten");
+    }
+
+    #[test]
+    fn a_plain_link_that_dies_in_silence_after_the_known_bytes_counts_as_frozen() {
+        for (bytes, freezes) in [(15_000, 1), (2_000, 0), (90_000, 0)] {
+            let watch = linked();
+            watch.count(DOOR, bytes, true);
+            watch.down(DOOR, true, None, at(30));
+            watch.asked(DOOR, ([198, 51, 100, 1], 443).into(), at(31));
+            watch.up(DOOR, at(32));
+            assert_eq!(watch.seen(DOOR, at(1), at(33)).freezes, freezes, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn strangers_to_the_watch_do_not_fill_it() {
+        let watch = Watch::default();
+        for number in 0..=255 {
+            watch.asked(RelayId([number; 16]), ([198, 51, 100, number], 443).into(), at(1));
+        }
+        let inner = locked(&watch.0);
+        assert!(inner.doors.len() <= DOORS_MAX && inner.ways.len() <= DOORS_MAX);
     }
 }

@@ -104,7 +104,15 @@ fn cause(scene: &Scene, clock_s: Option<i64>) -> Code {
     }
     // Somebody else who answers explains the silence of other doors as well: sign-in pages let nothing else pass.
     if any(&[Foreign])
-        && all(&[Foreign, CertificateDate, HelloSilent, HelloReset, HelloClosed, ConnectSilent, ConnectRefused])
+        && all(&[
+            Foreign,
+            CertificateDate,
+            HelloSilent,
+            HelloReset,
+            HelloClosed,
+            ConnectSilent,
+            ConnectRefused,
+        ])
     {
         return Code::Portal;
     }

@@ -159,3 +159,47 @@ fn words_are_told_apart_and_codes_stay() {
     ];
     assert!(numbers.iter().all(|(code, number)| code.number() == *number));
 }
+
+#[test]
+fn whatever_two_doors_do_a_verdict_fits_what_travels() {
+    const ALL: [Outcome; 21] = [
+        Open,
+        Quiet,
+        Spare,
+        Waiting,
+        NoRoute,
+        ConnectSilent,
+        ConnectRefused,
+        HelloSilent,
+        HelloReset,
+        HelloClosed,
+        Foreign,
+        CertificateDate,
+        NotLetIn,
+        WrongRelay,
+        SlotEnded,
+        Version,
+        Stalled,
+        Broke,
+        ProxyGone,
+        ProxyRefused,
+        PastProxy,
+    ];
+    let works = [Code::Works, Code::PlainCut, Code::Freeze, Code::CountedOpen, Code::Slow];
+    for (one, other) in ALL.iter().flat_map(|one| ALL.iter().map(move |other| (*one, *other))) {
+        for (kind, proxy, was_open) in [
+            (Kind::Web, false, false),
+            (Kind::Plain, false, true),
+            (Kind::Site, true, false),
+            (Kind::Web, true, true),
+        ] {
+            let mut scene = with(&[one, other], |door| (door.kind, door.was_open) = (kind, was_open));
+            (scene.proxy, scene.now_s) = (proxy, u64::MAX);
+            scene.doors[0].signed_s = Some(u64::MAX);
+            scene.doors[1].clock_s = Some(i64::MIN);
+            let verdict = judge(&scene);
+            let travels = one == Open || other == Open;
+            assert_eq!((verdict.travels, works.contains(&verdict.code)), (travels, travels), "{scene:?}");
+        }
+    }
+}

@@ -422,6 +422,7 @@ fn files(folder: &str) -> Vec<Entry> {
 /// What a check of [`doors`] found.
 fn checked() -> karvon_node::api::NetCheck {
     let mut found = crate::netcheck::example("freeze");
+    found.code = "N03".to_owned();
     found.doors = doors()
         .into_iter()
         .map(|door| karvon_node::api::DoorCheck {

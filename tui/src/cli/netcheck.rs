@@ -118,7 +118,10 @@ fn ended(check: &NetCheck) -> Result<(), Failure> {
     if check.travels {
         return Ok(());
     }
-    Err(Failure::new("no_path", format!("no path now ({}); what you write waits safely", one_line(&check.code))))
+    Err(Failure::new(
+        "no_path",
+        format!("no path now ({}); what you write waits safely", one_line(&check.code)),
+    ))
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {

@@ -449,8 +449,9 @@ netcheck-approved-or-singled =
     sites open on this network, or these doors are recognised and silenced.
     Another network or another door, best a web door, shows which.
 netcheck-clock =
-    This device's clock is wrong by about { $off } (hours:minutes). Set the
-    clock: else doors may not open and messages carry wrong times.
+    This device's clock and the relays' differ by about { $off }
+    (hours:minutes); most likely this one is wrong. Set the clock: else
+    doors may not open and messages carry wrong times.
 netcheck-clock-or-certificate =
     The certificate of the door's site is out of date. Either this device's
     clock is wrong, or the site's keeper must renew it.

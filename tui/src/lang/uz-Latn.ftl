@@ -447,9 +447,9 @@ netcheck-approved-or-singled =
     o‘chiriladi. Boshqa tarmoq yoki boshqa eshik (yaxshisi veb-eshik)
     ko‘rsatadi.
 netcheck-clock =
-    Bu qurilma soati taxminan { $off } (soat:daqiqa) xato. Soatni
-    to‘g‘rilang, aks holda eshiklar ochilmasligi va xabarlar vaqti xato
-    bo‘lishi mumkin.
+    Bu qurilma soati tugunlarnikidan taxminan { $off } (soat:daqiqa) farq
+    qiladi; ehtimol shunisi xato. Soatni to‘g‘rilang, aks holda eshiklar
+    ochilmasligi va xabarlar vaqti xato bo‘lishi mumkin.
 netcheck-clock-or-certificate =
     Eshik saytining sertifikati muddati to‘g‘ri emas. Yo qurilma soati xato,
     yo sayt egasi uni yangilashi kerak.

@@ -1,15 +1,16 @@
 //! TLS of web doors: the configurations of both sides, and what they bind a door's path to.
 
 use super::certificate::WebIdentity;
+use karvon_protocol::netcheck::Outcome;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use karvon_protocol::netcheck::Outcome;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore, ServerConfig, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore,
+    ServerConfig, SignatureScheme,
 };
 use std::sync::{Arc, OnceLock};
 

@@ -19,8 +19,7 @@ impl Doors {
         let again = self.tested.is_none_or(|at| cx.now.mono >= at.after_ms(DIAL_AGAIN_MS));
         if again {
             self.tested = Some(cx.now.mono);
-            let busy =
-                self.doors.values().filter(|state| state.dialling || state.link.is_some()).count();
+            let busy = self.doors.values().filter(|state| state.dialling || state.link.is_some()).count();
             let idle: Vec<u32> = self
                 .doors
                 .iter()
