@@ -10,6 +10,7 @@ mod group_messages;
 mod groups;
 mod guard;
 mod messages;
+mod netcheck;
 mod pictures;
 pub mod profile;
 mod search;
@@ -82,6 +83,7 @@ async fn open(
     deps.transports = deps.transports.with_web(web);
     let net = net::start_leaf(&deps).map_err(|error| ApiError::new(IO, format!("the network: {error}")))?;
     let counters = net.counters();
+    let checks = netcheck::Checks::new(net.observer(), events.clone());
     let engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));
     let mut port = WriterPort::start(Box::new(store))?;
     let carried = crate::store::bundles::Carried::at(data_dir, config.bundle.carry_bytes());
@@ -106,5 +108,5 @@ async fn open(
         }
         port.close();
     });
-    Ok(backend::LeafBackend::new(commands, history, name, counters, carried, stop, task))
+    Ok(backend::LeafBackend::new(commands, history, name, counters, carried, checks, stop, task))
 }

@@ -80,6 +80,8 @@ pub enum Purpose {
     Requests,
     /// The doors, for the doctor.
     Doors,
+    /// What a check of them found.
+    NetCheck,
     /// A passphrase was tried.
     Unlock,
     /// Everything is to be closed.

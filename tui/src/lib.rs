@@ -10,6 +10,7 @@ pub mod draw;
 pub mod input;
 pub mod keymap;
 pub mod lang;
+pub mod netcheck;
 pub mod qr;
 pub mod screen;
 pub mod session;

@@ -10,6 +10,7 @@ pub mod fold;
 pub mod groups;
 mod item;
 pub mod line;
+mod netcheck;
 pub mod server;
 pub mod time;
 
@@ -17,6 +18,7 @@ pub use item::{
     Attachment, Contact, Copied, DoorInfo, Hit, Meeting, Message, Reaction, Said, Secret, Setting, State,
     Status, Stranger, Trail,
 };
+pub use netcheck::{DoorCheck, NetCheck};
 
 use serde::{Deserialize, Serialize};
 
@@ -253,6 +255,11 @@ pub enum Request {
         /// Relay id, 32 hexadecimal digits.
         relay: String,
     },
+    /// How the own doors do: [`Response::NetCheck`], at once. A check takes up to 9 s; [`Event::NetCheck`] tells that it is done.
+    NetCheck {
+        /// Begin a check unless one is under way; else only ask for what the last one found.
+        begin: bool,
+    },
     /// About groups: [`Response::Group`].
     Group(groups::Ask),
     /// About channels: [`Response::Channel`].
@@ -448,6 +455,13 @@ pub enum Response {
         /// All doors.
         doors: Vec<DoorInfo>,
     },
+    /// How the own doors do.
+    NetCheck {
+        /// A check is under way.
+        running: bool,
+        /// What the last one found.
+        found: Option<NetCheck>,
+    },
     /// About groups.
     Group(groups::Told),
     /// About channels.
@@ -519,6 +533,8 @@ pub enum Event {
         /// Seen by the other side up to here.
         read_upto: u64,
     },
+    /// A check of the doors is done: ask for [`Request::NetCheck`].
+    NetCheck,
     /// Something about a group.
     Group(groups::GroupEvent),
     /// Something about a channel.

@@ -1,6 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
-use super::{channels, copies, files, groups, messages, search, strangers};
+use super::{channels, copies, files, groups, messages, netcheck, search, strangers};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -32,6 +32,7 @@ pub(super) struct Inner {
     counters: Arc<Counters>,
     pub(super) carried: Arc<Mutex<Carried>>,
     started: Instant,
+    pub(super) checks: Arc<netcheck::Checks>,
 }
 
 /// A person's node with its keys; what stands in front of it is [`super::guard`].
@@ -42,17 +43,19 @@ pub(super) struct LeafBackend {
 }
 
 impl LeafBackend {
+    #[allow(clippy::too_many_arguments)] // Each is a different part of the node; they meet here only.
     pub(super) fn new(
         commands: mpsc::Sender<Call<Engine>>,
         history: History,
         name: String,
         counters: Arc<Counters>,
         carried: Carried,
+        checks: Arc<netcheck::Checks>,
         stop: watch::Sender<bool>,
         task: JoinHandle<()>,
     ) -> Self {
         let carried = Arc::new(Mutex::new(carried));
-        let inner = Inner { commands, history, name, counters, carried, started: Instant::now() };
+        let inner = Inner { commands, history, name, counters, carried, started: Instant::now(), checks };
         Self { inner: Arc::new(inner), stop, task: Arc::new(Mutex::new(Some(task))) }
     }
 }
@@ -215,6 +218,7 @@ impl Inner {
                 let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
                 self.done(Command::RemoveDoor(relay)).await
             }
+            Request::NetCheck { begin } => netcheck::answer(self, begin).await,
             Request::Group(ask) => {
                 copies::recognise(self, Response::Group(groups::answer(self, ask).await?)).await
             }

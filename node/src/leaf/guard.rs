@@ -272,6 +272,7 @@ const fn shows_a_person(request: &Request) -> bool {
             | Request::MarkRead { .. }
             | Request::Info { .. }
             | Request::Doors
+            | Request::NetCheck { begin: false }
             | Request::Subscribe
             | Request::Group(
                 OfGroup::List
@@ -315,6 +316,7 @@ mod tests {
     fn what_a_screen_asks_when_messages_come_is_nobodys_hand() {
         let by_itself = [
             Request::Requests,
+            Request::NetCheck { begin: false },
             Request::MarkRead { contact: 1, seq: 1 },
             Request::Group(groups::Ask::List),
             Request::Group(groups::Ask::MarkRead { group: 1, position: 1 }),
@@ -324,6 +326,7 @@ mod tests {
         assert!(by_itself.iter().all(|request| !shows_a_person(request)));
         let by_hand = [
             Request::Present,
+            Request::NetCheck { begin: true },
             Request::Group(groups::Ask::Send { group: 1, text: "text".to_owned() }),
             Request::Channel(channels::Ask::Leave { channel: 1 }),
         ];

@@ -6,6 +6,7 @@
 mod address;
 mod admission;
 mod bounds;
+mod check;
 mod counted;
 mod door;
 mod fetch;
@@ -16,17 +17,21 @@ mod hostile;
 mod hostile_muxer;
 mod link;
 mod mesh;
+mod noted;
 mod reach;
 pub mod router;
 mod streams;
 mod supervisor;
 mod table;
+mod told;
 mod transport;
 mod veil;
+mod watch;
 mod web;
 
 pub use address::public_key;
 pub use bounds::{Bounds, NetLimits, Refused};
+pub use check::{Begun, DoorFound, Found, Observer};
 pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use mesh::carrier_key;
@@ -153,6 +158,7 @@ pub struct NetHandle {
     counters: Arc<Counters>,
     listening: Option<Listening>,
     web: Arc<web::Web>,
+    told: told::Told,
 }
 
 /// Where a relay listens: the addresses with the ports that were really taken.
@@ -194,6 +200,7 @@ impl NetHandle {
     }
 
     fn admit(&mut self, inner: Inner) -> Option<NetEvent> {
+        self.told.on_inner(&inner);
         match inner {
             Inner::Up(link, info, port) => {
                 self.links.insert(link, Some(port));
@@ -217,6 +224,7 @@ impl NetHandle {
 
     /// Carries out a command; never waits.
     pub fn submit(&mut self, command: NetCommand) {
+        self.told.on_command(&command);
         match command {
             NetCommand::Send { link, frame } => {
                 if let Some(Some(port)) = self.links.get(&link) {
@@ -270,6 +278,12 @@ impl NetHandle {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         self.counters.clone()
+    }
+
+    /// What tells how the doors do while the network runs.
+    #[must_use]
+    pub fn observer(&self) -> Observer {
+        self.told.observer(self.web.has_proxy())
     }
 
     /// Where a relay listens; `None` for a leaf.
@@ -327,10 +341,12 @@ fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
     let counters = shared.counters.clone();
     let web = deps.transports.web();
+    let common = veil::Common::new(deps, shared.bounds.clone());
+    let told = told::Told::new(common.clone(), deps.transports.are_tcp());
     let config = door::Config {
         key: address::keypair(key_seed)?,
         transports: deps.transports.clone(),
-        common: veil::Common::new(deps, shared.bounds.clone()),
+        common,
         web: web.clone(),
         listen: None,
         listen_web: None,
@@ -345,6 +361,7 @@ fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
         counters,
         listening: None,
         web,
+        told,
     })
 }
 
@@ -394,10 +411,12 @@ pub async fn start_relay_within(
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
     let (ready, door_ready) = oneshot::channel();
     let web = deps.transports.web();
+    let common = veil::Common::new(deps, shared.bounds.clone());
+    let told = told::Told::new(common.clone(), deps.transports.are_tcp());
     let config = door::Config {
         key: address::keypair(&options.static_seed)?,
         transports: deps.transports.clone(),
-        common: veil::Common::new(deps, shared.bounds.clone()),
+        common,
         listen: (!web.is_only()).then_some(options.door),
         listen_web: web.listen(),
         web: web.clone(),
@@ -431,5 +450,6 @@ pub async fn start_relay_within(
         counters,
         listening: Some(Listening { door: door_addr, web: ports.web, mesh: mesh_addr }),
         web,
+        told,
     })
 }

@@ -3,6 +3,7 @@
 use super::NetError;
 use super::bounds::Bounds;
 use super::counted::Counted;
+use super::noted::Noted;
 use super::veil::{Common, Veil};
 use super::web::{Web, WebOptions};
 use futures::{AsyncRead, AsyncWrite};
@@ -64,9 +65,10 @@ impl Transports {
     {
         Self {
             door: Arc::new(move |key, veil| {
-                let bounds = veil.bounds();
+                let (bounds, common) = (veil.bounds(), veil.common().clone());
+                let plain = counted(Noted::new(door(), common), bounds.clone());
                 // Web addresses first: the others would take what they begin with. Their bytes are counted under TLS.
-                secure(veil.or_transport(counted(door(), bounds.clone())), key, &bounds, DOOR_STREAMS_MAX)
+                secure(veil.or_transport(plain), key, &bounds, DOOR_STREAMS_MAX)
             }),
             mesh: Arc::new(move |key, bounds| {
                 secure(counted(mesh(), bounds.clone()), key, bounds, MESH_STREAMS_MAX)

@@ -34,6 +34,8 @@ pub enum Command {
     RemoveDoor(RelayId),
     /// Lists doors: [`Reply::Doors`].
     Doors,
+    /// Asks the relays behind doors whether they are there, and dials the others now: [`Reply::Tested`].
+    TestDoors,
     /// Makes an invitation: [`Reply::Invitation`]. Works offline once a door was reached.
     Invite,
     /// Adds a contact from an invitation or a published address; succeeds locally, the handshake goes on by itself. `name` is the local name; the other
@@ -342,6 +344,8 @@ pub enum Reply {
     Done,
     /// Doors with whether each is connected.
     Doors(Vec<(Door, bool)>),
+    /// Doors of which each is asked or dialled now, or left alone.
+    Tested(Vec<TestedDoor>),
     /// An invitation.
     Invitation {
         /// The short form: one door.
@@ -459,4 +463,15 @@ pub enum Event {
     Group(GroupEvent),
     /// Something about a channel.
     Channel(ChannelEvent),
+}
+
+/// A door in [`Reply::Tested`].
+#[derive(Debug, Clone)]
+pub struct TestedDoor {
+    /// The door.
+    pub door: Door,
+    /// A link to it is there or is being brought about. Others are not needed now.
+    pub in_use: bool,
+    /// When its relay last signed its descriptor, Unix seconds by the relay's clock.
+    pub signed_s: Option<u64>,
 }

@@ -26,6 +26,10 @@ impl Engine {
                 if doors.remove(relay, &mut cx) { Ok(Reply::Done) } else { Err(ErrorKind::NoDoor) }
             }
             Command::Doors => Ok(Reply::Doors(self.doors.list())),
+            Command::TestDoors => {
+                let (doors, mut cx) = self.with_doors();
+                Ok(Reply::Tested(doors.test(&mut cx)))
+            }
             Command::Invite => self.invite(),
             Command::Add { invitation, name, text } => self.add(&invitation, name, text),
             Command::Address => Ok(Reply::Address(self.addresses.text())),

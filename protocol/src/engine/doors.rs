@@ -1,6 +1,7 @@
 //! Doors and the links to them: dialling, the hello, heartbeats, and the relays that doors tell of.
 
 mod moved;
+mod tested;
 
 use super::cx::{Alarm, Cx, Signal};
 use super::near::Near;
@@ -60,6 +61,8 @@ pub(crate) struct Doors {
     relays: BTreeMap<RelayId, Descriptor>,
     /// A door has told which relays it knows.
     told: bool,
+    /// When doors without a link were last dialled because somebody asked.
+    tested: Option<Mono>,
     /// Puts relays into an order of this start's own.
     salt: [u8; 32],
     near: Near,

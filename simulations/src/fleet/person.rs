@@ -11,7 +11,7 @@ use crate::oracle::{Fact, Message, Person};
 use crate::report::Figures;
 use crate::world::{Process, World};
 use karvon_node::driver::{Call, DriverError, run};
-use karvon_node::net::start_leaf;
+use karvon_node::net::{Found, Observer, start_leaf};
 use karvon_node::store::memory::MemoryDisk;
 use karvon_protocol::core::{Range, Space};
 use karvon_protocol::descriptor::Door;
@@ -64,6 +64,8 @@ pub(super) struct Shared {
     /// Relays that the person's contacts can deposit at, for the promise behind `↑`.
     pub(super) promised: Mutex<u32>,
     canaries: Mutex<Rng>,
+    /// Of the network of the running messenger.
+    observer: Mutex<Option<Observer>>,
 }
 
 impl Shared {
@@ -105,6 +107,7 @@ impl PersonHost {
             sent_at: Mutex::default(),
             promised: Mutex::new(1),
             canaries: Mutex::new(world.rng(&format!("canaries of person {number}"))),
+            observer: Mutex::default(),
         });
         arrivals.with(|received| received.readers.insert(person, Arc::downgrade(&shared)));
         Self {
@@ -230,6 +233,20 @@ impl PersonHost {
     /// Adds a door; false if the messenger does not run or refuses.
     pub async fn add_door(&self, door: Door) -> bool {
         matches!(self.ask(Command::AddDoor(door)).await, Some(Reply::Done))
+    }
+
+    /// Checks the doors, as `netcheck` does; `None` if the messenger does not run.
+    pub async fn netcheck(&self) -> Option<Found> {
+        let observer = self.shared.observer.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let begun = observer.begin();
+        let Reply::Tested(doors) = self.ask(Command::TestDoors).await? else { return None };
+        // Inside the process, whose clock it is.
+        let (tell, told) = tokio::sync::oneshot::channel();
+        self.process.as_ref()?.spawn(async move {
+            // Whoever asked may be gone.
+            let _ = tell.send(observer.check(begun, &doors).await);
+        });
+        told.await.ok()
     }
 
     /// Makes an invitation.
@@ -377,6 +394,7 @@ async fn serve(
             Ok(net) => net,
             Err(error) => return shared.world.note(&format!("the messenger can not start: {error}")),
         };
+        *shared.observer.lock().unwrap_or_else(PoisonError::into_inner) = Some(net.observer());
         let name = format!("person {}", shared.person.0);
         let core = Engine::new(Setup { identity, name }, node.rng());
         let mut store = node.store();

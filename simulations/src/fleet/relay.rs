@@ -178,6 +178,14 @@ impl RelayHost {
         }
     }
 
+    /// Ends all slots that were made here.
+    pub async fn end_doors(&self) {
+        let Some(Ok(RelayReply::Slots(slots))) = self.calls.ask(RelayCommand::Slots).await else { return };
+        for slot in slots {
+            let _ = self.calls.ask(RelayCommand::DropSlot(slot)).await;
+        }
+    }
+
     /// Makes a door for a person. `None` if the relay does not run.
     pub async fn new_door(&self) -> Option<Door> {
         match self.calls.ask(RelayCommand::NewSlot).await? {

@@ -99,6 +99,14 @@ pub(super) fn answer(
                 }
             }
         }
+        (Purpose::NetCheck, Ok(Response::NetCheck { running, found })) => {
+            for overlay in &mut model.overlays {
+                if let Overlay::Doctor(doctor) = overlay {
+                    doctor.testing = running;
+                    doctor.found = found.clone().or(doctor.found.take());
+                }
+            }
+        }
         (Purpose::Passed(talk), Ok(_)) => commands.extend(after(model, talk)),
         (Purpose::Changed, Ok(_)) => {
             update::refresh(model, &mut commands);
@@ -402,6 +410,12 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             model.state = state;
             update::refresh_status(model, &mut commands);
         }
+        Event::NetCheck if model.overlays.iter().any(|overlay| matches!(overlay, Overlay::Doctor(_))) => {
+            commands.push(Command::Call(Request::NetCheck { begin: false }, Purpose::NetCheck));
+            commands.push(Command::Call(Request::Doors, Purpose::Doors));
+            update::refresh_status(model, &mut commands);
+        }
+        Event::NetCheck => {}
         Event::Contact { .. } => update::refresh(model, &mut commands),
         Event::Requests => commands.push(super::strangers::ask()),
         Event::Received { contact, .. } => {

@@ -133,3 +133,29 @@ fn the_page_of_a_message_to_a_group_says_who_has_it_and_follows_what_happens() {
     let shown = screen(&model);
     assert!(shown.contains("✓ Модар bbbb, ") && shown.contains("✓ Модар cccc, "), "{shown}");
 }
+
+#[test]
+fn the_doctor_tests_when_it_is_opened_and_shows_a_report_before_it_is_saved() {
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, false, (80, 24));
+    world.play(&mut model, [Action::Doctor]);
+    assert!(asked(&world, &["\"net_check\"", "\"begin\":true"]));
+    let shown = screen(&model);
+    assert!(
+        shown.contains("This network cuts long connections") && shown.contains("open, 210 ms"),
+        "{shown}"
+    );
+    // The node says that a check is done, whoever asked for it.
+    world.play(&mut model, [Action::Event(Event::NetCheck)]);
+    assert!(asked(&world, &["\"net_check\"", "\"begin\":false"]));
+    // The key below works on a Cyrillic layout as well.
+    world.play(&mut model, [Action::Char('к')]);
+    let shown = screen(&model);
+    assert!(shown.contains("verdict: N03 freeze") && shown.contains("Press r once more"), "{shown}");
+    assert!(!shown.contains("203.0.113.5") && !shown.contains("01234567"), "no address and no id: {shown}");
+    assert!(model.notice.is_none(), "nothing is written yet");
+    world.play(&mut model, [Action::Back]);
+    assert!(screen(&model).contains("open, 210 ms"), "back from the report, not from the doctor");
+    world.play(&mut model, [Action::Char('r'), Action::Char('r')]);
+    assert!(model.notice.as_ref().is_some_and(|notice| notice.contains("karvon-report.txt")));
+}

@@ -137,12 +137,16 @@ fn overlay_hints(model: &Model, overlay: &Overlay) -> Vec<Hint> {
         Overlay::Settings(_) => {
             vec![hint("Enter", "key-change", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
-        Overlay::Doctor(_) => vec![
-            back,
-            hint("t", "key-again", Action::Char('t')),
-            hint("^N", "key-add", Action::Add),
-            hint("↑↓", "key-scroll", Action::Down),
-        ],
+        Overlay::Doctor(doctor) => {
+            let report = if doctor.report { "key-save" } else { "key-report" };
+            let mut out = vec![back, hint("t", "key-again", Action::Char('t'))];
+            if doctor.found.is_some() {
+                out.push(hint("r", report, Action::Char('r')));
+            }
+            out.push(hint("^N", "key-add", Action::Add));
+            out.push(hint("↑↓", "key-scroll", Action::Down));
+            out
+        }
         Overlay::Info(_) => {
             vec![back, hint("↑↓", "key-scroll", Action::Down), hint("c", "key-copy-id", Action::Char('c'))]
         }

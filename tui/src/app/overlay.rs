@@ -2,7 +2,7 @@
 
 use karvon_node::api::fold::{Query, score};
 use karvon_node::api::groups::{Recipient, Standing};
-use karvon_node::api::{DoorInfo, Message, State, Trail};
+use karvon_node::api::{DoorInfo, Message, NetCheck, State, Trail};
 
 use super::address::Address;
 use super::channel::{About, New};
@@ -246,6 +246,12 @@ pub enum Way {
 pub struct Doctor {
     /// The doors, once the node answered.
     pub doors: Option<Vec<DoorInfo>>,
+    /// A check is under way.
+    pub testing: bool,
+    /// What the last check found.
+    pub found: Option<NetCheck>,
+    /// The report of it is shown.
+    pub report: bool,
     /// Rows scrolled.
     pub scrolled: usize,
 }

@@ -18,6 +18,12 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
         Some(Overlay::Details(_)) => return details::key(model, action),
         Some(Overlay::Group(_)) => return group::key(model, action),
         Some(Overlay::Channel(_)) => return channel::key(model, action),
+        Some(Overlay::Doctor(doctor)) if doctor.report && matches!(action, Action::Back) => {
+            if let Some(Overlay::Doctor(doctor)) = model.overlays.last_mut() {
+                (doctor.report, doctor.scrolled) = (false, 0);
+            }
+            return Vec::new();
+        }
         _ if matches!(action, Action::Back) => {
             model.overlays.pop();
             return Vec::new();
@@ -46,9 +52,24 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
     match model.overlays.last_mut() {
         Some(Overlay::Doctor(doctor)) => {
             scroll(&mut doctor.scrolled, action, page);
-            let letter = matches!(action, Action::Char(letter) if keymap::latin(*letter) == 't');
-            if letter || matches!(action, Action::Enter) {
+            let letter = match action {
+                Action::Char(letter) => Some(keymap::latin(*letter)),
+                _ => None,
+            };
+            if letter == Some('t') || matches!(action, Action::Enter) {
                 return update::doctor(model);
+            }
+            if letter == Some('r')
+                && let Some(found) = &doctor.found
+            {
+                // What is in the file is shown before it is written.
+                if !std::mem::replace(&mut doctor.report, true) {
+                    doctor.scrolled = 0;
+                    return Vec::new();
+                }
+                doctor.report = false;
+                let data = data_encoding::BASE64.encode(found.report().as_bytes());
+                return vec![Command::SaveFile("karvon-report.txt".to_owned(), data.into())];
             }
         }
         Some(Overlay::Help(scrolled)) => {

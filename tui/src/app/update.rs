@@ -127,8 +127,9 @@ fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
 
 /// Opens the doctor, which asks anew each time.
 pub(super) fn doctor(model: &mut Model) -> Vec<Command> {
-    open_overlay(model, Overlay::Doctor(Doctor::default()));
-    let mut commands = vec![Command::Call(Request::Doors, Purpose::Doors)];
+    open_overlay(model, Overlay::Doctor(Doctor { testing: true, ..Doctor::default() }));
+    let test = Command::Call(Request::NetCheck { begin: true }, Purpose::NetCheck);
+    let mut commands = vec![Command::Call(Request::Doors, Purpose::Doors), test];
     refresh_status(model, &mut commands);
     commands
 }

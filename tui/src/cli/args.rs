@@ -276,6 +276,26 @@ The id is what `karvon send --json` and `karvon read --json` call \"id\".")]
         #[command(subcommand)]
         what: Door,
     },
+    /// Says within ten seconds whether messages can travel now, and if not, whether the network, the door or the relay is at fault
+    #[command(after_help = "Examples:
+  karvon netcheck
+  karvon netcheck --json | jq -r '.code, .sentence'
+  karvon --lang tg netcheck
+
+Only your own doors (or your proxy) are contacted, nobody else, and no name is looked up. Exit code 0: messages can travel now; 4: no path
+now. Codes N00 to N19 stand in docs/doors.md.")]
+    Netcheck,
+    /// Does the same and shows how the node is; can write a report to give away
+    #[command(after_help = "Examples:
+  karvon doctor
+  karvon doctor --report report.txt     shows the report and saves it for you alone; never writes over a file
+
+A report names nobody and no place: no addresses, ids, names, numbers of people or messages. You see all that is in it.")]
+    Doctor {
+        /// Where to save a report
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
     /// Forgets the keys: nobody reads anything until `unlock`
     #[command(after_help = "Examples:
   karvon lock

@@ -13,6 +13,7 @@ mod group_send;
 mod groups;
 mod init;
 mod lines;
+mod netcheck;
 mod open;
 pub mod out;
 mod people;
@@ -120,6 +121,10 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Channel { what }) => Box::pin(channels::channel(&session, what)).await,
         Some(Command::Group { what }) => Box::pin(groups::group(&session, what)).await,
         Some(Command::Door { what }) => Box::pin(door::door(&session, what)).await,
+        Some(Command::Netcheck) => Box::pin(netcheck::netcheck(&session, look.lang.as_deref())).await,
+        Some(Command::Doctor { report }) => {
+            Box::pin(netcheck::doctor(&session, look.lang.as_deref(), report.as_deref())).await
+        }
         Some(Command::Lock) => Box::pin(device::lock(&session)).await,
         Some(Command::Unlock) => Box::pin(device::unlock(&session)).await,
         Some(Command::Passphrase(args)) => device::passphrase(&session, &args),

@@ -29,7 +29,7 @@ pub(super) async fn status(session: &Session<'_>) -> Result<(), Failure> {
     session.out.result(&status, || for_people(&status))
 }
 
-fn for_people(status: &Status) -> String {
+pub(super) fn for_people(status: &Status) -> String {
     let meaning = match status.state.as_str() {
         "locked" => "locked: open it with `karvon unlock`",
         "store" => "the disk failed or is full: it is tried again by itself",

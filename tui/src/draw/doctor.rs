@@ -8,6 +8,7 @@ use ratatui::text::Line;
 use super::paint;
 use crate::app::Model;
 use crate::app::overlay::Doctor;
+use crate::netcheck;
 use crate::text::{one_line, wrap};
 
 /// Draws it.
@@ -19,6 +20,12 @@ pub(super) fn draw(model: &Model, doctor: &Doctor, frame: &mut Frame<'_>, area: 
             out.push(Line::styled(part.to_owned(), style));
         }
     };
+    if let Some(found) = doctor.found.as_ref().filter(|_| doctor.report) {
+        say(&texts.get("netcheck-report-note"), theme.strong());
+        say("", Style::new());
+        found.report().lines().for_each(|line| say(line, Style::new()));
+        return paint::lines(frame, area, &out, doctor.scrolled);
+    }
     let (key, style) = match model.state.as_str() {
         _ if model.gone => ("node-gone", theme.warn()),
         "store" => ("error-store", theme.warn()),
@@ -28,7 +35,20 @@ pub(super) fn draw(model: &Model, doctor: &Doctor, frame: &mut Frame<'_>, area: 
         _ => ("doctor-connecting", theme.warn()),
     };
     say(&texts.get("doctor-words"), theme.strong());
-    say(&texts.get(key), style);
+    let of_node = model.gone || matches!(model.state.as_str(), "store" | "no_door");
+    match doctor.found.as_ref().filter(|_| !of_node) {
+        // That a door is open says less than what the mailboxes do.
+        Some(found) if found.verdict == "works" => say(&texts.get(key), style),
+        Some(found) => {
+            let style = if found.travels { theme.good() } else { theme.warn() };
+            say(&netcheck::verdict(texts, found, &found.verdict), style);
+        }
+        None if doctor.testing && !of_node => say(&texts.get("netcheck-testing"), Style::new()),
+        None => say(&texts.get(key), style),
+    }
+    for word in doctor.found.iter().flat_map(|found| found.also.iter().map(move |word| (found, word))) {
+        say(&format!("! {}", netcheck::verdict(texts, word.0, word.1)), theme.warn());
+    }
     let status = model.status.as_ref();
     if status.is_some_and(|status| status.one_operator) {
         say(&format!("! {}", texts.get("doctor-one-operator")), theme.warn());
@@ -44,8 +64,17 @@ pub(super) fn draw(model: &Model, doctor: &Doctor, frame: &mut Frame<'_>, area: 
                 (theme.dot(false), "doctor-down", theme.warn())
             };
             let relay: String = one_line(&door.relay).chars().take(8).collect();
-            say(&format!("  {sign} {relay}  {}  {}", one_line(&door.addr), texts.get(word)), style);
+            let found = doctor.found.as_ref().map(|found| found.doors.as_slice()).unwrap_or_default();
+            let found = found.iter().find(|found| found.door == door.relay);
+            let how = found.map_or_else(|| texts.get(word), |found| netcheck::outcome(texts, found));
+            say(&format!("  {sign} {relay}  {}  {how}", one_line(&door.addr)), style);
+            for remark in found.map(|found| netcheck::remarks(texts, found)).unwrap_or_default() {
+                say(&format!("      {remark}"), Style::new());
+            }
         }
+    }
+    if let Some(found) = &doctor.found {
+        say(&netcheck::took(texts, found), Style::new());
     }
     if let Some(status) = status {
         let boxes = [("n", status.mailboxes.into()), ("up", status.mailboxes_attached.into())];

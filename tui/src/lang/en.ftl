@@ -50,6 +50,7 @@ key-square = square
 key-line = as a line
 key-same = it is the same
 key-file = file
+key-report = report
 key-save = save
 key-accept = accept
 key-decline = decline
@@ -434,6 +435,104 @@ doctor-down = does not answer
 doctor-mailboxes = Mailboxes: { $up } of { $n } answer
 doctor-waiting = Own messages: { $queued } on this device, { $stored } at relays
 doctor-traffic = Data since the start: { $in } received, { $out } sent
+netcheck-testing = Testing your doors, up to ten seconds…
+netcheck-works = A door is open: messages can travel now.
+netcheck-no-internet =
+    No internet on this device. Messages wait safely. A file carried by hand
+    still works: karvon bundle export.
+netcheck-plain-cut =
+    This network cuts plain doors at their first word; a web door is open,
+    and messages travel through it.
+netcheck-freeze =
+    This network cuts long connections. Karvon sends in small pieces: text
+    travels, large files take long.
+netcheck-approved-only =
+    Connections open, but the first word vanishes at doors in different
+    networks: it seems that only approved sites open here. Try another
+    network, a proxy, or a file carried by hand: karvon bundle export.
+netcheck-approved-or-singled =
+    Connections open, but the first word vanishes. Either only approved
+    sites open on this network, or these doors are recognised and silenced.
+    Another network or another door, best a web door, shows which.
+netcheck-clock =
+    This device's clock and the relays' differ by about { $off }
+    (hours:minutes); most likely this one is wrong. Set the clock: else
+    doors may not open and messages carry wrong times.
+netcheck-clock-or-certificate =
+    The certificate of the door's site is out of date. Either this device's
+    clock is wrong, or the site's keeper must renew it.
+netcheck-proxy-dead =
+    Your proxy does not answer. Start it, or take it out of the settings
+    (network.proxy). Nothing goes around it.
+netcheck-proxy-blocked =
+    Your proxy answers, but no door opens through it. Either the proxy has
+    no way out itself, or it may not reach these doors.
+netcheck-portal =
+    Something else answers in place of the doors. Usually that is a sign-in
+    page of this Wi-Fi: open any site in a browser and sign in. If there is
+    none, somebody stands in between: use another network.
+netcheck-door-ended =
+    The door answers, but lets this device in no more. Its keeper ended it,
+    or somebody stands in between. Ask your keeper for another door.
+netcheck-refused =
+    The doors' addresses refuse connections. Either the relays are switched
+    off, or this network refuses in their place. Another network shows
+    which; else ask for another door.
+netcheck-silent =
+    No door's address answers. Either these addresses are blocked here, the
+    relays are off, or the line behind your router is dead. If other sites
+    open, ask for another door.
+netcheck-plain-only =
+    This network recognises plain doors and cuts them at their first word.
+    Ask for a web door.
+netcheck-counted =
+    Doors that were open minutes ago are silent now. Either this network
+    counts connections and makes one wait some minutes, the addresses were
+    blocked just now, or the line is dead. Karvon tries again by itself,
+    sparingly.
+netcheck-counted-open =
+    Doors were silent for a while and are open again. If it happens often,
+    this network counts connections; Karvon opens few.
+netcheck-slow =
+    A door is open, but this line is very slow. Text travels; files may take
+    long.
+netcheck-breaks =
+    Connections open and break off or stall before the relay answers. Either
+    the line is very bad or this network disturbs them. Karvon tries again
+    by itself.
+netcheck-mixed = No door opens, each for a reason of its own: see below.
+netcheck-version =
+    The relay speaks another version of Karvon. The older of the two
+    programs must be updated.
+netcheck-undecided =
+    It could not be told in this time. Test again in a minute: connections
+    are being saved.
+netcheck-unknown =
+    Karvon found { $code }, for which this version has no words.
+netcheck-took = Test { $code }: { $ms } ms, { $kb } kB
+netcheck-frozen = { $n } cut while bytes were under way
+netcheck-saving = connections are saved here
+netcheck-report-note =
+    This would be in the file, and nothing else. Press r once more to save
+    it.
+netcheck-at-open = open, { $ms } ms
+netcheck-at-quiet = connected, does not answer now
+netcheck-at-spare = spare, not tested
+netcheck-at-waiting = waits for its turn
+netcheck-at-no-route = no way there
+netcheck-at-connect-silent = address does not answer
+netcheck-at-connect-refused = refuses connections
+netcheck-at-hello-silent = first word gets no answer
+netcheck-at-hello-cut = cut at the first word
+netcheck-at-foreign = something else answers
+netcheck-at-certificate-date = certificate out of date
+netcheck-at-not-let-in = lets this device in no more
+netcheck-at-wrong-relay = another relay answers
+netcheck-at-version = another version
+netcheck-at-broke = breaks off after opening
+netcheck-at-proxy-gone = proxy does not answer
+netcheck-at-proxy-refused = proxy does not get there
+netcheck-at-past-proxy = plain: not used with a proxy
 lock-title = locked
 lock-passphrase = Passphrase
 lock-busy = Checking…

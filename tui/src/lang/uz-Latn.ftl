@@ -50,6 +50,7 @@ key-square = kvadrat
 key-line = satr qilib
 key-same = bir xil
 key-file = fayl
+key-report = hisobot
 key-save = saqlash
 key-accept = qabul
 key-decline = rad
@@ -430,6 +431,102 @@ doctor-down = javob bermayapti
 doctor-mailboxes = Pochta qutilari: { $n } tadan { $up } tasi javob beradi
 doctor-waiting = O‘z xabarlari: { $queued } qurilmada, { $stored } tugunlarda
 doctor-traffic = Boshlangandan beri: { $in } qabul qilindi, { $out } yuborildi
+netcheck-testing = Eshiklar tekshirilmoqda, o‘n soniyagacha…
+netcheck-works = Eshik ochiq: xabarlar hozir ketadi.
+netcheck-no-internet =
+    Bu qurilmada internet yo‘q. Xabarlar omon kutadi. Faylni qo‘lda uzatsa
+    ham bo‘ladi: karvon bundle export.
+netcheck-plain-cut =
+    Bu tarmoq oddiy eshiklarni birinchi so‘zdayoq uzadi; veb-eshik ochiq va
+    xabarlar u orqali ketadi.
+netcheck-freeze =
+    Bu tarmoq uzun ulanishlarni uzadi. Karvon mayda bo‘laklab yuboradi: matn
+    o‘tadi, katta fayllar sekin ketadi.
+netcheck-approved-only =
+    Ulanish ochiladi, lekin birinchi so‘z turli tarmoqlardagi eshiklarda
+    yo‘qoladi: bu yerda faqat ruxsat etilgan saytlar ochilsa kerak. Boshqa
+    tarmoq, proksi yoki qo‘lda uzatilgan faylni sinang: karvon bundle
+    export.
+netcheck-approved-or-singled =
+    Ulanish ochiladi, lekin birinchi so‘z yo‘qoladi. Yo bu tarmoqda faqat
+    ruxsat etilgan saytlar ochiladi, yo aynan shu eshiklar tanib olinib
+    o‘chiriladi. Boshqa tarmoq yoki boshqa eshik (yaxshisi veb-eshik)
+    ko‘rsatadi.
+netcheck-clock =
+    Bu qurilma soati tugunlarnikidan taxminan { $off } (soat:daqiqa) farq
+    qiladi; ehtimol shunisi xato. Soatni to‘g‘rilang, aks holda eshiklar
+    ochilmasligi va xabarlar vaqti xato bo‘lishi mumkin.
+netcheck-clock-or-certificate =
+    Eshik saytining sertifikati muddati to‘g‘ri emas. Yo qurilma soati xato,
+    yo sayt egasi uni yangilashi kerak.
+netcheck-proxy-dead =
+    Proksingiz javob bermayapti. Uni ishga tushiring yoki sozlamadan oling
+    (network.proxy). Undan tashqari hech narsa ketmaydi.
+netcheck-proxy-blocked =
+    Proksi javob beradi, lekin u orqali birorta eshik ochilmaydi. Yo
+    proksining o‘zida yo‘l yo‘q, yo bu eshiklarga yeta olmaydi.
+netcheck-portal =
+    Eshiklar o‘rniga boshqa narsa javob beryapti. Odatda bu Wi-Fi kirish
+    sahifasi: brauzerda istalgan saytni ochib kiring. Bunday sahifa
+    bo‘lmasa, kimdir o‘rtada turibdi: tarmoqni almashtiring.
+netcheck-door-ended =
+    Eshik javob beradi, lekin bu qurilmani endi kiritmaydi. Egasi uni yopgan
+    yoki kimdir o‘rtada turibdi. Boshqa eshik so‘rang.
+netcheck-refused =
+    Eshik manzillari ulanishni rad etadi. Yo tugunlar o‘chiq, yo tarmoq ular
+    o‘rniga rad etyapti. Boshqa tarmoq ko‘rsatadi; bo‘lmasa boshqa eshik
+    so‘rang.
+netcheck-silent =
+    Birorta eshik manzili javob bermayapti. Yo manzillar bu yerda to‘silgan,
+    yo tugunlar o‘chiq, yo router ortidagi liniya ishlamayapti. Boshqa
+    saytlar ochilsa, boshqa eshik so‘rang.
+netcheck-plain-only =
+    Bu tarmoq oddiy eshiklarni taniydi va birinchi so‘zda uzadi. Veb-eshik
+    so‘rang.
+netcheck-counted =
+    Bir necha daqiqa oldin ochiq eshiklar jim. Yo tarmoq ulanishlarni sanab
+    bir necha daqiqa kutdiradi, yo manzillar hozirgina to‘sildi, yo liniya
+    ishlamayapti. Karvon o‘zi tejab qayta urinadi.
+netcheck-counted-open =
+    Eshiklar biroz jim bo‘lib, yana ochildi. Tez-tez bo‘lsa, tarmoq
+    ulanishlarni sanaydi; Karvon ularni kam ochadi.
+netcheck-slow =
+    Eshik ochiq, lekin liniya juda sekin. Matn o‘tadi, fayllar sekin ketadi.
+netcheck-breaks =
+    Ulanishlar ochilib, tugun javobigacha uziladi yoki to‘xtaydi. Yo liniya
+    juda yomon, yo tarmoq xalaqit beradi. Karvon o‘zi qayta urinadi.
+netcheck-mixed =
+    Birorta eshik ochilmaydi, har biri o‘z sababi bilan: pastga qarang.
+netcheck-version =
+    Tugun Karvonning boshqa versiyasida. Ikki dasturning eskisini yangilash
+    kerak.
+netcheck-undecided =
+    Shu vaqtda aniqlab bo‘lmadi. Bir daqiqadan keyin tekshiring: ulanishlar
+    tejalyapti.
+netcheck-unknown = Karvon { $code } topdi, bu versiyada uning so‘zi yo‘q.
+netcheck-took = Tekshiruv { $code }: { $ms } ms, { $kb } kB
+netcheck-frozen = yo‘lda uzilgan: { $n }
+netcheck-saving = ulanishlar bu yerda tejaladi
+netcheck-report-note =
+    Faylda shu bo‘ladi, boshqa hech narsa. Saqlash uchun r ni yana bosing.
+netcheck-at-open = ochiq, { $ms } ms
+netcheck-at-quiet = ulangan, hozir javob bermayapti
+netcheck-at-spare = zaxira, tekshirilmadi
+netcheck-at-waiting = navbat kutyapti
+netcheck-at-no-route = u yerga yo‘l yo‘q
+netcheck-at-connect-silent = manzil javob bermayapti
+netcheck-at-connect-refused = ulanishni rad etadi
+netcheck-at-hello-silent = birinchi so‘z javobsiz
+netcheck-at-hello-cut = birinchi so‘zda uzildi
+netcheck-at-foreign = boshqa narsa javob beradi
+netcheck-at-certificate-date = sertifikat muddati xato
+netcheck-at-not-let-in = endi kiritmaydi
+netcheck-at-wrong-relay = boshqa tugun javob beradi
+netcheck-at-version = boshqa versiya
+netcheck-at-broke = ochilgach uziladi
+netcheck-at-proxy-gone = proksi javob bermayapti
+netcheck-at-proxy-refused = proksi u yerga yetmaydi
+netcheck-at-past-proxy = oddiy: proksi bilan ketmaydi
 lock-title = qulflangan
 lock-passphrase = Maxfiy ibora
 lock-busy = Tekshirilmoqda…

@@ -56,6 +56,9 @@ pub(in crate::net) trait Dial: Send + Sync {
 
     /// A fresh carrier that the door has let in.
     fn dial(&self) -> BoxFuture<'_, Result<Carrier, DialFault>>;
+
+    /// A carrier fell silent while it owed an answer.
+    fn froze(&self) {}
 }
 
 /// Why [`Carrier::run`] returned.

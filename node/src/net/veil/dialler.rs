@@ -98,6 +98,7 @@ async fn drive(
             }
             Ended::Frozen => {
                 tracing::info!("a carrier fell silent; bringing another one");
+                door.froze();
                 locked(pacer).suspect(common.now());
                 // A path that freezes earlier than known ones gets less at a time.
                 allowance = (allowance / 4 * 3).max(ALLOWANCE_MIN_BYTES);

@@ -12,6 +12,7 @@ pub(super) use stream::VeilStream;
 pub(super) use transport::{Entries, Veil, is_web, listening, way};
 
 use super::bounds::Bounds;
+use super::watch::Watch;
 use crate::clock::Clock;
 use crate::deps::{Deps, Spawner};
 use karvon_protocol::core::Mono;
@@ -36,6 +37,8 @@ pub(super) struct Common {
     pub(super) spawner: Arc<dyn Spawner>,
     /// What a relay's web door must keep to.
     pub(super) bounds: Arc<Bounds>,
+    /// What dials of doors have met.
+    pub(super) watch: Watch,
     rng: Arc<Mutex<rand_chacha::ChaCha20Rng>>,
     pacers: Arc<Mutex<HashMap<SocketAddr, Arc<Mutex<Pacer>>>>>,
 }
@@ -50,6 +53,7 @@ impl Common {
             clock: deps.clock.clone(),
             spawner: deps.spawner.clone(),
             bounds,
+            watch: Watch::default(),
             rng: Arc::new(Mutex::new(rng)),
             pacers: Arc::default(),
         }
@@ -66,6 +70,12 @@ impl Common {
 
     pub(super) fn fill(&self, bytes: &mut [u8]) {
         locked(&self.rng).fill_bytes(bytes);
+    }
+
+    /// Whether dials to this address are being saved.
+    pub(super) fn is_saving(&self, addr: SocketAddr) -> bool {
+        let pacer = locked(&self.pacers).get(&addr).cloned();
+        pacer.is_some_and(|pacer| locked(&pacer).is_suspicious(self.now()))
     }
 
     fn chance(&self) -> u32 {

@@ -38,6 +38,11 @@ impl Veil {
         Self { common, web, listeners: Vec::new(), events: VecDeque::new() }
     }
 
+    /// What all sessions of this network share.
+    pub(in crate::net) const fn common(&self) -> &Common {
+        &self.common
+    }
+
     /// What all connections of this network keep to.
     pub(in crate::net) fn bounds(&self) -> Arc<Bounds> {
         self.common.bounds.clone()

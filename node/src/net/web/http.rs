@@ -153,7 +153,7 @@ fn date(unix_s: u64) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
-/// The Unix time of noon of the day that `text` names; the hour does not matter here.
+/// The Unix time that `text` names; noon where the time of day can not be read.
 fn parse_date(text: &str) -> Option<u64> {
     let mut words = text.split_whitespace().skip(1);
     let day: u64 = words.next()?.parse().ok()?;
@@ -165,7 +165,13 @@ fn parse_date(text: &str) -> Option<u64> {
     let years: u64 = (1_970..year).map(|year| if leap(year) { 366 } else { 365 }).sum();
     let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let months: u64 = lengths.iter().take((month - 1) as usize).sum();
-    Some((years + months + day.clamp(1, 31) - 1) * 86_400 + 43_200)
+    let clock = words.next().map(|clock| clock.split(':').map(str::parse::<u64>));
+    let parts: Option<Vec<u64>> = clock.and_then(|parts| parts.collect::<Result<_, _>>().ok());
+    let time = match parts.as_deref() {
+        Some([hour @ 0..24, minute @ 0..60, second @ 0..=60]) => hour * 3_600 + minute * 60 + second,
+        _ => 43_200,
+    };
+    Some((years + months + day.clamp(1, 31) - 1) * 86_400 + time)
 }
 
 #[cfg(test)]
@@ -204,11 +210,15 @@ mod tests {
         let noon = 20_779 * 86_400 + 43_200;
         let bytes = answer("404 Not Found", "text/html", 5, noon + 1, true);
         let read = response(&mut &bytes[..], &mut Vec::new()).await.unwrap();
-        assert_eq!((read.status, read.length, read.date_s), (404, Some(5), Some(noon)));
+        assert_eq!((read.status, read.length, read.date_s), (404, Some(5), Some(noon + 1)));
         assert_eq!(date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
         for day in (0..60_000).step_by(17) {
-            assert_eq!(parse_date(&date(day * 86_400)), Some(day * 86_400 + 43_200));
+            let time = day * 86_400 + day * 7 % 86_400;
+            assert_eq!(parse_date(&date(time)), Some(time));
         }
+        let noon_of = |text: &str| parse_date(text).map(|time| time % 86_400);
+        assert_eq!(noon_of("Sun, 06 Nov 1994"), Some(43_200));
+        assert_eq!(noon_of("Sun, 06 Nov 1994 99:00:00 GMT"), Some(43_200));
         let bytes = switching("abc=");
         let read = response(&mut &bytes[..], &mut Vec::new()).await.unwrap();
         assert_eq!((read.status, read.accept.as_deref()), (101, Some("abc=")));

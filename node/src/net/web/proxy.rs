@@ -60,17 +60,33 @@ impl Proxy {
         Some(Self { kind, addr, login })
     }
 
-    /// A connection to `target` through the proxy.
-    pub(super) async fn connect(&self, target: SocketAddr) -> io::Result<TcpStream> {
-        let mut tcp = TcpStream::connect(self.addr).await?;
+    /// A connection to `target` through the proxy; `alive` is called once the proxy is there.
+    ///
+    /// # Errors
+    /// The system's; [`is_gone`] tells whether the proxy itself was not reached.
+    pub(super) async fn connect(
+        &self,
+        target: SocketAddr,
+        alive: &(dyn Fn() + Sync),
+    ) -> io::Result<TcpStream> {
+        let reached = TcpStream::connect(self.addr).await;
+        let mut tcp = reached.map_err(|error| io::Error::new(error.kind(), Gone))?;
         match self.kind {
-            Kind::Socks5 => self.socks5(&mut tcp, target).await?,
-            Kind::Http => self.http(&mut tcp, target).await?,
+            Kind::Socks5 => self.socks5(&mut tcp, target, alive).await?,
+            Kind::Http => {
+                alive();
+                self.http(&mut tcp, target).await?;
+            }
         }
         Ok(tcp)
     }
 
-    async fn socks5(&self, tcp: &mut TcpStream, target: SocketAddr) -> io::Result<()> {
+    async fn socks5(
+        &self,
+        tcp: &mut TcpStream,
+        target: SocketAddr,
+        alive: &(dyn Fn() + Sync),
+    ) -> io::Result<()> {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let method = if self.login.is_some() { 2 } else { 0 };
         tcp.write_all(&[5, 1, method]).await?;
@@ -79,6 +95,7 @@ impl Proxy {
         if chosen != [5, method] {
             return Err(refused());
         }
+        alive();
         if let Some((user, password)) = &self.login {
             let mut said = Zeroizing::new(vec![1, user.len() as u8]);
             said.extend_from_slice(user.as_bytes());
@@ -134,6 +151,16 @@ impl Proxy {
         let connected = (200..300).contains(&response.status) && buffer.is_empty();
         if connected { Ok(()) } else { Err(io::ErrorKind::ConnectionRefused.into()) }
     }
+}
+
+/// The proxy itself was not reached.
+#[derive(Debug, thiserror::Error)]
+#[error("the proxy does not answer")]
+struct Gone;
+
+/// Whether a failed [`Proxy::connect`] failed at the proxy itself.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Gone>())
 }
 
 #[cfg(test)]

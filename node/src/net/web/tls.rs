@@ -1,6 +1,7 @@
 //! TLS of web doors: the configurations of both sides, and what they bind a door's path to.
 
 use super::certificate::WebIdentity;
+use karvon_protocol::netcheck::Outcome;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{
@@ -8,7 +9,8 @@ use rustls::crypto::{
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore, ServerConfig, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore,
+    ServerConfig, SignatureScheme,
 };
 use std::sync::{Arc, OnceLock};
 
@@ -78,6 +80,20 @@ pub(super) fn binding<Data>(connection: &rustls::ConnectionCommon<Data>) -> Opti
         return None;
     }
     connection.export_keying_material([0; 32], BINDING_LABEL, None).ok()
+}
+
+/// What a failed handshake tells of who answered; `None` if nobody did or the connection broke.
+pub(super) fn fault(error: &std::io::Error) -> Option<Outcome> {
+    let inner = error.get_ref()?.downcast_ref::<Error>()?;
+    Some(match inner {
+        Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        ) => Outcome::CertificateDate,
+        _ => Outcome::Foreign,
+    })
 }
 
 /// Accepts any certificate, but only from whoever has its key.

@@ -1,11 +1,13 @@
 //! The dialling side of web doors: visits a site as a browser's web socket would and shows the door's path.
 
 use super::certificate::home_name;
-use super::{Door, Web, http, tls};
+use super::{Door, Web, http, proxy, tls};
 use crate::net::veil::{Carrier, Common, Dial, DialFault};
+use crate::net::watch::{Stage, Watch, Watched, connect_error};
 use data_encoding::BASE64;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use karvon_protocol::netcheck::Outcome;
 use karvon_protocol::veil::path::{ask, day_of};
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
@@ -35,22 +37,45 @@ impl Visitor {
     async fn visit(&self) -> Result<Carrier, DialFault> {
         let target = self.door.addr.socket();
         let connected = match &self.web.options.proxy {
-            Some(proxy) => proxy.connect(target).await,
-            None => TcpStream::connect(target).await,
+            Some(proxy) => {
+                self.reached(Stage::Proxy);
+                proxy.connect(target, &|| self.reached(Stage::Connects)).await
+            }
+            None => {
+                self.reached(Stage::Connects);
+                TcpStream::connect(target).await
+            }
         };
-        let tcp = connected.map_err(|_| DialFault::Refused)?;
+        let tcp = connected.map_err(|error| {
+            let proxied = self.web.options.proxy.is_some();
+            self.known(if !proxied {
+                connect_error(&error)
+            } else if proxy::is_gone(&error) {
+                Outcome::ProxyGone
+            } else {
+                Outcome::ProxyRefused
+            });
+            DialFault::Refused
+        })?;
         // Small frames must not wait for one another.
         let _ = tcp.set_nodelay(true);
-        let mut stream = self.handshake(tcp).await?;
+        let watched = Some((self.common.watch.clone(), self.door.relay));
+        let mut stream = self.handshake(Watched::new(tcp, watched, self.common.clock.clone())).await?;
         let connection = stream.get_ref().1;
         if connection.alpn_protocol().is_some_and(|chosen| chosen != b"http/1.1") {
             tracing::info!("the web site of this door speaks HTTP/2 only; its operator must allow HTTP/1.1");
+            self.known(Outcome::Foreign);
             return Err(DialFault::NoDoor);
         }
         let binding = match self.door.addr.name() {
             Some(_) => Vec::new(),
             // A door without a name speaks TLS 1.3; anything else is somebody in the middle.
-            None => tls::binding(connection).ok_or(DialFault::NoDoor)?.to_vec(),
+            None => tls::binding(connection)
+                .ok_or_else(|| {
+                    self.known(Outcome::Foreign);
+                    DialFault::NoDoor
+                })?
+                .to_vec(),
         };
         let today = day_of(self.common.clock.now().wall_ms / 1_000);
         match self.knock(&mut stream, today, &binding).await? {
@@ -58,18 +83,31 @@ impl Visitor {
             // This device's clock may be wrong; the site's is what counts there.
             Knocked::Out(Some(day)) if day != today => match self.knock(&mut stream, day, &binding).await? {
                 Knocked::In => {}
-                Knocked::Out(_) => return Err(DialFault::NoDoor),
+                Knocked::Out(_) => return Err(self.not_let_in()),
             },
-            Knocked::Out(_) => return Err(DialFault::NoDoor),
+            Knocked::Out(_) => return Err(self.not_let_in()),
         }
         Ok(Carrier::new(stream, Arc::new(AtomicU64::new(0))))
+    }
+
+    fn reached(&self, stage: Stage) {
+        self.common.watch.reached(self.door.relay, stage, self.common.now());
+    }
+
+    fn known(&self, outcome: Outcome) {
+        self.common.watch.known(self.door.relay, outcome);
+    }
+
+    fn not_let_in(&self) -> DialFault {
+        self.known(Outcome::NotLetIn);
+        DialFault::NoDoor
     }
 
     fn name(&self) -> &str {
         self.door.addr.name().unwrap_or_else(|| home_name(self.door.relay))
     }
 
-    async fn handshake(&self, tcp: TcpStream) -> Result<TlsStream<TcpStream>, DialFault> {
+    async fn handshake(&self, tcp: Tcp) -> Result<TlsStream<Tcp>, DialFault> {
         let config = match self.door.addr.name() {
             Some(_) => self.web.client.named(&self.web.options.roots),
             None => self.web.client.nameless(),
@@ -78,6 +116,9 @@ impl Visitor {
         let name = ServerName::try_from(self.name().to_owned()).map_err(|_| DialFault::NoDoor)?;
         TlsConnector::from(config).connect(name, tcp).await.map_err(|error| {
             tracing::debug!(%error, "no TLS with this door");
+            if let Some(fault) = tls::fault(&error) {
+                self.known(fault);
+            }
             DialFault::Refused
         })
     }
@@ -85,7 +126,7 @@ impl Visitor {
     /// Asks to be let in with the path of `day`.
     async fn knock(
         &self,
-        stream: &mut TlsStream<TcpStream>,
+        stream: &mut TlsStream<Tcp>,
         day: u32,
         binding: &[u8],
     ) -> Result<Knocked, DialFault> {
@@ -111,12 +152,41 @@ impl Visitor {
         if response.status == 101 {
             // Only a holder of the slot's secret can have answered so.
             let right = response.accept.as_deref() == Some(asked.answer.as_str()) && buffer.is_empty();
-            return if right { Ok(Knocked::In) } else { Err(DialFault::NoDoor) };
+            if right {
+                return Ok(Knocked::In);
+            }
+            self.known(Outcome::WrongRelay);
+            return Err(DialFault::NoDoor);
+        }
+        if response.status != 404 {
+            // A door's site answers this to everybody; who says something else knows no door.
+            self.known(Outcome::Foreign);
+        } else if let Some(theirs) = response.date_s.and_then(|date| i64::try_from(date).ok()) {
+            let ours = i64::try_from(self.common.clock.now().wall_ms / 1_000).unwrap_or(i64::MAX);
+            self.common.watch.clock(self.door.relay, ours.saturating_sub(theirs));
         }
         let length = response.length.filter(|length| *length <= BODY_MAX).ok_or(DialFault::NoDoor)?;
         let mut body = vec![0; length.saturating_sub(buffer.len())];
         stream.read_exact(&mut body).await.map_err(broken)?;
         Ok(Knocked::Out(response.date_s.map(day_of)))
+    }
+}
+
+/// The connection under TLS.
+type Tcp = Watched<TcpStream>;
+
+/// Notes a dial that failed, also one that was given up while it waited.
+struct Noted<'a> {
+    watch: &'a Watch,
+    visitor: &'a Visitor,
+    done: bool,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.watch.failed(self.visitor.door.relay, None, self.visitor.common.now());
+        }
     }
 }
 
@@ -133,6 +203,17 @@ impl Dial for Visitor {
     }
 
     fn dial(&self) -> BoxFuture<'_, Result<Carrier, DialFault>> {
-        self.visit().boxed()
+        async {
+            let mut noted = Noted { watch: &self.common.watch, visitor: self, done: false };
+            let carrier = self.visit().await?;
+            noted.done = true;
+            self.common.watch.carried(self.door.relay, self.common.now());
+            Ok(carrier)
+        }
+        .boxed()
+    }
+
+    fn froze(&self) {
+        self.common.watch.froze(self.door.relay, self.common.now());
     }
 }
