@@ -29,6 +29,7 @@ pub mod ids;
 pub mod invite;
 pub mod limits;
 pub mod link;
+pub mod pt;
 pub mod ratchet;
 pub mod reach;
 pub mod relay;

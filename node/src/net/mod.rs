@@ -16,8 +16,10 @@ mod hostile;
 mod hostile_muxer;
 mod link;
 mod mesh;
+mod pt;
 mod reach;
 pub mod router;
+mod socks;
 mod streams;
 mod supervisor;
 mod table;
@@ -30,6 +32,7 @@ pub use bounds::{Bounds, NetLimits, Refused};
 pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use mesh::carrier_key;
+pub use pt::{DoorFaults, PtFault, PtOptions};
 pub use transport::Transports;
 pub use web::{Proxy, Site, WebIdentity, WebOptions, pem_certificates};
 
@@ -270,6 +273,12 @@ impl NetHandle {
     #[must_use]
     pub fn counters(&self) -> Arc<Counters> {
         self.counters.clone()
+    }
+
+    /// Why doors behind pluggable transports do not open.
+    #[must_use]
+    pub fn door_faults(&self) -> Arc<DoorFaults> {
+        self.web.programs.faults()
     }
 
     /// Where a relay listens; `None` for a leaf.

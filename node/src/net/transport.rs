@@ -3,6 +3,7 @@
 use super::NetError;
 use super::bounds::Bounds;
 use super::counted::Counted;
+use super::pt::{Programs, PtOptions};
 use super::veil::{Common, Veil};
 use super::web::{Web, WebOptions};
 use futures::{AsyncRead, AsyncWrite};
@@ -32,6 +33,7 @@ pub struct Transports {
     pub(super) door: MakeDoor,
     pub(super) mesh: Make,
     web: WebOptions,
+    pt: PtOptions,
     /// Whether these are TCP itself.
     tcp: bool,
 }
@@ -66,12 +68,15 @@ impl Transports {
             door: Arc::new(move |key, veil| {
                 let bounds = veil.bounds();
                 // Web addresses first: the others would take what they begin with. Their bytes are counted under TLS.
-                secure(veil.or_transport(counted(door(), bounds.clone())), key, &bounds, DOOR_STREAMS_MAX)
+                let programs = counted(veil.behind_programs(), bounds.clone());
+                let straight = veil.or_transport(counted(door(), bounds.clone()));
+                secure(programs.or_transport(straight), key, &bounds, DOOR_STREAMS_MAX)
             }),
             mesh: Arc::new(move |key, bounds| {
                 secure(counted(mesh(), bounds.clone()), key, bounds, MESH_STREAMS_MAX)
             }),
             web: WebOptions::default(),
+            pt: PtOptions::default(),
             tcp: false,
         }
     }
@@ -82,6 +87,12 @@ impl Transports {
         Self { web: options, ..self }
     }
 
+    /// The same, with programs of pluggable transports found and started as `options` say.
+    #[must_use]
+    pub fn with_pt(self, options: PtOptions) -> Self {
+        Self { pt: options, ..self }
+    }
+
     /// Whether addresses are those of the system's network.
     pub(super) const fn are_tcp(&self) -> bool {
         self.tcp
@@ -89,7 +100,7 @@ impl Transports {
 
     /// What the web doors of one network share.
     pub(super) fn web(&self) -> Arc<Web> {
-        Arc::new(Web::new(self.web.clone()))
+        Arc::new(Web::new(self.web.clone(), Programs::new(self.pt.clone())))
     }
 
     /// The door swarm's transport.

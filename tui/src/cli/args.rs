@@ -270,7 +270,10 @@ The id is what `karvon send --json` and `karvon read --json` call \"id\".")]
   karvon door list
   karvon door add --file my.door
   karvon door add - < my.door
-  karvon door remove 0123456789abcdef0123456789abcdef")]
+  karvon door remove 0123456789abcdef0123456789abcdef
+
+A door behind a pluggable transport has a second line, as in a bridge line of Tor:
+  pt=obfs4 192.0.2.7:443 cert=... iat-mode=0")]
     Door {
         /// What to do
         #[command(subcommand)]

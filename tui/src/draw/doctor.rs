@@ -44,7 +44,11 @@ pub(super) fn draw(model: &Model, doctor: &Doctor, frame: &mut Frame<'_>, area: 
                 (theme.dot(false), "doctor-down", theme.warn())
             };
             let relay: String = one_line(&door.relay).chars().take(8).collect();
-            say(&format!("  {sign} {relay}  {}  {}", one_line(&door.addr), texts.get(word)), style);
+            let by = door.transport.as_ref().map(|name| format!("{}: ", one_line(name))).unwrap_or_default();
+            say(&format!("  {sign} {relay}  {by}{}  {}", one_line(&door.addr), texts.get(word)), style);
+            if let Some(fault) = &door.fault {
+                say(&format!("    {}", texts.error(&fault.code)), theme.warn());
+            }
         }
     }
     if let Some(status) = status {

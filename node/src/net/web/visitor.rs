@@ -2,21 +2,25 @@
 
 use super::certificate::home_name;
 use super::{Door, Web, http, tls};
-use crate::net::veil::{Carrier, Common, Dial, DialFault};
+use crate::net::veil::{Carrier, Common, DIAL_TIMEOUT, Dial, DialFault};
 use data_encoding::BASE64;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use karvon_protocol::pt::PtLine;
 use karvon_protocol::veil::path::{ask, day_of};
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
+/// A transport's program may have to start first, and its server to be found.
+const PT_PATIENCE: Duration = Duration::from_secs(45);
 /// A site's 404 that is longer than this is not read for its date.
 const BODY_MAX: usize = 64 << 10;
 
@@ -34,9 +38,10 @@ impl Visitor {
 
     async fn visit(&self) -> Result<Carrier, DialFault> {
         let target = self.door.addr.socket();
-        let connected = match &self.web.options.proxy {
-            Some(proxy) => proxy.connect(target).await,
-            None => TcpStream::connect(target).await,
+        let connected = match (&self.door.pt, &self.web.options.proxy) {
+            (Some(line), _) => self.web.programs.connect(&*self.common.spawner, self.door.relay, line).await,
+            (None, Some(proxy)) => proxy.connect(target).await,
+            (None, None) => TcpStream::connect(target).await,
         };
         let tcp = connected.map_err(|_| DialFault::Refused)?;
         // Small frames must not wait for one another.
@@ -61,6 +66,9 @@ impl Visitor {
                 Knocked::Out(_) => return Err(DialFault::NoDoor),
             },
             Knocked::Out(_) => return Err(DialFault::NoDoor),
+        }
+        if self.door.pt.is_some() {
+            self.web.programs.opened(self.door.relay);
         }
         Ok(Carrier::new(stream, Arc::new(AtomicU64::new(0))))
     }
@@ -129,7 +137,11 @@ enum Knocked {
 
 impl Dial for Visitor {
     fn addr(&self) -> SocketAddr {
-        self.door.addr.socket()
+        self.door.pt.as_ref().map_or_else(|| self.door.addr.socket(), PtLine::addr)
+    }
+
+    fn patience(&self) -> Duration {
+        if self.door.pt.is_some() { PT_PATIENCE } else { DIAL_TIMEOUT }
     }
 
     fn dial(&self) -> BoxFuture<'_, Result<Carrier, DialFault>> {

@@ -48,7 +48,9 @@ impl Doors {
     /// Takes note of where the relay of door `id` says that it is, before it is dialled.
     pub(super) fn find_elsewhere(&mut self, id: u32) {
         let Some(state) = self.doors.get_mut(&id) else { return };
-        let said = self.relays.get(&state.door.relay).map(|descriptor| &descriptor.door);
+        // A transport's server stands where its line says; past it the relay is not to be tried.
+        let said = self.relays.get(&state.door.relay).filter(|_| state.door.pt.is_none());
+        let said = said.map(|descriptor| &descriptor.door);
         match (said.filter(|addr| may_follow(&state.door.addr, addr)), &state.elsewhere) {
             (Some(addr), Some(held)) if held.addr == *addr => {}
             (Some(addr), _) => {
