@@ -327,7 +327,7 @@ pub struct DoorInfo {
     /// The pluggable transport by which it is reached; `addr` is that of the transport's server then.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub transport: Option<String>,
-    /// Why the transport does not lead there now.
+    /// Why the transport does not lead there now; a link that is still up may outlive it for some minutes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fault: Option<ApiError>,
 }

@@ -238,7 +238,8 @@ impl Inner {
 
     fn door(&self, door: &Door, connected: bool) -> DoorInfo {
         let pt = door.pt.as_ref();
-        let fault = pt.and_then(|_| self.watched.faults.of(door.relay)).filter(|_| !connected);
+        // Also while the link is still up: a session outlives the connection that broke below it.
+        let fault = pt.and_then(|_| self.watched.faults.of(door.relay));
         DoorInfo {
             relay: hex(&door.relay.0),
             addr: pt.map_or_else(|| door.addr.socket(), PtLine::addr).to_string(),
@@ -313,8 +314,10 @@ impl Inner {
     async fn status(&self) -> Result<Response, ApiError> {
         let Reply::Status(status) = self.command(Command::Status).await? else { return Err(closed()) };
         let fault = match self.command(Command::Doors).await? {
-            Reply::Doors(doors) if status.links == 0 => {
-                doors.iter().find_map(|(door, connected)| self.door(door, *connected).fault)
+            Reply::Doors(doors) => {
+                let doors: Vec<_> = doors.iter().map(|(door, up)| self.door(door, *up)).collect();
+                let open = doors.iter().any(|door| door.connected && door.fault.is_none());
+                doors.into_iter().filter(|_| !open).find_map(|door| door.fault)
             }
             _ => None,
         };

@@ -73,6 +73,29 @@ impl PtOptions {
     }
 }
 
+/// A transport's server was reached. However the try ends, and if by being dropped, the door behind did not open unless that is said.
+pub(super) struct Attempt<'a> {
+    faults: &'a DoorFaults,
+    relay: RelayId,
+    opened: bool,
+}
+
+impl Attempt<'_> {
+    /// The relay has answered.
+    pub(super) fn opened(mut self) {
+        self.opened = true;
+        self.faults.clear(self.relay);
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.opened {
+            self.faults.note(self.relay, PtFault::Behind);
+        }
+    }
+}
+
 /// Asks where a program's proxy is.
 type Ask = oneshot::Sender<Result<std::net::SocketAddr, PtFault>>;
 
@@ -94,21 +117,23 @@ impl Programs {
         self.faults.clone()
     }
 
-    /// A connection to what lies behind a transport's server. Until the relay has answered there, that is noted as the door's fault;
-    /// [`Programs::opened`] takes it back.
+    /// A connection to what lies behind a transport's server, and the try whose outcome is still open.
     pub(super) async fn connect(
         &self,
         spawner: &dyn Spawner,
         relay: RelayId,
         line: &PtLine,
-    ) -> io::Result<TcpStream> {
-        let connected = self.through(spawner, line).await;
-        let fault = connected.as_ref().err().cloned().unwrap_or(PtFault::Behind);
-        let code = fault.code();
-        if self.faults.note(relay, fault) && connected.is_err() {
-            tracing::info!(transport = line.name(), code, "a transport does not connect");
+    ) -> io::Result<(TcpStream, Attempt<'_>)> {
+        match self.through(spawner, line).await {
+            Ok(tcp) => Ok((tcp, Attempt { faults: &self.faults, relay, opened: false })),
+            Err(fault) => {
+                let code = fault.code();
+                if self.faults.note(relay, fault.clone()) {
+                    tracing::info!(transport = line.name(), code, "a transport does not connect");
+                }
+                Err(io::Error::other(fault))
+            }
         }
-        connected.map_err(io::Error::other)
     }
 
     /// The relay behind a transport has answered.

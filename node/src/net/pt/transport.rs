@@ -62,7 +62,8 @@ impl Transport for PtTransport {
         let line = pt.ok_or_else(gone)?;
         let (web, spawner) = (self.web.clone(), self.common.spawner.clone());
         Ok(async move {
-            let tcp = web.programs.connect(&*spawner, relay, &line).await?;
+            // Whether the relay answers is known when the link is up: `Programs::opened` takes back what the end of the try notes here.
+            let (tcp, _) = web.programs.connect(&*spawner, relay, &line).await?;
             // Small frames must not wait for one another.
             let _ = tcp.set_nodelay(true);
             Ok(Passage(tcp))

@@ -38,12 +38,16 @@ impl Visitor {
 
     async fn visit(&self) -> Result<Carrier, DialFault> {
         let target = self.door.addr.socket();
+        let straight = |tcp| (tcp, None);
         let connected = match (&self.door.pt, &self.web.options.proxy) {
-            (Some(line), _) => self.web.programs.connect(&*self.common.spawner, self.door.relay, line).await,
-            (None, Some(proxy)) => proxy.connect(target).await,
-            (None, None) => TcpStream::connect(target).await,
+            (Some(line), _) => {
+                let through = self.web.programs.connect(&*self.common.spawner, self.door.relay, line).await;
+                through.map(|(tcp, attempt)| (tcp, Some(attempt)))
+            }
+            (None, Some(proxy)) => proxy.connect(target).await.map(straight),
+            (None, None) => TcpStream::connect(target).await.map(straight),
         };
-        let tcp = connected.map_err(|_| DialFault::Refused)?;
+        let (tcp, attempt) = connected.map_err(|_| DialFault::Refused)?;
         // Small frames must not wait for one another.
         let _ = tcp.set_nodelay(true);
         let mut stream = self.handshake(tcp).await?;
@@ -67,8 +71,8 @@ impl Visitor {
             },
             Knocked::Out(_) => return Err(DialFault::NoDoor),
         }
-        if self.door.pt.is_some() {
-            self.web.programs.opened(self.door.relay);
+        if let Some(attempt) = attempt {
+            attempt.opened();
         }
         Ok(Carrier::new(stream, Arc::new(AtomicU64::new(0))))
     }
