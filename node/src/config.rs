@@ -1,5 +1,10 @@
 //! `config.toml` in the data directory: every key with its meaning, its default and its check; a mistake names the key that was meant.
 
+mod transports;
+
+pub(crate) use transports::STATE as TRANSPORTS;
+pub use transports::Transports;
+
 use crate::net::{Proxy, WebOptions, pem_certificates};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
@@ -100,6 +105,22 @@ pub const KEYS: &[Key] = &[
         meaning: "A PEM file with certificates that may vouch for web doors besides the public authorities: \"none\" or an absolute path.",
         check: |value| value == "none" || Path::new(value).is_absolute(),
     },
+    transports::key(
+        "transports.obfs4",
+        "Program of the transport obfs4: \"auto\" looks for obfs4proxy and lyrebird, or an absolute path.",
+    ),
+    transports::key(
+        "transports.webtunnel",
+        "Program of the transport webtunnel: \"auto\" looks for webtunnel-client and lyrebird, or an absolute path.",
+    ),
+    transports::key(
+        "transports.snowflake",
+        "Program of the transport snowflake: \"auto\" looks for snowflake-client and lyrebird, or an absolute path.",
+    ),
+    transports::key(
+        "transports.meek_lite",
+        "Program of the transport meek_lite: \"auto\" looks for lyrebird and obfs4proxy, or an absolute path.",
+    ),
     Key {
         name: "bundle.carry",
         default: "16MB",
@@ -152,6 +173,8 @@ pub struct Config {
     pub api: Api,
     /// The way out.
     pub network: Network,
+    /// Programs of pluggable transports.
+    pub transports: Transports,
     /// Files that carry messages.
     pub bundle: Bundle,
     /// When the node locks itself.
@@ -278,6 +301,7 @@ impl Default for Config {
             ui: Ui::default(),
             api: Api::default(),
             network: Network::default(),
+            transports: Transports::default(),
             bundle: Bundle::default(),
             lock: Lock::default(),
         }
@@ -378,6 +402,10 @@ impl Config {
             "api.socket" => Ok(&self.api.socket),
             "network.proxy" => Ok(&self.network.proxy),
             "network.roots" => Ok(&self.network.roots),
+            "transports.obfs4" => Ok(&self.transports.obfs4),
+            "transports.webtunnel" => Ok(&self.transports.webtunnel),
+            "transports.snowflake" => Ok(&self.transports.snowflake),
+            "transports.meek_lite" => Ok(&self.transports.meek_lite),
             "bundle.carry" => Ok(&self.bundle.carry),
             "lock.after" => Ok(&self.lock.after),
             _ => Err(ConfigError::Unknown { key: key.to_owned(), meant: None }),

@@ -80,9 +80,10 @@ async fn open(
     let history = store.history();
     let mut deps = Deps::system(entropy()?);
     let web = config.network.web().map_err(|error| ApiError::new(IO, error))?;
-    deps.transports = deps.transports.with_web(web);
+    let pt = net::PtOptions { proxy: web.proxy.clone(), ..config.transports.options(data_dir) };
+    deps.transports = deps.transports.with_web(web).with_pt(pt);
     let net = net::start_leaf(&deps).map_err(|error| ApiError::new(IO, format!("the network: {error}")))?;
-    let counters = net.counters();
+    let watched = backend::Watched { counters: net.counters(), faults: net.door_faults() };
     let checks = netcheck::Checks::new(net.observer(), events.clone());
     let engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));
     let mut port = WriterPort::start(Box::new(store))?;
@@ -108,5 +109,5 @@ async fn open(
         }
         port.close();
     });
-    Ok(backend::LeafBackend::new(commands, history, name, counters, carried, checks, stop, task))
+    Ok(backend::LeafBackend::new(commands, history, name, watched, carried, checks, stop, task))
 }

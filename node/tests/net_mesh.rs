@@ -43,7 +43,7 @@ impl Member {
 
     fn door(&self) -> Door {
         let addr = RelayAddr::Ip(self.relay.net.listening().unwrap().door);
-        Door { relay: self.id(), addr, slot: SLOT, key: Zeroizing::new(SLOT_KEY) }
+        Door { relay: self.id(), addr, slot: SLOT, key: Zeroizing::new(SLOT_KEY), pt: None }
     }
 
     fn learn(&mut self, bytes: Vec<u8>) {

@@ -68,7 +68,7 @@ async fn web_relay_with(identity: WebIdentity) -> (NetHandle, SocketAddr) {
 }
 
 fn target(addr: SocketAddr, key: SlotKey) -> Target {
-    Target::Door { door: DoorId(1), relay: relay_id(), addr: RelayAddr::Web(addr), key }
+    Target::Door { door: DoorId(1), relay: relay_id(), addr: RelayAddr::Web(addr), key, pt: None }
 }
 
 async fn next(net: &mut NetHandle) -> NetEvent {
@@ -252,8 +252,13 @@ async fn a_leaf_goes_through_its_users_proxy_and_never_past_it() {
         relay.submit(NetCommand::Send { link: far, frame: Frame::new(Kind::Data, 0, vec![2; 2_000]) });
         expect_frames(&mut leaf, 1).await;
         assert!(made.load(Ordering::Relaxed) > before, "{scheme}");
-        let plain =
-            Target::Door { door: DoorId(2), relay: relay_id(), addr: RelayAddr::Ip(addr), key: slot(1) };
+        let plain = Target::Door {
+            door: DoorId(2),
+            relay: relay_id(),
+            addr: RelayAddr::Ip(addr),
+            key: slot(1),
+            pt: None,
+        };
         leaf.submit(NetCommand::Connect(plain));
         assert!(matches!(next(&mut leaf).await, NetEvent::ConnectFailed(_, Reason::Forbidden)));
         leaf.close().await;
@@ -292,7 +297,7 @@ async fn a_door_with_a_name_is_believed_only_if_its_certificate_is_vouched_for()
         deps.transports = Transports::tcp().with_web(WebOptions { roots, ..WebOptions::default() });
         let mut leaf = start_leaf(&deps).unwrap();
         let addr = RelayAddr::Site(*v4.ip(), v4.port(), name.to_owned());
-        let target = Target::Door { door: DoorId(1), relay: relay_id(), addr, key: slot(1) };
+        let target = Target::Door { door: DoorId(1), relay: relay_id(), addr, key: slot(1), pt: None };
         leaf.submit(NetCommand::Connect(target));
         leaf
     };

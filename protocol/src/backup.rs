@@ -192,7 +192,7 @@ impl BackupState {
                 1 => field.text(NAME_BYTES_MAX)?.clone_into(&mut out.name),
                 2 => {
                     out.doors = field.array(DOORS_MAX, |item| {
-                        let text = core::str::from_utf8(item.bytes(1_024)?);
+                        let text = core::str::from_utf8(item.bytes(2_048)?);
                         Ok(Zeroizing::new(text.map_err(|_| PeerFault::Malformed)?.to_owned()))
                     })?;
                 }

@@ -356,6 +356,8 @@ pub enum Target {
         addr: crate::descriptor::RelayAddr,
         /// The slot: a web door lets nobody in without it.
         key: crate::descriptor::SlotKey,
+        /// The pluggable transport to go by; then it alone decides where to dial, and `addr` only what kind of door lies behind.
+        pt: Option<crate::pt::PtLine>,
     },
     /// A relay of the mesh; the driver dials only what a verified descriptor names.
     Relay(RelayId),

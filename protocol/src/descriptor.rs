@@ -4,6 +4,7 @@ use crate::cbor::{Extra, MapWriter, canonical, read_map};
 use crate::error::{ErrorKind, PeerFault};
 use crate::ids::{RelayId, SlotId, first};
 use crate::limits::DESCRIPTOR_BYTES_MAX;
+use crate::pt::PtLine;
 use core::fmt;
 use data_encoding::BASE32_NOPAD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
@@ -13,6 +14,8 @@ use zeroize::Zeroizing;
 const SIGN_LABEL: &[u8] = b"karvon/descriptor";
 const DOOR_PREFIX: &str = "KARVON-DOOR:";
 const DOOR_VERSION: u8 = 0;
+/// What begins the second part of a door line.
+const PT_PREFIX: &str = "pt=";
 
 /// Where a relay listens.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -345,6 +348,8 @@ pub struct Door {
     pub slot: SlotId,
     /// The slot's secret.
     pub key: Zeroizing<[u8; 32]>,
+    /// The pluggable transport by which this device reaches it, if not straight. It travels in no invitation.
+    pub pt: Option<PtLine>,
 }
 
 impl fmt::Debug for Door {
@@ -375,7 +380,8 @@ impl Door {
         SlotKey { slot: self.slot, key: self.key.clone() }
     }
 
-    /// `KARVON-DOOR:` and base32 of `version 4 bit, address kind 4 bit | relay 16 | slot 8 | key 32 | address | check 2`.
+    /// `KARVON-DOOR:` and base32 of `version 4 bit, address kind 4 bit | relay 16 | slot 8 | key 32 | address | check 2`; with a transport
+    /// a space, `pt=` and its line follow.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         let mut raw = Zeroizing::new(vec![DOOR_VERSION << 4 | self.addr.kind()]);
@@ -385,14 +391,39 @@ impl Door {
         raw.extend_from_slice(&self.addr.encode());
         let check: [u8; 2] = first(blake3::hash(&raw).as_bytes());
         raw.extend_from_slice(&check);
-        Zeroizing::new(format!("{DOOR_PREFIX}{}", BASE32_NOPAD.encode(&raw)))
+        let letters = Zeroizing::new(BASE32_NOPAD.encode(&raw));
+        let mut out = Zeroizing::new(format!("{DOOR_PREFIX}{}", *letters));
+        if let Some(pt) = &self.pt {
+            let line = pt.to_text();
+            // The room is taken at once, so that growing leaves no copy behind.
+            let mut with =
+                Zeroizing::new(String::with_capacity(out.len() + 1 + PT_PREFIX.len() + line.len()));
+            for part in [&out, " ", PT_PREFIX, &line] {
+                with.push_str(part);
+            }
+            out = with;
+        }
+        out
     }
 
-    /// Reads a door line; white space, hyphens inside and lower case are forgiven.
+    /// Reads a door line; white space and lower case are forgiven. What follows white space and `pt=` is the transport's line.
     ///
     /// # Errors
-    /// [`ErrorKind::DoorDamaged`], or [`ErrorKind::InviteNewer`] for a later version.
+    /// [`ErrorKind::DoorDamaged`], [`ErrorKind::TransportDamaged`], or [`ErrorKind::InviteNewer`] for a later version.
     pub fn from_text(text: &str) -> Result<Self, ErrorKind> {
+        let after_space =
+            |at: &usize| text.get(..*at).is_some_and(|before| before.ends_with(char::is_whitespace));
+        match text.find(PT_PREFIX).filter(after_space).and_then(|at| text.split_at_checked(at)) {
+            Some((door, pt)) => {
+                let door = Self::straight(door)?;
+                let pt = pt.strip_prefix(PT_PREFIX).ok_or(ErrorKind::TransportDamaged)?;
+                Ok(Self { pt: Some(PtLine::from_text(pt)?), ..door })
+            }
+            None => Self::straight(text),
+        }
+    }
+
+    fn straight(text: &str) -> Result<Self, ErrorKind> {
         let text: Zeroizing<String> = Zeroizing::new(
             text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_uppercase()).collect(),
         );
@@ -412,7 +443,8 @@ impl Door {
         let (key, rest) = rest.split_first_chunk::<32>().ok_or(damaged)?;
         match RelayAddr::decode(head & 0x0f, rest) {
             Ok((addr, [])) => {
-                Ok(Self { relay: RelayId(*relay), addr, slot: SlotId(*slot), key: Zeroizing::new(*key) })
+                let key = Zeroizing::new(*key);
+                Ok(Self { relay: RelayId(*relay), addr, slot: SlotId(*slot), key, pt: None })
             }
             Err(PeerFault::Version) => Err(ErrorKind::InviteNewer),
             _ => Err(damaged),
@@ -471,8 +503,13 @@ mod tests {
         let named = RelayAddr::Site(Ipv4Addr::new(192, 0, 2, 1), 8443, "a-name.example.org".to_owned());
         let plain = addrs.map(RelayAddr::Ip).into_iter().chain(addrs.map(RelayAddr::Web));
         for addr in plain.chain([named]) {
-            let door =
-                Door { relay: RelayId([1; 16]), addr, slot: SlotId([2; 8]), key: Zeroizing::new([3; 32]) };
+            let door = Door {
+                relay: RelayId([1; 16]),
+                addr,
+                slot: SlotId([2; 8]),
+                key: Zeroizing::new([3; 32]),
+                pt: None,
+            };
             let text = door.to_text();
             assert_eq!(Door::from_text(&text), Ok(door.clone()));
             assert_eq!(Door::from_text(&format!("  {} \n", text.to_lowercase())), Ok(door));
@@ -483,6 +520,38 @@ mod tests {
             );
         }
         assert_eq!(Door::from_text("hello"), Err(ErrorKind::DoorDamaged));
+    }
+
+    #[test]
+    fn a_door_line_takes_its_transport_along() {
+        let door = Door {
+            relay: RelayId([1; 16]),
+            addr: RelayAddr::Ip("127.0.0.1:443".parse().unwrap()),
+            slot: SlotId([2; 8]),
+            key: Zeroizing::new([3; 32]),
+            pt: Some(PtLine::from_text("obfs4 192.0.2.7:443 cert=aB+/= iat-mode=0").unwrap()),
+        };
+        let text = door.to_text();
+        assert_eq!(Door::from_text(&text), Ok(door.clone()));
+        assert_eq!(Door::from_text(&text.replace(" pt=", "\n  pt=Bridge  ")), Ok(door.clone()));
+        assert_eq!(Door::from_text(&format!("{} pt=", *text)).unwrap().pt.unwrap().name(), "obfs4");
+        let straight = Door { pt: None, ..door }.to_text();
+        assert!(text.starts_with(straight.as_str()));
+        for bad in [" pt=", " pt=obfs4", " pt=obfs4 example.org:1"] {
+            assert_eq!(
+                Door::from_text(&format!("{}{bad}", *straight)),
+                Err(ErrorKind::TransportDamaged),
+                "{bad}"
+            );
+        }
+        assert_eq!(
+            Door::from_text(&format!("{}pt=obfs4 192.0.2.7:1", *straight)),
+            Err(ErrorKind::DoorDamaged)
+        );
+        assert_eq!(
+            Door::from_text(&text.replace("KARVON-DOOR:A", "KARVON-DOOR:B")),
+            Err(ErrorKind::DoorDamaged)
+        );
     }
 
     #[test]

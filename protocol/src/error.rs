@@ -69,6 +69,11 @@ pub enum ErrorKind {
     /// A door line that can not be read.
     #[error("the door line is damaged: copy it again, from KARVON-DOOR: to its end")]
     DoorDamaged,
+    /// The part of a door line that names a transport can not be read.
+    #[error(
+        "the transport beside the door is damaged: after pt= come its name, IP:PORT, and KEY=VALUE, as in a bridge line of Tor"
+    )]
+    TransportDamaged,
     /// No contact has this name.
     #[error("nobody in your contacts has this name")]
     NoSuchContact,

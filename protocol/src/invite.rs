@@ -190,6 +190,7 @@ impl Invitation {
                 addr: self.addr.clone(),
                 slot: SlotId(*derive(salt, &self.secret[..], INVITE_SLOT)),
                 key: derive(salt, &self.secret[..], INVITE_DOOR),
+                pt: None,
             },
             locator: Locator(*derive(salt, &self.secret[..], INVITE_LOCATOR)),
             bundle_key: derive(salt, &self.secret[..], INVITE_BUNDLE),

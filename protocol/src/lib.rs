@@ -30,6 +30,7 @@ pub mod invite;
 pub mod limits;
 pub mod link;
 pub mod netcheck;
+pub mod pt;
 pub mod ratchet;
 pub mod reach;
 pub mod relay;

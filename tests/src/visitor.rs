@@ -89,6 +89,7 @@ impl Visitor {
             relay: door.relay,
             addr: door.addr.clone(),
             key: door.slot_key(),
+            pt: door.pt.clone(),
         };
         net.submit(NetCommand::Connect(target));
         match tokio::time::timeout(PATIENCE, net.recv()).await {

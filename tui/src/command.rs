@@ -183,7 +183,20 @@ impl Connect {
     #[must_use]
     pub fn recognise(pasted: &str) -> Option<Self> {
         let joined: Zeroizing<String> = Zeroizing::new(pasted.split_whitespace().collect());
-        if joined.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("KARVON-DOOR:")) {
+        let is_door = joined.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("KARVON-DOOR:"));
+        let mut words = pasted.split_whitespace().skip_while(|word| !word.starts_with("pt="));
+        // Spaces part the words of a transport's line, so only what stands before it is put together.
+        if let Some(first) = words.next().filter(|_| is_door) {
+            let door = pasted.split_whitespace().take_while(|word| !word.starts_with("pt="));
+            let mut line = Zeroizing::new(String::with_capacity(pasted.len() + 1));
+            door.for_each(|part| line.push_str(part));
+            for word in core::iter::once(first).chain(words) {
+                line.push(' ');
+                line.push_str(word);
+            }
+            return Some(Self::Door(line));
+        }
+        if is_door {
             return Some(Self::Door(joined));
         }
         let bare = match joined.get(..7) {
@@ -203,6 +216,9 @@ mod tests {
     fn a_pasted_line_is_recognised_even_when_a_terminal_broke_it() {
         assert!(
             matches!(Connect::recognise(" karvon-door:abc\n def "), Some(Connect::Door(line)) if *line == "karvon-door:abcdef")
+        );
+        assert!(
+            matches!(Connect::recognise(" karvon-door:abc\n def\npt=obfs4  192.0.2.7:443\n a=b"), Some(Connect::Door(line)) if *line == "karvon-door:abcdef pt=obfs4 192.0.2.7:443 a=b")
         );
         let code = "K7QF".repeat(26);
         assert!(matches!(Connect::recognise(&format!("KARVON:{code}")), Some(Connect::Invitation(_))));

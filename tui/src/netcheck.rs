@@ -31,6 +31,7 @@ pub fn verdict(texts: &Texts, check: &NetCheck, word: &str) -> String {
         "mixed" => "netcheck-mixed",
         "version" => "netcheck-version",
         "undecided" => "netcheck-undecided",
+        "transport" => "netcheck-transport",
         _ => return texts.with("netcheck-unknown", &[("code", one_line(&check.code).into())]),
     };
     // Sentences stand on several rows in their files.
@@ -70,6 +71,7 @@ pub fn outcome(texts: &Texts, door: &DoorCheck) -> String {
         "proxy_gone" => "netcheck-at-proxy-gone",
         "proxy_refused" => "netcheck-at-proxy-refused",
         "past_proxy" => "netcheck-at-past-proxy",
+        "transport" => "netcheck-at-transport",
         _ => "doctor-down",
     };
     texts.get(key)

@@ -52,6 +52,7 @@ pub const fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::InviteExpired => "invite_expired",
         ErrorKind::InviteOwn => "invite_own",
         ErrorKind::DoorDamaged => "door_damaged",
+        ErrorKind::TransportDamaged => "transport_damaged",
         ErrorKind::NoSuchContact => "no_such_contact",
         ErrorKind::Ambiguous => "ambiguous",
         ErrorKind::NoSuchGroup => "no_such_group",

@@ -1,5 +1,6 @@
 //! What requests and answers of the local interface consist of: contacts, messages, doors, settings, the overall state.
 
+use super::ApiError;
 use super::channels::Entry;
 use super::groups::GroupMessage;
 use serde::{Deserialize, Serialize};
@@ -279,6 +280,9 @@ pub struct Status {
     pub links: u32,
     /// Doors known.
     pub doors: u32,
+    /// Why no door opens, if the transport of one tells: the first one's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fault: Option<ApiError>,
     /// Own mailboxes attached.
     pub mailboxes_attached: u32,
     /// Own mailboxes.
@@ -320,4 +324,10 @@ pub struct DoorInfo {
     pub addr: String,
     /// A link is up.
     pub connected: bool,
+    /// The pluggable transport by which it is reached; `addr` is that of the transport's server then.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub transport: Option<String>,
+    /// Why the transport does not lead there now; a link that is still up may outlive it for some minutes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fault: Option<ApiError>,
 }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 pub struct NetCheck {
     /// The day of the check by this device's clock, Unix days.
     pub day: u64,
-    /// The stable code, `N00` to `N19`.
+    /// The stable code, `N00` to `N20`.
     pub code: String,
     /// A word for the sentence: several sentences may share a code.
     pub verdict: String,

@@ -5,7 +5,7 @@ use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
 use crate::driver::Call;
-use crate::net::Counters;
+use crate::net::{Counters, DoorFaults};
 use crate::os;
 use crate::store::History;
 use crate::store::bundles::Carried;
@@ -17,6 +17,7 @@ use karvon_protocol::engine::api::{
     Command, ContactId, Event, Meeting, MessageState, Reply, Setting, TrailEvent,
 };
 use karvon_protocol::ids::{MessageId, RelayId};
+use karvon_protocol::pt::PtLine;
 use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -24,12 +25,18 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
+/// What is known of the network beside what the engine is told.
+pub(super) struct Watched {
+    pub(super) counters: Arc<Counters>,
+    pub(super) faults: Arc<DoorFaults>,
+}
+
 /// What every request needs.
 pub(super) struct Inner {
     commands: mpsc::Sender<Call<Engine>>,
     pub(super) history: History,
     pub(super) name: String,
-    counters: Arc<Counters>,
+    watched: Watched,
     pub(super) carried: Arc<Mutex<Carried>>,
     started: Instant,
     pub(super) checks: Arc<netcheck::Checks>,
@@ -48,14 +55,14 @@ impl LeafBackend {
         commands: mpsc::Sender<Call<Engine>>,
         history: History,
         name: String,
-        counters: Arc<Counters>,
+        watched: Watched,
         carried: Carried,
         checks: Arc<netcheck::Checks>,
         stop: watch::Sender<bool>,
         task: JoinHandle<()>,
     ) -> Self {
         let carried = Arc::new(Mutex::new(carried));
-        let inner = Inner { commands, history, name, counters, carried, started: Instant::now(), checks };
+        let inner = Inner { commands, history, name, watched, carried, started: Instant::now(), checks };
         Self { inner: Arc::new(inner), stop, task: Arc::new(Mutex::new(Some(task))) }
     }
 }
@@ -199,14 +206,7 @@ impl Inner {
             Request::MarkRead { contact, seq } => self.done(Command::MarkRead(ContactId(contact), seq)).await,
             Request::Doors => match self.command(Command::Doors).await? {
                 Reply::Doors(doors) => Ok(Response::Doors {
-                    doors: doors
-                        .iter()
-                        .map(|(door, connected)| DoorInfo {
-                            relay: hex(&door.relay.0),
-                            addr: door.addr.socket().to_string(),
-                            connected: *connected,
-                        })
-                        .collect(),
+                    doors: doors.iter().map(|(door, connected)| self.door(door, *connected)).collect(),
                 }),
                 _ => Err(closed()),
             },
@@ -237,6 +237,19 @@ impl Inner {
             | Request::Shutdown => {
                 Err(ApiError::new(BAD_REQUEST, "this request is answered by the interface itself"))
             }
+        }
+    }
+
+    fn door(&self, door: &Door, connected: bool) -> DoorInfo {
+        let pt = door.pt.as_ref();
+        // Also while the link is still up: a session outlives the connection that broke below it.
+        let fault = pt.and_then(|_| self.watched.faults.of(door.relay));
+        DoorInfo {
+            relay: hex(&door.relay.0),
+            addr: pt.map_or_else(|| door.addr.socket(), PtLine::addr).to_string(),
+            connected,
+            transport: pt.map(|pt| pt.name().to_owned()),
+            fault: fault.map(|fault| ApiError::new(fault.code(), fault.to_string())),
         }
     }
 
@@ -304,6 +317,14 @@ impl Inner {
 
     async fn status(&self) -> Result<Response, ApiError> {
         let Reply::Status(status) = self.command(Command::Status).await? else { return Err(closed()) };
+        let fault = match self.command(Command::Doors).await? {
+            Reply::Doors(doors) => {
+                let doors: Vec<_> = doors.iter().map(|(door, up)| self.door(door, *up)).collect();
+                let open = doors.iter().any(|door| door.connected && door.fault.is_none());
+                doors.into_iter().filter(|_| !open).find_map(|door| door.fault)
+            }
+            _ => None,
+        };
         Ok(Response::Status(Status {
             state: state_word(status.doors, status.links, status.mailboxes_attached).to_owned(),
             name: self.name.clone(),
@@ -317,8 +338,9 @@ impl Inner {
             delivered: status.delivered,
             received: status.received,
             contacts: status.contacts,
-            bytes_in: self.counters.bytes_in(),
-            bytes_out: self.counters.bytes_out(),
+            fault,
+            bytes_in: self.watched.counters.bytes_in(),
+            bytes_out: self.watched.counters.bytes_out(),
             rss: os::rss_bytes(),
             cpu_ms: os::cpu_ms(),
             faults: status.faults,

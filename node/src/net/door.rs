@@ -7,8 +7,8 @@ use super::streams::{self, Streams, WrongRelay};
 use super::supervisor::{Exit, Supervised, supervise};
 use super::table::{Shared, Table};
 use super::veil::{self, Common};
-use super::web::Web;
-use super::{NetError, Transports};
+use super::web::{self, Web};
+use super::{NetError, Transports, pt};
 use futures::StreamExt as _;
 use karvon_protocol::core::{LinkInfo, Reason, Target};
 use libp2p::connection_limits::{self, ConnectionLimits};
@@ -207,17 +207,19 @@ struct Door<'a> {
 
 impl Door<'_> {
     async fn dial(&mut self, target: Target) {
-        let Target::Door { relay, addr, key, .. } = &target else {
+        let Target::Door { relay, addr, key, pt, .. } = &target else {
             return self.shared.failed(target, Reason::Forbidden).await;
         };
-        if self.web.has_proxy() && !addr.is_web() {
+        // A program of a transport goes through the proxy by itself.
+        if self.web.has_proxy() && !addr.is_web() && pt.is_none() {
             tracing::warn!("a plain door is not dialled past the proxy: use web doors with it");
             return self.shared.failed(target, Reason::Forbidden).await;
         }
-        let address = if addr.is_web() {
-            veil::way(&self.web, *relay, addr, key.clone())
-        } else {
-            multiaddr(addr.socket())
+        let door = || web::Door { relay: *relay, addr: addr.clone(), key: key.clone(), pt: pt.clone() };
+        let address = match pt {
+            _ if addr.is_web() => veil::way(&self.web, door()),
+            Some(_) => pt::way(&self.web, door()),
+            None => multiaddr(addr.socket()),
         };
         let opts = DialOpts::unknown_peer_id().address(address).build();
         let connection = opts.connection_id();
@@ -271,7 +273,12 @@ impl Door<'_> {
                 };
                 let local_key = self.local_key;
                 let info = match self.dials.remove(&connection) {
-                    Some(Target::Door { door, .. }) => LinkInfo::Door { door, local_key, remote_key },
+                    Some(Target::Door { door, relay, pt, .. }) => {
+                        if pt.is_some() {
+                            self.web.programs.opened(relay);
+                        }
+                        LinkInfo::Door { door, local_key, remote_key }
+                    }
                     _ => {
                         // A leaf that comes back before its old connection is known to be dead.
                         let older: Vec<_> = self.table.of(&peer).collect();

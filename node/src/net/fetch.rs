@@ -27,8 +27,13 @@ pub async fn fetch_descriptor(deps: &Deps, door: &Door) -> Result<(Descriptor, V
 
 async fn attempt(deps: &Deps, label: &str, door: &Door) -> Result<(Descriptor, Vec<u8>), Reason> {
     let mut net = leaf(deps, &deps.seed(label)).map_err(|_: NetError| Reason::Unreachable)?;
-    let target =
-        Target::Door { door: DoorId(0), relay: door.relay, addr: door.addr.clone(), key: door.slot_key() };
+    let target = Target::Door {
+        door: DoorId(0),
+        relay: door.relay,
+        addr: door.addr.clone(),
+        key: door.slot_key(),
+        pt: door.pt.clone(),
+    };
     net.submit(NetCommand::Connect(target));
     let answer = tokio::time::timeout(TIMEOUT, welcome(&mut net, door)).await;
     // The link is of no further use; closing it tells the relay so.

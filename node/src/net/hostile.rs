@@ -185,6 +185,7 @@ async fn a_door_of_another_version_is_told_from_an_unreachable_one() {
         relay,
         addr: RelayAddr::Ip(addr),
         key: SlotKey { slot: SlotId([0; 8]), key: Zeroizing::new([0; 32]) },
+        pt: None,
     };
     leaf.submit(NetCommand::Connect(target.clone()));
     match next(&mut leaf).await {

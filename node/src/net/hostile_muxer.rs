@@ -77,7 +77,7 @@ async fn still_serves(net: &mut NetHandle, number: u8) {
     let mut leaf = start_leaf(&Deps::system(Zeroizing::new([number; 32]))).unwrap();
     let relay = RelayId::of(&address::public_key(&[1; 32]).unwrap());
     let key = SlotKey { slot: SlotId([0; 8]), key: Zeroizing::new([0; 32]) };
-    let target = Target::Door { door: DoorId(1), relay, addr: RelayAddr::Ip(door), key };
+    let target = Target::Door { door: DoorId(1), relay, addr: RelayAddr::Ip(door), key, pt: None };
     leaf.submit(super::NetCommand::Connect(target));
     loop {
         let event = tokio::time::timeout(DEADLINE, net.recv()).await.unwrap().unwrap();

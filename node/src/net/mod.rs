@@ -18,8 +18,10 @@ mod hostile_muxer;
 mod link;
 mod mesh;
 mod noted;
+mod pt;
 mod reach;
 pub mod router;
+mod socks;
 mod streams;
 mod supervisor;
 mod table;
@@ -35,6 +37,7 @@ pub use check::{Begun, DoorFound, Found, Observer};
 pub use fetch::fetch_descriptor;
 pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use mesh::carrier_key;
+pub use pt::{DoorFaults, PtFault, PtOptions};
 pub use transport::Transports;
 pub use web::{Proxy, Site, WebIdentity, WebOptions, pem_certificates};
 
@@ -284,6 +287,12 @@ impl NetHandle {
     #[must_use]
     pub fn observer(&self) -> Observer {
         self.told.observer(self.web.has_proxy())
+    }
+
+    /// Why doors behind pluggable transports do not open.
+    #[must_use]
+    pub fn door_faults(&self) -> Arc<DoorFaults> {
+        self.web.programs.faults()
     }
 
     /// Where a relay listens; `None` for a leaf.

@@ -4,6 +4,7 @@ use super::NetError;
 use super::bounds::Bounds;
 use super::counted::Counted;
 use super::noted::Noted;
+use super::pt::{Programs, PtOptions};
 use super::veil::{Common, Veil};
 use super::web::{Web, WebOptions};
 use futures::{AsyncRead, AsyncWrite};
@@ -33,6 +34,7 @@ pub struct Transports {
     pub(super) door: MakeDoor,
     pub(super) mesh: Make,
     web: WebOptions,
+    pt: PtOptions,
     /// Whether these are TCP itself.
     tcp: bool,
 }
@@ -68,12 +70,14 @@ impl Transports {
                 let (bounds, common) = (veil.bounds(), veil.common().clone());
                 let plain = counted(Noted::new(door(), common), bounds.clone());
                 // Web addresses first: the others would take what they begin with. Their bytes are counted under TLS.
-                secure(veil.or_transport(plain), key, &bounds, DOOR_STREAMS_MAX)
+                let programs = counted(veil.behind_programs(), bounds.clone());
+                secure(programs.or_transport(veil.or_transport(plain)), key, &bounds, DOOR_STREAMS_MAX)
             }),
             mesh: Arc::new(move |key, bounds| {
                 secure(counted(mesh(), bounds.clone()), key, bounds, MESH_STREAMS_MAX)
             }),
             web: WebOptions::default(),
+            pt: PtOptions::default(),
             tcp: false,
         }
     }
@@ -84,6 +88,12 @@ impl Transports {
         Self { web: options, ..self }
     }
 
+    /// The same, with programs of pluggable transports found and started as `options` say.
+    #[must_use]
+    pub fn with_pt(self, options: PtOptions) -> Self {
+        Self { pt: options, ..self }
+    }
+
     /// Whether addresses are those of the system's network.
     pub(super) const fn are_tcp(&self) -> bool {
         self.tcp
@@ -91,7 +101,7 @@ impl Transports {
 
     /// What the web doors of one network share.
     pub(super) fn web(&self) -> Arc<Web> {
-        Arc::new(Web::new(self.web.clone()))
+        Arc::new(Web::new(self.web.clone(), Programs::new(self.pt.clone())))
     }
 
     /// The door swarm's transport.

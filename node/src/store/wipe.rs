@@ -28,9 +28,11 @@ pub fn begin(dir: &Path) -> Result<(), KeyError> {
 /// # Errors
 /// The system's.
 pub fn finish(dir: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(dir.join(STORES)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    for folder in [STORES, crate::config::TRANSPORTS] {
+        match std::fs::remove_dir_all(dir.join(folder)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     for name in FILES {
         disk::remove_if_there(&dir.join(name))?;
@@ -78,7 +80,7 @@ mod tests {
     fn filled() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         keystore::create(dir.path(), &Lock::None).unwrap();
-        for name in ["store/0123456789abcdef/kv", "store/fedcba9876543210/kv"] {
+        for name in ["store/0123456789abcdef/kv", "store/fedcba9876543210/kv", "transports/obfs4"] {
             std::fs::create_dir_all(dir.path().join(name)).unwrap();
             std::fs::write(dir.path().join(name).join("db"), "sealed").unwrap();
         }

@@ -178,7 +178,13 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
             Response::Done
         }
         Request::AddDoor { door } => {
-            inner.doors.push(DoorInfo { relay: door, addr: "192.0.2.1:443".into(), connected: false });
+            inner.doors.push(DoorInfo {
+                relay: door,
+                addr: "192.0.2.1:443".into(),
+                connected: false,
+                transport: None,
+                fault: None,
+            });
             Response::Done
         }
         Request::RemoveDoor { relay } => {
@@ -194,6 +200,7 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
 
 fn status(inner: &Inner) -> Status {
     Status {
+        fault: None,
         state: "online".into(),
         name: "Me".into(),
         links: 1,

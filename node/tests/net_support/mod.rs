@@ -28,6 +28,7 @@ pub fn door_target(relay: RelayId, addr: SocketAddr) -> Target {
         relay,
         addr: RelayAddr::Ip(addr),
         key: SlotKey { slot: SlotId([0; 8]), key: Zeroizing::new([0; 32]) },
+        pt: None,
     }
 }
 

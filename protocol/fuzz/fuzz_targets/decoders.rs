@@ -10,6 +10,9 @@ mod seeds;
 #[allow(dead_code)]
 #[path = "../../tests/fuzz/targets.rs"]
 mod targets;
+#[allow(dead_code)]
+#[path = "../../tests/fuzz/transports.rs"]
+mod transports;
 
 use std::sync::LazyLock;
 

@@ -462,15 +462,15 @@ impl Doors {
         up.map(|(link, state)| rank(*link, state)).min().map(|(.., link)| link)
     }
 
-    /// A linked door that can hold guest slots, with its link.
+    /// A linked door that can hold guest slots, with its link: one that is reached without a transport if there is one, because no
+    /// invitation says how to go by it.
     pub(crate) fn host(&self) -> Option<(&Door, LinkId)> {
-        self.links
-            .iter()
-            .filter(|(_, state)| state.welcomed)
-            .find_map(|(link, state)| self.doors.get(&state.door).map(|door| (&door.door, *link)))
+        let up = self.links.iter().filter(|(_, state)| state.welcomed);
+        let doors = up.filter_map(|(link, state)| Some((&self.doors.get(&state.door)?.door, *link)));
+        doors.min_by_key(|(door, link)| (door.pt.is_some(), *link))
     }
 
-    /// Linked doors, the one of [`Doors::host`] first.
+    /// Linked doors, the one of [`Doors::host`] first; of those behind a transport no other one.
     pub(crate) fn hosts(&self) -> Vec<&Door> {
         let first = self.host().map(|(door, _)| door.relay);
         let mut all: Vec<&Door> = self
@@ -480,6 +480,7 @@ impl Doors {
                 state.link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.welcomed)
             })
             .map(|state| &state.door)
+            .filter(|door| door.pt.is_none() || Some(door.relay) == first)
             .collect();
         all.sort_by_key(|door| Some(door.relay) != first);
         all
@@ -487,7 +488,8 @@ impl Doors {
 
     /// Any door, linked or not: where an invitation can point to.
     pub(crate) fn any(&self) -> Option<&Door> {
-        self.host().map(|(door, _)| door).or_else(|| self.doors.values().next().map(|state| &state.door))
+        let held = || self.doors.values().map(|state| &state.door);
+        self.host().map(|(door, _)| door).or_else(|| held().min_by_key(|door| door.pt.is_some()))
     }
 
     /// The link to the door of `relay`, if it is up.
@@ -511,6 +513,7 @@ fn connect(id: u32, state: &mut DoorState, cx: &mut Cx<'_>) {
         relay: state.door.relay,
         addr: state.way(),
         key: state.door.slot_key(),
+        pt: state.door.pt.clone(),
     }));
 }
 

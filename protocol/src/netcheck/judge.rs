@@ -86,6 +86,9 @@ fn cause(scene: &Scene, clock_s: Option<i64>) -> Code {
     if tested.is_empty() {
         return Code::Undecided;
     }
+    if all(&[Outcome::Transport]) {
+        return Code::Transport;
+    }
     if scene.proxy {
         // Behind a proxy everything else about the network is the proxy's affair.
         if any(&[ProxyGone]) {

@@ -73,6 +73,8 @@ pub enum Outcome {
     ProxyRefused,
     /// A plain door is not dialled past the proxy.
     PastProxy,
+    /// The door's pluggable transport did not bring the connection about; what is wrong stands with the door.
+    Transport,
 }
 
 /// What is known of one door.
@@ -162,11 +164,13 @@ pub enum Code {
     Version,
     /// Nothing could be told in the time there was.
     Undecided,
+    /// The programs of pluggable transports bring no connection about.
+    Transport,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Works,
         Self::NoInternet,
         Self::PlainCut,
@@ -190,6 +194,7 @@ impl Code {
         Self::Mixed,
         Self::Version,
         Self::Undecided,
+        Self::Transport,
     ];
 
     /// The stable code; two sentences about one cause share it.
@@ -216,6 +221,7 @@ impl Code {
             Self::Mixed => "N17",
             Self::Version => "N18",
             Self::Undecided => "N19",
+            Self::Transport => "N20",
         }
     }
 
@@ -246,6 +252,7 @@ impl Code {
             Self::Mixed => "mixed",
             Self::Version => "version",
             Self::Undecided => "undecided",
+            Self::Transport => "transport",
         }
     }
 }
@@ -276,6 +283,7 @@ impl Outcome {
             Self::ProxyGone => "proxy_gone",
             Self::ProxyRefused => "proxy_refused",
             Self::PastProxy => "past_proxy",
+            Self::Transport => "transport",
         }
     }
 }

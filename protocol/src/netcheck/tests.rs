@@ -90,6 +90,9 @@ fn every_verdict_follows_from_what_was_seen() {
         (proxied(&[PastProxy]), Code::ProxyBlocked),
         (proxied(&[Open]), Code::Works),
         (proxied(&[HelloSilent]), Code::ApprovedOrSingled),
+        // Pluggable transports.
+        (scene(&[Transport, Transport]), Code::Transport),
+        (scene(&[Transport, ConnectSilent]), Code::Mixed),
         // Clocks.
         (scene(&[CertificateDate]), Code::ClockOrCertificate),
         (with(&[NotLetIn], |door| door.clock_s = Some(-172_800)), Code::Clock),
@@ -162,7 +165,7 @@ fn words_are_told_apart_and_codes_stay() {
 
 #[test]
 fn whatever_two_doors_do_a_verdict_fits_what_travels() {
-    const ALL: [Outcome; 21] = [
+    const ALL: [Outcome; 22] = [
         Open,
         Quiet,
         Spare,
@@ -184,6 +187,7 @@ fn whatever_two_doors_do_a_verdict_fits_what_travels() {
         ProxyGone,
         ProxyRefused,
         PastProxy,
+        Transport,
     ];
     let works = [Code::Works, Code::PlainCut, Code::Freeze, Code::CountedOpen, Code::Slow];
     for (one, other) in ALL.iter().flat_map(|one| ALL.iter().map(move |other| (*one, *other))) {

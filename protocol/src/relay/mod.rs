@@ -190,7 +190,7 @@ impl RelayCore {
             RelayCommand::NewSlot => {
                 let (slot, key) = self.slots.make(&mut self.cx).ok_or(ErrorKind::Limit)?;
                 let addr = self.onion.setup().door.clone();
-                Ok(RelayReply::Door(Door { relay: self.onion.id, addr, slot, key }))
+                Ok(RelayReply::Door(Door { relay: self.onion.id, addr, slot, key, pt: None }))
             }
             RelayCommand::DropSlot(slot) => {
                 self.end_slot(slot);

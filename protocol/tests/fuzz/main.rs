@@ -9,6 +9,7 @@ mod mutate;
 mod rooms;
 mod seeds;
 mod targets;
+mod transports;
 
 use mutate::Mutator;
 use targets::Target;

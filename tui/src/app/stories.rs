@@ -451,3 +451,14 @@ fn a_damaged_door_is_said_in_the_wizard_where_it_can_be_pasted_again() {
     let super::Screen::Wizard(wizard) = &model.screen else { panic!("the wizard is gone") };
     assert_eq!(wizard.problem, Some("error-door-damaged"));
 }
+
+#[test]
+fn a_door_with_a_damaged_transport_is_said_to_be_damaged_there() {
+    let mut world = World::new();
+    let mut model = Model::wizard(Lang::En, Theme { color: true, plain: false, light: false }, (40, 20));
+    world.play(&mut model, [Action::Enter, Action::Char('A'), Action::Enter, Action::Down, Action::Enter]);
+    let door = "KARVON-DOOR:AAAQCAIBAEAQCAIBAEAQCAIBAEAQEAQCAIBAEAQCAMBQGAYDAMBQGAYDAMBQGAYDAMBQGAYDAMBQGAYDAMBQGAYDAMBX6AAAAEA3WER2";
+    world.play(&mut model, [Action::Paste(format!("{door} pt=obfs4 nowhere")), Action::Enter]);
+    let super::Screen::Wizard(wizard) = &model.screen else { panic!("the wizard is gone") };
+    assert_eq!(wizard.problem, Some("error-transport-damaged"));
+}

@@ -398,6 +398,7 @@ fn status(messages: &[Message]) -> Status {
         rss: 0,
         cpu_ms: 0,
         faults: 0,
+        fault: None,
         pid: 1,
         uptime_ms: 1,
     }
@@ -445,10 +446,18 @@ fn doors() -> Vec<DoorInfo> {
         relay: relay.repeat(2),
         addr: addr.to_owned(),
         connected,
+        transport: None,
+        fault: None,
     };
+    let fault = ApiError { code: "transport_missing".to_owned(), message: String::new() };
     vec![
         door("0123456789abcdef", "203.0.113.5:7443", true),
         door("fedcba9876543210", "198.51.100.7:443", false),
+        DoorInfo {
+            transport: Some("obfs4".to_owned()),
+            fault: Some(fault),
+            ..door("89abcdef01234567", "192.0.2.8:9443", false)
+        },
     ]
 }
 

@@ -106,6 +106,11 @@ fn enter(wizard: &mut Wizard, plain: bool) -> Vec<Command> {
                 {
                     wizard.problem = Some("error-invite-newer");
                 }
+                Some(Connect::Door(door))
+                    if check_door(&door).is_err_and(|error| error.code == "transport_damaged") =>
+                {
+                    wizard.problem = Some("error-transport-damaged");
+                }
                 Some(Connect::Door(door)) if check_door(&door).is_err() => {
                     wizard.problem = Some("error-door-damaged");
                 }

@@ -270,7 +270,10 @@ The id is what `karvon send --json` and `karvon read --json` call \"id\".")]
   karvon door list
   karvon door add --file my.door
   karvon door add - < my.door
-  karvon door remove 0123456789abcdef0123456789abcdef")]
+  karvon door remove 0123456789abcdef0123456789abcdef
+
+A door behind a pluggable transport has a second line, as in a bridge line of Tor:
+  pt=obfs4 192.0.2.7:443 cert=... iat-mode=0")]
     Door {
         /// What to do
         #[command(subcommand)]
@@ -283,7 +286,7 @@ The id is what `karvon send --json` and `karvon read --json` call \"id\".")]
   karvon --lang tg netcheck
 
 Only your own doors (or your proxy) are contacted, nobody else, and no name is looked up. Exit code 0: messages can travel now; 4: no path
-now. Codes N00 to N19 stand in docs/doors.md.")]
+now. Codes N00 to N20 stand in docs/doors.md.")]
     Netcheck,
     /// Does the same and shows how the node is; can write a report to give away
     #[command(after_help = "Examples:

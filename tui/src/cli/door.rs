@@ -50,10 +50,10 @@ pub(super) async fn door(session: &Session<'_>, what: Door) -> Result<(), Failur
 
 fn given(door: Option<String>, file: Option<&Path>) -> Result<Vec<Zeroizing<String>>, Failure> {
     let lines = match (door, file) {
-        (_, Some(file)) => ask::lines(file)?,
+        (_, Some(file)) => doors_in(ask::lines(file)?),
         (Some(door), None) if door != "-" => vec![Zeroizing::new(door)],
         (None, None) if ask::can_ask() => vec![ask::line("Paste the door:")?],
-        _ => ask::lines(Path::new("-"))?,
+        _ => doors_in(ask::lines(Path::new("-"))?),
     };
     if lines.is_empty() {
         return Err(Failure::usage("there is no door in what was given"));
@@ -62,10 +62,27 @@ fn given(door: Option<String>, file: Option<&Path>) -> Result<Vec<Zeroizing<Stri
     Ok(lines)
 }
 
+/// Puts lines that begin with `pt=` behind the doors above them.
+pub(super) fn doors_in(lines: Vec<Zeroizing<String>>) -> Vec<Zeroizing<String>> {
+    let mut out: Vec<Zeroizing<String>> = Vec::with_capacity(lines.len());
+    for line in lines {
+        match out.last_mut().filter(|_| line.starts_with("pt=")) {
+            Some(door) => {
+                // The room is taken at once, so that growing leaves no copy behind.
+                let mut both = Zeroizing::new(String::with_capacity(door.len() + 1 + line.len()));
+                [door.as_str(), " ", &line].into_iter().for_each(|part| both.push_str(part));
+                *door = both;
+            }
+            None => out.push(line),
+        }
+    }
+    out
+}
+
 /// Checks door lines before anything is changed.
 ///
 /// # Errors
-/// `door_damaged` or `invite_newer`, with the number of the line if there are several.
+/// `door_damaged`, `transport_damaged` or `invite_newer`, with the number of the line if there are several.
 pub(super) fn check_all(lines: &[Zeroizing<String>]) -> Result<(), Failure> {
     for (number, line) in (1..).zip(lines) {
         check_door(line).map_err(|error| {
@@ -110,7 +127,10 @@ fn by_beginning(doors: &[DoorInfo], relay: &str) -> Result<String, Failure> {
 
 fn for_people(door: &DoorInfo) -> String {
     let state = if door.connected { "connected" } else { "not connected" };
-    format!("{}  {}  {state}", one_line(&door.relay), one_line(&door.addr))
+    let by = door.transport.as_ref().map(|name| format!("{}: ", one_line(name))).unwrap_or_default();
+    let fault =
+        door.fault.as_ref().map(|fault| format!("\n  {}", one_line(&fault.message))).unwrap_or_default();
+    format!("{}  {by}{}  {state}{fault}", one_line(&door.relay), one_line(&door.addr))
 }
 
 #[cfg(test)]
@@ -119,12 +139,26 @@ mod tests {
 
     #[test]
     fn a_door_is_named_by_the_beginning_of_its_relay() {
-        let door = |relay: &str| DoorInfo { relay: relay.into(), addr: String::new(), connected: false };
+        let door = |relay: &str| DoorInfo {
+            relay: relay.into(),
+            addr: String::new(),
+            connected: false,
+            transport: None,
+            fault: None,
+        };
         let doors = [door("aa11"), door("aa22"), door("bb33")];
         assert_eq!(by_beginning(&doors, "AA2").unwrap(), "aa22");
         assert_eq!(by_beginning(&doors, "aa").unwrap_err().candidates.len(), 2);
         assert_eq!(by_beginning(&doors, "cc").unwrap_err().exit(), 5);
         assert_eq!(by_beginning(&doors, "").unwrap_err().exit(), 5);
+    }
+
+    #[test]
+    fn a_transport_on_a_line_of_its_own_belongs_to_the_door_above_it() {
+        let lines = ["a", "pt=x 1", "b", "c", "pt=y"].map(|line| Zeroizing::new(line.to_owned()));
+        let doors = doors_in(lines.into());
+        let doors: Vec<_> = doors.iter().map(|door| door.as_str()).collect();
+        assert_eq!(doors, ["a pt=x 1", "b", "c pt=y"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::args::Init;
 use super::ask;
-use super::door::{add_all, check_all};
+use super::door::{add_all, check_all, doors_in};
 use super::failure::Failure;
 use super::session::{Session, until_interrupted};
 use karvon_node::config;
@@ -19,7 +19,7 @@ const NAME_BYTES_MAX: usize = 64;
 pub(super) async fn init(session: &Session<'_>, args: Init, lang: Option<&str>) -> Result<(), Failure> {
     let mut doors: Vec<Zeroizing<String>> = args.door.into_iter().map(Zeroizing::new).collect();
     if let Some(file) = &args.door_file {
-        doors.extend(ask::lines(file)?);
+        doors.extend(doors_in(ask::lines(file)?));
     }
     check_all(&doors)?;
     if let Some(lang) = lang {

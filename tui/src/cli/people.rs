@@ -26,14 +26,19 @@ struct Invitation<'a> {
 /// # Errors
 /// The node's.
 pub(super) async fn invite(session: &Session<'_>, args: &Invite) -> Result<(), Failure> {
-    let (text, long, expires) = session
+    let (text, long, expires, behind) = session
         .with_node(async |client| match client.call(Request::Invite).await? {
             Response::Invitation { text, long, expires } => {
-                Ok((Zeroizing::new(text), long.map(Zeroizing::new), expires))
+                let doors = client.call(Request::Doors).await;
+                let behind = matches!(doors, Ok(Response::Doors { doors }) if !doors.is_empty() && doors.iter().all(|door| door.transport.is_some()));
+                Ok((Zeroizing::new(text), long.map(Zeroizing::new), expires, behind))
             }
             _ => Err(unexpected()),
         })
         .await?;
+    if behind {
+        session.out.note("all your doors are behind transports, which an invitation does not name: who gets it needs a door as well");
+    }
     let plain = |text: &'_ str| -> String {
         let short = if args.plain { text.strip_prefix("KARVON:") } else { None };
         short.unwrap_or(text).to_owned()

@@ -39,8 +39,11 @@ pub(super) fn for_people(status: &Status) -> String {
         "online" => "your mailbox is reached",
         _ => "",
     };
-    let mut lines = vec![
-        format!("{}: {meaning}", one_line(&status.state)),
+    let mut lines = vec![format!("{}: {meaning}", one_line(&status.state))];
+    if let Some(fault) = &status.fault {
+        lines.push(one_line(&fault.message));
+    }
+    lines.extend([
         format!("you are {}", one_line(&status.name)),
         format!(
             "links {}, doors {}, mailboxes {} of {}",
@@ -57,7 +60,7 @@ pub(super) fn for_people(status: &Status) -> String {
             size(status.rss),
             status.cpu_ms / 1_000
         ),
-    ];
+    ]);
     if status.one_operator {
         lines.push(
             "all your relays are one operator's: it sees your address and when you get messages".to_owned(),

@@ -67,7 +67,11 @@ pub(super) fn draw(model: &Model, doctor: &Doctor, frame: &mut Frame<'_>, area: 
             let found = doctor.found.as_ref().map(|found| found.doors.as_slice()).unwrap_or_default();
             let found = found.iter().find(|found| found.door == door.relay);
             let how = found.map_or_else(|| texts.get(word), |found| netcheck::outcome(texts, found));
-            say(&format!("  {sign} {relay}  {}  {how}", one_line(&door.addr)), style);
+            let by = door.transport.as_ref().map(|name| format!("{}: ", one_line(name))).unwrap_or_default();
+            say(&format!("  {sign} {relay}  {by}{}  {how}", one_line(&door.addr)), style);
+            if let Some(fault) = &door.fault {
+                say(&format!("      {}", texts.error(&fault.code)), theme.warn());
+            }
             for remark in found.map(|found| netcheck::remarks(texts, found)).unwrap_or_default() {
                 say(&format!("      {remark}"), Style::new());
             }

@@ -507,6 +507,9 @@ netcheck-version =
 netcheck-undecided =
     It could not be told in this time. Test again in a minute: connections
     are being saved.
+netcheck-transport =
+    The transport that leads to the door does not bring a connection about.
+    What is wrong with it stands below, with the door.
 netcheck-unknown =
     Karvon found { $code }, for which this version has no words.
 netcheck-took = Test { $code }: { $ms } ms, { $kb } kB
@@ -533,6 +536,7 @@ netcheck-at-broke = breaks off after opening
 netcheck-at-proxy-gone = proxy does not answer
 netcheck-at-proxy-refused = proxy does not get there
 netcheck-at-past-proxy = plain: not used with a proxy
+netcheck-at-transport = transport gives no connection
 lock-title = locked
 lock-passphrase = Passphrase
 lock-busy = Checking…
@@ -625,6 +629,38 @@ error-invite-used =
 error-invite-expired = This invitation is too old. Ask for a new one.
 error-invite-own = This is your own invitation. Give it to the person you want to talk to.
 error-door-damaged = The door line is damaged. Copy it again, from KARVON-DOOR: to its end.
+error-transport-damaged = What stands after pt= is damaged. Copy that line again, whole.
+error-transport-unknown = This transport is not known here. Ask for a line with obfs4 or webtunnel.
+error-transport-missing =
+    The transport's program is not installed. Install it, for example
+    obfs4proxy.
+error-transport-not-executable = The transport's program may not be run. Make it executable.
+error-transport-not-started = The system does not start the transport's program. Install it anew.
+error-transport-crashed =
+    The transport's program ends by itself. It is started again; if it
+    stays so, install another version.
+error-transport-slow = The transport's program does not get ready. It is started again by itself.
+error-transport-version = The transport's program is too old or too new. Install another version.
+error-transport-not-offered =
+    The installed program does not have this transport. Install another
+    one.
+error-transport-proxy =
+    The transport's program cannot use your proxy. Turn the proxy off or
+    change it.
+error-transport-setup = The transport's program cannot be set up. More: karvon door list
+error-transport-junk =
+    What is installed is no program of a transport. Write the right one
+    into the settings file.
+error-transport-broken =
+    The transport's program broke off. It is tried again; if it stays so,
+    install another version.
+error-transport-line =
+    The transport refuses the door's line. Compare what stands after pt=
+    with the original.
+error-transport-server =
+    The transport's server does not answer. Try another network, or ask
+    for another line.
+error-transport-behind = The transport works, but the door behind it does not open. Tell its keeper.
 error-no-such-contact = Nobody in your contacts has this name. Choose one from the list.
 error-ambiguous = Several contacts match. Write more of the name.
 error-no-such-message = This message is no longer here. Go back and choose another.

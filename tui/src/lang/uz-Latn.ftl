@@ -503,6 +503,9 @@ netcheck-version =
 netcheck-undecided =
     Shu vaqtda aniqlab bo‘lmadi. Bir daqiqadan keyin tekshiring: ulanishlar
     tejalyapti.
+netcheck-transport =
+    Eshikka olib boradigan transport ulanish bermayapti. Nima xatoligi
+    quyida, eshik yonida yozilgan.
 netcheck-unknown = Karvon { $code } topdi, bu versiyada uning so‘zi yo‘q.
 netcheck-took = Tekshiruv { $code }: { $ms } ms, { $kb } kB
 netcheck-frozen = yo‘lda uzilgan: { $n }
@@ -527,6 +530,7 @@ netcheck-at-broke = ochilgach uziladi
 netcheck-at-proxy-gone = proksi javob bermayapti
 netcheck-at-proxy-refused = proksi u yerga yetmaydi
 netcheck-at-past-proxy = oddiy: proksi bilan ketmaydi
+netcheck-at-transport = transport ulanish bermaydi
 lock-title = qulflangan
 lock-passphrase = Maxfiy ibora
 lock-busy = Tekshirilmoqda…
@@ -619,6 +623,31 @@ error-invite-used =
 error-invite-expired = Bu taklifnoma eskirgan. Yangisini so‘rang.
 error-invite-own = Bu o‘zingizning taklifnomangiz. Uni suhbatlashmoqchi bo‘lgan kishiga bering.
 error-door-damaged = Eshik satri buzilgan. KARVON-DOOR: dan oxirigacha qayta nusxalang.
+error-transport-damaged = pt= dan keyingisi buzilgan. O‘sha satrni butunlay qayta nusxalang.
+error-transport-unknown = Bu transport bu yerda noma’lum. obfs4 yoki webtunnel bilan satr so‘rang.
+error-transport-missing = Transport dasturi o‘rnatilmagan. Uni o‘rnating, masalan obfs4proxy.
+error-transport-not-executable =
+    Transport dasturini ishga tushirishga ruxsat yo‘q. Unga ruxsat bering.
+error-transport-not-started = Tizim transport dasturini ishga tushirmayapti. Uni qayta o‘rnating.
+error-transport-crashed =
+    Transport dasturi o‘zi to‘xtab qolyapti. U qayta ishga tushadi;
+    bo‘lmasa, boshqa versiyasini o‘rnating.
+error-transport-slow = Transport dasturi tayyor bo‘lmayapti. U o‘zi qayta ishga tushadi.
+error-transport-version = Transport dasturi juda eski yoki juda yangi. Boshqa versiyasini o‘rnating.
+error-transport-not-offered = O‘rnatilgan dasturda bu transport yo‘q. Boshqasini o‘rnating.
+error-transport-proxy =
+    Transport dasturi proksingiz orqali o‘ta olmaydi. Proksini o‘chiring
+    yoki almashtiring.
+error-transport-setup = Transport dasturini sozlab bo‘lmadi. Batafsil: karvon door list
+error-transport-junk = O‘rnatilgani transport dasturi emas. To‘g‘risini sozlamalar fayliga yozing.
+error-transport-broken =
+    Transport dasturi aloqani uzdi. Yana uriniladi; bo‘lmasa, boshqa
+    versiyasini o‘rnating.
+error-transport-line = Transport eshik satrini qabul qilmayapti. pt= dan keyingisini solishtiring.
+error-transport-server =
+    Transport serveri javob bermayapti. Boshqa tarmoqni sinang yoki boshqa
+    satr so‘rang.
+error-transport-behind = Transport ishlayapti, lekin ortidagi eshik ochilmayapti. Egasiga ayting.
 error-no-such-contact = Kontaktlarda bunday ism yo‘q. Ro‘yxatdan tanlang.
 error-ambiguous = Bir nechta kontakt mos keldi. Ismni to‘liqroq yozing.
 error-no-such-message = Bu xabar endi bu yerda yo‘q. Orqaga qayting va boshqasini tanlang.

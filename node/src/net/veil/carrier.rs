@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -53,6 +54,9 @@ impl From<DialFault> for io::Error {
 pub(in crate::net) trait Dial: Send + Sync {
     /// Whose dials are counted together.
     fn addr(&self) -> SocketAddr;
+
+    /// A dial without an answer within this time will get none.
+    fn patience(&self) -> Duration;
 
     /// A fresh carrier that the door has let in.
     fn dial(&self) -> BoxFuture<'_, Result<Carrier, DialFault>>;

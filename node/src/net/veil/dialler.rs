@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use zeroize::Zeroizing;
 
-/// A dial without an answer within this time will get none.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A dial straight to a door that has no answer within this time will get none.
+pub(in crate::net) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// A session without a carrier is given up after this time; whoever uses it then tries another door.
 const GIVE_UP: Duration = Duration::from_secs(150);
 /// A session that its user has closed may still deliver for so long.
@@ -57,7 +57,7 @@ async fn next(
         sleep(common.until(at)).await;
     }
     let started = Instant::now();
-    let dialled = timeout(DIAL_TIMEOUT, door.dial()).await.unwrap_or(Err(DialFault::Silent));
+    let dialled = timeout(door.patience(), door.dial()).await.unwrap_or(Err(DialFault::Silent));
     tracing::debug!(?purpose, fault = ?dialled.as_ref().err(), ms = started.elapsed().as_millis(), "dialled a carrier");
     let now = common.now();
     let mut pacer = locked(pacer);

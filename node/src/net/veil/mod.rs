@@ -7,6 +7,7 @@ mod stream;
 mod transport;
 
 pub(super) use carrier::{Carrier, Dial, DialFault};
+pub(super) use dialler::DIAL_TIMEOUT;
 pub(super) use listener::Hall;
 pub(super) use stream::VeilStream;
 pub(super) use transport::{Entries, Veil, is_web, listening, way};

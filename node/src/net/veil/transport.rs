@@ -3,11 +3,10 @@
 use super::stream::VeilStream;
 use super::{Common, Dial, dialler, locked};
 use crate::net::bounds::Bounds;
+use crate::net::pt::PtTransport;
 use crate::net::web::{self, Web};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use karvon_protocol::descriptor::{RelayAddr, SlotKey};
-use karvon_protocol::ids::RelayId;
 use libp2p::Multiaddr;
 use libp2p::core::transport::{DialOpts, ListenerId, Transport, TransportError, TransportEvent};
 use libp2p::multiaddr::Protocol;
@@ -43,6 +42,11 @@ impl Veil {
         &self.common
     }
 
+    /// The transport for plain doors behind pluggable transports.
+    pub(in crate::net) fn behind_programs(&self) -> PtTransport {
+        PtTransport::new(self.common.clone(), self.web.clone())
+    }
+
     /// What all connections of this network keep to.
     pub(in crate::net) fn bounds(&self) -> Arc<Bounds> {
         self.common.bounds.clone()
@@ -50,9 +54,9 @@ impl Veil {
 }
 
 /// An address that [`Veil`] dials: the door's secret stays in a table of `web`, the address only names the entry.
-pub(in crate::net) fn way(web: &Web, relay: RelayId, addr: &RelayAddr, key: SlotKey) -> Multiaddr {
-    let number = web.remember(web::Door { relay, addr: addr.clone(), key });
-    listening(addr.socket()).with(Protocol::Memory(number))
+pub(in crate::net) fn way(web: &Web, door: web::Door) -> Multiaddr {
+    let addr = listening(door.addr.socket());
+    addr.with(Protocol::Memory(web.remember(door)))
 }
 
 /// An address that [`Veil`] listens on.

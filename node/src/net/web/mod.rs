@@ -14,9 +14,11 @@ pub(super) use server::listen;
 pub use site::Site;
 pub(super) use visitor::Visitor;
 
+use super::pt::Programs;
 use super::veil::{Entries, locked};
 use karvon_protocol::descriptor::{RelayAddr, SlotKey};
 use karvon_protocol::ids::{RelayId, SlotId};
+use karvon_protocol::pt::PtLine;
 use karvon_protocol::veil::path::DoorTable;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -43,6 +45,8 @@ pub(super) struct Door {
     pub(super) relay: RelayId,
     pub(super) addr: RelayAddr,
     pub(super) key: SlotKey,
+    /// The transport to go by; it decides where to dial then.
+    pub(super) pt: Option<PtLine>,
 }
 
 /// What a network's web doors share.
@@ -52,11 +56,13 @@ pub(super) struct Web {
     doors: Entries,
     table: Mutex<DoorTable>,
     client: tls::Clients,
+    /// Of transports.
+    pub(super) programs: Programs,
 }
 
 impl Web {
-    pub(super) fn new(options: WebOptions) -> Self {
-        Self { options, ..Self::default() }
+    pub(super) fn new(options: WebOptions, programs: Programs) -> Self {
+        Self { options, programs, ..Self::default() }
     }
 
     /// Where to listen, if at all.

@@ -1,11 +1,12 @@
 //! The user's own proxy: carriers to web doors go through it by SOCKS5 (RFC 1928, 1929) or HTTP CONNECT (RFC 9110 §9.3.6).
 
 use super::http;
-use data_encoding::BASE64;
+use crate::net::socks::{self, SocksFault};
+use data_encoding::{BASE64, HEXUPPER};
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
@@ -60,6 +61,30 @@ impl Proxy {
         Some(Self { kind, addr, login })
     }
 
+    /// As the environment of a transport's program names it (Tor's pt-spec): user and password percent-encoded.
+    pub(in crate::net) fn uri(&self) -> Zeroizing<String> {
+        let mut out = Zeroizing::new(String::with_capacity(2_048));
+        out.push_str(match self.kind {
+            Kind::Socks5 => "socks5://",
+            Kind::Http => "http://",
+        });
+        if let Some((user, password)) = &self.login {
+            for (part, end) in [(user.as_str(), ':'), (password.as_str(), '@')] {
+                for byte in part.bytes() {
+                    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                        out.push(char::from(byte));
+                    } else {
+                        out.push('%');
+                        out.push_str(&HEXUPPER.encode(&[byte]));
+                    }
+                }
+                out.push(end);
+            }
+        }
+        out.push_str(&self.addr.to_string());
+        out
+    }
+
     /// A connection to `target` through the proxy; `alive` is called once the proxy is there.
     ///
     /// # Errors
@@ -87,52 +112,11 @@ impl Proxy {
         target: SocketAddr,
         alive: &(dyn Fn() + Sync),
     ) -> io::Result<()> {
-        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        let method = if self.login.is_some() { 2 } else { 0 };
-        tcp.write_all(&[5, 1, method]).await?;
-        let mut chosen = [0; 2];
-        tcp.read_exact(&mut chosen).await?;
-        if chosen != [5, method] {
-            return Err(refused());
-        }
-        alive();
-        if let Some((user, password)) = &self.login {
-            let mut said = Zeroizing::new(vec![1, user.len() as u8]);
-            said.extend_from_slice(user.as_bytes());
-            said.push(password.len() as u8);
-            said.extend_from_slice(password.as_bytes());
-            tcp.write_all(&said).await?;
-            let mut answer = [0; 2];
-            tcp.read_exact(&mut answer).await?;
-            if answer != [1, 0] {
-                return Err(refused());
-            }
-        }
-        let mut said = vec![5, 1, 0];
-        match target.ip() {
-            IpAddr::V4(ip) => {
-                said.push(1);
-                said.extend_from_slice(&ip.octets());
-            }
-            IpAddr::V6(ip) => {
-                said.push(4);
-                said.extend_from_slice(&ip.octets());
-            }
-        }
-        said.extend_from_slice(&target.port().to_be_bytes());
-        tcp.write_all(&said).await?;
-        let mut answer = [0; 4];
-        tcp.read_exact(&mut answer).await?;
-        let [5, 0, _, kind] = answer else { return Err(refused()) };
-        let length = match kind {
-            1 => 4,
-            4 => 16,
-            3 => usize::from(tcp.read_u8().await?),
-            _ => return Err(refused()),
-        };
-        // Where the proxy connects from is of no use here.
-        let mut bound = vec![0; length + 2];
-        tcp.read_exact(&mut bound).await.map(drop)
+        let login = self.login.as_ref().map(|(user, password)| (user.as_bytes(), password.as_bytes()));
+        socks::connect(tcp, login, target, alive).await.map_err(|fault| match fault {
+            SocksFault::Broken(error) => error,
+            _ => io::ErrorKind::ConnectionRefused.into(),
+        })
     }
 
     async fn http(&self, tcp: &mut TcpStream, target: SocketAddr) -> io::Result<()> {
@@ -175,6 +159,7 @@ mod tests {
         assert_eq!(proxy.kind, Kind::Http);
         assert_eq!(proxy.login, Some(("ali".to_owned(), Zeroizing::new("a@b:c".to_owned()))));
         assert!(!format!("{proxy:?}").contains("ali"));
+        assert_eq!(*proxy.uri(), "http://ali:a%40b%3Ac@[::1]:8080");
         assert!(Proxy::parse("socks5h://localhost:9050").is_some());
         for bad in
             ["", "127.0.0.1:1", "socks4://127.0.0.1:1", "http://example.org:1", "socks5://a@127.0.0.1:1"]

@@ -2,23 +2,27 @@
 
 use super::certificate::home_name;
 use super::{Door, Web, http, proxy, tls};
-use crate::net::veil::{Carrier, Common, Dial, DialFault};
+use crate::net::veil::{Carrier, Common, DIAL_TIMEOUT, Dial, DialFault};
 use crate::net::watch::{Stage, Watch, Watched, connect_error};
 use data_encoding::BASE64;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use karvon_protocol::netcheck::Outcome;
+use karvon_protocol::pt::PtLine;
 use karvon_protocol::veil::path::{ask, day_of};
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
+/// A transport's program may have to start first, and its server to be found.
+const PT_PATIENCE: Duration = Duration::from_secs(45);
 /// A site's 404 that is longer than this is not read for its date.
 const BODY_MAX: usize = 64 << 10;
 
@@ -36,27 +40,16 @@ impl Visitor {
 
     async fn visit(&self) -> Result<Carrier, DialFault> {
         let target = self.door.addr.socket();
-        let connected = match &self.web.options.proxy {
-            Some(proxy) => {
+        let (tcp, attempt) = match &self.door.pt {
+            Some(line) => {
                 self.reached(Stage::Proxy);
-                proxy.connect(target, &|| self.reached(Stage::Connects)).await
-            }
-            None => {
+                let through = self.web.programs.connect(&*self.common.spawner, self.door.relay, line).await;
+                let (tcp, attempt) = through.map_err(|_| self.refused(Outcome::Transport))?;
                 self.reached(Stage::Connects);
-                TcpStream::connect(target).await
+                (tcp, Some(attempt))
             }
+            None => (self.connect(target).await?, None),
         };
-        let tcp = connected.map_err(|error| {
-            let proxied = self.web.options.proxy.is_some();
-            self.known(if !proxied {
-                connect_error(&error)
-            } else if proxy::is_gone(&error) {
-                Outcome::ProxyGone
-            } else {
-                Outcome::ProxyRefused
-            });
-            DialFault::Refused
-        })?;
         // Small frames must not wait for one another.
         let _ = tcp.set_nodelay(true);
         let watched = Some((self.common.watch.clone(), self.door.relay));
@@ -87,7 +80,29 @@ impl Visitor {
             },
             Knocked::Out(_) => return Err(self.not_let_in()),
         }
+        if let Some(attempt) = attempt {
+            attempt.opened();
+        }
         Ok(Carrier::new(stream, Arc::new(AtomicU64::new(0))))
+    }
+
+    /// A connection to the door's address, through the user's proxy if there is one.
+    async fn connect(&self, target: SocketAddr) -> Result<TcpStream, DialFault> {
+        let Some(proxy) = &self.web.options.proxy else {
+            self.reached(Stage::Connects);
+            let connected = TcpStream::connect(target).await;
+            return connected.map_err(|error| self.refused(connect_error(&error)));
+        };
+        self.reached(Stage::Proxy);
+        let connected = proxy.connect(target, &|| self.reached(Stage::Connects)).await;
+        connected.map_err(|error| {
+            self.refused(if proxy::is_gone(&error) { Outcome::ProxyGone } else { Outcome::ProxyRefused })
+        })
+    }
+
+    fn refused(&self, outcome: Outcome) -> DialFault {
+        self.known(outcome);
+        DialFault::Refused
     }
 
     fn reached(&self, stage: Stage) {
@@ -199,7 +214,11 @@ enum Knocked {
 
 impl Dial for Visitor {
     fn addr(&self) -> SocketAddr {
-        self.door.addr.socket()
+        self.door.pt.as_ref().map_or_else(|| self.door.addr.socket(), PtLine::addr)
+    }
+
+    fn patience(&self) -> Duration {
+        if self.door.pt.is_some() { PT_PATIENCE } else { DIAL_TIMEOUT }
     }
 
     fn dial(&self) -> BoxFuture<'_, Result<Carrier, DialFault>> {

@@ -48,7 +48,9 @@ impl Doors {
     /// Takes note of where the relay of door `id` says that it is, before it is dialled.
     pub(super) fn find_elsewhere(&mut self, id: u32) {
         let Some(state) = self.doors.get_mut(&id) else { return };
-        let said = self.relays.get(&state.door.relay).map(|descriptor| &descriptor.door);
+        // A transport's server stands where its line says; past it the relay is not to be tried.
+        let said = self.relays.get(&state.door.relay).filter(|_| state.door.pt.is_none());
+        let said = said.map(|descriptor| &descriptor.door);
         match (said.filter(|addr| may_follow(&state.door.addr, addr)), &state.elsewhere) {
             (Some(addr), Some(held)) if held.addr == *addr => {}
             (Some(addr), _) => {
@@ -93,6 +95,8 @@ fn may_follow(held: &RelayAddr, said: &RelayAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descriptor::{Descriptor, Door};
+    use crate::ids::SlotId;
 
     #[test]
     fn a_door_is_not_led_from_the_web_into_the_open_or_from_the_internet_into_a_home() {
@@ -103,5 +107,39 @@ mod tests {
         assert!(may_follow(&held, &web("9.9.9.9:1")) && !may_follow(&web("9.9.9.9:1"), &held));
         assert!(!may_follow(&held, &held) && !may_follow(&held, &plain("192.168.1.1:1")));
         assert!(may_follow(&plain("127.0.0.1:1"), &plain("127.0.0.1:2")));
+    }
+
+    #[test]
+    fn a_door_behind_a_transport_is_not_followed_past_it() {
+        let plain = |addr: &str| RelayAddr::Ip(addr.parse().unwrap());
+        let descriptor = Descriptor {
+            static_key: [1; 32],
+            mesh_key: [2; 32],
+            onion_keys: vec![[3; 32]],
+            door: plain("9.9.9.8:1"),
+            mesh: plain("9.9.9.8:2"),
+            flags: 0,
+            seq: 1,
+            family: None,
+            health: None,
+            extra: crate::cbor::Extra::new(),
+        };
+        let relay = descriptor.relay();
+        for pt in [None, crate::pt::PtLine::from_text("obfs4 192.0.2.7:443").ok()] {
+            let door = Door {
+                relay,
+                addr: plain("9.9.9.9:1"),
+                slot: SlotId([2; 8]),
+                key: Zeroizing::new([3; 32]),
+                pt,
+            };
+            let straight = door.pt.is_none();
+            let state = DoorState { door, link: None, dialling: false, failures: 9, elsewhere: None };
+            let mut doors = Doors::default();
+            doors.doors.insert(1, state);
+            doors.relays.insert(relay, descriptor.clone());
+            doors.find_elsewhere(1);
+            assert_eq!(doors.doors[&1].elsewhere.is_some(), straight);
+        }
     }
 }

@@ -10,7 +10,7 @@ pub enum Door {
     Add {
         /// The line that begins with KARVON-DOOR:; - or nothing reads it from standard input
         door: Option<String>,
-        /// Reads doors from a file, one a line
+        /// Reads doors from a file, one a line; a line that begins with pt= is the transport of the door above it
         #[arg(long, value_name = "FILE", conflicts_with = "door")]
         file: Option<PathBuf>,
     },
