@@ -14,6 +14,7 @@ mod handshakes;
 mod hostile;
 #[cfg(test)]
 mod hostile_muxer;
+pub(crate) mod lan;
 mod link;
 mod mesh;
 mod reach;

@@ -27,6 +27,7 @@ pub struct LanKeys {
     their: Zeroizing<[u8; 32]>,
     /// The secret of sessions.
     psk: Zeroizing<[u8; 32]>,
+    initiator: bool,
 }
 
 impl fmt::Debug for LanKeys {
@@ -42,7 +43,13 @@ impl LanKeys {
         let out = derive::<96>(&[], pair, LAN);
         let part = |at: usize| Zeroizing::new(first::<32>(out.get(at..).unwrap_or_default()));
         let (own, their) = if initiator { (0, 32) } else { (32, 0) };
-        Self { own: part(own), their: part(their), psk: part(64) }
+        Self { own: part(own), their: part(their), psk: part(64), initiator }
+    }
+
+    /// Whether it is this side's turn to begin a session: the other one waits a little.
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        self.initiator
     }
 }
 
