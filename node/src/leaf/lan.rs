@@ -1,4 +1,4 @@
-//! Local networks that this person has accepted: searches them, and lets contacts who are there have what waits (DESIGN N2, SPEC §14).
+//! Local networks that this person has accepted: searches them, and lets contacts who are there have what waits (DESIGN N2, SPEC §12).
 //!
 //! On a network that was not accepted no socket is open and nothing is sent.
 
@@ -26,6 +26,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// How often it is looked which networks there are, while one was accepted.
 const LOOK: Duration = Duration::from_secs(5);
+/// Every how many looks contacts are asked for though nothing was told of a change.
+const LOOKS: u32 = 12;
 /// Sessions that wait to be served.
 const SESSIONS: usize = 16;
 /// Of two sessions that began within this time of one another, the one that was begun in turn is kept.
@@ -97,6 +99,8 @@ pub(super) struct Lan {
     searches: BTreeMap<NetworkId, (Network, JoinHandle<()>)>,
     served: BTreeMap<ContactId, Served>,
     tasks: JoinSet<()>,
+    /// Looks since contacts were asked for.
+    looks: u32,
     contacts: watch::Sender<Vec<(ContactId, LanKeys)>>,
     again: watch::Sender<u64>,
     sessions: mpsc::Sender<Session>,
@@ -126,6 +130,7 @@ impl Lan {
             searches: BTreeMap::new(),
             served: BTreeMap::new(),
             tasks: JoinSet::new(),
+            looks: 0,
             contacts: watch::channel(Vec::new()).0,
             again: watch::channel(0).0,
             sessions,
@@ -142,7 +147,10 @@ impl Lan {
                 // A dropped sender stops it as well.
                 _ = stop.wait_for(|stop| *stop) => Woken::Stop,
                 () = async { sleep_until(look.unwrap_or_else(Instant::now)).await }, if look.is_some() => Woken::Look,
-                Ok(()) = changed.changed() => Woken::Look,
+                Ok(()) = changed.changed() => {
+                    self.looks = 0;
+                    Woken::Look
+                }
                 Some(ended) = self.tasks.join_next_with_id() => Woken::Ended(match ended {
                     Ok((id, ())) => id,
                     Err(error) => error.id(),
@@ -183,19 +191,10 @@ impl Lan {
                 .map(|network| (network.id, network))
                 .collect()
         };
-        let Some(LanReply::Contacts(contacts)) = self.desk.ask(LanCommand::Contacts).await else {
-            return None;
-        };
-        let gone = |near: &ContactId| !contacts.iter().any(|(contact, _)| contact == near);
-        for contact in self.served.keys().copied().filter(gone).collect::<Vec<_>>() {
-            self.end(contact);
+        if !here.is_empty() && self.looks.is_multiple_of(LOOKS) {
+            self.refresh().await?;
         }
-        self.contacts.send_if_modified(|known| {
-            let same = known.len() == contacts.len()
-                && known.iter().zip(&contacts).all(|((known, _), (contact, _))| known == contact);
-            *known = contacts;
-            !same
-        });
+        self.looks = if here.is_empty() { 0 } else { self.looks.wrapping_add(1) };
         let before = self.searches.len();
         self.searches.retain(|id, (network, search)| {
             let stays = here.get(id) == Some(network) && !search.is_finished();
@@ -217,6 +216,24 @@ impl Lan {
             }
         }
         Some(!accepted.is_empty())
+    }
+
+    /// Asks whom to look for, and ends sessions with those who are not to be served any more.
+    async fn refresh(&mut self) -> Option<()> {
+        let Some(LanReply::Contacts(contacts)) = self.desk.ask(LanCommand::Contacts).await else {
+            return None;
+        };
+        let gone = |near: &ContactId| !contacts.iter().any(|(contact, _)| contact == near);
+        for contact in self.served.keys().copied().filter(gone).collect::<Vec<_>>() {
+            self.end(contact);
+        }
+        let more = contacts.len() > self.contacts.borrow().len();
+        self.contacts.send_replace(contacts);
+        if more {
+            // Who is new may have been here all the time.
+            self.again.send_modify(|rung| *rung = rung.wrapping_add(1));
+        }
+        Some(())
     }
 
     fn search(&self, network: Network) -> Option<JoinHandle<()>> {

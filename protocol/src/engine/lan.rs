@@ -1,4 +1,4 @@
-//! Contacts on the same local network: what waits for them is handed over at once, and what they bring is taken in (DESIGN N2, SPEC §14).
+//! Contacts on the same local network: what waits for them is handed over at once, and what they bring is taken in (DESIGN N2, SPEC §12).
 //!
 //! Relays are not spared: a cell goes to them as well, and comes twice at the worst. What this way tells of a cell is that the other
 //! device has it; that its texts are delivered is told by the acknowledgement alone, as always.

@@ -1,5 +1,5 @@
 //! Who of the contacts is on this network: datagrams in which a stranger sees random bytes only, and which are worthless when they are
-//! sent again (SPEC §14.1).
+//! sent again (SPEC §12.1).
 //!
 //! A datagram is *presence* (a nonce and noise) or an *answer* to one: a nonce of its own and, for each contact, a mark over both nonces.
 //! Marks hold for the reader's present nonce alone, so no record of an earlier day makes a device show whom it knows.

@@ -1,4 +1,4 @@
-//! What two contacts on one network say to each other: a cell, or what became of cells (SPEC §14.3).
+//! What two contacts on one network say to each other: a cell, or what became of cells (SPEC §12.3).
 
 use crate::cell::{Cell, Class};
 use crate::error::PeerFault;

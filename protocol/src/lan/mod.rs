@@ -1,4 +1,4 @@
-//! The local network: how contacts on one Wi-Fi find each other without showing anybody else who they are, and what they say then (SPEC §14).
+//! The local network: how contacts on one Wi-Fi find each other without showing anybody else who they are, and what they say then (SPEC §12).
 //!
 //! [`finder`] makes and reads the datagrams by which they recognise each other, [`session`] is the encrypted stream between two of them,
 //! [`message`] what travels in it. What becomes of the cells is the engine's matter ([`crate::engine::lan`]).

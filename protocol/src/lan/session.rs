@@ -1,4 +1,4 @@
-//! A session between two contacts on one network: Noise_NNpsk0 under the pair's secret, then units of one size (SPEC §14.2).
+//! A session between two contacts on one network: Noise_NNpsk0 under the pair's secret, then units of one size (SPEC §12.2).
 //!
 //! There is no header, no length and no word in clear: every unit on the wire has [`UNIT_BYTES`] that look random.
 

@@ -149,7 +149,7 @@ fn open_in_session(cell: &Cell) -> bool {
 
 /// All decoders.
 pub fn all() -> impl Iterator<Item = &'static Target> {
-    SPINE.iter().chain(crate::rooms::ROOMS)
+    SPINE.iter().chain(crate::rooms::ROOMS).chain(crate::lan::TARGETS)
 }
 
 const SPINE: &[Target] = &[

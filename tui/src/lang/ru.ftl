@@ -324,6 +324,7 @@ info-too-many = В такой большой группе никто не узн
 trail-queued = записано на диск этого устройства
 trail-sent = передано узлу { $relay }
 trail-stored = узел { $relay } хранит его на диске до { $date }
+trail-near = передано их устройству по той же сети Wi-Fi
 trail-refused = узел { $relay } не принял ({ $note }); следующая попытка сама
 trail-delivered = на диске устройства другой стороны
 trail-read = другая сторона увидела

@@ -323,6 +323,7 @@ info-too-many = Бундай катта гуруҳда ким олганини �
 trail-queued = бу қурилма дискига ёзилди
 trail-sent = { $relay } тугунига берилди
 trail-stored = { $relay } тугуни уни { $date } гача дискда сақлайди
+trail-near = шу Wi-Fi орқали уларнинг қурилмасига берилди
 trail-refused = { $relay } тугуни олмади ({ $note }); кейинги уриниш ўзи бўлади
 trail-delivered = нариги томон қурилмаси дискида
 trail-read = нариги томон кўрди

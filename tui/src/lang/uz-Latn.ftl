@@ -323,6 +323,7 @@ info-too-many = Bunday katta guruhda kim olganini hech kim bilmaydi.
 trail-queued = bu qurilma diskiga yozildi
 trail-sent = { $relay } tuguniga berildi
 trail-stored = { $relay } tuguni uni { $date } gacha diskda saqlaydi
+trail-near = shu Wi-Fi orqali ularning qurilmasiga berildi
 trail-refused = { $relay } tuguni olmadi ({ $note }); keyingi urinish o‘zi bo‘ladi
 trail-delivered = narigi tomon qurilmasi diskida
 trail-read = narigi tomon ko‘rdi

@@ -1,4 +1,4 @@
-//! One local network: finds contacts there and opens sessions with them (SPEC §14).
+//! One local network: finds contacts there and opens sessions with them (SPEC §12).
 //!
 //! What contacts say is [`crate::leaf`]'s matter; here are datagrams, connections and their bounds.
 
@@ -261,3 +261,6 @@ async fn call(
         _ => Step::Failed(contact),
     }
 }
+
+#[cfg(test)]
+mod tests;
