@@ -118,6 +118,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             vec![Action::Address, Action::Char('n')]
         }
         "no-address" => vec![Action::Address],
+        "wifi" => vec![Action::Wifi],
         "search" => [Action::Search].into_iter().chain(typed("pul")).collect(),
         "menu" => vec![Action::Enter, Action::Up, Action::Enter],
         "forward" => vec![Action::Enter, Action::Up, Action::Char('f')],
@@ -197,7 +198,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
     model
 }
 
-const SCREENS: [&str; 32] = [
+const SCREENS: [&str; 33] = [
     "wizard-language",
     "wizard-name",
     "wizard-lock",
@@ -230,6 +231,7 @@ const SCREENS: [&str; 32] = [
     "requests",
     "address",
     "no-address",
+    "wifi",
 ];
 
 /// Languages whose screens are kept as text: one with letters of its own, the longest one, and the one the program is written in.
