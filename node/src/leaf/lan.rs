@@ -109,7 +109,7 @@ pub(super) struct Lan {
 enum Woken {
     Stop,
     Look,
-    Session(Session),
+    Session(Box<Session>),
     Ended(Id),
 }
 
@@ -155,7 +155,7 @@ impl Lan {
                     Ok((id, ())) => id,
                     Err(error) => error.id(),
                 }),
-                Some(session) = coming.recv() => Woken::Session(session),
+                Some(session) = coming.recv() => Woken::Session(Box::new(session)),
             };
             match woken {
                 Woken::Stop => break,
@@ -163,7 +163,7 @@ impl Lan {
                     let Some(searching) = self.look().await else { break };
                     look = searching.then(|| Instant::now() + LOOK);
                 }
-                Woken::Session(session) => self.serve(session),
+                Woken::Session(session) => self.serve(*session),
                 Woken::Ended(id) => self.ended(id),
             }
         }
