@@ -239,6 +239,7 @@ impl Lan {
     fn search(&self, network: Network) -> Option<JoinHandle<()>> {
         let search = Search {
             network,
+            is_here: |network| networks().contains(network),
             clock: self.clock.clone(),
             rng: Box::new(generator().ok()?),
             contacts: self.contacts.subscribe(),

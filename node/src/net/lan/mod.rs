@@ -35,6 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Whose turn it is not to begin a session waits so long before it does.
 const SECOND: Duration = Duration::from_millis(1_500);
 
+/// It is looked no more often than this whether the network is still the one that was accepted.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Contacts with whom there is a session.
 pub(crate) type Near = Arc<Mutex<BTreeSet<ContactId>>>;
 
@@ -53,6 +56,8 @@ pub(crate) struct Session {
 /// What the search on one network is given.
 pub(crate) struct Search {
     pub(crate) network: Network,
+    /// Whether this device is still on it.
+    pub(crate) is_here: fn(&Network) -> bool,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Box<dyn CryptoRng + Send>,
     /// Whom to look for.
@@ -97,6 +102,7 @@ impl Search {
         let mut steps: FuturesUnordered<BoxFuture<'static, Step>> = FuturesUnordered::new();
         let mut calling = BTreeSet::new();
         let (mut presence, mut told) = (Instant::now(), 0_usize);
+        let mut looked = Instant::now();
         let mut to_all = [0; DATAGRAM_BYTES + 1];
         let mut to_me = [0; DATAGRAM_BYTES + 1];
         loop {
@@ -116,12 +122,21 @@ impl Search {
                 heard = sockets.all.recv_from(&mut to_all) => Woken::Heard(heard, true),
                 came = sockets.sessions.accept(), if steps.len() < UNKNOWN_MAX => Woken::Came(came),
             };
+            // Another network may number its addresses alike, and nothing is to be sent there.
+            if !matches!(woken, Woken::Contacts(_)) && looked.elapsed() >= LOOK {
+                if !(self.is_here)(&self.network) {
+                    return Err(io::ErrorKind::NetworkUnreachable.into());
+                }
+                looked = Instant::now();
+            }
             match woken {
                 Woken::Contacts(false) => return Ok(()),
                 Woken::Contacts(true) => finder.set_keys(self.contacts.borrow_and_update().clone()),
                 Woken::Presence => {
                     let bytes = finder.presence(&mut *self.rng, self.clock.now().mono);
-                    sockets.own.send_to(&bytes, sockets.everybody).await?;
+                    if !self.contacts.borrow().is_empty() {
+                        sockets.own.send_to(&bytes, sockets.everybody).await?;
+                    }
                     told = (told + 1).min(PRESENCE_MS.len() - 1);
                     let pause = PRESENCE_MS[told];
                     let more = if told + 1 == PRESENCE_MS.len() { self.rng.next_u64() % pause } else { 0 };

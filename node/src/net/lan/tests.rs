@@ -12,6 +12,35 @@ fn loopback() -> Network {
     Network { name: "lo".to_owned(), address: Ipv4Addr::LOCALHOST, prefix: 8, id: [0; 16] }
 }
 
+#[tokio::test]
+async fn nothing_is_sent_once_the_network_is_another_one() {
+    let (_contacts, wanted) = watch::channel(vec![(ContactId(1), LanKeys::new(&[80; 32], true))]);
+    let (again, ringing) = watch::channel(0);
+    let (sender, _sessions) = mpsc::channel(1);
+    let search = Search {
+        network: Network { prefix: 9, ..loopback() },
+        is_here: |_| false,
+        clock: Arc::new(SystemClock::new()),
+        rng: Box::new(ChaCha20Rng::seed_from_u64(9)),
+        contacts: wanted,
+        near: Near::default(),
+        again: ringing,
+        sessions: sender,
+    };
+    let witness = Sockets::open(&search.network).await.expect("open");
+    let search = tokio::spawn(search.run());
+    let ended = timeout(DEADLINE, search).await.expect("in time").expect("no panic");
+    assert_eq!(ended.expect_err("gone").kind(), io::ErrorKind::NetworkUnreachable);
+    // What was sent came while it was not looked yet.
+    let mut heard = 0;
+    let mut bytes = [0; DATAGRAM_BYTES];
+    while timeout(Duration::from_millis(200), witness.all.recv_from(&mut bytes)).await.is_ok() {
+        heard += 1;
+    }
+    assert!(heard <= 2, "{heard}");
+    drop(again);
+}
+
 struct Device {
     search: JoinHandle<io::Result<()>>,
     sessions: mpsc::Receiver<Session>,
@@ -29,6 +58,7 @@ fn device(seed: u64, contacts: &[(u32, u8, bool)]) -> Device {
     let near = Near::default();
     let search = Search {
         network: loopback(),
+        is_here: |_| true,
         clock: Arc::new(SystemClock::new()),
         rng: Box::new(ChaCha20Rng::seed_from_u64(seed)),
         contacts: wanted,
