@@ -5,7 +5,7 @@
 
 Two people meet over a relay, then the relay and every route are gone. Checks that nothing is sent and no port is open before the network
 is accepted; that they find each other and deliver both ways within the time; that no value of six bytes or more repeats in captures
-before and after a restart; that nothing is sent after it is forgotten; and that nothing is lost or doubled when the way out is back.
+before and after a restart; that a kill loses nothing; that nothing is sent after it is forgotten; and that nothing is lost or doubled when the way out is back.
 
 Needs root, iproute2 and tcpdump. Exit status 0: every check held. Figures are printed as one JSON object a line.
 """
@@ -268,6 +268,21 @@ def run(island, options):
     sizes = [{len(payload) for protocol, _, _, payload in packets(path)[0] if protocol == 17} for path in (first, second)]
     print(json.dumps({"check": "nothing repeats", "values": [len(values(first)), len(values(second))],
                       "refound_s": round(refound, 2), "datagram_bytes": sorted(sizes[0] | sizes[1])}), flush=True)
+
+    # Killed while texts come: each is there once and in order.
+    more = [f"through a kill {n}" for n in range(3 * options.texts)]
+    said += more
+    ali.batch("Bob", more)
+    bob.node.kill()
+    bob.node.wait()
+    again(bob)
+    wait("the node answers again", 30, lambda: bob.lines("status"))
+    wait("texts after a kill", 60, lambda: bob.texts_of("Ali") == said)
+    delivered(ali, "Bob", "after the kill")
+    said.append("after the kill")
+    check("after a kill", bob.texts_of("Ali") == said)
+    states = [line["state"] for line in ali.lines("read", "Bob", "--limit", "200") if line["mine"]]
+    check("all is called delivered", states == ["delivered"] * len(said))
 
     # Forgotten: silence again.
     for person in (ali, bob):
