@@ -127,6 +127,35 @@ fn hundreds_of_texts_go_each_way_without_a_relay_and_nothing_comes_twice_when_re
 }
 
 #[test]
+fn both_ways_at_once_bring_each_text_once_and_leave_nothing_at_relays() {
+    let (mut world, ends) = cut_off(96);
+    (0..3).for_each(|relay| world.start(Host::Relay(relay)));
+    world.run_ms(60_000);
+    up(&mut world, ends);
+    let mut said = [vec!["by relay".to_owned()], vec![]];
+    for round in 0..100 {
+        for person in [0, 1] {
+            let text = format!("{person} says {round}");
+            world.send(person, ends[person], &text);
+            said[person].push(text);
+        }
+        // Sometimes relays are first, sometimes the neighbour is.
+        world.run_ms(round % 7 * 5);
+        exchange(&mut world, ends);
+    }
+    settle(&mut world, ends);
+    world.run_ms(300_000);
+    for person in [0, 1] {
+        assert_eq!(world.received(person, ends[person]), said[1 - person], "at {person}");
+        let count = said[person].len() as u64;
+        assert_eq!(world.delivered_below(person, ends[person]), count + 1, "by {person}");
+    }
+    assert_eq!((world.faults(0), world.faults(1)), (0, 0));
+    let left: Vec<u64> = (0..3).map(|relay| world.relay_status(relay).cells).collect();
+    assert!(left.iter().all(|cells| *cells < 20), "cells that were taken go from relays: {left:?}");
+}
+
+#[test]
 fn a_device_that_dies_before_it_has_written_gets_it_again_and_the_way_is_told() {
     let (mut world, ends) = cut_off(92);
     world.send(0, ends[0], "before they met");
