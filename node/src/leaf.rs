@@ -9,6 +9,7 @@ mod files;
 mod group_messages;
 mod groups;
 mod guard;
+mod lan;
 mod messages;
 mod netcheck;
 mod pictures;
@@ -33,7 +34,8 @@ use futures::future::BoxFuture;
 use karvon_protocol::engine::{Engine, Setup};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc, watch};
+use std::time::Instant;
+use tokio::sync::{Mutex, broadcast, mpsc, watch};
 
 /// Commands that may wait for the engine.
 const COMMANDS: usize = 1_024;
@@ -91,8 +93,17 @@ async fn open(
     let (commands, calls) = mpsc::channel(COMMANDS);
     let (stop, mut stopping) = watch::channel(false);
     let clock = deps.clock.clone();
+    let bell = lan::Bell::new();
+    let near =
+        lan::Lan::start(commands.clone(), history.clone(), bell.clone(), clock.clone(), stopping.clone());
+    let ring = bell.clone();
     let task = tokio::spawn(async move {
         let surroundings = move |event| {
+            match event {
+                karvon_protocol::engine::api::Event::LanWaits => ring.waits(),
+                karvon_protocol::engine::api::Event::Contact(_) => ring.changed(),
+                _ => {}
+            }
             if let Some(event) = backend::event(event) {
                 // Nobody may be listening.
                 let _ = events.send(event);
@@ -109,5 +120,7 @@ async fn open(
         }
         port.close();
     });
-    Ok(backend::LeafBackend::new(commands, history, name, watched, carried, checks, stop, task))
+    let (carried, started) = (Arc::new(Mutex::new(carried)), Instant::now());
+    let inner = backend::Inner { commands, history, name, watched, carried, bell, started, checks };
+    Ok(backend::LeafBackend::new(inner, stop, vec![task, near]))
 }

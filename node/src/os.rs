@@ -1,5 +1,7 @@
 //! What this process has with its surroundings: user, memory, processor time, private files, signals, log lines.
 
+pub mod networks;
+
 use tracing_subscriber::EnvFilter;
 
 /// Environment variable with a filter of log lines like `info` or `karvon_node=debug`.

@@ -116,6 +116,8 @@ pub enum Space {
     Prekeys = 28,
     /// Requests of strangers, and strangers who were blocked.
     Request = 29,
+    /// Local networks on which contacts may be looked for.
+    Lan = 30,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.

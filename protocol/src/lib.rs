@@ -27,6 +27,7 @@ pub mod handshake;
 pub mod identity;
 pub mod ids;
 pub mod invite;
+pub mod lan;
 pub mod limits;
 pub mod link;
 pub mod netcheck;

@@ -199,7 +199,7 @@ fn read(state: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>, PeerFault
 
 /// Gives snow the cipher and hash of its default set, a Diffie-Hellman that forgets its secrets and refuses weak keys, and the one
 /// ephemeral key that the caller drew: nothing asks the system for randomness.
-struct Resolver(Zeroizing<[u8; 32]>);
+pub(crate) struct Resolver(pub(crate) Zeroizing<[u8; 32]>);
 
 impl CryptoResolver for Resolver {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
@@ -219,7 +219,7 @@ impl CryptoResolver for Resolver {
     }
 }
 
-/// One ephemeral key, given out once: each side of Noise_NK makes exactly one.
+/// One ephemeral key, given out once: each side of a handshake makes exactly one.
 struct OneKey(Option<Zeroizing<[u8; 32]>>);
 
 impl Random for OneKey {

@@ -1,4 +1,4 @@
-"""A second implementation of SPEC §3 to §6b, §10.6 and §11, written from its text: it must find in tests/vectors what the Rust code wrote
+"""A second implementation of SPEC §3 to §6b, §10.6, §11 and §12, written from its text: it must find in tests/vectors what the Rust code wrote
 there, and make cells that the Rust code opens.
 
 Run: pip install blake3 'cryptography>=48' && python3 second_implementation.py [PATH-OF-ORACLE | --freeze]
@@ -519,6 +519,71 @@ copy, _ = cbor_value(channel["body that passes the first on"])
 assert (copy[0], copy[1], copy[2], copy[5]) == (28, 6, owner, 1)
 assert signed(copy[4], copy[2], "karvon/1 channel entry")[1] == first_id
 assert (second_entry[0], second_entry[1], second_entry[2], second_entry[3]) == (channel["channel"], 2, first_id, "Jobs")
+
+# --- local networks (SPEC §12) ---
+
+
+def mark(key, kind, *parts):
+    return hk(key, bytes([kind]) + b"".join(parts))[:16]
+
+
+def noise(payloads, psk, prologue, secret):
+    """Opens both messages of Noise_NNpsk0 of whose initiator the ephemeral secret is known; returns the two keys."""
+    name = b"Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s"
+    blake = lambda data: hashlib.blake2s(data).digest()  # noqa: E731
+    chain = state = blake(name) if len(name) > 32 else name.ljust(32, b"\0")
+    state = blake(state + prologue)
+
+    def mix(chain, ikm, count):
+        auth = lambda key, data: hmac.new(key, data, hashlib.blake2s).digest()  # noqa: E731
+        temp, out = auth(chain, ikm), [b""]
+        for at in range(count):
+            out.append(auth(temp, out[-1] + bytes([at + 1])))
+        return out[1:]
+
+    chain, extra, key = mix(chain, psk, 3)
+    state = blake(state + extra)
+    seen = []
+    for turn, message in enumerate(payloads):
+        public, sealed = message[:32], message[32:]
+        state = blake(state + public)
+        chain, key = mix(chain, public, 2)
+        if turn == 1:
+            chain, key = mix(chain, dh(secret, public), 2)
+        plain = aead_open(key, bytes(12), sealed, state)
+        state = blake(state + sealed)
+        assert not any(plain)
+        seen.append(public)
+    assert dh_public(secret) == seen[0]
+    return mix(chain, b"", 2)
+
+
+def local_networks():
+    lan = load("lan.txt")
+    keys = hkdf(b"", lan["pair"], "karvon/1 lan", 96)
+    own, psk = {"initiator": keys[:32], "responder": keys[32:64]}, keys[64:]
+    presence, answer = lan["presence of the initiator"], lan["answer of the responder"]
+    assert len(presence) == len(answer) == 672 and answer[16:32] == presence[:16]
+    entries = [answer[at:at + 10] for at in range(32, 672, 10)]
+    expected = mark(own["responder"], 1, presence[:16], answer[:16])
+    [found] = [entry for entry in entries if entry[:8] == expected[:8]]
+    assert number(bytes(a ^ b for a, b in zip(found[8:], expected[8:10]))) == int(lan["port of the responder"])
+    hello, back = lan["first unit of the initiator"], lan["first unit of the responder"]
+    assert hello[16:32] == mark(own["initiator"], 2, answer[:16], hello[:16])
+    there, _ = noise([hello[32:], back], psk, b"karvon/lan/0" + answer[:16] + hello[:16], lan["ephemeral secret of the initiator"])
+    count = 0
+    for what in ("what is durable", "cell"):
+        sealed, inside = lan[f"{what}, sealed by the initiator"], b""
+        for at in range(0, len(sealed), 1088):
+            inside += aead_open(there, bytes(4) + count.to_bytes(8, "little"), sealed[at:at + 1088], b"")
+            count += 1
+        assert inside == lan[f"{what}, inside"]
+    durable = lan["what is durable, inside"]
+    assert durable == (b"\x04" + (512).to_bytes(8, "big") + b"\x02" + (3).to_bytes(8, "big") + (4).to_bytes(8, "big")).ljust(1072, b"\0")
+    assert lan["cell, inside"][:9] == b"\x01" + (9).to_bytes(8, "big") and len(lan["cell, inside"]) == 2144
+
+
+local_networks()
 
 print("both implementations agree on the vectors")
 

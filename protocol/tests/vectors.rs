@@ -15,10 +15,12 @@ use karvon_protocol::bundle::{Bundle, BundleObject, Prekeys, Tombstone};
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::channel::entry::{Entry, SignedEntry};
 use karvon_protocol::channel::link::ChannelLink;
+use karvon_protocol::core::Mono;
 use karvon_protocol::crypto::kdf::derive;
 use karvon_protocol::crypto::labels;
 use karvon_protocol::crypto::{LocalDhKey, LocalSignKey};
 use karvon_protocol::descriptor::RelayAddr;
+use karvon_protocol::engine::api::ContactId;
 use karvon_protocol::group::log::Log;
 use karvon_protocol::group::op::{Act, Member, Op, Role};
 use karvon_protocol::group::post::Post;
@@ -27,9 +29,14 @@ use karvon_protocol::handshake::{initiate, respond};
 use karvon_protocol::identity::{LocalIdentity, recovery_code, safety_number};
 use karvon_protocol::ids::{EntryId, Fingerprint, GroupId, MailboxId, MessageId, RelayId, Tag};
 use karvon_protocol::invite::Invitation;
+use karvon_protocol::lan::LanKeys;
+use karvon_protocol::lan::finder::Finder;
+use karvon_protocol::lan::message::Message;
+use karvon_protocol::lan::session::UNIT_BYTES;
 use karvon_protocol::session::Session;
 use karvon_protocol::tags::nth_of_class;
 use karvon_protocol::work::Puzzle;
+use rand_chacha::rand_core::Rng as _;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -145,6 +152,7 @@ fn labels_are_frozen() {
         labels::RESET_TAGS,
         labels::PAIR,
         labels::BEACON,
+        labels::LAN,
         labels::PQ_CHAIN,
         labels::GROUP_CALL,
         labels::GROUP_SEED,
@@ -456,6 +464,45 @@ fn payloads_and_bodies_are_frozen() {
     };
     out.bytes("whole payload", payload.encode());
     out.bytes("empty payload", Payload::default().encode());
+    out.check();
+}
+
+#[test]
+fn what_a_local_network_sees_is_frozen() {
+    let mut out = Vectors::new("lan.txt");
+    let (pair, now) = ([7; 32], Mono(0));
+    out.bytes("pair", pair);
+    let device = |seed, port, initiator| {
+        let mut rng = rng(seed);
+        let keys = vec![(ContactId(1), LanKeys::new(&pair, initiator))];
+        (Finder::new(port, keys, &mut rng, now), rng)
+    };
+    let (mut ali, mut dice) = device(31, 40_001, true);
+    let (mut bob, mut others) = device(32, 50_002, false);
+    let presence = ali.presence(&mut dice, now);
+    out.bytes("presence of the initiator", &presence);
+    let answer = bob.hear(&presence, &mut others, now).unwrap().answer.unwrap();
+    out.bytes("answer of the responder", &answer);
+    let found = ali.hear(&answer, &mut dice, now).unwrap().found[0];
+    out.text("port of the responder", &found.port.to_string());
+    let mut drawn = [0; 16 + 32];
+    dice.clone().fill_bytes(&mut drawn);
+    out.bytes("ephemeral secret of the initiator", &drawn[16..]);
+    let (dialler, hello) = ali.dial(&found, &mut dice).unwrap();
+    out.bytes("first unit of the initiator", &hello);
+    let (_, taken) = bob.take(&hello, &mut others).unwrap();
+    out.bytes("first unit of the responder", &taken.answer);
+    let (mut there, mut here) = (dialler.finish(&taken.answer).unwrap(), taken.channel);
+    let had = Message::Had { room: 512, numbers: vec![3, 4] };
+    let bytes = [&Cell::outer(Class::S, &Tag([5; 16]), 0)[..], &[6; 2_030]].concat();
+    let cell = Message::Cell { number: 9, cell: Cell::parse(bytes).unwrap() };
+    for (name, message) in [("what is durable", had), ("cell", cell)] {
+        out.bytes(&format!("{name}, inside"), message.encode());
+        let sealed = there.seal(&message).unwrap();
+        out.bytes(&format!("{name}, sealed by the initiator"), &sealed);
+        let opened: Vec<_> = sealed.chunks(UNIT_BYTES).filter_map(|unit| here.open(unit).unwrap()).collect();
+        assert_eq!(opened, [message]);
+    }
     out.check();
 }
 

@@ -32,6 +32,7 @@ pub mod talk;
 #[cfg(test)]
 mod talk_stories;
 mod update;
+pub mod wifi;
 pub mod wizard;
 mod wizard_keys;
 
@@ -152,6 +153,8 @@ pub enum Action {
     Invite,
     /// Show the published address.
     Address,
+    /// Show local networks and who is there.
+    Wifi,
     /// Keys and signs.
     Help,
     /// Leave.

@@ -118,6 +118,8 @@ pub enum Purpose {
     Invite,
     /// The published address was asked for, made or ended.
     Address,
+    /// Local networks were asked for or changed.
+    Wifi,
     /// A person is being added.
     Add,
     /// A door is being added.

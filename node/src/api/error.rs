@@ -31,6 +31,10 @@ pub const IO: &str = "io";
 pub const CONFIG: &str = "config";
 /// A picture that can not be cleaned of hidden data is not sent.
 pub const PICTURE: &str = "picture";
+/// There is no such local network here.
+pub const NO_LAN: &str = "no_lan";
+/// There are several local networks here: one must be named.
+pub const LAN_UNCLEAR: &str = "which_lan";
 /// It can not be done now.
 pub const UNAVAILABLE: &str = "unavailable";
 

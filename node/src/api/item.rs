@@ -315,6 +315,17 @@ pub struct Status {
     pub uptime_ms: u64,
 }
 
+/// A local network this device is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LanNetwork {
+    /// The system's name of the interface.
+    pub name: String,
+    /// Its addresses, for example `192.168.1.0/24`.
+    pub range: String,
+    /// Contacts are looked for there.
+    pub accepted: bool,
+}
+
 /// A door.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoorInfo {

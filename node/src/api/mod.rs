@@ -15,8 +15,8 @@ pub mod server;
 pub mod time;
 
 pub use item::{
-    Attachment, Contact, Copied, DoorInfo, Hit, Meeting, Message, Reaction, Said, Secret, Setting, State,
-    Status, Stranger, Trail,
+    Attachment, Contact, Copied, DoorInfo, Hit, LanNetwork, Meeting, Message, Reaction, Said, Secret,
+    Setting, State, Status, Stranger, Trail,
 };
 pub use netcheck::{DoorCheck, NetCheck};
 
@@ -294,6 +294,22 @@ pub enum Request {
         /// Absolute path of the file.
         path: String,
     },
+    /// Local networks here, and who is there: [`Response::Lan`].
+    Lan,
+    /// From now on contacts are looked for on a network here: [`Response::Done`]. Refused with `no_lan`, or with `which_lan` if there
+    /// are several and none is named.
+    LanAccept {
+        /// Name of its interface; nothing takes the only one.
+        name: Option<String>,
+    },
+    /// No longer: [`Response::Done`], or as [`Request::LanAccept`].
+    LanForget {
+        /// Name of its interface; nothing takes the only one that was accepted.
+        name: Option<String>,
+        /// All networks that were ever accepted.
+        #[serde(default)]
+        all: bool,
+    },
     /// Destroys the keys at once, then removes the profile and ends the node: [`Response::Done`]. Works on a locked node too.
     Wipe,
     /// From now on events come over this connection: [`Response::Done`].
@@ -387,6 +403,15 @@ pub enum Response {
         carried_before: u64,
         /// For others, and not carried: too old, or no room.
         dropped: u64,
+    },
+    /// Local networks.
+    Lan {
+        /// Those this device is on.
+        networks: Vec<LanNetwork>,
+        /// How many accepted ones it is not on.
+        elsewhere: usize,
+        /// Contacts who are near: messages to them need no internet.
+        near: Vec<u32>,
     },
     /// A contact was added.
     Added {

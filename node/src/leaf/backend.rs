@@ -1,5 +1,6 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
+use super::lan::Bell;
 use super::{channels, copies, files, groups, messages, netcheck, search, strangers};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
@@ -33,12 +34,13 @@ pub(super) struct Watched {
 
 /// What every request needs.
 pub(super) struct Inner {
-    commands: mpsc::Sender<Call<Engine>>,
+    pub(super) commands: mpsc::Sender<Call<Engine>>,
     pub(super) history: History,
     pub(super) name: String,
-    watched: Watched,
+    pub(super) watched: Watched,
     pub(super) carried: Arc<Mutex<Carried>>,
-    started: Instant,
+    pub(super) bell: Bell,
+    pub(super) started: Instant,
     pub(super) checks: Arc<netcheck::Checks>,
 }
 
@@ -46,24 +48,12 @@ pub(super) struct Inner {
 pub(super) struct LeafBackend {
     inner: Arc<Inner>,
     stop: watch::Sender<bool>,
-    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl LeafBackend {
-    #[allow(clippy::too_many_arguments)] // Each is a different part of the node; they meet here only.
-    pub(super) fn new(
-        commands: mpsc::Sender<Call<Engine>>,
-        history: History,
-        name: String,
-        watched: Watched,
-        carried: Carried,
-        checks: Arc<netcheck::Checks>,
-        stop: watch::Sender<bool>,
-        task: JoinHandle<()>,
-    ) -> Self {
-        let carried = Arc::new(Mutex::new(carried));
-        let inner = Inner { commands, history, name, watched, carried, started: Instant::now(), checks };
-        Self { inner: Arc::new(inner), stop, task: Arc::new(Mutex::new(Some(task))) }
+    pub(super) fn new(inner: Inner, stop: watch::Sender<bool>, tasks: Vec<JoinHandle<()>>) -> Self {
+        Self { inner: Arc::new(inner), stop, tasks: Arc::new(Mutex::new(tasks)) }
     }
 }
 
@@ -94,12 +84,12 @@ impl LeafBackend {
     pub(super) fn close(&self) -> BoxFuture<'static, ()> {
         // The driver may be gone already.
         let _ = self.stop.send(true);
-        let task = self.task.clone();
+        let tasks = self.tasks.clone();
         async move {
-            if let Some(task) = task.lock().await.take()
-                && task.await.is_err()
-            {
-                tracing::error!("the node ended by a defect");
+            for task in tasks.lock().await.drain(..) {
+                if task.await.is_err() {
+                    tracing::error!("the node ended by a defect");
+                }
             }
         }
         .boxed()
@@ -229,6 +219,9 @@ impl Inner {
                 self.export_bundle(&path, contact.map(ContactId)).await
             }
             Request::ImportBundle { path } => self.import_bundle(&path).await,
+            Request::Lan => self.lan().await,
+            Request::LanAccept { name } => self.lan_accept(name).await,
+            Request::LanForget { name, all } => self.lan_forget(name, all).await,
             Request::Lock
             | Request::Unlock { .. }
             | Request::Present
@@ -367,6 +360,7 @@ impl Inner {
                         ("stored", Some(relay), Some(rfc3339(until.saturating_mul(1_000))))
                     }
                     TrailEvent::Refused(relay, why) => ("refused", Some(relay), Some(why.to_owned())),
+                    TrailEvent::Near => ("near", None, None),
                     TrailEvent::Delivered => ("delivered", None, None),
                     TrailEvent::Read => ("read", None, None),
                 };
@@ -420,7 +414,7 @@ const fn state_word(doors: u32, links: u32, attached: u32) -> &'static str {
 /// What front ends are told of an event of the engine.
 pub(super) fn event(event: Event) -> Option<api::Event> {
     Some(match event {
-        Event::Ready => return None,
+        Event::Ready | Event::LanWaits => return None,
         Event::Network { links, mailboxes_attached } => {
             api::Event::Network { state: state_word(1, links, mailboxes_attached).to_owned(), links }
         }

@@ -15,6 +15,7 @@ mod handshakes;
 mod hostile;
 #[cfg(test)]
 mod hostile_muxer;
+pub(crate) mod lan;
 mod link;
 mod mesh;
 mod noted;

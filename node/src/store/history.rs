@@ -131,6 +131,14 @@ impl History {
         Ok((out, true))
     }
 
+    /// A cell under way to a contact, by its number.
+    ///
+    /// # Errors
+    /// As [`History::page`].
+    pub fn out_cell(&self, contact: ContactId, seq: u64) -> Result<Option<Value>, StoreFault> {
+        self.0.row(&RawKey { space: Space::OutCell as u8, group: contact.group(), seq })
+    }
+
     fn read(&self, contact: ContactId, way: Way, limit: usize) -> Result<Vec<Entry>, StoreFault> {
         let mut by_position = BTreeMap::new();
         for mine in [true, false] {

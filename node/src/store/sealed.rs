@@ -35,6 +35,7 @@ pub(super) const STATE_SPACES: &[Space] = &[
     Space::Address,
     Space::Prekeys,
     Space::Request,
+    Space::Lan,
     Space::Group,
     Space::GroupOut,
     Space::GroupSeed,

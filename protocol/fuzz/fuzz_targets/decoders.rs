@@ -2,6 +2,9 @@
 #![no_main]
 
 #[allow(dead_code)]
+#[path = "../../tests/fuzz/lan.rs"]
+mod lan;
+#[allow(dead_code)]
 #[path = "../../tests/fuzz/rooms.rs"]
 mod rooms;
 #[allow(dead_code)]

@@ -93,6 +93,8 @@ pub const RESET_TAGS: &str = "karvon/1 reset tags";
 pub const PAIR: &str = "karvon/1 pair";
 /// Locator, owner seed and key of a beacon.
 pub const BEACON: &str = "karvon/1 beacon";
+/// Keys by which a pair recognises one another on a local network, and the secret of their sessions there.
+pub const LAN: &str = "karvon/1 lan";
 /// Signature of a beacon by the device.
 pub const SIGN_BEACON: &str = "karvon/1 beacon sign";
 /// From one secret of the post-quantum ratchet to the next.

@@ -2,6 +2,7 @@
 
 use super::channel_api::{ChannelCommand, ChannelEvent, ChannelReply};
 use super::group_api::{GroupCommand, GroupEvent, GroupReply};
+use super::lan::{LanCommand, LanReply};
 use crate::descriptor::Door;
 use crate::ids::{Fingerprint, MessageId, RelayId};
 use zeroize::Zeroizing;
@@ -152,6 +153,8 @@ pub enum Command {
     Pack(Option<ContactId>),
     /// Takes cells from a bundle file: [`Reply::Unpacked`], once they are durable.
     Unpack(Vec<crate::cell::Cell>),
+    /// About local networks: [`Reply::Lan`].
+    Lan(LanCommand),
     /// Everything a backup holds: [`Reply::Backup`].
     Backup,
     /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
@@ -274,6 +277,8 @@ pub enum TrailEvent {
     Stored(RelayId, u64),
     /// That relay refused or could not be reached; why, in a word for scripts.
     Refused(RelayId, &'static str),
+    /// Handed to the recipient's device over a local network.
+    Near,
     /// The recipient's device has it on disk.
     Delivered,
     /// The recipient saw it.
@@ -398,6 +403,8 @@ pub enum Reply {
     Group(GroupReply),
     /// About channels.
     Channel(ChannelReply),
+    /// About local networks.
+    Lan(LanReply),
     /// Everything a backup holds; all of it is secret.
     Backup(Box<crate::backup::BackupState>),
     /// What waited is packed, but for so many messages.
@@ -463,6 +470,8 @@ pub enum Event {
     Group(GroupEvent),
     /// Something about a channel.
     Channel(ChannelEvent),
+    /// A cell waits for a contact who is on the same local network: [`LanCommand::Next`].
+    LanWaits,
 }
 
 /// A door in [`Reply::Tested`].

@@ -83,7 +83,7 @@ impl Engine {
         Reply::Unpacked(out)
     }
 
-    fn may_have_opened(&self, id: ContactId, index: u64) -> bool {
+    pub(super) fn may_have_opened(&self, id: ContactId, index: u64) -> bool {
         let talk = self.contacts.get(&id).and_then(|contact| contact.talk.as_ref());
         talk.is_some_and(|talk| index < talk.used_index)
     }

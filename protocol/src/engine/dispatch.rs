@@ -80,6 +80,7 @@ impl Engine {
                 self.back_up(id);
                 return;
             }
+            Command::Lan(command) => self.on_lan_command(command).map(Reply::Lan),
             Command::Pack(only) => self.pack_for_file(only),
             Command::Unpack(cells) => Ok(self.unpack(&cells)),
             Command::RestoreContacts(state) => self.restore(&state),

@@ -260,12 +260,13 @@ pub(crate) fn on_loaded(contact: &mut Contact, load: LoadId, rows: &[(Key, Value
 fn pack(contact: &mut Contact, found: &mut VecDeque<(u64, Body, usize)>, cx: &mut Cx<'_>) -> bool {
     let ack = contact.ack();
     let ack_run = ack.as_ref().and_then(|ack| contact.ack_run(ack));
+    let near = contact.out.room;
     let Some(talk) = contact.talk.as_mut() else { return false };
     let Some((first_seq, _, least)) = found.front().map(|(seq, _, length)| (*seq, (), *length)) else {
         return false;
     };
     let whole = found.iter().map(|(_, _, length)| *length).sum::<usize>();
-    let Some((class, nth)) = outbox::choose(talk, whole + OVERHEAD, least + OVERHEAD, true) else {
+    let Some((class, nth)) = outbox::choose(talk, near, (whole + OVERHEAD, least + OVERHEAD), true) else {
         return false;
     };
     let (runs, runs_end) = contact.card.runs.covering(first_seq, CELL_RUNS_MAX);

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 /// An acknowledgement waits this long for texts to travel with, milliseconds.
 pub(crate) const ACK_MS: u64 = 20;
 /// A grant of tags further ahead than this can not be honest.
-const CREDIT_AHEAD_MAX: u64 = 8_192;
+pub(crate) const CREDIT_AHEAD_MAX: u64 = 8_192;
 /// Messages of one report that are looked at.
 const REPORT_SPAN: u64 = 1_024;
 /// Tags that have done their work and are remembered.

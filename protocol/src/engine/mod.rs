@@ -39,6 +39,7 @@ mod groups;
 mod inbox;
 mod invites;
 mod knocks;
+pub mod lan;
 mod lane;
 mod letters;
 mod mailboxes;
@@ -111,6 +112,7 @@ pub struct Engine {
     beacons: beacons::Beacons,
     start: start::Start,
     network: (u32, u32),
+    networks: std::collections::BTreeSet<lan::NetworkId>,
 }
 
 impl core::fmt::Debug for Engine {
@@ -149,6 +151,7 @@ impl Engine {
             beacons: beacons::Beacons::default(),
             start: start::Start::default(),
             network: (0, 0),
+            networks: std::collections::BTreeSet::new(),
         };
         engine.begin();
         engine

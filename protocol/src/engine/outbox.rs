@@ -6,7 +6,7 @@ use super::cx::{Alarm, Cx, Signal};
 use super::message::Marks;
 use super::outcell::OutCell;
 use super::routes::RouteError;
-use super::{gaps, receipts, setback};
+use super::{gaps, lan, receipts, setback};
 use crate::body::{Body, CELL_RUNS_MAX, Content, MailboxDescriptor, Payload, Report};
 use crate::cell::{Cell, Class};
 use crate::core::{Key, LoadId, Mono, Op, Range, Space, Value};
@@ -56,6 +56,9 @@ pub(crate) struct Outbox {
     ack_due: bool,
     /// Lookups made since the last change of the network.
     pub(crate) lookups: u32,
+    /// The contact is on the same local network, and expects tags below this index there.
+    pub(crate) near: bool,
+    pub(crate) room: u64,
 }
 
 /// What the engine's own side contributes to each payload.
@@ -234,7 +237,9 @@ fn pack(contact: &mut Contact, texts: bool, mine: Mine<'_>, cx: &mut Cx<'_>) -> 
     let base = payload.encode().len() + PAYLOAD_OVERHEAD;
     let wanted = base + if texts { contact.out.queue_bytes } else { 0 };
     let first = if texts { contact.out.queue.front().map_or(0, |(_, length)| *length) } else { 0 };
-    let Some((class, nth)) = choose(talk, wanted, base + first, texts) else { return false };
+    let Some((class, nth)) = choose(talk, contact.out.room, (wanted, base + first), texts) else {
+        return false;
+    };
     let index = tags::nth_of_class(class, nth);
     if texts {
         payload.first_seq = talk.next_pack;
@@ -366,27 +371,31 @@ pub(crate) fn start(
     if let Some(talk) = &contact.talk {
         out.drive(contact.id, number, &talk.targets(), cx);
     }
+    out.lan.beyond = contact.talk.as_ref().is_some_and(|talk| contact.out.room > talk.credit);
     contact.out.cells.insert(number, out);
+    lan::on_sealed(contact, cx);
 }
 
-/// The class and the tag (counted within the class) for a payload that wants `wanted` bytes and needs at least `least`.
+/// The class and the tag (counted within the class) for a payload that wants `wanted` bytes and needs at least `least`. Tags below
+/// `room` are as good as those granted.
 pub(crate) fn choose(
     talk: &super::contact::Talk,
-    wanted: usize,
-    least: usize,
+    room: u64,
+    (wanted, least): (usize, usize),
     texts: bool,
 ) -> Option<(Class, u64)> {
     let best = Class::ALL.into_iter().find(|class| capacity(*class) >= wanted).unwrap_or(Class::L);
     let larger = Class::ALL.into_iter().filter(|class| *class > best);
     let smaller = Class::ALL.into_iter().rev().filter(|class| *class < best && capacity(*class) >= least);
-    let floor = talk.credit.saturating_sub(TAG_SPAN);
+    let credit = talk.credit.max(room);
+    let floor = credit.saturating_sub(TAG_SPAN);
     core::iter::once(best).chain(larger).chain(smaller).find_map(|class| {
         let mut nth = talk.next_nth.get(class as usize).copied().unwrap_or(0);
         while tags::nth_of_class(class, nth) < floor {
             nth += 1;
         }
         let keep = if texts && class == Class::S { RESERVE } else { 0 };
-        (tags::nth_of_class(class, nth) + keep < talk.credit).then_some((class, nth))
+        (tags::nth_of_class(class, nth) + keep < credit).then_some((class, nth))
     })
 }
 

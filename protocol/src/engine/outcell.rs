@@ -3,6 +3,7 @@
 use super::api::{ContactId, TrailEvent, TrailStep};
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::knocks::Knock;
+use super::lan::OnLan;
 use super::routes::{Lane, RouteError};
 use crate::body::MailboxDescriptor;
 use crate::cell::Cell;
@@ -57,6 +58,7 @@ pub(crate) struct OutCell {
     pub(crate) doubted: bool,
     /// Relays that refuse its tag, as they do once the recipient has had a cell with it, and since when the first of them does.
     used: (Vec<RelayId>, Option<Mono>),
+    pub(crate) lan: OnLan,
 }
 
 impl OutCell {
@@ -74,6 +76,7 @@ impl OutCell {
             resumed: false,
             doubted: false,
             used: (Vec::new(), None),
+            lan: OnLan::default(),
         }
     }
 
@@ -123,18 +126,21 @@ impl OutCell {
         self.relays.retain(|(relay, _)| their.mailboxes.iter().any(|(id, _)| id == relay));
     }
 
-    /// Whether more texts should wait for it: not if one relay has it and all others that were asked stay away.
+    /// Whether more texts should wait for it: not if the other side has it, or one relay has it and all others that were asked stay away.
     pub(crate) fn is_under_way(&self) -> bool {
         let away = |at: &At| matches!(at, At::Failed { failures, .. } if *failures >= AWAY_FAILURES);
         let spare = self.confirmed() > 0
             && self.relays.iter().all(|(_, at)| matches!(at, At::Stored { .. }) || away(at));
-        self.settled.is_none() && !spare
+        self.settled.is_none() && !spare && !self.lan.had
     }
 
     /// Whether no relay has it and all that were asked stay away.
     pub(crate) fn is_stranded(&self) -> bool {
         let away = |at: &At| matches!(at, At::Failed { failures, .. } if *failures >= AWAY_FAILURES);
-        self.settled.is_none() && !self.relays.is_empty() && self.relays.iter().all(|(_, at)| away(at))
+        self.settled.is_none()
+            && !self.lan.had
+            && !self.relays.is_empty()
+            && self.relays.iter().all(|(_, at)| away(at))
     }
 
     /// Whether a relay said that its tag is used or unknown.
@@ -147,7 +153,12 @@ impl OutCell {
     /// recipient has acknowledged nothing. Then this device has given out the tag before and does not know it.
     pub(crate) fn is_taken(&self, wanted: usize, now: Mono) -> bool {
         let long = self.used.1.is_some_and(|since| now >= since.after_ms(TAKEN_MS));
-        long && self.used.0.len() >= wanted && !self.resumed && self.count > 0 && self.confirmed() == 0
+        let elsewhere = self.lan.had || self.lan.beyond;
+        long && !elsewhere
+            && self.used.0.len() >= wanted
+            && !self.resumed
+            && self.count > 0
+            && self.confirmed() == 0
     }
 
     /// How long ago it was stored, by this device's clock.
@@ -233,7 +244,7 @@ impl OutCell {
         }
     }
 
-    fn step(&mut self, what: TrailEvent, cx: &Cx<'_>) {
+    pub(crate) fn step(&mut self, what: TrailEvent, cx: &Cx<'_>) {
         // Retries over weeks must not grow without bound.
         if self.trail.len() < 64 {
             self.trail.push(TrailStep { at_ms: cx.now.wall_ms, what });
@@ -353,6 +364,7 @@ impl OutCell {
             resumed: true,
             doubted: false,
             used: (Vec::new(), None),
+            lan: OnLan::default(),
         };
         for entry in entries {
             let (relay, numbers) = entry.split_first_chunk::<16>()?;
@@ -390,6 +402,7 @@ fn encode_trail(count: u64, steps: &[TrailStep], delivered_ms: Option<u64>) -> V
         match step.what {
             TrailEvent::Sent(relay) => push(1, step.at_ms, relay, 0),
             TrailEvent::Stored(relay, until) => push(2, step.at_ms, relay, until),
+            TrailEvent::Near => push(4, step.at_ms, RelayId([0; 16]), 0),
             _ => {}
         }
     }
@@ -412,6 +425,7 @@ pub(crate) fn decode_trail(value: &Value) -> Option<(u64, Vec<TrailStep>)> {
             1 => TrailEvent::Sent(relay),
             2 => TrailEvent::Stored(relay, until),
             3 => TrailEvent::Delivered,
+            4 => TrailEvent::Near,
             _ => return None,
         };
         steps.push(TrailStep { at_ms: u64::from_be_bytes(*at), what });

@@ -70,6 +70,7 @@ impl Engine {
             Space::Address,
             Space::Prekeys,
             Space::Request,
+            Space::Lan,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -194,6 +195,7 @@ impl Engine {
                 let (requests, mut cx) = self.with_requests();
                 requests.load(key, value, &mut cx);
             }
+            Space::Lan => self.load_networks(value),
             Space::Contact => match Card::decode(value) {
                 Ok(card) => {
                     let id = ContactId(key.seq as u32);

@@ -5,6 +5,7 @@
 //! `KARVON_FUZZ_CORPUS` a directory to which the well-formed inputs are written, for the libFuzzer target in `protocol/fuzz`.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod lan;
 mod mutate;
 mod rooms;
 mod seeds;

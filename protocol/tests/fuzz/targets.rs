@@ -149,7 +149,8 @@ fn open_in_session(cell: &Cell) -> bool {
 
 /// All decoders.
 pub fn all() -> impl Iterator<Item = &'static Target> {
-    SPINE.iter().chain(crate::rooms::ROOMS).chain(crate::transports::TRANSPORTS)
+    let more = [crate::rooms::ROOMS, crate::transports::TRANSPORTS, crate::lan::TARGETS];
+    SPINE.iter().chain(more.into_iter().flatten())
 }
 
 const SPINE: &[Target] = &[

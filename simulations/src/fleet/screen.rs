@@ -58,7 +58,8 @@ pub(super) async fn on_event(shared: &Arc<Shared>, event: Event) {
         | Event::Requests
         | Event::Typing(_)
         | Event::Group(_)
-        | Event::Channel(_) => {}
+        | Event::Channel(_)
+        | Event::LanWaits => {}
     }
 }
 

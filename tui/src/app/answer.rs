@@ -5,7 +5,7 @@ use karvon_node::api::{ApiError, Event, Message, Request, Response, channels, gr
 use super::chat::{self, TEXT_MAX};
 use super::overlay::Way;
 use super::talk::{Counts, Talk};
-use super::{Model, Outgoing, Overlay, Screen, address, rooms, talk, update};
+use super::{Model, Outgoing, Overlay, Screen, address, rooms, talk, update, wifi};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 
@@ -156,6 +156,7 @@ pub(super) fn answer(
             Talk::Channel(_) => update::refresh_channels(model, &mut commands),
         },
         (Purpose::Invite | Purpose::Link, result) => invited(model, result),
+        (Purpose::Wifi, result) => commands.extend(wifi::answered(model, result)),
         (Purpose::Address, result) => commands.extend(address::answered(model, result)),
         (Purpose::Add, Ok(Response::Added { contact })) => {
             model.overlays.retain(|overlay| !matches!(overlay, Overlay::Add(_)));

@@ -134,7 +134,7 @@ fn overlay_hints(model: &Model, overlay: &Overlay) -> Vec<Hint> {
             room_hints(overlay)
         }
         Overlay::Wipe(_) => vec![back, hint("Enter", "key-wipe", Action::Enter)],
-        Overlay::Settings(_) => {
+        Overlay::Wifi(_) | Overlay::Settings(_) => {
             vec![hint("Enter", "key-change", Action::Enter), back, hint("↑↓", "key-choose", Action::Down)]
         }
         Overlay::Doctor(doctor) => {

@@ -13,6 +13,7 @@ use super::group::Members;
 use super::lock::Wipe;
 use super::search::Search;
 use super::settings::Settings;
+use super::wifi::Wifi;
 use super::{Action, Model, Talk};
 use crate::text::edit::Editor;
 
@@ -49,6 +50,8 @@ pub enum Overlay {
     Strangers(usize),
     /// The published address.
     Address(Address),
+    /// Contacts on the same Wi-Fi.
+    Wifi(Wifi),
     /// Who is to be invited into a group.
     Gather(Box<Gather>),
     /// About a group.
@@ -87,7 +90,7 @@ pub enum Found {
 }
 
 /// Commands of the menu and what they do.
-pub const COMMANDS: [(&str, Action); 20] = [
+pub const COMMANDS: [(&str, Action); 21] = [
     ("command-add", Action::Add),
     ("command-invite", Action::Invite),
     ("command-search", Action::Search),
@@ -101,6 +104,7 @@ pub const COMMANDS: [(&str, Action); 20] = [
     ("command-editor", Action::Editor),
     ("command-start", Action::First),
     ("command-newest", Action::Newest),
+    ("command-wifi", Action::Wifi),
     ("command-doctor", Action::Doctor),
     ("command-settings", Action::Settings),
     ("command-lock", Action::Lock),

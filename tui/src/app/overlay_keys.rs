@@ -6,7 +6,7 @@ use super::overlay::{Add, COMMANDS, Found};
 use super::settings::Setting;
 use super::{
     Action, Model, Overlay, Talk, address, channel, details, file, gather, group, lock, menu, search,
-    strangers, update,
+    strangers, update, wifi,
 };
 use crate::command::{Command, Connect, Purpose};
 use crate::keymap;
@@ -42,6 +42,7 @@ pub(super) fn key(model: &mut Model, action: &Action) -> Vec<Command> {
         }
         Some(Overlay::Strangers(_)) => return strangers::key(model, action),
         Some(Overlay::Address(_)) => return address::key(model, action),
+        Some(Overlay::Wifi(_)) => return wifi::key(model, action),
         Some(Overlay::Gather(_)) => return gather::key(model, action),
         Some(Overlay::NewChannel(_)) => return channel::new_key(model, action),
         Some(Overlay::Attach(_)) => return file::key(model, action),

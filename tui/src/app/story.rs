@@ -3,8 +3,8 @@
 pub(crate) mod rooms;
 
 use karvon_node::api::{
-    ApiError, Contact, DoorInfo, Event, Hit, Meeting, Message, Reaction, Request, Response, Said, Setting,
-    State, Status, Stranger, Trail,
+    ApiError, Contact, DoorInfo, Event, Hit, LanNetwork, Meeting, Message, Reaction, Request, Response, Said,
+    Setting, State, Status, Stranger, Trail,
 };
 
 use super::file::Entry;
@@ -18,6 +18,8 @@ use crate::theme::Theme;
 pub(crate) struct World {
     pub(crate) contacts: Vec<Contact>,
     pub(crate) messages: Vec<Message>,
+    /// Local networks.
+    pub(crate) networks: Vec<LanNetwork>,
     /// The published address.
     pub(crate) address: Option<String>,
     /// Requests that came, oldest first.
@@ -87,6 +89,13 @@ impl World {
                 message(2, 1, true, "Салом, Рустам", State::Queued),
             ],
             asked: Vec::new(),
+            networks: [("wlan0", "192.168.1.0/24", true), ("eth0", "10.0.0.0/8", false)]
+                .map(|(name, range, accepted)| LanNetwork {
+                    name: name.into(),
+                    range: range.into(),
+                    accepted,
+                })
+                .to_vec(),
             address: None,
             strangers: Vec::new(),
             rooms: rooms::Rooms::default(),
@@ -221,6 +230,14 @@ impl World {
             Request::Doors => Response::Doors { doors: doors() },
             Request::NetCheck { .. } => Response::NetCheck { running: false, found: Some(checked()) },
             Request::Requests => Response::Requests { requests: self.strangers.clone(), dropped: 0 },
+            Request::Lan => Response::Lan { networks: self.networks.clone(), elsewhere: 0, near: vec![1] },
+            Request::LanAccept { name } | Request::LanForget { name, .. } => {
+                for network in self.networks.iter_mut().filter(|network| Some(&network.name) == name.as_ref())
+                {
+                    network.accepted = !network.accepted;
+                }
+                Response::Done
+            }
             Request::Address => Response::Address { text: self.address.clone() },
             Request::NewAddress => {
                 self.address = Some(ADDRESS.to_owned());

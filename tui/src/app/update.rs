@@ -10,7 +10,7 @@ use super::{
     About, Action, Focus, Model, Outgoing, Overlay, Screen, answer, chat_keys, overlay_keys, scroll,
     wizard_keys,
 };
-use super::{address, channel, details, file, gather, lock, search, strangers};
+use super::{address, channel, details, file, gather, lock, search, strangers, wifi};
 use crate::command::{Command, Purpose};
 use crate::text::edit::Editor;
 use zeroize::Zeroizing;
@@ -110,6 +110,7 @@ fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
         Action::NextUnread => return next_unread(model),
         Action::Requests => return strangers::open(model),
         Action::Address => return address::open(model),
+        Action::Wifi => return wifi::open(model),
         Action::NewGroup => return gather::open(model, None),
         Action::NewChannel => open_overlay(model, Overlay::NewChannel(channel::New::default())),
         Action::Search => return search::open(model, ""),

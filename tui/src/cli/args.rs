@@ -9,7 +9,7 @@ mod time;
 
 pub use channel::Channel;
 pub use group::{Group, GroupRole};
-pub use own::{Backup, Bundle, Config, Door, Node, Passphrase, Profile, Restore, Wipe};
+pub use own::{Backup, Bundle, Config, Door, Lan, Node, Passphrase, Profile, Restore, Wipe};
 pub use people::{Add, Address, Contacts, Introduce, Invite, Requests};
 pub use talk::{Edit, React, Read, Reply, Save, Search, Send, Verify, Wait};
 
@@ -361,6 +361,20 @@ travel back in the other's next bundle. Groups of more than eight members need a
         /// What to do
         #[command(subcommand)]
         what: Bundle,
+    },
+    /// Delivers to contacts on the same Wi-Fi, without internet
+    #[command(after_help = "Examples:
+  karvon lan                  shows local networks and who is near
+  karvon lan accept
+  karvon lan accept wlan0     if there are several
+  karvon lan forget --all
+
+Nothing is sent on a network before it is accepted here. On an accepted one others can see that somebody uses Karvon, but not who it is,
+whom they know, or whether they were there before. Messages go to contacts who accepted it too, and to relays as always.")]
+    Lan {
+        /// What to do; nothing shows networks
+        #[command(subcommand)]
+        what: Option<Lan>,
     },
     /// Makes a profile from a backup
     #[command(after_help = "Examples:

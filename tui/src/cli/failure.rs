@@ -40,6 +40,8 @@ pub const EXITS: &[(u8, &str, &[&str])] = &[
             "no_such_message",
             "no_such_request",
             "no_file",
+            code::NO_LAN,
+            code::LAN_UNCLEAR,
             code::NO_PROFILE,
         ],
     ),

@@ -12,6 +12,7 @@ pub mod failure;
 mod group_send;
 mod groups;
 mod init;
+mod lan;
 mod lines;
 mod netcheck;
 mod open;
@@ -132,6 +133,7 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::RecoveryCode) => Box::pin(device::recovery_code(&session)).await,
         Some(Command::Backup(args)) => Box::pin(device::backup(&session, &args)).await,
         Some(Command::Bundle { what }) => Box::pin(bundle::bundle(&session, what)).await,
+        Some(Command::Lan { what }) => Box::pin(lan::lan(&session, what)).await,
         Some(Command::Restore(args)) => device::restore(&session, &args),
         Some(Command::Wipe(wipe)) => Box::pin(device::wipe(&session, &wipe)).await,
         Some(Command::Config { what }) => settings::config(&session, what),

@@ -49,6 +49,7 @@ fn title(model: &Model) -> String {
         (_, Some(Overlay::Settings(_))) => "settings-title",
         (_, Some(Overlay::Strangers(_))) => "requests-title",
         (_, Some(Overlay::Address(_))) => "address-title",
+        (_, Some(Overlay::Wifi(_))) => "wifi-title",
         (_, Some(Overlay::Gather(gather))) if gather.group.is_some() => "gather-add-title",
         (_, Some(Overlay::Gather(_))) => "gather-title",
         (_, Some(Overlay::Group(_))) => "group-title",

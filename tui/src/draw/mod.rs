@@ -27,6 +27,7 @@ mod settings;
 #[cfg(test)]
 mod snapshots;
 pub mod strangers;
+mod wifi;
 pub mod wizard;
 
 use ratatui::Frame;
@@ -56,6 +57,7 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
             strangers::draw(model, *chosen, frame, areas.body)
         }
         (Screen::Main, Some(Overlay::Address(open))) => address::draw(model, open, frame, areas.body),
+        (Screen::Main, Some(Overlay::Wifi(open))) => wifi::draw(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Gather(open))) => group::gather(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Group(open))) => group::draw(model, open, frame, areas.body),
         (Screen::Main, Some(Overlay::Channel(open))) => channel::draw(model, open, frame, areas.body),

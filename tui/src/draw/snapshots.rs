@@ -121,6 +121,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
             vec![Action::Address, Action::Char('n')]
         }
         "no-address" => vec![Action::Address],
+        "wifi" => vec![Action::Wifi],
         "search" => [Action::Search].into_iter().chain(typed("pul")).collect(),
         "menu" => vec![Action::Enter, Action::Up, Action::Enter],
         "forward" => vec![Action::Enter, Action::Up, Action::Char('f')],
@@ -200,7 +201,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
     model
 }
 
-const SCREENS: [&str; 33] = [
+const SCREENS: [&str; 34] = [
     "wizard-language",
     "wizard-name",
     "wizard-lock",
@@ -234,6 +235,7 @@ const SCREENS: [&str; 33] = [
     "requests",
     "address",
     "no-address",
+    "wifi",
 ];
 
 /// Languages whose screens are kept as text: one with letters of its own, the longest one, and the one the program is written in.

@@ -85,6 +85,24 @@ pub enum Bundle {
     },
 }
 
+/// `lan …`
+#[derive(Debug, Subcommand)]
+pub enum Lan {
+    /// Looks for contacts on a network that this device is on
+    Accept {
+        /// Its interface as `karvon lan` names it; not needed if there is one only
+        network: Option<String>,
+    },
+    /// No longer
+    Forget {
+        /// Its interface; not needed if only one that was accepted is here
+        network: Option<String>,
+        /// All networks that were ever accepted, wherever they are
+        #[arg(long, conflicts_with = "network")]
+        all: bool,
+    },
+}
+
 /// Arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {

@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+"""Real programs on one local network without a way out: two namespaces on a bridge, tcpdump as the witness.
+
+    lan.py --programs DIR [--texts N] [--within SECONDS]
+
+Two people meet over a relay, then the relay and every route are gone. Checks that nothing is sent and no port is open before the network
+is accepted; that they find each other and deliver both ways within the time; that no value of six bytes or more repeats in captures
+before and after a restart; that a kill loses nothing; that nothing is sent after it is forgotten; and that nothing is lost or doubled when the way out is back.
+
+Needs root, iproute2 and tcpdump. Exit status 0: every check held. Figures are printed as one JSON object a line.
+"""
+import argparse
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from censor import Person, wait
+
+ALI, BOB, WIRE = "ali", "bob", "wire"
+RELAY = "10.79.9.1"
+# No value of this many bytes may be in two captures.
+VALUE = 6
+PLANTED = b"\x00planted\x00"
+
+
+class Island:
+    """Two namespaces on a bridge; the third one is the bridge, and the world behind it while there is one."""
+
+    def __init__(self, programs):
+        self.programs = programs
+        self.tag = f"kl{os.getpid() % 100000}"
+        self.dir = tempfile.mkdtemp(prefix="kvl")
+        self.children = []
+        for name in ["run", "home"]:
+            os.makedirs(f"{self.dir}/{name}", mode=0o700)
+        for place in (ALI, BOB, WIRE):
+            subprocess.run(["ip", "netns", "add", self.ns(place)], check=True)
+            self.within(place, "ip", "link", "set", "lo", "up")
+        self.within(WIRE, "ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+        self.within(WIRE, "ip", "link", "set", "br0", "up")
+        self.within(WIRE, "ip", "addr", "add", f"{RELAY}/32", "dev", "lo")
+        for place, number in ((ALI, 2), (BOB, 3)):
+            port = f"p{number}"
+            subprocess.run(["ip", "link", "add", "wl0", "netns", self.ns(place), "type", "veth",
+                            "peer", "name", port, "netns", self.ns(WIRE)], check=True)
+            self.within(WIRE, "ip", "link", "set", port, "master", "br0", "up")
+            self.within(place, "ip", "addr", "add", f"10.79.1.{number}/24", "dev", "wl0")
+            self.within(place, "ip", "link", "set", "wl0", "up")
+        self.way_out(True)
+
+    def ns(self, place):
+        return f"{self.tag}{place[0]}"
+
+    def within(self, place, *words, check=True, **options):
+        return subprocess.run(["ip", "netns", "exec", self.ns(place), *words], check=check, **options)
+
+    def way_out(self, there):
+        verb = "add" if there else "del"
+        if there:
+            self.within(WIRE, "ip", "addr", "add", "10.79.1.1/24", "dev", "br0")
+        for place in (ALI, BOB):
+            self.within(place, "ip", "route", verb, "default", "via", "10.79.1.1")
+        if not there:
+            self.within(WIRE, "ip", "addr", "del", "10.79.1.1/24", "dev", "br0")
+
+    environment = None
+
+    def start(self, place, words, **options):
+        child = subprocess.Popen(["ip", "netns", "exec", self.ns(place), *words], env=self.environment(), **options)
+        self.children.append(child)
+        return child
+
+    def relay(self):
+        words = [f"{self.programs}/karvon-node", "relay", "run", "--data-dir", f"{self.dir}/relay", "--listen", f"{RELAY}:7443",
+                 "--mesh-listen", f"{RELAY}:7444", "--allow-private"]
+        log = open(f"{self.dir}/relay.log", "ab")
+        child = self.start(WIRE, words, stdout=subprocess.PIPE, stderr=log)
+        line = child.stdout.readline()
+        if not line:
+            raise SystemExit("the relay did not start:\n" + open(log.name).read())
+        return child, json.loads(line)["door"]
+
+    def capture(self, name):
+        path = f"{self.dir}/{name}.pcap"
+        child = self.start(WIRE, ["tcpdump", "-i", "br0", "-s0", "-U", "-w", path, "-Z", "root"], stderr=subprocess.PIPE)
+        child.stderr.readline()
+        time.sleep(0.5)
+        return path, child
+
+    def plant(self):
+        """A value that is the same in each capture: the scan has to find it, or it finds nothing."""
+        code = f"import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto({PLANTED!r}, ('10.79.1.3', 9))"
+        self.within(ALI, sys.executable, "-c", code)
+
+    def open_ports(self, place):
+        """Sockets that take something from others."""
+        out = self.within(place, "ss", "-Hlntu", stdout=subprocess.PIPE).stdout.decode()
+        return [line for line in out.splitlines() if line.strip()]
+
+    def close(self):
+        for child in self.children:
+            if child.poll() is None:
+                child.terminate()
+        for child in self.children:
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        for place in (ALI, BOB, WIRE):
+            subprocess.run(["ip", "netns", "del", self.ns(place)], check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+# The same surroundings as in the other suite.
+from censor import World  # noqa: E402
+
+Island.environment = World.environment
+
+
+def packets(path):
+    """(protocol, addresses, ports, payload) of each UDP and TCP packet of IPv4 in a capture, and how many frames it has in all."""
+    data = open(path, "rb").read()
+    little = struct.unpack("<I", data[:4])[0] in (0xA1B2C3D4, 0xA1B23C4D)
+    at, out, frames = 24, [], 0
+    while at + 16 <= len(data):
+        length = struct.unpack("<I" if little else ">I", data[at + 8:at + 12])[0]
+        frame = data[at + 16:at + 16 + length]
+        at += 16 + length
+        frames += 1
+        if frame[12:14] != b"\x08\x00":
+            continue
+        ip = frame[14:14 + struct.unpack(">H", frame[16:18])[0]]
+        head, protocol = (ip[0] & 15) * 4, ip[9]
+        if protocol not in (6, 17):
+            continue
+        ends = socket.inet_ntoa(ip[12:16]), socket.inet_ntoa(ip[16:20])
+        inner = ip[head:]
+        skip = 8 if protocol == 17 else (inner[12] >> 4) * 4
+        out.append((protocol, ends, struct.unpack(">HH", inner[:4]), inner[skip:]))
+    return out, frames
+
+
+def values(path):
+    return {payload[at:at + VALUE] for _, _, _, payload in packets(path)[0] for at in range(len(payload) - VALUE + 1)}
+
+
+def stop(child):
+    child.terminate()
+    child.wait(10)
+
+
+def check(what, held):
+    if not held:
+        raise SystemExit(f"failed: {what}")
+
+
+def again(person):
+    """The person's program starts anew."""
+    island = person.world
+    words = [f"{island.programs}/karvon", "--data-dir", f"{island.dir}/{person.name}", "--json", "node"]
+    log = open(f"{island.dir}/{person.name}.log", "ab")
+    person.node = island.start(person.place, words, stdout=subprocess.DEVNULL, stderr=log)
+
+
+def near(person):
+    return [line for line in person.lines("lan") if line.get("near")]
+
+
+def delivered(person, name, text, timeout="30s"):
+    started = time.monotonic()
+    person.say("send", name, "-", "--wait", "delivered", "--timeout", timeout, text=text)
+    return time.monotonic() - started
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", required=True)
+    parser.add_argument("--texts", type=int, default=10)
+    parser.add_argument("--within", type=float, default=3.0)
+    options = parser.parse_args()
+    island = Island(os.path.abspath(options.programs))
+    try:
+        run(island, options)
+    finally:
+        island.close()
+
+
+def run(island, options):
+    relay, door = island.relay()
+    ali, bob = Person(island, ALI, "Ali", [door]), Person(island, BOB, "Bob", [door])
+    ali.meet(bob)
+    ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "60s", text="by relay")
+    wait("Bob has the first text", 30, lambda: bob.texts_of("Ali") == ["by relay"])
+    said = ["by relay"]
+
+    # No way out, and the network is not accepted.
+    stop(relay)
+    island.way_out(False)
+    check("there is a way out", island.within(ALI, "ip", "route", "get", "10.79.9.1", check=False,
+                                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0)
+    quiet, tcpdump = island.capture("quiet")
+    ali.say("send", "Bob", "-", "--wait", "queued", text="waits for a network")
+    said.append("waits for a network")
+    time.sleep(6)
+    stop(tcpdump)
+    check("something was sent before the network was accepted", not packets(quiet)[0])
+    check("a port was open before the network was accepted", not island.open_ports(ALI) + island.open_ports(BOB))
+    check("it was delivered though there is no way", bob.texts_of("Ali") == said[:1])
+    print(json.dumps({"check": "quiet before it is accepted", "frames": packets(quiet)[1]}), flush=True)
+
+    # Accepted: they find each other.
+    first, tcpdump = island.capture("first")
+    island.plant()
+    check("the network is listed", ali.lines("lan")[0]["networks"][0]["range"] == "10.79.1.0/24")
+    ali.say("lan", "accept")
+    time.sleep(1)
+    check("Bob has not accepted it", not near(ali))
+    started = time.monotonic()
+    bob.say("lan", "accept")
+    wait("what waited is there", 30, lambda: bob.texts_of("Ali") == said)
+    found = time.monotonic() - started
+    both = time.monotonic()
+    took = [delivered(ali, "Bob", "there"), delivered(bob, "Ali", "and back")]
+    both = time.monotonic() - both
+    said.append("there")
+    check("both are near", near(ali) and near(bob))
+    check("Ali has the answer", ali.texts_of("Bob") == ["and back"])
+    more = [f"text {n}" for n in range(options.texts)]
+    ali.batch("Bob", more)
+    said += more
+    wait("all texts", 60, lambda: bob.texts_of("Ali") == said)
+    time.sleep(1)
+    stop(tcpdump)
+    print(json.dumps({"check": "found and delivered", "found_s": round(found, 2), "each_way_s": [round(t, 2) for t in took]}), flush=True)
+    check(f"found and chatted within {options.within} s", found + both <= options.within)
+    # Its way is told.
+    trail = ali.lines("info", ali.lines("read", "Bob")[-1]["id"])[0]["trail"]
+    check("the trail names this way", "near" in [step["what"] for step in trail])
+
+    # Both start anew: nothing in the one capture is in the other.
+    for person in (ali, bob):
+        person.down()
+    second, tcpdump = island.capture("second")
+    island.plant()
+    for person in (ali, bob):
+        again(person)
+    started = time.monotonic()
+    wait("nodes answer", 30, lambda: ali.lines("status") and bob.lines("status"))
+    took = [delivered(ali, "Bob", "again"), delivered(bob, "Ali", "and back again")]
+    said.append("again")
+    refound = time.monotonic() - started
+    time.sleep(1)
+    stop(tcpdump)
+    shared = values(first) & values(second)
+    planted = {PLANTED[at:at + VALUE] for at in range(len(PLANTED) - VALUE + 1)}
+    check("the scan found the planted value", planted <= shared)
+    check(f"values repeat after a restart: {[value.hex() for value in list(shared - planted)[:8]]}", shared == planted)
+    group = {(ends[1], ports[1]) for _, ends, ports, _ in packets(first)[0] + packets(second)[0] if ends[1].startswith("239.")}
+    check(f"one group on this network: {group}", len(group) == 1)
+    ports = [{end for _, ends, ends_ports, _ in packets(path)[0] for end in zip(ends, ends_ports)} - group for path in (first, second)]
+    check("a port repeats after a restart", {port for port in ports[0] & ports[1] if port[1] != 9} == set())
+    sizes = [{len(payload) for protocol, _, _, payload in packets(path)[0] if protocol == 17} for path in (first, second)]
+    print(json.dumps({"check": "nothing repeats", "values": [len(values(first)), len(values(second))],
+                      "refound_s": round(refound, 2), "datagram_bytes": sorted(sizes[0] | sizes[1])}), flush=True)
+
+    # Killed while texts come: each is there once and in order.
+    more = [f"through a kill {n}" for n in range(3 * options.texts)]
+    said += more
+    ali.batch("Bob", more)
+    bob.node.kill()
+    bob.node.wait()
+    again(bob)
+    wait("the node answers again", 30, lambda: bob.lines("status"))
+    wait("texts after a kill", 60, lambda: bob.texts_of("Ali") == said)
+    delivered(ali, "Bob", "after the kill")
+    said.append("after the kill")
+    check("after a kill", bob.texts_of("Ali") == said)
+    states = [line["state"] for line in ali.lines("read", "Bob", "--limit", "200") if line["mine"]]
+    check("all is called delivered", states == ["delivered"] * len(said))
+
+    # Forgotten: silence again.
+    for person in (ali, bob):
+        person.say("lan", "forget")
+    time.sleep(1)
+    silent, tcpdump = island.capture("silent")
+    ali.say("send", "Bob", "-", "--wait", "queued", text="waits again")
+    said.append("waits again")
+    time.sleep(6)
+    stop(tcpdump)
+    check("something was sent after the network was forgotten", not packets(silent)[0])
+    check("a port is open after the network was forgotten", not island.open_ports(ALI) + island.open_ports(BOB))
+    check("it was delivered though there is no way", bob.texts_of("Ali") == said[:-1])
+
+    # The way out is back: what waited goes on, and nothing comes twice.
+    island.way_out(True)
+    island.relay()
+    wait("what waited went by relay", 180, lambda: bob.texts_of("Ali") == said)
+    time.sleep(3)
+    check("something came twice", bob.texts_of("Ali") == said and ali.texts_of("Bob") == ["and back", "and back again"])
+    print(json.dumps({"check": "nothing lost, nothing twice", "texts": len(said)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
