@@ -27,7 +27,12 @@ fn world(names: &[&str]) -> World {
     let dir = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let fake = Arc::new(Fake::new(names));
-    let door = DoorInfo { relay: "aa".repeat(16), addr: "192.0.2.1:443".into(), connected: true };
+    let door = DoorInfo {
+        relay: "aa".repeat(16),
+        addr: "192.0.2.1:443".into(),
+        connected: true,
+        ..DoorInfo::default()
+    };
     fake.inner.lock().unwrap().doors.push(door);
     let socket = dir.path().join("s");
     runtime.block_on(async {

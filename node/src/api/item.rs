@@ -312,7 +312,7 @@ pub struct Status {
 }
 
 /// A door.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoorInfo {
     /// Relay id, hexadecimal.
     pub relay: String,
@@ -320,4 +320,10 @@ pub struct DoorInfo {
     pub addr: String,
     /// A link is up.
     pub connected: bool,
+    /// What the contact who gave it is called here; absent if it was added by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// When it ceased to work while others did, RFC 3339; absent unless it is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<String>,
 }

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::Engine;
 use karvon_protocol::engine::api::{
-    Command, ContactId, Event, Meeting, MessageState, Reply, Setting, TrailEvent,
+    Command, ContactId, DoorInfo as KnownDoor, Event, Meeting, MessageState, Reply, Setting, TrailEvent,
 };
 use karvon_protocol::ids::{MessageId, RelayId};
 use std::fmt::Write as _;
@@ -195,16 +195,7 @@ impl Inner {
             }
             Request::MarkRead { contact, seq } => self.done(Command::MarkRead(ContactId(contact), seq)).await,
             Request::Doors => match self.command(Command::Doors).await? {
-                Reply::Doors(doors) => Ok(Response::Doors {
-                    doors: doors
-                        .iter()
-                        .map(|(door, connected)| DoorInfo {
-                            relay: hex(&door.relay.0),
-                            addr: door.addr.socket().to_string(),
-                            connected: *connected,
-                        })
-                        .collect(),
-                }),
+                Reply::Doors(doors) => self.doors(&doors).await,
                 _ => Err(closed()),
             },
             Request::AddDoor { door } => {
@@ -234,6 +225,22 @@ impl Inner {
                 Err(ApiError::new(BAD_REQUEST, "this request is answered by the interface itself"))
             }
         }
+    }
+
+    async fn doors(&self, doors: &[KnownDoor]) -> Result<Response, ApiError> {
+        let contacts =
+            if doors.iter().any(|door| door.from.is_some()) { self.contacts().await? } else { Vec::new() };
+        let name = |id: ContactId| {
+            contacts.iter().find(|known| known.contact == id.0).map(|found| found.name.clone())
+        };
+        let info = |held: &KnownDoor| DoorInfo {
+            relay: hex(&held.door.relay.0),
+            addr: held.door.addr.socket().to_string(),
+            connected: held.linked,
+            from: held.from.and_then(name),
+            lost_at: held.lost_ms.map(rfc3339),
+        };
+        Ok(Response::Doors { doors: doors.iter().map(info).collect() })
     }
 
     async fn done(&self, command: Command) -> Result<Response, ApiError> {

@@ -93,6 +93,8 @@ pub const RESET_TAGS: &str = "karvon/1 reset tags";
 pub const PAIR: &str = "karvon/1 pair";
 /// Locator, owner seed and key of a beacon.
 pub const BEACON: &str = "karvon/1 beacon";
+/// By what two people know that both have a door to the same relay.
+pub const DOOR_MARK: &str = "karvon/1 door mark";
 /// Signature of a beacon by the device.
 pub const SIGN_BEACON: &str = "karvon/1 beacon sign";
 /// From one secret of the post-quantum ratchet to the next.

@@ -340,8 +340,8 @@ pub struct StatusInfo {
 pub enum Reply {
     /// Done and durable.
     Done,
-    /// Doors with whether each is connected.
-    Doors(Vec<(Door, bool)>),
+    /// Doors, each as it is now.
+    Doors(Vec<DoorInfo>),
     /// An invitation.
     Invitation {
         /// The short form: one door.
@@ -459,4 +459,17 @@ pub enum Event {
     Group(GroupEvent),
     /// Something about a channel.
     Channel(ChannelEvent),
+}
+
+/// A door in [`Reply::Doors`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoorInfo {
+    /// The door.
+    pub door: Door,
+    /// A link is up.
+    pub linked: bool,
+    /// The contact who gave it; `None`: it was added by hand.
+    pub from: Option<ContactId>,
+    /// When it ceased to work while others did, Unix milliseconds.
+    pub lost_ms: Option<u64>,
 }

@@ -423,6 +423,7 @@ fn doors() -> Vec<DoorInfo> {
         relay: relay.repeat(2),
         addr: addr.to_owned(),
         connected,
+        ..DoorInfo::default()
     };
     vec![
         door("0123456789abcdef", "203.0.113.5:7443", true),

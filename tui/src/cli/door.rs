@@ -109,8 +109,13 @@ fn by_beginning(doors: &[DoorInfo], relay: &str) -> Result<String, Failure> {
 }
 
 fn for_people(door: &DoorInfo) -> String {
-    let state = if door.connected { "connected" } else { "not connected" };
-    format!("{}  {}  {state}", one_line(&door.relay), one_line(&door.addr))
+    let state = match (&door.lost_at, door.connected) {
+        (_, true) => "connected".to_owned(),
+        (Some(since), false) => format!("lost since {}", one_line(since)),
+        (None, false) => "not connected".to_owned(),
+    };
+    let from = door.from.as_ref().map(|name| format!("  from {}", one_line(name))).unwrap_or_default();
+    format!("{}  {}  {state}{from}", one_line(&door.relay), one_line(&door.addr))
 }
 
 #[cfg(test)]
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_door_is_named_by_the_beginning_of_its_relay() {
-        let door = |relay: &str| DoorInfo { relay: relay.into(), addr: String::new(), connected: false };
+        let door = |relay: &str| DoorInfo { relay: relay.into(), ..DoorInfo::default() };
         let doors = [door("aa11"), door("aa22"), door("bb33")];
         assert_eq!(by_beginning(&doors, "AA2").unwrap(), "aa22");
         assert_eq!(by_beginning(&doors, "aa").unwrap_err().candidates.len(), 2);
