@@ -145,7 +145,10 @@ impl Invites {
         }
         let mut new = Vec::new();
         let ready = self.invites.values().filter(|invite| invite.state == State::Ready).count();
-        for _ in ready..READY {
+        // Each names another door, so that what one guest reports takes few with it.
+        let hosts = doors.hosts();
+        for at in ready..READY {
+            let door = hosts.get(at % hosts.len().max(1)).copied().unwrap_or(door);
             let invitation = Invitation::new(me.fingerprint(), door.relay, door.addr.clone(), cx.rng);
             new.extend(self.create(invitation, State::Ready, me, doors, mailboxes, cx));
         }
