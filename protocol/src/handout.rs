@@ -15,7 +15,7 @@ pub const DOORS_WANTED: usize = 3;
 /// Living doors that one person has from another at the most, so that three doors are never one person's.
 pub const FROM_ONE_MAX: usize = 2;
 /// A door that has lived so long since it was given was not reported by whom it was given to, milliseconds.
-pub const PROVEN_MS: u64 = 3 * DAY_MS;
+pub const PROVEN_MS: u64 = 7 * DAY_MS;
 /// Doors that died sooner than that after which nothing more is given.
 pub const YOUNG_DEATHS_MAX: usize = 2;
 /// Between two questions to the same contact, milliseconds.
@@ -261,9 +261,9 @@ mod tests {
 
     #[test]
     fn only_those_get_a_door_with_whom_one_has_lived() {
-        assert_eq!(given(&ledger(&[(1, true, 3, None)]), &own(&[2])), Some(relay(2)));
-        assert_eq!(given(&ledger(&[(1, false, 3, None)]), &own(&[2])), Some(relay(2)), "in either direction");
-        assert_eq!(given(&ledger(&[(1, true, 2, None)]), &own(&[2])), None, "too young");
+        assert_eq!(given(&ledger(&[(1, true, 7, None)]), &own(&[2])), Some(relay(2)));
+        assert_eq!(given(&ledger(&[(1, false, 7, None)]), &own(&[2])), Some(relay(2)), "in either direction");
+        assert_eq!(given(&ledger(&[(1, true, 6, None)]), &own(&[2])), None, "too young");
         assert_eq!(
             given(&ledger(&[(1, true, 9, Some(1))]), &own(&[2])),
             Some(relay(2)),
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn contacts_are_asked_in_turn_and_not_twice_a_day() {
-        let (old, new) = (ledger(&[(1, true, 9, None)]), ledger(&[(2, false, 4, None)]));
+        let (old, new) = (ledger(&[(1, true, 9, None)]), ledger(&[(2, false, 8, None)]));
         let source = |ledger, from_them, asked_ms| Source { ledger, from_them, asked_ms };
         assert_eq!(whom_to_ask(&[source(&new, 0, 0), source(&old, 0, 0)], NOW), Some(1), "known longest");
         assert_eq!(whom_to_ask(&[source(&new, 0, 0), source(&old, 1, 0)], NOW), Some(0), "fewest from them");

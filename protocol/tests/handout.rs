@@ -32,6 +32,16 @@ fn talk(world: &mut World, (a, b_of_a): (usize, ContactId), (b, a_of_b): (usize,
     }
 }
 
+/// Everybody and everything is switched off for so many days.
+fn sleep(world: &mut World, days: u64) {
+    let relays = (0..world.relays.len()).map(Host::Relay);
+    let all: Vec<_> = relays.chain((0..world.people.len()).map(Host::Person)).collect();
+    all.iter().for_each(|host| world.crash(*host));
+    world.run_ms(days * DAY_MS);
+    all.iter().for_each(|host| world.start(*host));
+    world.run_ms(HOUR_MS);
+}
+
 /// Ali has doors to relays 0, 1 and 2 and invited Bob, who has one to relay 3 of his own.
 fn ali_and_bob(seed: u64) -> (World, ContactId, ContactId) {
     let mut world = World::with(seed, 4, &[("Ali", &[0, 1, 2]), ("Bob", &[3])]);
@@ -44,15 +54,16 @@ fn ali_and_bob(seed: u64) -> (World, ContactId, ContactId) {
 fn who_has_too_few_doors_gets_two_from_whom_they_know_and_a_lost_one_is_replaced() {
     let (mut world, bob, ali) = ali_and_bob(31);
     assert_eq!(given(&mut world, 1, ali).len(), 1);
-    world.run_ms(20 * HOUR_MS);
+    sleep(&mut world, 6);
+    world.run_ms(12 * HOUR_MS);
     assert_eq!(
         doors(&mut world, 1).len(),
         2,
         "the own one and that of the invitation; it is too soon for more"
     );
-    world.run_ms(2 * DAY_MS + 12 * HOUR_MS);
+    world.run_ms(12 * HOUR_MS);
     let two = given(&mut world, 1, ali);
-    assert_eq!(two.len(), 2, "another one after three days");
+    assert_eq!(two.len(), 2, "another one after seven days");
     world.run_ms(2 * DAY_MS);
     assert_eq!(given(&mut world, 1, ali), two, "three doors are enough, and two from one person");
     // Nothing of this is shown in the conversation.
@@ -89,7 +100,10 @@ fn doors_go_both_ways_and_what_was_given_works_alone() {
     // Ali invited Bob: it is Bob who has doors to give.
     let (bob, ali) = world.meet(0, 1);
     talk(&mut world, (0, bob), (1, ali));
-    world.run_ms(12 * DAY_MS);
+    for _ in 0..2 {
+        sleep(&mut world, 7);
+        world.run_ms(12 * HOUR_MS);
+    }
     let theirs = given(&mut world, 0, bob);
     assert_eq!(theirs.len(), 2);
     world.crash(Host::Relay(0));
@@ -115,7 +129,8 @@ fn who_only_wrote_to_a_published_address_gets_nothing() {
     };
     world.run_ms(10_000);
     talk(&mut world, (0, bob), (1, ali));
-    world.run_ms(9 * DAY_MS);
+    sleep(&mut world, 9);
+    world.run_ms(12 * HOUR_MS);
     assert_eq!(doors(&mut world, 1).len(), 1);
     assert!(world.people[0].node.disk.load(&Range::Space(Space::Handout)).len() <= 1, "nothing passed");
 }
@@ -127,13 +142,8 @@ fn a_guest_goes_on_beyond_the_end_of_an_invitation() {
     let (bob, ali) = world.meet(0, 1);
     let first = doors(&mut world, 1);
     assert_eq!((first.len(), first[0].from), (1, Some(ali)));
-    for days in [65, 30] {
-        let all: Vec<_> = (0..3).map(Host::Relay).chain([Host::Person(0), Host::Person(1)]).collect();
-        all.iter().for_each(|host| world.crash(*host));
-        world.run_ms(days * DAY_MS);
-        all.iter().for_each(|host| world.start(*host));
-        world.run_ms(HOUR_MS);
-    }
+    sleep(&mut world, 65);
+    sleep(&mut world, 30);
     world.send(1, ali, "still here");
     world.run_ms(60_000);
     assert_eq!(world.received(0, bob).last().map(String::as_str), Some("still here"));
@@ -145,7 +155,8 @@ fn a_crash_at_any_moment_gives_one_door_and_not_none() {
     for (person, at) in (0..2).flat_map(|person| (0..5).map(move |at| (person, at))) {
         let (mut world, _, ali) = ali_and_bob(35);
         let (host, keep) = (Host::Person(person), at % 2 == 0);
-        world.run_ms(3 * DAY_MS - HOUR_MS / 4);
+        sleep(&mut world, 6);
+        world.run_ms(23 * HOUR_MS - HOUR_MS / 4);
         world.crash_at = Some((host, world.batches_of(host) + at, keep));
         world.run_ms(HOUR_MS / 2);
         world.crash_at = None;
