@@ -181,6 +181,8 @@ pub(super) mod tests {
         assert!(book.learn(&private, &[], false) && book.learn(&unlisted, &[], false));
         assert_eq!(book.target(&private.relay()), None);
         assert!(book.target(&unlisted.relay()).is_some(), "by name it may be dialled");
+        let (peer, _) = book.target(&unlisted.relay()).unwrap();
+        assert!(book.addresses(&peer).is_empty(), "Kademlia would hand it on");
         assert!(book.candidates().is_empty() && book.sample(0, 9).is_empty());
     }
 }
