@@ -28,8 +28,14 @@ struct Member {
 
 impl Member {
     async fn start(number: u8, peers: Vec<Door>) -> Self {
+        Self::start_as(number, peers, flags::MAILBOX).await
+    }
+
+    async fn start_as(number: u8, peers: Vec<Door>, flags: u64) -> Self {
         let relay = Relay::with(number, any_port(), any_port(), peers, true).await;
-        let own = relay.descriptor(1);
+        let descriptor = Descriptor { flags, ..relay.descriptor(1).0 };
+        let bytes = net_support::sign(&descriptor, &relay.seed);
+        let own = (descriptor, bytes);
         let mut member =
             Self { relay, own, known: HashMap::new(), links: HashMap::new(), failed: Vec::new() };
         let (descriptor, bytes) = member.own.clone();
@@ -206,6 +212,34 @@ async fn a_descriptor_with_another_relays_address_leads_nowhere() {
         NetEvent::ConnectFailed(Target::Relay(id), Reason::WrongPeer) => assert_eq!(id, liar.id()),
         event => panic!("{event:?}"),
     }
+}
+
+#[tokio::test]
+async fn an_unlisted_relay_is_known_to_its_guard_only_and_dials_nobody_else() {
+    let guard = Member::start(1, Vec::new()).await;
+    let far = Member::start(2, vec![guard.door()]).await;
+    let bridge = Member::start_as(3, vec![guard.door()], flags::BRIDGE).await;
+    let mut all = [guard, far, bridge];
+    until(&mut all, |m| m[0].linked(&m[1]) && m[1].linked(&m[0]) && m[0].linked(&m[2]) && m[2].linked(&m[0]))
+        .await;
+    until(&mut all, |m| m[0].known.contains_key(&m[2].id())).await;
+    // Its core hears of the other one from the guard, and asks for a link to it.
+    let told = all[1].own.1.clone();
+    all[2].learn(told);
+    let wanted = Target::Relay(all[1].id());
+    all[2].relay.net.submit(NetCommand::Connect(wanted.clone()));
+    until(&mut all, |m| !m[2].failed.is_empty()).await;
+    assert_eq!(all[2].failed, [(wanted, Reason::Forbidden)]);
+    // Time for gossip, for Kademlia and for the keepers, which dial whomever they know while they hold few.
+    let settle = tokio::time::sleep(std::time::Duration::from_secs(4));
+    tokio::select! {
+        biased;
+        () = settle => {}
+        () = until(&mut all, |_| false) => {}
+    }
+    assert!(!all[1].known.contains_key(&all[2].id()), "the other relay never heard of it");
+    assert!(!all[1].linked(&all[2]) && !all[2].linked(&all[1]));
+    assert!(all[0].linked(&all[2]) && all[0].linked(&all[1]));
 }
 
 #[tokio::test]

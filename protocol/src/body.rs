@@ -420,6 +420,17 @@ mod tests {
     use super::*;
     use crate::ids::MessageId;
 
+    fn door() -> zeroize::Zeroizing<String> {
+        let invitation = crate::invite::Invitation {
+            who: crate::ids::Fingerprint([1; 20]),
+            secret: zeroize::Zeroizing::new([2; 16]),
+            relay: RelayId([1; 16]),
+            addr: crate::descriptor::RelayAddr::Ip("192.0.2.7:443".parse().unwrap()),
+            others: Vec::new(),
+        };
+        invitation.keys().door.to_text()
+    }
+
     fn full() -> Payload {
         let mut unknown = Extra::new();
         unknown.insert(63, crate::cbor::uint(4));
@@ -448,6 +459,8 @@ mod tests {
                     Content::File { name: "a.jpg".into(), media: "image/jpeg".into(), data: vec![7; 9] },
                 ),
                 Body::new(1, Content::Entry { owner: [8; 32], entry: vec![9; 99] }),
+                Body::new(1, Content::DoorWish(vec![[1; 8], [2; 8]])),
+                Body::new(1, Content::DoorOffer { door: door(), expiry_s: 9 }),
             ],
             loose: vec![
                 Body::new(1, Content::Profile("Ali".into())),
@@ -491,6 +504,10 @@ mod tests {
             Content::File { name: "x".repeat(129), media: String::new(), data: vec![0] },
             Content::Introduction { name: "Vali".into(), invitation: "x".repeat(257) },
             Content::Entry { owner: [8; 32], entry: vec![0; 46_601] },
+            Content::DoorWish(vec![[1; 8]; 17]),
+            Content::DoorOffer { door: format!("{} ", *door()).into(), expiry_s: 1 },
+            Content::DoorOffer { door: door().to_lowercase().into(), expiry_s: 1 },
+            Content::DoorOffer { door: "KARVON-DOOR:AAAA".to_owned().into(), expiry_s: 1 },
         ] {
             assert_eq!(
                 Body::decode(&Body::new(0, content.clone()).encode()),
@@ -498,7 +515,7 @@ mod tests {
                 "{content:?}"
             );
         }
-        for kind in [1, 2, 3, 4, 5, 6, 10, 11, 15, 21, 26, 27, 28] {
+        for kind in [1, 2, 3, 4, 5, 6, 10, 11, 15, 21, 26, 27, 28, 29, 30] {
             let bare = MapWriter::default().uint(0, kind).finish();
             assert_eq!(Body::decode(&bare), Err(PeerFault::Malformed), "kind {kind}");
         }

@@ -3,13 +3,16 @@
 use crate::body::Body;
 use crate::cbor::{Field, MapWriter};
 use crate::channel::entry::SignedEntry;
+use crate::descriptor::Door;
 use crate::error::PeerFault;
 use crate::group::wire::{KINDS, LETTER_BYTES_MAX};
+use crate::handout::DoorMark;
 use crate::ids::MessageId;
 use crate::limits::{
-    EMOJI_BYTES_MAX, ENTRY_COPY_BYTES_MAX, FILE_BYTES_MAX, FILE_NAME_BYTES_MAX, INVITATION_BYTES_MAX,
-    MEDIA_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX,
+    DOOR_BYTES_MAX, DOOR_MARKS_MAX, EMOJI_BYTES_MAX, ENTRY_COPY_BYTES_MAX, FILE_BYTES_MAX,
+    FILE_NAME_BYTES_MAX, INVITATION_BYTES_MAX, MEDIA_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX,
 };
+use zeroize::Zeroizing;
 
 /// The content of a [`crate::body::Body`]. A message is named by its id, which is the same on both devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +87,15 @@ pub enum Content {
         /// The signed entry, at most 46,600 bytes.
         entry: Vec<u8>,
     },
+    /// 29: the author has fewer doors than they should, and has those of these marks (SPEC §5.6); no conversation shows it.
+    DoorWish(Vec<DoorMark>),
+    /// 30: a door for who wished for one; no conversation shows it.
+    DoorOffer {
+        /// The door's line: [`Door::to_text`].
+        door: Zeroizing<String>,
+        /// When its slot ends, Unix seconds.
+        expiry_s: u64,
+    },
     /// A kind that this program does not know; its fields are in [`crate::body::Body::extra`].
     Unknown(u64),
 }
@@ -108,6 +120,8 @@ impl Content {
             Self::Void(..) => 26,
             Self::File { .. } => 27,
             Self::Entry { .. } => 28,
+            Self::DoorWish(_) => 29,
+            Self::DoorOffer { .. } => 30,
             Self::Group(kind, _) | Self::Unknown(kind) => *kind,
         }
     }
@@ -184,6 +198,12 @@ impl Content {
             Self::Entry { owner, entry } => {
                 map.bytes(2, owner).bytes(4, entry);
             }
+            Self::DoorWish(has) => {
+                map.bytes(2, has.as_flattened());
+            }
+            Self::DoorOffer { door, expiry_s } => {
+                map.text(2, door).uint(3, *expiry_s);
+            }
             Self::Typing | Self::Dummy | Self::Unknown(_) => {}
         }
     }
@@ -221,6 +241,9 @@ impl Fields {
                 let data = field.bytes(FILE_BYTES_MAX)?;
                 self.data = Some(data.to_vec()).filter(|data| !data.is_empty());
             }
+            (29, 2) => self.data = Some(field.bytes(8 * DOOR_MARKS_MAX)?.to_vec()),
+            (30, 2) => self.text = Some(door_line(field.text(DOOR_BYTES_MAX)?)?),
+            (30, 3) => self.number = Some(field.uint()?),
             (28, 2) => self.owner = Some(field.fixed()?),
             (28, 4) => self.data = Some(field.bytes(ENTRY_COPY_BYTES_MAX)?.to_vec()),
             (2..=5, 3) => self.id = Some(MessageId(field.fixed()?)),
@@ -260,9 +283,25 @@ impl Fields {
                 owner: owner.ok_or(PeerFault::Malformed)?,
                 entry: data.ok_or(PeerFault::Malformed)?,
             },
+            29 => {
+                let marks = data.ok_or(PeerFault::Malformed)?;
+                let (marks, []) = marks.as_chunks::<8>() else { return Err(PeerFault::Length) };
+                Content::DoorWish(marks.to_vec())
+            }
+            30 => Content::DoorOffer { door: Zeroizing::new(text()?), expiry_s: number()? },
             kind if KINDS.contains(&kind) => Content::Group(kind, letter.ok_or(PeerFault::Malformed)?),
             kind => Content::Unknown(kind),
         })
+    }
+}
+
+/// A door's line as [`Door::to_text`] writes it, and nothing beside it.
+fn door_line(text: &str) -> Result<String, PeerFault> {
+    let door = Door::from_text(text).map_err(|_| PeerFault::Malformed)?;
+    if *door.to_text() == text && !text.contains(char::is_whitespace) {
+        Ok(text.to_owned())
+    } else {
+        Err(PeerFault::Malformed)
     }
 }
 

@@ -98,6 +98,8 @@ pub enum Space {
     GroupExpiry = 46,
     /// Which members have an own message to a group, and since when ([`crate::engine::group_reached`]); `group` is the group and this person.
     GroupHas = 47,
+    /// Doors that passed between this person and contacts: `seq` is the contact. With the relay as `group`: how its door is.
+    Handout = 48,
     /// Seeds of groups, in the order in which they came; `group` is the group.
     GroupSeed = 25,
     /// Cells of groups that no two relays have confirmed yet; `group` is the group.

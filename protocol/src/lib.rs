@@ -23,6 +23,7 @@ pub mod engine;
 pub mod error;
 pub mod gift;
 pub mod group;
+pub mod handout;
 pub mod handshake;
 pub mod identity;
 pub mod ids;

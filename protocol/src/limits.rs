@@ -58,6 +58,10 @@ pub const UNSYNCED_BATCHES_MAX: u64 = 8;
 pub const DESCRIPTOR_BYTES_MAX: usize = 1_000;
 /// Descriptors a relay or leaf keeps.
 pub const DESCRIPTORS_MAX: usize = 4_096;
+/// Longest line of a door that one person gives another, bytes.
+pub const DOOR_BYTES_MAX: usize = 192;
+/// Doors that a wish for one names.
+pub const DOOR_MARKS_MAX: usize = 16;
 /// Guest slots one slot may create at its door.
 pub const GUEST_SLOTS_MAX: usize = 128;
 /// Skipped message keys per chain step and per session (research §3.3).

@@ -115,6 +115,45 @@ fn slots_survive_a_restart_and_end_when_they_are_dropped() {
 }
 
 #[test]
+fn a_door_that_was_found_blocked_twice_brings_in_nobody_new_and_puts_nobody_out() {
+    let mut node = Node::new(1);
+    let (door, other) = (node.new_slot(), node.new_slot());
+    let found = |node: &mut Node, slot, undo| match node.command(RelayCommand::Blocked { slot, undo }) {
+        Ok(RelayReply::Blocked(times)) => times,
+        other => panic!("{other:?}"),
+    };
+    let link = node.leaf(1, &door);
+    let first = guest(7, &door);
+    put_guest(&mut node, link, &first, MONTH_S);
+    assert_eq!((found(&mut node, door.slot, false), found(&mut node, first.slot, false)), (Some(1), None));
+    put_guest(&mut node, link, &guest(8, &door), MONTH_S);
+    assert_eq!(acks(&mut node, link), [0, 0], "once can be chance");
+    assert_eq!(found(&mut node, door.slot, false), Some(2));
+
+    let mut node = node.crash();
+    let Ok(RelayReply::Subtrees(all)) = node.command(RelayCommand::Subtrees) else { panic!() };
+    let known: std::collections::BTreeMap<_, _> =
+        all.iter().map(|subtree| (subtree.slot, (subtree.guests, subtree.blocked))).collect();
+    assert_eq!((known[&door.slot], known[&other.slot]), ((2, 2), (0, 0)));
+    let link = node.leaf(1, &door);
+    let of_guest = node.leaf(2, &first);
+    put_guest(&mut node, link, &guest(9, &door), MONTH_S);
+    put_guest(&mut node, of_guest, &guest(10, &first), MONTH_S);
+    put_guest(&mut node, link, &first, 2 * MONTH_S);
+    assert_eq!(
+        (acks(&mut node, link), acks(&mut node, of_guest)),
+        (vec![1, 0], vec![1]),
+        "only what is there goes on"
+    );
+    let elsewhere = node.leaf(3, &other);
+    put_guest(&mut node, elsewhere, &guest(11, &other), MONTH_S);
+    assert_eq!(acks(&mut node, elsewhere), [0]);
+    assert_eq!(found(&mut node, door.slot, true), Some(1));
+    put_guest(&mut node, link, &guest(9, &door), MONTH_S);
+    assert_eq!(acks(&mut node, link), [0], "it was a mistake");
+}
+
+#[test]
 fn a_guest_slot_is_acknowledged_once_it_is_durable_and_lets_a_guest_in() {
     let mut node = Node::new(1);
     let door = node.new_slot();

@@ -170,6 +170,16 @@ def whole(data):
     return value
 
 
+def door_mark(conversation, relay):
+    return hk(conversation, b"karvon/1 door mark" + relay)[:8]
+
+
+def guest_door(secret, relay):
+    slot, key = (hkdf(b"karvon/1 invite", secret, f"karvon/1 invite {what}", n) for what, n in (("slot", 8), ("door", 32)))
+    raw = bytes([0]) + relay + slot + key + bytes([192, 0, 2, 7, 1, 187])
+    return "KARVON-DOOR:" + base64.b32encode(raw + h(raw)[:2]).decode().rstrip("=")
+
+
 said, when, about = load("payload.txt"), 1_700_000_000_000, bytes(range(16))
 bodies = {
     "text": {0: 1, 1: when, 2: "Салом"},
@@ -187,6 +197,8 @@ bodies = {
     "nothing": {0: 22},
     "void": {0: 26, 1: when, 2: 4, 3: 2**64 - 1},
     "file": {0: 27, 1: when, 2: "суратча.jpg", 3: "image/jpeg", 4: b"\xff\xd8\xff"},
+    "door wish": {0: 29, 1: when, 2: door_mark(bytes([7] * 32), bytes([8] * 16)) + bytes([9] * 8)},
+    "door offer": {0: 30, 1: when, 2: guest_door(bytes([2] * 16), bytes([3] * 16)), 3: 1_800_000_000},
 }
 assert [f"body {name}" for name in bodies] == [name for name in said if name.startswith("body ")]
 for name, body in bodies.items():

@@ -18,7 +18,7 @@ fn behind(world: &mut World, relay: usize) -> Door {
 
 fn doors(world: &mut World, person: usize) -> Vec<Door> {
     match world.ask(person, Command::Doors) {
-        Ok(Reply::Doors(doors)) => doors.into_iter().map(|(door, _)| door).collect(),
+        Ok(Reply::Doors(doors)) => doors.into_iter().map(|held| held.door).collect(),
         other => panic!("{other:?}"),
     }
 }

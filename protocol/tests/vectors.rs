@@ -25,6 +25,7 @@ use karvon_protocol::group::log::Log;
 use karvon_protocol::group::op::{Act, Member, Op, Role};
 use karvon_protocol::group::post::Post;
 use karvon_protocol::group::seed::{Announced, Call, Seed};
+use karvon_protocol::handout::mark;
 use karvon_protocol::handshake::{initiate, respond};
 use karvon_protocol::identity::{LocalIdentity, recovery_code, safety_number};
 use karvon_protocol::ids::{EntryId, Fingerprint, GroupId, MailboxId, MessageId, RelayId, Tag};
@@ -40,6 +41,7 @@ use rand_chacha::rand_core::Rng as _;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// One file of vectors.
 struct Vectors {
@@ -424,6 +426,14 @@ fn payloads_and_bodies_are_frozen() {
     let id = MessageId(core::array::from_fn(|at| at as u8));
     let text = |text: &str| Body::text(1_700_000_000_000, text);
     let said = |content| Body::new(1_700_000_000_000, content);
+    let door = Invitation {
+        who: Fingerprint([1; 20]),
+        secret: Zeroizing::new([2; 16]),
+        relay: RelayId([3; 16]),
+        addr: RelayAddr::Ip("192.0.2.7:443".parse().unwrap()),
+        others: Vec::new(),
+    };
+    let door = door.keys().door;
     let file = |data| Content::File { name: "суратча.jpg".into(), media: "image/jpeg".into(), data };
     let bodies = [
         ("text", text("Салом")),
@@ -444,6 +454,8 @@ fn payloads_and_bodies_are_frozen() {
         ("nothing", Body::new(0, Content::Dummy)),
         ("void", said(Content::Void(4, u64::MAX))),
         ("file", said(file(vec![0xff, 0xd8, 0xff]))),
+        ("door wish", said(Content::DoorWish(vec![mark(&[7; 32], RelayId([8; 16])), [9; 8]]))),
+        ("door offer", said(Content::DoorOffer { door: door.to_text(), expiry_s: 1_800_000_000 })),
     ];
     for (name, body) in &bodies {
         out.bytes(&format!("body {name}"), body.encode());

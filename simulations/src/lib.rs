@@ -4,6 +4,7 @@ pub mod censor;
 pub mod cli;
 pub mod det;
 pub mod fleet;
+pub mod insiders;
 pub mod net;
 pub mod oracle;
 pub mod report;

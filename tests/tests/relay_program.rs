@@ -96,7 +96,15 @@ async fn a_relay_is_set_up_run_changed_stopped_and_started_without_losing_a_cell
 
     let made = json(&dir, &["door", "new"]);
     let guest = Visitor::enter(made["door"].as_str().unwrap(), 2).await.unwrap();
-    let _ = node(&dir, &["door", "revoke", made["slot"].as_str().unwrap()]).ok();
+    let slot = made["slot"].as_str().unwrap();
+    for times in 1..=2 {
+        let noted = json(&dir, &["door", "blocked", slot]);
+        assert_eq!(noted["blocked"], times);
+    }
+    let listed = node(&dir, &["door", "list", "--json"]).ok().json();
+    let listed = listed.iter().find(|door| door["slot"] == slot).unwrap();
+    assert_eq!((&listed["guests"], &listed["blocked"]), (&0.into(), &2.into()));
+    let _ = node(&dir, &["door", "revoke", slot]).ok();
     assert!(Visitor::enter(made["door"].as_str().unwrap(), 3).await.is_err(), "the door is shut");
     drop(guest);
 

@@ -31,8 +31,7 @@ fn world(names: &[&str]) -> World {
         relay: "aa".repeat(16),
         addr: "192.0.2.1:443".into(),
         connected: true,
-        transport: None,
-        fault: None,
+        ..DoorInfo::default()
     };
     fake.inner.lock().unwrap().doors.push(door);
     let socket = dir.path().join("s");

@@ -327,7 +327,7 @@ pub struct LanNetwork {
 }
 
 /// A door.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoorInfo {
     /// Relay id, hexadecimal.
     pub relay: String,
@@ -341,4 +341,10 @@ pub struct DoorInfo {
     /// Why the transport does not lead there now; a link that is still up may outlive it for some minutes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fault: Option<ApiError>,
+    /// What the contact who gave it is called here; absent if it was added by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// When it ceased to work while others did, RFC 3339; absent unless it is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<String>,
 }

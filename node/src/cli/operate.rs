@@ -43,6 +43,8 @@ pub(super) enum Door {
     New(Doors),
     /// Lists the slots of the doors made here
     List(Doors),
+    /// Notes that a door was found blocked: after two times those who have it from there bring in nobody new
+    Blocked(Blocked),
     /// Ends a door, the guest doors that came from it, and the links that use them
     Revoke(Revoke),
 }
@@ -55,6 +57,17 @@ pub(super) struct Doors {
     /// One JSON value
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Blocked {
+    /// Its slot, as `door list` shows it
+    slot: String,
+    /// It was a mistake: once less
+    #[arg(long)]
+    undo: bool,
+    #[command(flatten)]
+    doors: Doors,
 }
 
 #[derive(Debug, Args)]
@@ -155,8 +168,24 @@ pub(super) fn door(arguments: &Door) -> Result<ExitCode, ApiError> {
                 print_json(&list);
             } else {
                 for door in list.as_array().into_iter().flatten() {
-                    println!("{}", door["slot"].as_str().unwrap_or_default());
+                    let slot = door["slot"].as_str().unwrap_or_default();
+                    let blocked = match door["blocked"].as_u64().unwrap_or_default() {
+                        0 => String::new(),
+                        times => format!("  blocked {times} times"),
+                    };
+                    println!("{slot}  {} guest doors{blocked}", door["guests"]);
                 }
+            }
+        }
+        Door::Blocked(found) => {
+            let (slot, undo) = (found.slot.clone(), found.undo);
+            let answer = ask(&found.doors.data_dir, &Ask::DoorBlocked { slot, undo })?;
+            if found.doors.json {
+                print_json(&answer);
+            } else {
+                let times = answer["blocked"].as_u64().unwrap_or_default();
+                let then = if times < 2 { "" } else { " Those who have it from there bring in nobody new." };
+                println!("Noted: blocked {times} times.{then}");
             }
         }
         Door::Revoke(revoke) => {

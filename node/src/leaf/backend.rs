@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use karvon_protocol::descriptor::Door;
 use karvon_protocol::engine::Engine;
 use karvon_protocol::engine::api::{
-    Command, ContactId, Event, Meeting, MessageState, Reply, Setting, TrailEvent,
+    Command, ContactId, DoorInfo as KnownDoor, Event, Meeting, MessageState, Reply, Setting, TrailEvent,
 };
 use karvon_protocol::ids::{MessageId, RelayId};
 use karvon_protocol::pt::PtLine;
@@ -195,9 +195,7 @@ impl Inner {
             }
             Request::MarkRead { contact, seq } => self.done(Command::MarkRead(ContactId(contact), seq)).await,
             Request::Doors => match self.command(Command::Doors).await? {
-                Reply::Doors(doors) => Ok(Response::Doors {
-                    doors: doors.iter().map(|(door, connected)| self.door(door, *connected)).collect(),
-                }),
+                Reply::Doors(doors) => Ok(Response::Doors { doors: self.doors(&doors).await? }),
                 _ => Err(closed()),
             },
             Request::AddDoor { door } => {
@@ -233,17 +231,27 @@ impl Inner {
         }
     }
 
-    fn door(&self, door: &Door, connected: bool) -> DoorInfo {
-        let pt = door.pt.as_ref();
-        // Also while the link is still up: a session outlives the connection that broke below it.
-        let fault = pt.and_then(|_| self.watched.faults.of(door.relay));
-        DoorInfo {
-            relay: hex(&door.relay.0),
-            addr: pt.map_or_else(|| door.addr.socket(), PtLine::addr).to_string(),
-            connected,
-            transport: pt.map(|pt| pt.name().to_owned()),
-            fault: fault.map(|fault| ApiError::new(fault.code(), fault.to_string())),
-        }
+    async fn doors(&self, doors: &[KnownDoor]) -> Result<Vec<DoorInfo>, ApiError> {
+        let contacts =
+            if doors.iter().any(|door| door.from.is_some()) { self.contacts().await? } else { Vec::new() };
+        let name = |id: ContactId| {
+            contacts.iter().find(|known| known.contact == id.0).map(|found| found.name.clone())
+        };
+        let info = |held: &KnownDoor| {
+            let pt = held.door.pt.as_ref();
+            // Also while the link is still up: a session outlives the connection that broke below it.
+            let fault = pt.and_then(|_| self.watched.faults.of(held.door.relay));
+            DoorInfo {
+                relay: hex(&held.door.relay.0),
+                addr: pt.map_or_else(|| held.door.addr.socket(), PtLine::addr).to_string(),
+                connected: held.linked,
+                transport: pt.map(|pt| pt.name().to_owned()),
+                fault: fault.map(|fault| ApiError::new(fault.code(), fault.to_string())),
+                from: held.from.and_then(name),
+                lost_at: held.lost_ms.map(rfc3339),
+            }
+        };
+        Ok(doors.iter().map(info).collect())
     }
 
     async fn done(&self, command: Command) -> Result<Response, ApiError> {
@@ -312,7 +320,7 @@ impl Inner {
         let Reply::Status(status) = self.command(Command::Status).await? else { return Err(closed()) };
         let fault = match self.command(Command::Doors).await? {
             Reply::Doors(doors) => {
-                let doors: Vec<_> = doors.iter().map(|(door, up)| self.door(door, *up)).collect();
+                let doors = self.doors(&doors).await?;
                 let open = doors.iter().any(|door| door.connected && door.fault.is_none());
                 doors.into_iter().filter(|_| !open).find_map(|door| door.fault)
             }

@@ -40,6 +40,13 @@ pub enum Ask {
     Doors,
     /// Makes a door: its line.
     NewDoor,
+    /// Takes note that a door made here was found blocked.
+    DoorBlocked {
+        /// Its slot, 16 hexadecimal digits.
+        slot: String,
+        /// It was a mistake.
+        undo: bool,
+    },
     /// Ends a door and the guest doors under it.
     RevokeDoor {
         /// Its slot, 16 hexadecimal digits.

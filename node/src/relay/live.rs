@@ -18,7 +18,7 @@ use crate::store::segments::SegmentHealth;
 use data_encoding::HEXLOWER;
 use karvon_protocol::ids::{RelayId, SlotId};
 use karvon_protocol::relay::RelayCore;
-use karvon_protocol::relay::api::{Pressure, RelayCommand, RelayReply};
+use karvon_protocol::relay::api::{Pressure, RelayCommand, RelayReply, Subtree};
 use serde_json::{Value, json};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -272,12 +272,18 @@ impl Answers for Live {
                 self.command(RelayCommand::AskDialback).await?;
                 Ok(json!({ "asked": true }))
             }
-            Ask::Doors => match self.command(RelayCommand::Slots).await? {
-                RelayReply::Slots(slots) => {
-                    Ok(slots.iter().map(|slot| json!({ "slot": HEXLOWER.encode(&slot.0) })).collect())
-                }
+            Ask::Doors => match self.command(RelayCommand::Subtrees).await? {
+                RelayReply::Subtrees(all) => Ok(all.iter().map(door_of).collect()),
                 _ => Err(wrong()),
             },
+            Ask::DoorBlocked { slot, undo } => {
+                let bytes = HEXLOWER.decode(slot.as_bytes()).map_err(|_| wrong())?;
+                let slot = SlotId::from_slice(&bytes).ok_or_else(wrong)?;
+                match self.command(RelayCommand::Blocked { slot, undo }).await? {
+                    RelayReply::Blocked(Some(blocked)) => Ok(json!({ "blocked": blocked })),
+                    _ => Err(ApiError::new("no_such_door", "no door made here has this slot")),
+                }
+            }
             Ask::NewDoor => match self.command(RelayCommand::NewSlot).await? {
                 RelayReply::Door(door) => {
                     let slot = HEXLOWER.encode(&door.slot.0);
@@ -297,4 +303,8 @@ impl Answers for Live {
             }
         }
     }
+}
+
+fn door_of(door: &Subtree) -> Value {
+    json!({ "slot": HEXLOWER.encode(&door.slot.0), "guests": door.guests, "blocked": door.blocked })
 }

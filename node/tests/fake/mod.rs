@@ -178,13 +178,7 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
             Response::Done
         }
         Request::AddDoor { door } => {
-            inner.doors.push(DoorInfo {
-                relay: door,
-                addr: "192.0.2.1:443".into(),
-                connected: false,
-                transport: None,
-                fault: None,
-            });
+            inner.doors.push(DoorInfo { relay: door, addr: "192.0.2.1:443".into(), ..DoorInfo::default() });
             Response::Done
         }
         Request::RemoveDoor { relay } => {

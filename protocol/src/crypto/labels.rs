@@ -95,6 +95,8 @@ pub const PAIR: &str = "karvon/1 pair";
 pub const BEACON: &str = "karvon/1 beacon";
 /// Keys by which a pair recognises one another on a local network, and the secret of their sessions there.
 pub const LAN: &str = "karvon/1 lan";
+/// By what two people know that both have a door to the same relay.
+pub const DOOR_MARK: &str = "karvon/1 door mark";
 /// Signature of a beacon by the device.
 pub const SIGN_BEACON: &str = "karvon/1 beacon sign";
 /// From one secret of the post-quantum ratchet to the next.

@@ -347,8 +347,8 @@ pub struct StatusInfo {
 pub enum Reply {
     /// Done and durable.
     Done,
-    /// Doors with whether each is connected.
-    Doors(Vec<(Door, bool)>),
+    /// Doors, each as it is now.
+    Doors(Vec<DoorInfo>),
     /// Doors of which each is asked or dialled now, or left alone.
     Tested(Vec<TestedDoor>),
     /// An invitation.
@@ -483,4 +483,17 @@ pub struct TestedDoor {
     pub in_use: bool,
     /// When its relay last signed its descriptor, Unix seconds by the relay's clock.
     pub signed_s: Option<u64>,
+}
+
+/// A door in [`Reply::Doors`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoorInfo {
+    /// The door.
+    pub door: Door,
+    /// A link is up.
+    pub linked: bool,
+    /// The contact who gave it; `None`: it was added by hand.
+    pub from: Option<ContactId>,
+    /// When it ceased to work while others did, Unix milliseconds.
+    pub lost_ms: Option<u64>,
 }

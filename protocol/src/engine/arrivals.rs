@@ -146,7 +146,9 @@ impl Engine {
         let (contacts, mut cx) = self.with_contacts();
         let contact = contacts.get_mut(&id).ok_or(PeerFault::Mismatch)?;
         if met {
+            let invitation = contact.card.invitation.take();
             inbox::connected(contact, &mut cx);
+            self.take_doors(id, invitation);
         }
         let spoke = !payload.numbered.is_empty();
         let Self { inbox, contacts, .. } = self;
@@ -185,6 +187,7 @@ impl Engine {
         let mut cx = context!(self);
         invites.use_up(number, &setup.identity, &mut cx);
         let Greeted { identity, session, .. } = greeted;
+        self.note_guest(place.0, number);
         self.meet_as(place, Met { identity, session }, &payload)
     }
 

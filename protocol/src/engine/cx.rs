@@ -159,6 +159,8 @@ pub(crate) enum Signal {
     Unmet(ContactId),
     /// A letter about a group came from a contact: its kind and bytes.
     Letter(ContactId, u64, Vec<u8>),
+    /// A contact wishes for a door, or gives one.
+    DoorWord(ContactId, crate::body::Content),
     /// A letter about a group is to go to a contact; if it carries an own message, which one and for whom.
     Post(ContactId, crate::group::wire::Letter, Option<(GroupNumber, u64, crate::ids::MemberId)>),
     /// A message to a group was taken back: nothing of it may leave any more.

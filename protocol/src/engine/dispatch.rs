@@ -25,7 +25,7 @@ impl Engine {
                 let (doors, mut cx) = self.with_doors();
                 if doors.remove(relay, &mut cx) { Ok(Reply::Done) } else { Err(ErrorKind::NoDoor) }
             }
-            Command::Doors => Ok(Reply::Doors(self.doors.list())),
+            Command::Doors => Ok(Reply::Doors(self.door_list())),
             Command::TestDoors => {
                 let (doors, mut cx) = self.with_doors();
                 Ok(Reply::Tested(doors.test(&mut cx)))
@@ -130,6 +130,7 @@ impl Engine {
         card.invitation = Some(ticket.to_text());
         card.asking = asking;
         let id = self.new_contact(card);
+        self.note_doors(id, false, ticket.doors().iter().map(|door| door.relay));
         let (contacts, mut cx) = self.with_contacts();
         if let Some(contact) = contacts.get(&id) {
             cx.write(contact.save_card());
@@ -359,6 +360,7 @@ impl Engine {
                 let Self { beacons, contacts, setup, doors, .. } = self;
                 let mut cx = context!(self);
                 beacons.on_round(contacts, (&descriptor, moved), &setup.identity, doors, &mut cx);
+                self.tend_doors();
             }
             Alarm::Gift(id) => self.tend_gift(id),
             Alarm::Reset(id) => self.on_reset_alarm(id),
@@ -435,6 +437,7 @@ impl Engine {
             Signal::SlotAck(relay, slot, granted) => {
                 let (invites, mut cx) = self.with_invites();
                 invites.on_slot(relay, slot, granted, &mut cx);
+                self.on_guest_slot(relay, slot, granted);
             }
             Signal::TagsWanted(id) => self.register_tags(id, None),
             Signal::TagsRegistered(id) => {
@@ -449,6 +452,7 @@ impl Engine {
                 mailboxes.on_durable(prefix, &mut cx);
             }
             Signal::Letter(from, kind, letter) => self.on_letter(from, kind, &letter),
+            Signal::DoorWord(from, content) => self.on_door_word(from, content),
             // Without a gift of theirs the contact's own reset, or a new invitation, is what remains.
             Signal::SetBack(contact) => drop(self.reset_session(contact)),
             Signal::Connected => {

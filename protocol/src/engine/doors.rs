@@ -1,5 +1,6 @@
 //! Doors and the links to them: dialling, the hello, heartbeats, and the relays that doors tell of.
 
+pub(crate) mod health;
 mod moved;
 mod tested;
 

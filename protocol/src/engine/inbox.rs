@@ -251,9 +251,12 @@ fn take_numbered(contact: &mut Contact, payload: &Payload, cx: &mut Cx<'_>) -> O
             position
         });
         let row = match &body.content {
-            Content::Group(kind, letter) => {
-                // No conversation shows it, and the group keeps what matters; the row says that it came.
-                cx.signal(Signal::Letter(contact.id, *kind, letter.clone()));
+            Content::Group(..) | Content::DoorWish(_) | Content::DoorOffer { .. } => {
+                // No conversation shows it, and whom it is for keeps what matters; the row says that it came.
+                cx.signal(match &body.content {
+                    Content::Group(kind, letter) => Signal::Letter(contact.id, *kind, letter.clone()),
+                    about_doors => Signal::DoorWord(contact.id, about_doors.clone()),
+                });
                 StoredMessage {
                     position,
                     sent_ms: 0,

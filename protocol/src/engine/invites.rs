@@ -8,6 +8,7 @@ use crate::bundle::{Bundle, BundleObject, Prekeys, Tombstone};
 use crate::cbor::{MapWriter, array, bytes, read_map, uint};
 use crate::core::{Key, Mono, Op, Space, Value};
 use crate::crypto::LocalSignKey;
+use crate::descriptor::SlotKey;
 use crate::error::{ErrorKind, PeerFault};
 use crate::handshake;
 use crate::identity::{LocalIdentity, RemoteIdentity};
@@ -144,7 +145,10 @@ impl Invites {
         }
         let mut new = Vec::new();
         let ready = self.invites.values().filter(|invite| invite.state == State::Ready).count();
-        for _ in ready..READY {
+        // Each names another door, so that what one guest reports takes few with it.
+        let hosts = doors.hosts();
+        for at in ready..READY {
+            let door = hosts.get(at % hosts.len().max(1)).copied().unwrap_or(door);
             let invitation = Invitation::new(me.fingerprint(), door.relay, door.addr.clone(), cx.rng);
             new.extend(self.create(invitation, State::Ready, me, doors, mailboxes, cx));
         }
@@ -427,6 +431,12 @@ impl Invites {
             }
         }
         Err(fault)
+    }
+
+    /// The guest's slot, the relays that let the guest in, and when the slot ends there, Unix seconds.
+    pub(crate) fn guest(&self, number: u64) -> Option<(SlotKey, &[RelayId], u64)> {
+        let invite = self.invites.get(&number)?;
+        Some((invite.keys.door.slot_key(), &invite.slots_at, invite.expiry_s))
     }
 
     /// The invitation did its work: its prekeys go, and a tombstone tells a second user.

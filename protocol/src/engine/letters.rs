@@ -1,5 +1,5 @@
-//! Letters about groups on their way to a contact: their records go once they are delivered, and say nothing any more that was taken
-//! back in the meantime.
+//! Letters about groups and doors on their way to a contact: their records go once they are delivered, and say nothing any more that was
+//! taken back in the meantime.
 
 use super::contact::Contact;
 use super::cx::Cx;
@@ -29,9 +29,12 @@ pub(crate) struct Letters(BTreeMap<u64, Waiting>);
 impl Letters {
     /// Takes note of an own body, if it is a letter.
     pub(crate) fn note(&mut self, seq: u64, position: u64, body: &Body) {
-        if let Content::Group(kind, bytes) = &body.content {
-            self.0.insert(seq, Waiting { position, carries: carried(*kind, bytes) });
-        }
+        let carries = match &body.content {
+            Content::Group(kind, bytes) => carried(*kind, bytes),
+            Content::DoorWish(_) | Content::DoorOffer { .. } => None,
+            _ => return,
+        };
+        self.0.insert(seq, Waiting { position, carries });
     }
 
     /// A letter has another number now. Returns whether what it carries was taken back, though `body`, as it was read, says it still.

@@ -36,6 +36,7 @@ pub mod group_reached;
 mod group_shards;
 mod group_state;
 mod groups;
+mod handouts;
 mod inbox;
 mod invites;
 mod knocks;
@@ -110,6 +111,7 @@ pub struct Engine {
     knocks: knocks::Knocks,
     requests: requests::Requests,
     beacons: beacons::Beacons,
+    handouts: handouts::Handouts,
     start: start::Start,
     network: (u32, u32),
     networks: std::collections::BTreeSet<lan::NetworkId>,
@@ -149,6 +151,7 @@ impl Engine {
             knocks: knocks::Knocks::default(),
             requests: requests::Requests::default(),
             beacons: beacons::Beacons::default(),
+            handouts: handouts::Handouts::default(),
             start: start::Start::default(),
             network: (0, 0),
             networks: std::collections::BTreeSet::new(),

@@ -2,7 +2,7 @@
 
 use super::api::{ContactId, Event, StoredMessage};
 use super::contact::{Card, Contact, Talk};
-use super::cx::Signal;
+use super::cx::{Signal, context};
 use super::terms::Terms;
 use super::{Engine, changes, expiry, gaps, outbox, receipts, setback};
 use crate::body::Body;
@@ -71,6 +71,7 @@ impl Engine {
             Space::Prekeys,
             Space::Request,
             Space::Lan,
+            Space::Handout,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
         }
@@ -190,6 +191,10 @@ impl Engine {
             Space::Prekeys => {
                 let (addresses, mut cx) = self.with_addresses();
                 addresses.load_set(key, value, &mut cx);
+            }
+            Space::Handout => {
+                let Self { handouts, .. } = self;
+                handouts.load(key, value, &mut context!(self));
             }
             Space::Request => {
                 let (requests, mut cx) = self.with_requests();

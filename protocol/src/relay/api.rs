@@ -37,6 +37,15 @@ pub enum RelayCommand {
     DropSlot(SlotId),
     /// [`RelayReply::Slots`].
     Slots,
+    /// [`RelayReply::Subtrees`].
+    Subtrees,
+    /// The operator found the door of a slot made here blocked: [`RelayReply::Blocked`]. After two times the guests under it make no new ones.
+    Blocked {
+        /// The slot.
+        slot: SlotId,
+        /// It was a mistake: once less.
+        undo: bool,
+    },
     /// [`RelayReply::Status`].
     Status,
     /// Other bounds from now on; what is held beyond them stays until it is taken or expires.
@@ -69,6 +78,10 @@ pub enum RelayReply {
     Door(Door),
     /// Slots made here.
     Slots(Vec<SlotId>),
+    /// Slots made here, with what is under them.
+    Subtrees(Vec<Subtree>),
+    /// How often the door of a slot was found blocked; `None` if no slot made here has this id.
+    Blocked(Option<u8>),
     /// Counters.
     Status(RelayStatus),
 }
@@ -165,4 +178,15 @@ pub enum RelayEvent {
     SlotLives(SlotKey),
     /// A slot has ended.
     SlotEnded(SlotId),
+}
+
+/// A slot made here and the guests who came in by it, their guests among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subtree {
+    /// The slot.
+    pub slot: SlotId,
+    /// Guest slots under it, used or not.
+    pub guests: u64,
+    /// How often its operator found it blocked.
+    pub blocked: u8,
 }

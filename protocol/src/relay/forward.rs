@@ -1,6 +1,7 @@
 //! Forwarding: a leaf's tunnel is spliced to one over a mesh link, frame by frame, unread.
 //!
-//! Only a leaf's `Open` starts a forwarded tunnel, and only towards a relay whose descriptor is verified: this is not a proxy.
+//! Only a leaf's `Open`, or that of a leaf of an unlisted relay that this one guards, starts a forwarded tunnel, and only towards a relay
+//! whose descriptor is verified: this is not a proxy. What is said of leaves here holds for such a relay as well.
 
 use super::cx::Cx;
 use super::limits::{DEADLINE_MS, REDIAL_MS, TUNNELS_WAITING_MAX};

@@ -108,8 +108,11 @@ impl RelayCore {
             self.terminate(link, frame.tunnel, noise);
         } else if self.directory.get(relay).is_none() {
             self.cx.close(link, frame.tunnel, CloseCode::UnknownRelay);
-        } else if let Some(mesh) = self.links.to_relay(relay) {
+        } else if let Some(mesh) = self.way_to(relay, frame.tunnel) {
             self.splice(place, mesh, frame.payload);
+        } else if self.is_unlisted() {
+            // It dials nobody but its guards, and none of them is there.
+            self.cx.close(link, frame.tunnel, CloseCode::Unreachable);
         } else {
             self.forward.wait(place, relay, frame.payload, &mut self.cx);
         }

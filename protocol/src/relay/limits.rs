@@ -91,6 +91,8 @@ pub(super) const DESCRIPTOR_STALE_S: u64 = 21 * 86_400;
 pub(super) const SLOTS_MAX: usize = 65_536;
 /// Guest slots that descend from one slot made here, however deep.
 pub(super) const GUESTS_PER_ROOT_MAX: usize = 1_024;
+/// How often the operator finds a door blocked after which nobody new comes in by those who have it from there.
+pub(super) const BLOCKED_MAX: u8 = 2;
 /// Tag prefixes in one stored page: 448 of 9 bytes fit a value of 4 KiB.
 pub(super) const TAGS_PER_PAGE: usize = 448;
 /// Requests that wait for one mailbox's registrations to be loaded.

@@ -7,6 +7,7 @@ use super::forward::Place;
 use super::limits::TUNNELS_PER_MESH_LINK;
 use super::links::Role;
 use crate::core::{LinkId, LinkInfo, Reason};
+use crate::descriptor::{Descriptor, flags};
 use crate::error::PeerFault;
 use crate::ids::RelayId;
 use crate::link::{CloseCode, Frame, HEADER_BYTES, Kind, split_open};
@@ -71,10 +72,11 @@ impl RelayCore {
                 if frame.tunnel == 0 || own == Some(even) || self.ends.at(link, frame.tunnel).is_some() {
                     return Err(PeerFault::Malformed);
                 }
+                if self.forward.holds_leaf((link, frame.tunnel)) {
+                    return Err(PeerFault::Malformed);
+                }
                 if wanted != self.onion.id {
-                    // No chains: what comes over the mesh ends here.
-                    self.cx.close(link, frame.tunnel, CloseCode::UnknownRelay);
-                    return Err(PeerFault::Mismatch);
+                    return self.on_guarded_open(link, relay, frame, wanted);
                 }
                 if self.forward.over_mesh(link) + self.ends.on_link(link).len() >= TUNNELS_PER_MESH_LINK {
                     self.cx.close(link, frame.tunnel, CloseCode::Busy);
@@ -86,6 +88,12 @@ impl RelayCore {
                 (Some(end), Kind::Data) => self.on_data(end, &frame.payload),
                 (Some(end), Kind::Close) => self.close_end(end, None),
                 (Some(_), _) => return Err(PeerFault::Malformed),
+                (None, Kind::Opened) if self.forward.holds_leaf((link, frame.tunnel)) => {
+                    return Err(PeerFault::Malformed);
+                }
+                (None, _) if self.forward.holds_leaf((link, frame.tunnel)) => {
+                    self.forward.leaf_frame(link, frame, &mut self.cx);
+                }
                 (None, _) => self.pass_to_leaf(link, frame),
             },
             Kind::DirectoryAsk => return self.on_ask(link, &frame.payload),
@@ -108,6 +116,52 @@ impl RelayCore {
             }
         }
         Ok(())
+    }
+
+    /// An unlisted relay dials nobody but its guards, so as to be known to nobody else. This one is a guard: it passes the tunnel on, once.
+    /// From listed relays what comes over the mesh ends here; chains of more than one guard there are not.
+    fn on_guarded_open(
+        &mut self,
+        link: LinkId,
+        relay: RelayId,
+        frame: Frame,
+        wanted: RelayId,
+    ) -> Result<(), PeerFault> {
+        let flags_of = |relay| self.directory.get(relay).map(|known: &Descriptor| known.flags);
+        let is_guard = self.onion.flags() & flags::BRIDGE == 0;
+        let from_bridge = flags_of(relay).is_some_and(|bits| bits & flags::BRIDGE != 0);
+        if !is_guard || !from_bridge {
+            self.cx.close(link, frame.tunnel, CloseCode::UnknownRelay);
+            return Err(PeerFault::Mismatch);
+        }
+        let listed = flags_of(wanted).is_some_and(|bits| bits & flags::BRIDGE == 0);
+        let open = self.ends.on_link(link).len() + self.forward.over_mesh(link) + self.forward.of_leaf(link);
+        let place = (link, frame.tunnel);
+        if !listed {
+            self.cx.close(link, frame.tunnel, CloseCode::UnknownRelay);
+        } else if open >= TUNNELS_PER_MESH_LINK || self.cx.counts.pressure.traffic {
+            self.cx.counts.busy += 1;
+            self.cx.close(link, frame.tunnel, CloseCode::Busy);
+        } else if let Some(mesh) = self.links.to_relay(wanted) {
+            self.splice(place, mesh, frame.payload);
+        } else {
+            self.forward.wait(place, wanted, frame.payload, &mut self.cx);
+        }
+        Ok(())
+    }
+
+    /// The mesh link by which a leaf's tunnel to `wanted` leaves: the one to that relay, or, if this relay is unlisted, one to a guard.
+    pub(super) fn way_to(&self, wanted: RelayId, tunnel: u32) -> Option<LinkId> {
+        let guards = || {
+            let all = self.links.mesh();
+            let one = tunnel as usize % all.len().max(1);
+            all.get(one).copied()
+        };
+        self.links.to_relay(wanted).or_else(|| guards().filter(|_| self.is_unlisted()))
+    }
+
+    pub(super) fn is_unlisted(&self) -> bool {
+        self.onion.flags() & flags::BRIDGE != 0
     }
 
     fn pass_to_leaf(&mut self, link: LinkId, frame: Frame) {

@@ -197,6 +197,10 @@ impl RelayCore {
                 Ok(RelayReply::Done)
             }
             RelayCommand::Slots => Ok(RelayReply::Slots(self.slots.made_here())),
+            RelayCommand::Subtrees => Ok(RelayReply::Subtrees(self.slots.subtrees())),
+            RelayCommand::Blocked { slot, undo } => {
+                Ok(RelayReply::Blocked(self.slots.note_blocked(slot, undo, &mut self.cx)))
+            }
             RelayCommand::SetLimits(limits) => {
                 self.cx.limits = limits;
                 Ok(RelayReply::Done)

@@ -1,8 +1,8 @@
 //! Slots: who may use this relay as a door, the guest slots they pass on, and how much each may send.
 
-use super::api::RelayEvent;
+use super::api::{RelayEvent, Subtree};
 use super::cx::Cx;
-use super::limits::{GUEST_TTL_S, GUESTS_PER_ROOT_MAX, SLOTS_MAX};
+use super::limits::{BLOCKED_MAX, GUEST_TTL_S, GUESTS_PER_ROOT_MAX, SLOTS_MAX};
 use crate::core::{Key, Mono, Op, Space, Value};
 use crate::descriptor::SlotKey;
 use crate::error::PeerFault;
@@ -23,6 +23,8 @@ struct Slot {
     /// The slot made here from which this one descends (itself if made here).
     root: SlotId,
     guests: usize,
+    /// How often the operator found a door of this subtree blocked; counted at the slot made here.
+    blocked: u8,
 }
 
 /// What a slot has used; forgotten with a restart.
@@ -47,13 +49,14 @@ const fn key(slot: SlotId) -> Key {
 }
 
 impl Slots {
-    /// `version 1 | key 32 | expiry 8 (0: none) | parent 8 | root 8`, parent equal to the slot itself if made here.
+    /// `version 1 | key 32 | expiry 8 (0: none) | parent 8 | root 8 | blocked 1`, parent equal to the slot itself if made here.
     fn encode(id: SlotId, slot: &Slot) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.extend_from_slice(&slot.key[..]);
         out.extend_from_slice(&slot.expiry_s.unwrap_or(0).to_be_bytes());
         out.extend_from_slice(&slot.parent.unwrap_or(id).0);
         out.extend_from_slice(&slot.root.0);
+        out.push(slot.blocked);
         out
     }
 
@@ -62,10 +65,17 @@ impl Slots {
         let (key, rest) = rest.split_first_chunk::<32>()?;
         let (expiry, rest) = rest.split_first_chunk::<8>()?;
         let (parent, rest) = rest.split_first_chunk::<8>()?;
-        let root = SlotId::from_slice(rest)?;
+        let (root, [blocked]) = rest.split_first_chunk::<8>()? else { return None };
         let expiry_s = Some(u64::from_be_bytes(*expiry)).filter(|expiry| *expiry != 0);
         let parent = Some(SlotId(*parent)).filter(|parent| *parent != id);
-        Some(Slot { key: Zeroizing::new(*key), expiry_s, parent, root, guests: 0 })
+        Some(Slot {
+            key: Zeroizing::new(*key),
+            expiry_s,
+            parent,
+            root: SlotId(*root),
+            guests: 0,
+            blocked: *blocked,
+        })
     }
 
     pub(super) fn restore(&mut self, rows: &[(Key, Value)]) {
@@ -112,7 +122,8 @@ impl Slots {
         if self.slots.contains_key(&id) {
             return None;
         }
-        let slot = Slot { key: secret.clone(), expiry_s: None, parent: None, root: id, guests: 0 };
+        let slot =
+            Slot { key: secret.clone(), expiry_s: None, parent: None, root: id, guests: 0, blocked: 0 };
         cx.put(key(id), Self::encode(id, &slot));
         cx.notify(RelayEvent::SlotLives(SlotKey { slot: id, key: secret.clone() }));
         self.slots.insert(id, slot);
@@ -126,6 +137,26 @@ impl Slots {
     /// Slots made here.
     pub(super) fn made_here(&self) -> Vec<SlotId> {
         self.slots.iter().filter(|(_, slot)| slot.parent.is_none()).map(|(id, _)| *id).collect()
+    }
+
+    /// The slots made here, with the guests under each and how often it was found blocked.
+    pub(super) fn subtrees(&self) -> Vec<Subtree> {
+        let made_here = self.slots.iter().filter(|(_, slot)| slot.parent.is_none());
+        let subtree = |(id, slot): (&SlotId, &Slot)| Subtree {
+            slot: *id,
+            guests: self.descendants.get(id).copied().unwrap_or(0) as u64,
+            blocked: slot.blocked,
+        };
+        made_here.map(subtree).collect()
+    }
+
+    /// The operator found the door of this slot made here blocked (or it was a mistake: `undo`). Returns how often now; `None` if there is
+    /// no such slot.
+    pub(super) fn note_blocked(&mut self, id: SlotId, undo: bool, cx: &mut Cx) -> Option<u8> {
+        let slot = self.slots.get_mut(&id).filter(|slot| slot.parent.is_none())?;
+        slot.blocked = if undo { slot.blocked.saturating_sub(1) } else { slot.blocked.saturating_add(1) };
+        cx.put(key(id), Self::encode(id, slot));
+        Some(slot.blocked)
     }
 
     /// Whether a leaf's first frame shows that it knows a living slot.
@@ -159,7 +190,8 @@ impl Slots {
         }
         if held.is_none() {
             let descendants = self.descendants.get(&root).copied().unwrap_or(0);
-            let full = host.guests >= GUEST_SLOTS_MAX || descendants >= GUESTS_PER_ROOT_MAX;
+            let suspect = self.slots.get(&root).is_some_and(|slot| slot.blocked >= BLOCKED_MAX);
+            let full = host.guests >= GUEST_SLOTS_MAX || descendants >= GUESTS_PER_ROOT_MAX || suspect;
             if full || self.slots.len() >= SLOTS_MAX {
                 return Ok((id, false));
             }
@@ -172,6 +204,7 @@ impl Slots {
             parent: Some(parent),
             root,
             guests,
+            blocked: 0,
         };
         cx.put(key(id), Self::encode(id, &slot));
         cx.notify(RelayEvent::SlotLives(SlotKey { slot: id, key: slot.key.clone() }));

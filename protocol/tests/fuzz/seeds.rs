@@ -12,7 +12,7 @@ use karvon_protocol::descriptor::{Descriptor, Door, RelayAddr, flags};
 use karvon_protocol::gift::OwnGift;
 use karvon_protocol::handshake::{initiate, respond};
 use karvon_protocol::identity::{LocalIdentity, RemoteIdentity};
-use karvon_protocol::ids::{EntryId, GroupId, MailboxId, MemberId, MessageId, RelayId, SlotId};
+use karvon_protocol::ids::{EntryId, Fingerprint, GroupId, MailboxId, MemberId, MessageId, RelayId, SlotId};
 use karvon_protocol::invite::Invitation;
 use karvon_protocol::session::Session;
 use karvon_protocol::tags::nth_of_class;
@@ -182,6 +182,17 @@ impl Seeds {
     }
 }
 
+fn guest_door() -> Zeroizing<String> {
+    let invitation = Invitation {
+        who: Fingerprint([1; 20]),
+        secret: Zeroizing::new([2; 16]),
+        relay: RelayId([3; 16]),
+        addr: RelayAddr::Ip(([203, 0, 113, 9], 443).into()),
+        others: Vec::new(),
+    };
+    invitation.keys().door.to_text()
+}
+
 pub fn bodies() -> Vec<Body> {
     let id = MessageId([1; 16]);
     vec![
@@ -199,6 +210,8 @@ pub fn bodies() -> Vec<Body> {
         Body::new(1, Content::Introduction { name: "Nigora".into(), invitation: "KARVON:AAAA".into() }),
         Body::new(0, Content::Dummy),
         Body::new(1, Content::Void(4, 9)),
+        Body::new(1, Content::DoorWish(vec![[1; 8], [2; 8]])),
+        Body::new(1, Content::DoorOffer { door: guest_door(), expiry_s: 1_800_000_000 }),
         Body::new(
             1,
             Content::File { name: "a.jpg".into(), media: "image/jpeg".into(), data: vec![0xff, 0xd8, 0xff] },

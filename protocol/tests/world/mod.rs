@@ -100,7 +100,7 @@ pub struct World {
     pub people: Vec<PersonHost>,
     queue: BTreeMap<(u64, u64), What>,
     counter: u64,
-    links: BTreeMap<LinkId, (Host, Host)>,
+    pub links: BTreeMap<LinkId, (Host, Host)>,
     next_link: u64,
     /// Latency of a frame, microseconds.
     pub latency_us: u64,
@@ -201,6 +201,10 @@ impl World {
     }
 
     pub fn add_relay(&mut self) {
+        self.add_relay_as(flags::MAILBOX);
+    }
+
+    pub fn add_relay_as(&mut self, flags: u64) {
         let number = self.relays.len();
         let mut seed = Zeroizing::new([0; 32]);
         self.rng.fill_bytes(&mut *seed);
@@ -214,23 +218,12 @@ impl World {
             mesh_key,
             door: addr(443),
             mesh: addr(4001),
-            flags: flags::MAILBOX,
+            flags,
             family: None,
         };
         let id = RelayId::of(&static_key);
         self.relays.push(RelayHost { node: Node::new(), setup, static_key, id });
         self.start(Host::Relay(number));
-    }
-
-    pub fn add_person(&mut self, name: &str) -> usize {
-        let number = self.people.len();
-        let (mut root, mut stretched) = ([0; 16], [0; 32]);
-        self.rng.fill_bytes(&mut root);
-        self.rng.fill_bytes(&mut stretched);
-        let identity = LocalIdentity::from_stretched(&root, &stretched, &mut self.rng).encode();
-        self.people.push(PersonHost { node: Node::new(), name: name.to_owned(), identity });
-        self.start(Host::Person(number));
-        number
     }
 
     /// Starts a host from its disk.
@@ -477,13 +470,14 @@ impl World {
                 self.relay_command(from, found);
             }
             if let RelayEvent::OwnDescriptor(_, bytes) = event {
-                for n in 0..self.relays.len() {
+                let listed = self.relays[from].setup.flags & flags::BRIDGE == 0;
+                for n in (0..self.relays.len()).filter(|_| listed) {
                     if n != from && self.relays[n].node.core.is_some() {
                         self.relay_command(n, RelayCommand::Heard(bytes.clone()));
                     }
                 }
                 // A late comer hears of the earlier ones.
-                self.descriptors.push(bytes);
+                self.descriptors.extend(Some(bytes).filter(|_| listed));
                 for bytes in self.descriptors.clone() {
                     self.relay_command(from, RelayCommand::Heard(bytes));
                 }
@@ -561,7 +555,7 @@ impl World {
         }
     }
 
-    fn connect(&mut self, host: Host, target: Target) {
+    pub fn connect(&mut self, host: Host, target: Target) {
         let relay = match &target {
             Target::Door { relay, .. } => *relay,
             Target::Relay(relay) => *relay,

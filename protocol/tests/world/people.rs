@@ -1,16 +1,41 @@
 //! What people in the world do and see.
 
-use super::{Disk, Host, World};
+use super::{Disk, Host, Node, PersonHost, World};
 use karvon_protocol::body::{Body, Content};
 use karvon_protocol::core::*;
-use karvon_protocol::descriptor::Door;
+use karvon_protocol::descriptor::{Door, flags};
 use karvon_protocol::engine::api::{Command, ContactId, ContactInfo, Event, Meeting, Reply, StoredMessage};
 use karvon_protocol::error::ErrorKind;
+use karvon_protocol::identity::LocalIdentity;
 use karvon_protocol::ids::MessageId;
 use karvon_protocol::relay::api::{Pressure, RelayCommand, RelayReply, RelayStatus};
+use rand_chacha::rand_core::Rng as _;
 use zeroize::Zeroizing;
 
 impl World {
+    pub fn add_person(&mut self, name: &str) -> usize {
+        let number = self.people.len();
+        let (mut root, mut stretched) = ([0; 16], [0; 32]);
+        self.rng.fill_bytes(&mut root);
+        self.rng.fill_bytes(&mut stretched);
+        let identity = LocalIdentity::from_stretched(&root, &stretched, &mut self.rng).encode();
+        self.people.push(PersonHost { node: Node::new(), name: name.to_owned(), identity });
+        self.start(Host::Person(number));
+        number
+    }
+
+    /// An unlisted relay, linked with its guards as its operator's program would see to. Returns its number.
+    pub fn add_bridge(&mut self, guards: &[usize]) -> usize {
+        let bridge = self.relays.len();
+        self.add_relay_as(flags::BRIDGE);
+        self.run_ms(200);
+        for guard in guards {
+            self.connect(Host::Relay(bridge), Target::Relay(self.relays[*guard].id));
+        }
+        self.run_ms(200);
+        bridge
+    }
+
     /// A new slot at a relay.
     pub fn slot(&mut self, relay: usize) -> Door {
         let id = self.relay_command(relay, RelayCommand::NewSlot);

@@ -1,5 +1,6 @@
 //! The command line of `karvon-sim`.
 
+mod insiders;
 mod many;
 mod one;
 
@@ -29,6 +30,8 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         line: Vec<String>,
     },
+    /// Who still has a door when some people report every one that they get: a model by the product's own rule.
+    Insiders(insiders::InsidersArgs),
     /// List the scenarios and their parameters.
     List,
     /// Put results together: a table on the output, pictures into a folder.
@@ -98,6 +101,7 @@ fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => one::run(&args),
         Command::Swarm(args) => many::run(&args),
         Command::Replay { line } => replay(&line.join(" ")),
+        Command::Insiders(args) => insiders::run(&args),
         Command::List => {
             list();
             Ok(true)

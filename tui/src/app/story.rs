@@ -463,8 +463,7 @@ fn doors() -> Vec<DoorInfo> {
         relay: relay.repeat(2),
         addr: addr.to_owned(),
         connected,
-        transport: None,
-        fault: None,
+        ..DoorInfo::default()
     };
     let fault = ApiError { code: "transport_missing".to_owned(), message: String::new() };
     vec![

@@ -126,11 +126,16 @@ fn by_beginning(doors: &[DoorInfo], relay: &str) -> Result<String, Failure> {
 }
 
 fn for_people(door: &DoorInfo) -> String {
-    let state = if door.connected { "connected" } else { "not connected" };
+    let state = match (&door.lost_at, door.connected) {
+        (_, true) => "connected".to_owned(),
+        (Some(since), false) => format!("lost since {}", one_line(since)),
+        (None, false) => "not connected".to_owned(),
+    };
     let by = door.transport.as_ref().map(|name| format!("{}: ", one_line(name))).unwrap_or_default();
+    let from = door.from.as_ref().map(|name| format!("  from {}", one_line(name))).unwrap_or_default();
     let fault =
         door.fault.as_ref().map(|fault| format!("\n  {}", one_line(&fault.message))).unwrap_or_default();
-    format!("{}  {by}{}  {state}{fault}", one_line(&door.relay), one_line(&door.addr))
+    format!("{}  {by}{}  {state}{from}{fault}", one_line(&door.relay), one_line(&door.addr))
 }
 
 #[cfg(test)]
@@ -139,13 +144,7 @@ mod tests {
 
     #[test]
     fn a_door_is_named_by_the_beginning_of_its_relay() {
-        let door = |relay: &str| DoorInfo {
-            relay: relay.into(),
-            addr: String::new(),
-            connected: false,
-            transport: None,
-            fault: None,
-        };
+        let door = |relay: &str| DoorInfo { relay: relay.into(), ..DoorInfo::default() };
         let doors = [door("aa11"), door("aa22"), door("bb33")];
         assert_eq!(by_beginning(&doors, "AA2").unwrap(), "aa22");
         assert_eq!(by_beginning(&doors, "aa").unwrap_err().candidates.len(), 2);

@@ -61,9 +61,13 @@ impl Book {
         self.lock().get(relay).and_then(|known| Some((known.peer, known.addr?)))
     }
 
-    /// Addresses at which `peer` is announced. Anybody may announce anybody's key; who answers is checked by the handshake.
+    /// Addresses at which `peer` is announced as a listed relay: others are not to be handed on. Anybody may announce anybody's key; who answers is checked by the handshake.
     pub(super) fn addresses(&self, peer: &PeerId) -> Vec<SocketAddr> {
-        self.lock().values().filter(|known| known.peer == *peer).filter_map(|known| known.addr).collect()
+        self.lock()
+            .values()
+            .filter(|known| known.peer == *peer && known.listed)
+            .filter_map(|known| known.addr)
+            .collect()
     }
 
     /// Relays that announced `peer` as their mesh key.
@@ -177,6 +181,8 @@ pub(super) mod tests {
         assert!(book.learn(&private, &[], false) && book.learn(&unlisted, &[], false));
         assert_eq!(book.target(&private.relay()), None);
         assert!(book.target(&unlisted.relay()).is_some(), "by name it may be dialled");
+        let (peer, _) = book.target(&unlisted.relay()).unwrap();
+        assert!(book.addresses(&peer).is_empty(), "Kademlia would hand it on");
         assert!(book.candidates().is_empty() && book.sample(0, 9).is_empty());
     }
 }

@@ -42,6 +42,10 @@ impl Mesh<'_> {
     pub(super) fn publish(&mut self, descriptor: &Descriptor, bytes: Vec<u8>) {
         let listed = descriptor.flags & flags::BRIDGE == 0;
         self.state.own = Some(Own { relay: descriptor.relay(), seq: descriptor.seq, listed, bytes });
+        // Whoever serves Kademlia is told to strangers by those that are connected with it, and asks strangers itself.
+        let behaviour = self.swarm.behaviour_mut();
+        behaviour.kad.set_mode(Some(if listed { kad::Mode::Server } else { kad::Mode::Client }));
+        behaviour.errands.set_hidden(!listed);
         self.announce();
         self.soon();
     }

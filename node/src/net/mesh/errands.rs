@@ -29,6 +29,8 @@ pub(super) struct Errands {
     expected: Option<ConnectionId>,
     /// There are as many connections as are held.
     full: bool,
+    /// This relay is unlisted: strangers that Kademlia dials would learn of it.
+    hidden: bool,
     /// Until then Kademlia asks those that are connected.
     quiet_until: Instant,
     left: u32,
@@ -38,7 +40,7 @@ pub(super) struct Errands {
 impl Errands {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { expected: None, full: false, quiet_until: now, left: BURST, filled: now }
+        Self { expected: None, full: false, hidden: false, quiet_until: now, left: BURST, filled: now }
     }
 
     /// The next dial is this one, which the keeper decided.
@@ -51,13 +53,18 @@ impl Errands {
         self.full = full;
     }
 
+    /// Whether Kademlia may dial nobody at all.
+    pub(super) fn set_hidden(&mut self, hidden: bool) {
+        self.hidden = hidden;
+    }
+
     /// What Kademlia is about to be asked is not worth a dial.
     pub(super) fn keep_quiet(&mut self) {
         self.quiet_until = Instant::now() + QUIET;
     }
 
     fn take(&mut self, now: Instant) -> bool {
-        if self.full || now < self.quiet_until {
+        if self.full || self.hidden || now < self.quiet_until {
             return false;
         }
         let refills = now.duration_since(self.filled).as_millis() / REFILL.as_millis();
@@ -152,6 +159,9 @@ mod tests {
         errands.quiet_until -= QUIET;
         assert_eq!(dials(&mut errands, false), 2);
         errands.filled -= REFILL * 2;
+        errands.set_hidden(true);
+        assert_eq!((dials(&mut errands, false), dials(&mut errands, true)), (0, 50));
+        errands.set_hidden(false);
         errands.set_full(true);
         assert_eq!(dials(&mut errands, false), 0);
         assert_eq!(dials(&mut errands, true), 50);

@@ -174,12 +174,20 @@ impl Mesh<'_> {
         self.soon();
     }
 
+    fn is_unlisted(&self) -> bool {
+        self.state.own.as_ref().is_some_and(|own| !own.listed)
+    }
+
     /// Makes the next look at dialling come soon.
     pub(super) fn soon(&mut self) {
         self.next_tick = self.next_tick.min(Instant::now() + TICK_SOON);
     }
 
     async fn ask(&mut self, relay: RelayId) {
+        if self.is_unlisted() && !self.state.keeper.is_named(&relay) {
+            // Its tunnels go by its guards (SPEC-relay §4); whoever was dialled would learn its address.
+            return self.shared.failed(Target::Relay(relay), Reason::Forbidden).await;
+        }
         let Some((peer, _)) = self.state.book.target(&relay) else {
             self.look_up(relay);
             return self.shared.failed(Target::Relay(relay), Reason::Forbidden).await;
@@ -237,9 +245,8 @@ impl Mesh<'_> {
         self.trim(now);
         self.spread_again();
         self.tend_carriers(now);
-        let unlisted = self.state.own.as_ref().is_some_and(|own| !own.listed);
         let mut candidates = self.state.book.candidates();
-        if unlisted {
+        if self.is_unlisted() {
             // An unlisted relay shows itself only to the relays its operator named.
             candidates.retain(|(relay, _)| self.state.keeper.is_named(relay));
         }
