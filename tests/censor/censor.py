@@ -201,7 +201,8 @@ def friends(world, doors):
     ali = Person(world, PEOPLE, "Ali", doors[:2])
     bob = Person(world, WORLD, "Bob", [doors[2], doors[1]])
     ali.meet(bob)
-    ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "60s", text="first")
+    # Meeting takes several connections, and where handshakes are counted each waits for its turn.
+    ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "150s", text="first")
     wait("the first text arrives", 90, lambda: bob.lines("contacts", "list") and "first" in bob.texts_of(bob.lines("contacts", "list")[0]["name"]))
     return ali, bob, bob.lines("contacts", "list")[0]["name"]
 
