@@ -348,7 +348,7 @@ fn a_locked_profile_opens_with_its_passphrase_only() {
     screen.press("Enter");
     screen.shows("How do you get connected?");
     screen.press_each(&["Up", "Enter"]);
-    screen.shows("Nobody here yet");
+    screen.shows("No door to the network");
     screen.press("^Q");
     assert_eq!(screen.ends(), 0);
     let mut screen = Terminal::open(&command, 80, 24);
@@ -359,7 +359,7 @@ fn a_locked_profile_opens_with_its_passphrase_only() {
     screen.shows("The passphrase is wrong");
     screen.type_text("six little words");
     screen.press("Enter");
-    screen.shows("Nobody here yet");
+    screen.shows("No door to the network");
     screen.press("^Q");
     assert_eq!(screen.ends(), 0);
     assert!(dir.join("config.toml").exists());
