@@ -483,6 +483,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_stands_in_no_debug_output() {
+        let invitation = "KARVON:SECRET".to_owned();
+        let bodies = [
+            Body::text(5, "Салом"),
+            Body::new(1, Content::Introduction { name: "Vali".into(), invitation }),
+            Body::new(1, Content::DoorOffer { door: door(), expiry_s: 9 }),
+        ];
+        for body in bodies {
+            let shown = format!("{body:?}");
+            assert!(shown.contains(&format!("Content({})", body.content.kind())), "{shown}");
+            assert!(!["Салом", "KARVON", "Vali"].iter().any(|secret| shown.contains(secret)), "{shown}");
+        }
+    }
+
+    #[test]
     fn payloads_come_back_with_fields_and_bodies_nobody_knows() {
         for payload in [Payload::default(), full()] {
             assert_eq!(Payload::decode(&payload.encode()), Ok(payload));
