@@ -96,9 +96,9 @@ impl Engine {
                 Ok(LanReply::Done)
             }
             LanCommand::Next(id) => {
-                let (contacts, mut cx) = self.with_contacts();
-                let contact = contacts.get_mut(&id).filter(|contact| is_wanted(contact) && contact.out.near);
-                Ok(LanReply::Next(next(contact.ok_or(ErrorKind::NoSuchContact)?, &mut cx)))
+                let contact =
+                    self.contacts.get_mut(&id).filter(|contact| is_wanted(contact) && contact.out.near);
+                Ok(LanReply::Next(next(contact.ok_or(ErrorKind::NoSuchContact)?)))
             }
             LanCommand::Had { contact, numbers, room } => {
                 let (contacts, mut cx) = self.with_contacts();
@@ -219,11 +219,10 @@ fn begin(contact: &mut Contact) {
     }
 }
 
-fn next(contact: &mut Contact, cx: &mut Cx<'_>) -> Vec<u64> {
+fn next(contact: &mut Contact) -> Vec<u64> {
     let waiting = contact.out.cells.iter_mut().filter(|(_, cell)| !cell.lan.named && !cell.lan.had);
     let named = waiting.take(NEXT_MAX).map(|(number, cell)| {
         cell.lan.named = true;
-        cell.step(TrailEvent::Near, cx);
         *number
     });
     named.collect()
@@ -233,7 +232,10 @@ fn on_had(contact: &mut Contact, numbers: &[u64], room: u64, cx: &mut Cx<'_>) {
     let id = contact.id;
     for number in numbers {
         let Some(cell) = contact.out.cells.get_mut(number).filter(|cell| cell.lan.named) else { continue };
-        cell.lan.had = true;
+        if !core::mem::replace(&mut cell.lan.had, true) {
+            // Only their device's own word earns this step; sending alone does not.
+            cell.step(TrailEvent::Near, cx);
+        }
         if cell.count == 0 {
             // Nothing else will come of it.
             if let Some(cell) = contact.out.cells.remove(number) {
