@@ -288,6 +288,25 @@ fn whoever_is_set_back_reaches_a_contact_who_says_nothing() {
 }
 
 #[test]
+fn whoever_is_set_back_and_killed_reaches_a_contact_who_says_nothing() {
+    // Killed before and after relays have refused what was written.
+    for ms in [20, 100, 1_000, 60_000] {
+        let (mut world, bob, ali) = two(38);
+        let older = copy(&world, 0);
+        world.send(0, bob, "a2");
+        world.run_ms(5_000);
+        set_back(&mut world, 0, &older);
+        world.send(0, bob, "new");
+        world.run_ms(ms);
+        world.crash(Host::Person(0));
+        world.start(Host::Person(0));
+        watch(&mut world, 500_000, [(0, bob), (1, ali)]);
+        assert_eq!(world.received(1, ali), ["a1", "a2", "new"], "killed after {ms} ms");
+        all_delivered(&mut world, 0, bob);
+    }
+}
+
+#[test]
 fn both_may_be_set_back_and_one_of_them_twice() {
     let (mut world, bob, ali) = two(36);
     let ends = [(0, bob), (1, ali)];

@@ -150,15 +150,13 @@ impl OutCell {
     }
 
     /// Whether the recipient has had another cell with its tag: `wanted` relays have refused it for a while, none ever took it, and the
-    /// recipient has acknowledged nothing. Then this device has given out the tag before and does not know it.
+    /// recipient has acknowledged nothing. Then this device has given out the tag before and does not know it. A cell that was under way
+    /// when this device was killed may have been taken as well: then its acknowledgement comes within that while, or a new session is formed
+    /// for nothing.
     pub(crate) fn is_taken(&self, wanted: usize, now: Mono) -> bool {
         let long = self.used.1.is_some_and(|since| now >= since.after_ms(TAKEN_MS));
         let elsewhere = self.lan.had || self.lan.beyond;
-        long && !elsewhere
-            && self.used.0.len() >= wanted
-            && !self.resumed
-            && self.count > 0
-            && self.confirmed() == 0
+        long && !elsewhere && self.used.0.len() >= wanted && self.count > 0 && self.confirmed() == 0
     }
 
     /// How long ago it was stored, by this device's clock.
