@@ -4,6 +4,7 @@
     censor.py --programs DIR wire [--wire-check FILE]    captures of web doors and of plain ones, judged by wire_check
     censor.py --programs DIR harsh [--texts N]           texts both ways while five rules apply at once
     censor.py --programs DIR allow-list                  nothing but one door passes, then nothing at all for a while
+    censor.py --programs DIR freeze [--doors N] [--policed]   200 KB through connections that freeze after 16 KB
     censor.py --programs DIR probe [--probes N]          what a prober without a slot sees of a web door
     censor.py --programs DIR idle [--minutes N]          what a person at rest costs, and how soon a text comes then
     censor.py --programs DIR netcheck                    what `karvon netcheck` says under each of many censors
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import time
 
+from freeze import freeze
 from lab import wait
 from netcheck import netcheck
 from probe import probe
@@ -135,12 +137,14 @@ def main():
     parser.add_argument("--faketime", default=next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None),
                         help="the library that lets a program see another date")
     parser.add_argument("--keep", help="folder for captures")
-    parser.add_argument("check", choices=["wire", "harsh", "allow-list", "probe", "idle", "netcheck"])
+    parser.add_argument("--doors", type=int, default=1, choices=[1, 2, 3], help="doors of the person behind the freeze")
+    parser.add_argument("--policed", action="store_true", help="connections are counted as well: three a minute")
+    parser.add_argument("check", choices=["wire", "harsh", "allow-list", "freeze", "probe", "idle", "netcheck"])
     options = parser.parse_args()
     options.programs = os.path.abspath(options.programs)
     world = World(options.programs)
     try:
-        checks = {"wire": wire, "harsh": harsh, "allow-list": allow_list, "probe": probe, "idle": idle, "netcheck": netcheck}
+        checks = {"wire": wire, "harsh": harsh, "allow-list": allow_list, "freeze": freeze, "probe": probe, "idle": idle, "netcheck": netcheck}
         checks[options.check](world, options)
     except BaseException:
         if options.keep:
