@@ -12,15 +12,13 @@ Needs root, iproute2 and tcpdump. Exit status 0: every check held. Figures are p
 import argparse
 import json
 import os
-import shutil
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
-from censor import Person, wait
+from lab import Lab, Person, demand, wait
 
 ALI, BOB, WIRE = "ali", "bob", "wire"
 RELAY = "10.79.9.1"
@@ -29,19 +27,11 @@ VALUE = 6
 PLANTED = b"\x00planted\x00"
 
 
-class Island:
+class Island(Lab):
     """Two namespaces on a bridge; the third one is the bridge, and the world behind it while there is one."""
 
     def __init__(self, programs):
-        self.programs = programs
-        self.tag = f"kl{os.getpid() % 100000}"
-        self.dir = tempfile.mkdtemp(prefix="kvl")
-        self.children = []
-        for name in ["run", "home"]:
-            os.makedirs(f"{self.dir}/{name}", mode=0o700)
-        for place in (ALI, BOB, WIRE):
-            subprocess.run(["ip", "netns", "add", self.ns(place)], check=True)
-            self.within(place, "ip", "link", "set", "lo", "up")
+        super().__init__(programs, "l", (ALI, BOB, WIRE))
         self.within(WIRE, "ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
         self.within(WIRE, "ip", "link", "set", "br0", "up")
         self.within(WIRE, "ip", "addr", "add", f"{RELAY}/32", "dev", "lo")
@@ -54,12 +44,6 @@ class Island:
             self.within(place, "ip", "link", "set", "wl0", "up")
         self.way_out(True)
 
-    def ns(self, place):
-        return f"{self.tag}{place[0]}"
-
-    def within(self, place, *words, check=True, **options):
-        return subprocess.run(["ip", "netns", "exec", self.ns(place), *words], check=check, **options)
-
     def way_out(self, there):
         verb = "add" if there else "del"
         if there:
@@ -69,29 +53,12 @@ class Island:
         if not there:
             self.within(WIRE, "ip", "addr", "del", "10.79.1.1/24", "dev", "br0")
 
-    environment = None
-
-    def start(self, place, words, **options):
-        child = subprocess.Popen(["ip", "netns", "exec", self.ns(place), *words], env=self.environment(), **options)
-        self.children.append(child)
-        return child
-
     def relay(self):
-        words = [f"{self.programs}/karvon-node", "relay", "run", "--data-dir", f"{self.dir}/relay", "--listen", f"{RELAY}:7443",
-                 "--mesh-listen", f"{RELAY}:7444", "--allow-private"]
-        log = open(f"{self.dir}/relay.log", "ab")
-        child = self.start(WIRE, words, stdout=subprocess.PIPE, stderr=log)
-        line = child.stdout.readline()
-        if not line:
-            raise SystemExit("the relay did not start:\n" + open(log.name).read())
-        return child, json.loads(line)["door"]
+        return self.run_relay(WIRE, "relay", ["--listen", f"{RELAY}:7443", "--mesh-listen", f"{RELAY}:7444"])
 
     def capture(self, name):
         path = f"{self.dir}/{name}.pcap"
-        child = self.start(WIRE, ["tcpdump", "-i", "br0", "-s0", "-U", "-w", path, "-Z", "root"], stderr=subprocess.PIPE)
-        child.stderr.readline()
-        time.sleep(0.5)
-        return path, child
+        return path, self.tcpdump(WIRE, "br0", path)
 
     def plant(self):
         """A value that is the same in each capture: the scan has to find it, or it finds nothing."""
@@ -102,25 +69,6 @@ class Island:
         """Sockets that take something from others."""
         out = self.within(place, "ss", "-Hlntu", stdout=subprocess.PIPE).stdout.decode()
         return [line for line in out.splitlines() if line.strip()]
-
-    def close(self):
-        for child in self.children:
-            if child.poll() is None:
-                child.terminate()
-        for child in self.children:
-            try:
-                child.wait(10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-        for place in (ALI, BOB, WIRE):
-            subprocess.run(["ip", "netns", "del", self.ns(place)], check=False)
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-
-# The same surroundings as in the other suite.
-from censor import World  # noqa: E402
-
-Island.environment = World.environment
 
 
 def packets(path):
@@ -156,16 +104,7 @@ def stop(child):
 
 
 def check(what, held):
-    if not held:
-        raise SystemExit(f"failed: {what}")
-
-
-def again(person):
-    """The person's program starts anew."""
-    island = person.world
-    words = [f"{island.programs}/karvon", "--data-dir", f"{island.dir}/{person.name}", "--json", "node"]
-    log = open(f"{island.dir}/{person.name}.log", "ab")
-    person.node = island.start(person.place, words, stdout=subprocess.DEVNULL, stderr=log)
+    demand(held, what)
 
 
 def near(person):
@@ -249,9 +188,9 @@ def run(island, options):
     second, tcpdump = island.capture("second")
     island.plant()
     for person in (ali, bob):
-        again(person)
+        person.launch()
     started = time.monotonic()
-    wait("nodes answer", 30, lambda: ali.lines("status") and bob.lines("status"))
+    wait("nodes answer", 30, lambda: ali.serves() and bob.serves(), 0.1)
     took = [delivered(ali, "Bob", "again"), delivered(bob, "Ali", "and back again")]
     said.append("again")
     refound = time.monotonic() - started
@@ -275,8 +214,8 @@ def run(island, options):
     ali.batch("Bob", more)
     bob.node.kill()
     bob.node.wait()
-    again(bob)
-    wait("the node answers again", 30, lambda: bob.lines("status"))
+    bob.launch()
+    wait("the node answers again", 30, bob.serves, 0.1)
     wait("texts after a kill", 60, lambda: bob.texts_of("Ali") == said)
     delivered(ali, "Bob", "after the kill")
     said.append("after the kill")

@@ -13,8 +13,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
+import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "censor"))
+from lab import Lab, Person, demand, exchange, wait  # noqa: E402
 
 CODE_SERVER = "transport_server"
 
@@ -26,62 +29,31 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait(what, seconds, check):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = check()
-        if value:
-            return value
-        time.sleep(0.3)
-    raise SystemExit(f"failed: {what} within {seconds} s")
-
-
-def demand(holds, what):
-    if not holds:
-        raise SystemExit(f"failed: {what}")
-
-
-class World:
+class World(Lab):
     """A relay of one kind, obfs4proxy in front of it, and people."""
 
     def __init__(self, options, kind):
+        super().__init__(options.programs, "p")
         self.options, self.kind = options, kind
-        self.dir = tempfile.mkdtemp(prefix="kvpt")
-        self.children = []
-        for name in ("run", "home", "pt", "relay"):
+        for name in ("pt", "relay"):
             os.makedirs(f"{self.dir}/{name}", mode=0o700)
-        self.dead, self.port, behind = free_port(), free_port(), free_port()
-        words = [f"{options.programs}/karvon-node", "relay", "run", "--data-dir", f"{self.dir}/relay", "--allow-private"]
+        self.dead, self.port, self.behind = free_port(), free_port(), free_port()
         if kind == "web":
-            words += ["--listen-web", f"127.0.0.1:{behind}", "--web-announce", f"127.0.0.1:{self.dead}"]
+            words = ["--listen-web", f"127.0.0.1:{self.behind}", "--web-announce", f"127.0.0.1:{self.dead}"]
         else:
             with open(f"{self.dir}/relay/config.toml", "w", encoding="utf-8") as file:
                 file.write(f'[relay]\nannounce = "127.0.0.1:{self.dead}"\n')
-            words += ["--listen", f"127.0.0.1:{behind}"]
-        relay = self.start(words, stdout=subprocess.PIPE, stderr=open(f"{self.dir}/relay.log", "wb"))
-        line = relay.stdout.readline()
-        demand(line, "the relay starts:\n" + open(f"{self.dir}/relay.log", encoding="utf-8").read())
-        self.door = json.loads(line)["door"]
-        self.behind = behind
+            words = ["--listen", f"127.0.0.1:{self.behind}"]
+        self.door = self.run_relay(None, "relay", words)[1]
         self.server, self.bridge = None, None
         self.open_server()
-
-    def environment(self):
-        kept = {name: value for name, value in os.environ.items()
-                if not name.startswith("XDG_") and (not name.startswith("KARVON_") or name == "KARVON_LOG")}
-        return kept | {"HOME": f"{self.dir}/home", "XDG_RUNTIME_DIR": f"{self.dir}/run", "LC_ALL": "C.UTF-8"}
-
-    def start(self, words, env=None, **options):
-        child = subprocess.Popen(words, env=env or self.environment(), **options)
-        self.children.append(child)
-        return child
 
     def open_server(self):
         """Starts the transport's server as its operator would, and learns the line that goes to people. Its keys outlive it."""
         env = {"PATH": os.environ["PATH"], "TOR_PT_MANAGED_TRANSPORT_VER": "1", "TOR_PT_STATE_LOCATION": f"{self.dir}/pt",
                "TOR_PT_SERVER_TRANSPORTS": "obfs4", "TOR_PT_SERVER_BINDADDR": f"obfs4-127.0.0.1:{self.port}",
                "TOR_PT_ORPORT": f"127.0.0.1:{self.behind}", "TOR_PT_EXIT_ON_STDIN_CLOSE": "1"}
-        self.server = self.start([self.options.obfs4proxy], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.server = self.start(None, [self.options.obfs4proxy], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for line in self.server.stdout:
             words = line.decode().split()
             if words[:2] == ["SMETHOD", "obfs4"]:
@@ -97,58 +69,18 @@ class World:
         self.server.stdin.close()
         self.server.wait(10)
 
-    def close(self):
-        for child in self.children:
-            if child.poll() is None:
-                child.terminate()
-        for child in self.children:
-            try:
-                child.wait(10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
 
+class Behind(Person):
+    """A person whose door is behind obfs4."""
 
-class Person:
-    """A node with a door behind obfs4, asked by its command line."""
+    stderr = subprocess.DEVNULL
 
     def __init__(self, world, name):
-        self.world, self.name = world, name
-        self.data = f"{world.dir}/{name}"
-        lines = f"{world.door}\npt=Bridge {world.bridge}\n"
-        self.say("init", "--name", name, "--no-lock", "--door-file", "-", text=lines)
-        self.say("config", "set", "transports.obfs4", world.options.obfs4proxy)
-        self.node = None
-        self.up()
+        super().__init__(world, None, name, f"{world.door}\npt=Bridge {world.bridge}\n")
 
-    def up(self):
-        words = [f"{self.world.options.programs}/karvon", "--data-dir", self.data, "--json", "node"]
-        self.node = self.world.start(words, stdout=subprocess.DEVNULL, stderr=open(f"{self.data}.log", "ab"))
-        wait(f"{self.name}'s node serves", 30, self.serves)
-
-    def serves(self):
-        """Looks at the file that tells commands where the node is: a command that finds none would run a node of its own meanwhile."""
-        try:
-            with open(f"{self.data}/node.json", encoding="utf-8") as file:
-                return json.load(file)["pid"] == self.node.pid
-        except (OSError, ValueError):
-            return False
-
-    def say(self, *words, text=""):
-        words = [f"{self.world.options.programs}/karvon", "--data-dir", self.data, *words]
-        done = subprocess.run(words, input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env=self.world.environment(), timeout=300, check=False)
-        return done.stdout.decode()
-
-    def lines(self, *words, **options):
-        return [json.loads(line) for line in self.say(*words, "--json", **options).splitlines() if line.strip()]
-
-    def texts_of(self, name):
-        return [line["text"] for line in self.lines("read", name) if not line["mine"]]
-
-    def batch(self, name, texts):
-        self.say("send", name, "--batch", "--wait", "queued", text="\n".join(texts) + "\n")
+    def begin(self, doors):
+        self.say("init", "--name", self.name, "--no-lock", "--door-file", "-", text=doors)
+        self.say("config", "set", "transports.obfs4", self.lab.options.obfs4proxy)
 
     def door(self):
         return self.lines("door", "list")[0]
@@ -176,30 +108,13 @@ def alive(pid):
         return False
 
 
-def exchange(ali, bob, ali_name, count, tag):
-    """So many texts each way; each must be shown once and in order."""
-    sent = {side: [f"{tag} {side} {number:03} " + "x" * 400 for number in range(count)] for side in "ab"}
-    started = time.monotonic()
-    ali.batch("Bob", sent["a"])
-    bob.batch(ali_name, sent["b"])
-
-    def arrived(person, other, side):
-        shown = [text for text in person.texts_of(other) if text.startswith(f"{tag} {side} ")]
-        demand(shown == sent[side][:len(shown)], f"{person.name} is shown each text once and in order")
-        return len(shown) == count
-
-    wait(f"{count} texts reach Bob ({tag})", 180, lambda: arrived(bob, ali_name, "a"))
-    wait(f"{count} texts reach Ali ({tag})", 180, lambda: arrived(ali, "Bob", "b"))
-    return round(time.monotonic() - started, 1)
-
-
 def talk(world, options):
     """Two people who have nothing but the door behind obfs4 meet and talk."""
     started = time.monotonic()
-    ali, bob = Person(world, "Ali"), Person(world, "Bob")
+    ali, bob = Behind(world, "Ali"), Behind(world, "Bob")
     # Only a relay with a mailbox can be named in an invitation.
-    wait("Bob's mailbox is reached", 60, lambda: bob.lines("status")[0]["state"] == "online")
-    ali.say("add", "--stdin", "--name", "Bob", text=bob.say("invite", "--text"))
+    wait("Bob's mailbox is reached", 60, bob.online)
+    ali.meet(bob)
     ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "90s", text="first")
     people = wait("Bob hears of Ali", 60, lambda: bob.lines("contacts", "list"))
     ali_name = people[0]["name"]
@@ -210,7 +125,7 @@ def talk(world, options):
         demand(door["connected"] and door["transport"] == "obfs4" and "fault" not in door, f"{person.name}'s door is told: {door}")
         demand(door["addr"] == f"127.0.0.1:{world.port}", "the address shown is that of the transport's server")
         demand(person.program(), f"{person.name}'s program runs")
-    took = exchange(ali, bob, ali_name, options.texts, "calm")
+    took = exchange((ali, bob), ("Bob", ali_name), options.texts, 180, "calm ", 400)
     print(json.dumps({"check": "talk", "door": world.kind, "met_after_s": met, "texts_each_way": options.texts, "seconds": took}))
     return ali, bob, ali_name
 
@@ -239,7 +154,7 @@ def killed_program(ali, bob, ali_name, options):
     """A program that dies is started again, and talk goes on."""
     before = ali.program()
     os.kill(before, signal.SIGKILL)
-    took = exchange(ali, bob, ali_name, options.texts, "killed")
+    took = exchange((ali, bob), ("Bob", ali_name), options.texts, 180, "killed ", 400)
     after = ali.program()
     demand(after and after != before, "another program runs")
     print(json.dumps({"check": "killed program", "texts_each_way": options.texts, "seconds": took}))
