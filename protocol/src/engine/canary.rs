@@ -48,6 +48,11 @@ impl Canary {
         self.phase == Phase::Out
     }
 
+    /// Whether one is out and should be looked for.
+    pub(super) fn is_due(&self, now: Mono) -> bool {
+        self.is_out() && self.is_ripe(now)
+    }
+
     /// Whether this prefix is its tag's.
     pub(super) fn has(&self, prefix: TagPrefix) -> bool {
         self.tag.is_some_and(|tag| tag.prefix() == prefix)
@@ -84,7 +89,7 @@ impl Mailbox {
     /// A fetch from the beginning starts: what was confirmed before must come.
     pub(super) fn begin_check(&mut self, now: Mono) {
         self.canary.seen = false;
-        self.canary.checking = self.canary.is_out() && self.canary.is_ripe(now);
+        self.canary.checking = self.canary.is_due(now);
         self.claims.iter_mut().for_each(|claim| claim.checking = true);
     }
 

@@ -137,6 +137,8 @@ pub(crate) enum Signal {
     Notice(u32, TagPrefix),
     /// A door answered the question whether it is there.
     Echo(LinkId, Stamp),
+    /// A link was silent for so long that it may have been forgotten on the way.
+    Quiet(LinkId),
     /// More relays or links are known than before.
     NetworkChanged,
     /// The door answered about a guest slot.

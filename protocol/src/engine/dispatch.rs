@@ -433,6 +433,12 @@ impl Engine {
                 let (routes, mut cx) = self.with_routes();
                 routes.on_echo(link, probe, &mut cx);
             }
+            Signal::Quiet(link) => {
+                let Self { routes, doors, .. } = self;
+                let carried = routes.check(link, doors, &mut context!(self));
+                let (doors, mut cx) = self.with_doors();
+                doors.on_quiet(link, carried, &mut cx);
+            }
             Signal::NetworkChanged => self.network_changed(true),
             Signal::SlotAck(relay, slot, granted) => {
                 let (invites, mut cx) = self.with_invites();

@@ -252,7 +252,16 @@ impl Doors {
     /// A link's alarm: no welcome, or time for a heartbeat.
     pub(crate) fn on_link_alarm(&mut self, link: LinkId, cx: &mut Cx<'_>) {
         let Some(state) = self.links.get_mut(&link) else { return };
-        let Some(asked) = state.probe else { return probe(link, state, cx) };
+        let Some(asked) = state.probe else {
+            // Whatever came meanwhile kept the link alive.
+            let silent_ms = cx.now.mono.0.saturating_sub(state.heard.0) / 1_000;
+            if silent_ms < HEARTBEAT_MS {
+                beat(link, cx);
+            } else {
+                cx.signal(Signal::Quiet(link));
+            }
+            return;
+        };
         let (least, reason) =
             if state.welcomed { (0, Reason::Lost) } else { (WELCOME_MS, Reason::Unreachable) };
         let patience = cx.paces.death_ms(link).max(least);
@@ -261,6 +270,15 @@ impl Doors {
             cx.fx.at_once(Output::Disconnect(link, reason));
         } else {
             cx.timers.set(Alarm::Link(link), end);
+        }
+    }
+
+    /// A link is asked whether it is there: by itself, or (`carried`) by a question to a relay behind it.
+    pub(crate) fn on_quiet(&mut self, link: LinkId, carried: bool, cx: &mut Cx<'_>) {
+        if carried {
+            beat(link, cx);
+        } else {
+            self.suspect(link, cx);
         }
     }
 
@@ -318,8 +336,7 @@ impl Doors {
     fn on_echo(&mut self, link: LinkId, cx: &mut Cx<'_>) {
         let Some(probe) = self.links.get_mut(&link).and_then(|state| state.probe.take()) else { return };
         cx.paces.answered(link, probe, cx.now.mono);
-        let pause = HEARTBEAT_MS + cx.jitter(HEARTBEAT_MS);
-        cx.alarm_in(Alarm::Link(link), pause);
+        beat(link, cx);
         cx.signal(Signal::Echo(link, probe));
     }
 
@@ -341,8 +358,7 @@ impl Doors {
         }
         self.settle(door, cx);
         cx.timers.cancel(Alarm::Dial(door));
-        let pause = HEARTBEAT_MS + cx.jitter(HEARTBEAT_MS);
-        cx.alarm_in(Alarm::Link(link), pause);
+        beat(link, cx);
         send(link, Frame::new(Kind::DirectoryAsk, 0, Vec::new()), cx);
         self.look_for_all(cx);
         cx.signal(Signal::NetworkChanged);
@@ -497,6 +513,12 @@ impl Doors {
     pub(crate) fn link_of(&self, relay: RelayId) -> Option<LinkId> {
         self.links.iter().find(|(_, state)| state.welcomed && state.relay == relay).map(|(link, _)| *link)
     }
+}
+
+/// When the link is asked next whether it is there.
+fn beat(link: LinkId, cx: &mut Cx<'_>) {
+    let pause = HEARTBEAT_MS + cx.jitter(HEARTBEAT_MS);
+    cx.alarm_in(Alarm::Link(link), pause);
 }
 
 /// Asks a door whether it is there.

@@ -69,6 +69,9 @@ pub(super) struct Mailbox {
     /// Something may wait there that was not fetched yet.
     pub(super) stale: bool,
     pub(super) fetching: bool,
+    /// What the relay called its next number when this side attached, and the same of the last time after which everything was fetched.
+    next: u64,
+    fetched: Option<u64>,
     /// Minutes for which it could not be reached while others could.
     pub(super) away_min: u32,
     /// Cells that it confirmed and lost, as far as this side knows; fair behaviour lowers it.
@@ -92,6 +95,8 @@ impl Mailbox {
             failures: 0,
             stale: false,
             fetching: false,
+            next: 0,
+            fetched: None,
             away_min: 0,
             losses: 0,
             age: 0,
@@ -274,10 +279,16 @@ impl Mailboxes {
     ) -> bool {
         let Some(held) = self.boxes.get_mut(&number) else { return false };
         match (answer, held.state) {
-            (Ok(Reply::Attached { cells, .. }), State::Asked { push }) => {
+            (Ok(Reply::Attached { cells, next }), State::Asked { push }) => {
                 held.state = State::Attached { push };
                 held.failures = 0;
                 held.stale = *cells > 0 || held.canary.is_out();
+                // What lies there is the canary that was seen there already, or nothing.
+                let same = held.fetched == Some(*next) && *cells <= u32::from(held.canary.is_out());
+                if same && held.claims.is_empty() && !held.canary.is_due(cx.now.mono) {
+                    held.stale = false;
+                }
+                held.next = *next;
                 if held.away_min > 0 {
                     held.away_min = 0;
                     cx.write(held.save(number));
@@ -343,6 +354,7 @@ impl Mailboxes {
             _ => {
                 held.fetching = false;
                 if matches!(answer, Ok(Reply::Fetched { more: false, .. })) {
+                    held.fetched = Some(held.next);
                     held.end_check(number, cx);
                 }
                 // Give the cells time to become durable and be removed everywhere before the next mailbox is asked.

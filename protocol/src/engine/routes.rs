@@ -21,8 +21,13 @@ const SEEK_MS: u64 = 2_000;
 const REACH_MS: u64 = 10_000;
 /// A tunnel that nobody uses is closed after this time, milliseconds; mailbox tunnels stay.
 const IDLE_MS: u64 = 60_000;
-/// No tunnel lives longer, milliseconds (DESIGN §2).
+/// No tunnel over which this person acts lives longer, milliseconds (DESIGN §2).
 const AGE_MS: u64 = 600_000;
+/// Tunnels over which things come by themselves are renewed after this time at least, milliseconds. To open one anew tells the relay the
+/// same mailbox or pseudonym again, so little is gained by it, and every ten minutes it was most of what an idle person cost (SECURITY).
+const LISTEN_AGE_MS: u64 = 6 * 3_600_000;
+/// A tunnel over which nothing came for so long is asked for a sign of life with the next heartbeat, milliseconds.
+const CHECK_MS: u64 = 3_600_000;
 /// Requests that may wait for a tunnel.
 const QUEUE_MAX: usize = 256;
 /// Requests without an answer, over all tunnels of a link, and their bytes: what is asked beyond waits here, where it is bounded by its
@@ -62,6 +67,8 @@ struct Route {
     heard: Mono,
     next_request: u32,
     born: Mono,
+    /// When it is renewed or closed at the latest; once nothing is under way.
+    ends: Mono,
     used: Mono,
 }
 
@@ -110,6 +117,8 @@ impl Routes {
             }
         }
         self.last = self.last.wrapping_add(1).max(1);
+        // Not all at the same moment: a door would see which belong together, and their relays as well.
+        let age_ms = if lane.listens() { cx.jitter(LISTEN_AGE_MS) } else { AGE_MS };
         let route = Route {
             lane,
             relay,
@@ -123,6 +132,7 @@ impl Routes {
             heard: cx.now.mono,
             next_request: 1,
             born: cx.now.mono,
+            ends: cx.now.mono.after_ms(age_ms),
             used: cx.now.mono,
         };
         self.routes.insert(self.last, route);
@@ -424,6 +434,29 @@ impl Routes {
         }
     }
 
+    /// A link was silent for minutes: asks whoever is listened to behind it and was silent longest for a sign of life, and all who were
+    /// silent for an hour. That keeps the link alive as a heartbeat would, and shows as well that the door still carries. Returns whether
+    /// anybody was asked.
+    pub(crate) fn check(&mut self, link: LinkId, doors: &Doors, cx: &mut Cx<'_>) -> bool {
+        let listened = self.routes.iter().filter(|(_, route)| {
+            let open = route.link == Some(link) && matches!(route.phase, Phase::Open(_));
+            open && route.lane.listens() && route.asked.is_empty() && route.queue.is_empty()
+        });
+        let mut quiet: Vec<_> = listened.map(|(id, route)| (route.heard, *id)).collect();
+        quiet.sort_unstable();
+        let long = quiet.iter().filter(|(heard, _)| cx.now.mono >= heard.after_ms(CHECK_MS)).count();
+        quiet.truncate(long.max(1));
+        for (_, id) in &quiet {
+            if let Some(route) = self.routes.get_mut(id) {
+                // Beyond all that there is: it costs the relay no look at its disk, and any answer will do.
+                let nothing = Request::Fetch { from: u64::MAX, bytes_max: 0 };
+                route.queue.push_back((Ask::Plain(nothing), Token::Nobody));
+            }
+            self.advance(*id, doors, cx);
+        }
+        !quiet.is_empty()
+    }
+
     /// A tunnel's alarm. Returns the link of an overdue answer: it may be dead.
     pub(crate) fn on_alarm(&mut self, id: u32, cx: &mut Cx<'_>) -> Option<LinkId> {
         let route = self.routes.get(&id)?;
@@ -454,15 +487,12 @@ impl Routes {
         }
         let quiet = route.asked.is_empty() && route.queue.is_empty();
         let kept = route.lane.listens();
-        if quiet && (since(route.born) >= AGE_MS || !kept && since(route.used) >= IDLE_MS) {
+        let left = route.ends.0.saturating_sub(cx.now.mono.0) / 1_000;
+        if quiet && (left == 0 || !kept && since(route.used) >= IDLE_MS) {
             self.close(id, RouteError::Broken, Some(CloseCode::Done), cx);
             return None;
         }
-        let next = if kept {
-            AGE_MS.saturating_sub(since(route.born))
-        } else {
-            IDLE_MS.saturating_sub(since(route.used))
-        };
+        let next = if kept { left } else { IDLE_MS.saturating_sub(since(route.used)) };
         // Not at once again: a request may be waiting for a window that only an answer opens.
         cx.alarm_in(Alarm::Tunnel(id), next.max(50));
         None

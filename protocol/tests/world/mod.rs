@@ -5,6 +5,7 @@ mod disk;
 pub mod friends;
 pub mod people;
 pub mod taken_over;
+pub mod tally;
 mod turn;
 
 pub use disk::Disk;
@@ -125,6 +126,8 @@ pub struct World {
     pub clock_off_ms: BTreeMap<usize, i64>,
     /// Bytes of frames that relays sent to people.
     pub bytes_to_people: usize,
+    /// Frames between people and relays.
+    pub tally: tally::Tally,
     /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
     pub sealed_off: Option<usize>,
     /// These relays take no objects from others and offer none.
@@ -158,6 +161,7 @@ impl World {
             job_ids: BTreeSet::new(),
             clock_off_ms: BTreeMap::new(),
             bytes_to_people: 0,
+            tally: tally::Tally::default(),
             sealed_off: None,
             no_objects: BTreeSet::new(),
             gossiped: Vec::new(),
@@ -539,6 +543,9 @@ impl World {
                     // What crosses a link is what its bytes say.
                     let frame = Frame::decode(&frame.encode()).expect("own frames are well formed");
                     let (delay, life) = (self.latency_us, self.life(to));
+                    if self.tally.swallows(host, to, &frame) {
+                        return;
+                    }
                     if matches!(to, Host::Person(_)) {
                         self.bytes_to_people += frame.encode().len();
                     }

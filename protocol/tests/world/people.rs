@@ -177,6 +177,17 @@ impl World {
         self.tell(person, Command::Send { contact: to, text: text.to_owned() })
     }
 
+    /// Links of a host that are up.
+    pub fn links_of(&self, host: Host) -> Vec<LinkId> {
+        let own = self.links.iter().filter(|(_, (a, b))| *a == host || *b == host);
+        own.map(|(link, _)| *link).collect()
+    }
+
+    /// A link breaks.
+    pub fn lose(&mut self, link: LinkId) {
+        self.cut(link, Reason::Lost);
+    }
+
     /// Texts that lie in the store of a person, received from a contact, in order of their numbers.
     pub fn received(&self, person: usize, from: ContactId) -> Vec<String> {
         let shown = self.rows(person, from, Space::Received).into_iter().filter(|(_, row)| !row.marks.hidden);
