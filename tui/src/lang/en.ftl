@@ -422,6 +422,9 @@ doctor-words = In words
 doctor-no-door =
     This device knows no door to the network. Ask a person you trust for a
     door line or an invitation, then press ^N.
+netcheck-no-door =
+    This device knows no door to the network. Ask a person you trust for a
+    door line, then run `karvon door add`; with an invitation `karvon add`.
 doctor-connecting =
     No door answers. Is there internet on this device? If other sites open,
     the doors are down or blocked: ask for another one. Messages wait safely

@@ -421,6 +421,9 @@ doctor-words = So‘z bilan
 doctor-no-door =
     Bu qurilma tarmoqqa birorta eshikni bilmaydi. Ishonchli kishidan eshik
     yoki taklifnoma so‘rang va ^N ni bosing.
+netcheck-no-door =
+    Bu qurilma tarmoqqa birorta eshikni bilmaydi. Ishonchli kishidan eshik
+    (karvon door add) yoki taklifnoma (karvon add) so‘rang.
 doctor-connecting =
     Birorta eshik javob bermayapti. Internet bormi? Boshqa saytlar ochilsa,
     eshiklar ishlamayapti yoki to‘silgan: boshqasini so‘rang. Xabarlar omon
