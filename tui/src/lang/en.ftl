@@ -266,6 +266,9 @@ invite-making = Making an invitation…
 invite-once = For one person, until { $date }.
 invite-say = Let them photograph the square, or send them this line:
 invite-say-line = Let one person copy this line, or send it to them:
+invite-behind =
+    All your doors are behind transports, and an invitation does not say
+    how to go by one: give a door as well.
 invite-unverified = Sent by text, it may be read on the way: compare words later, in a call.
 
 # Find

@@ -264,6 +264,9 @@ invite-making = Taklifnoma tayyorlanmoqda…
 invite-once = Bir kishi uchun, { $date } gacha.
 invite-say = Kvadratni suratga olishsin yoki ularga shu satrni yuboring:
 invite-say-line = Bir kishi shu satrni ko‘chirib olsin yoki unga yuboring:
+invite-behind =
+    Barcha eshiklaringiz transport ortida, taklifnoma esa ulardan qanday
+    o‘tishni aytmaydi: eshik ham bering.
 invite-unverified = Yo‘lda o‘qib qo‘yishlari mumkin: keyin so‘zlarni telefonda solishtiring.
 
 # Qidiruv
