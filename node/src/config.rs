@@ -179,6 +179,9 @@ pub struct Config {
     pub bundle: Bundle,
     /// When the node locks itself.
     pub lock: Lock,
+    /// The node looks how its doors do and does nothing else. Not in the file: a command decides it.
+    #[serde(skip)]
+    pub only_look: bool,
 }
 
 /// Section `bundle`.
@@ -304,6 +307,7 @@ impl Default for Config {
             transports: Transports::default(),
             bundle: Bundle::default(),
             lock: Lock::default(),
+            only_look: false,
         }
     }
 }

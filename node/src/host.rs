@@ -140,6 +140,8 @@ pub enum Attached {
     Other(Client),
     /// It runs here, and must be closed.
     Own(Node),
+    /// It only looks how the doors do, for this process alone, and must be closed.
+    Looking(Arc<dyn Backend>, DirLock),
 }
 
 impl Attached {
@@ -149,13 +151,19 @@ impl Attached {
         match self {
             Self::Other(client) => client.clone(),
             Self::Own(node) => node.client(),
+            Self::Looking(backend, _) => Client::local(backend.clone()),
         }
     }
 
     /// Leaves it: ends it if it runs here.
     pub async fn leave(self) {
-        if let Self::Own(node) = self {
-            node.close().await;
+        match self {
+            Self::Other(_) => {}
+            Self::Own(node) => node.close().await,
+            Self::Looking(backend, lock) => {
+                backend.close().await;
+                drop(lock);
+            }
         }
     }
 }
@@ -178,6 +186,36 @@ pub async fn attach_or_start(
         }
         if let Some(lock) = take_lock(data_dir)? {
             return Node::start(data_dir, lock, host, config, passphrase).await.map(Attached::Own);
+        }
+        if Instant::now() >= until {
+            return Err(ApiError::new(NOT_RUNNING, "another Karvon holds this profile and does not answer"));
+        }
+        sleep(TRY_EVERY).await;
+    }
+}
+
+/// Connects to the node that runs in `data_dir`, or starts one here that opens its doors, looks how they do, and does nothing else: no
+/// message is fetched or sent for it. Other commands wait until it has ended.
+///
+/// # Errors
+/// As [`attach_or_start`].
+pub async fn attach_or_look(
+    data_dir: &Path,
+    host: &dyn Host,
+    config: &Config,
+    passphrase: Option<Passphrase>,
+) -> Result<Attached, ApiError> {
+    let until = Instant::now() + OTHER_WITHIN;
+    let config = Config { only_look: true, ..config.clone() };
+    loop {
+        if let Some(client) = Client::connect(data_dir).await? {
+            return Ok(Attached::Other(client));
+        }
+        if let Some(lock) = take_lock(data_dir)? {
+            // Whoever held the lock before is gone, so what it left is stale.
+            NodeFile::remove(data_dir);
+            let backend = host.start(data_dir, &config, passphrase).await?;
+            return Ok(Attached::Looking(backend, lock));
         }
         if Instant::now() >= until {
             return Err(ApiError::new(NOT_RUNNING, "another Karvon holds this profile and does not answer"));

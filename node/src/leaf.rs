@@ -87,15 +87,21 @@ async fn open(
     let net = net::start_leaf(&deps).map_err(|error| ApiError::new(IO, format!("the network: {error}")))?;
     let watched = backend::Watched { counters: net.counters(), faults: net.door_faults() };
     let checks = netcheck::Checks::new(net.observer(), events.clone());
-    let engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));
+    let mut engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));
+    if config.only_look {
+        engine.only_look();
+    }
     let mut port = WriterPort::start(Box::new(store))?;
     let carried = crate::store::bundles::Carried::at(data_dir, config.bundle.carry_bytes());
     let (commands, calls) = mpsc::channel(COMMANDS);
     let (stop, mut stopping) = watch::channel(false);
     let clock = deps.clock.clone();
     let bell = lan::Bell::new();
-    let near =
-        lan::Lan::start(commands.clone(), history.clone(), bell.clone(), clock.clone(), stopping.clone());
+    let near = if config.only_look {
+        tokio::spawn(async {})
+    } else {
+        lan::Lan::start(commands.clone(), history.clone(), bell.clone(), clock.clone(), stopping.clone())
+    };
     let ring = bell.clone();
     let task = tokio::spawn(async move {
         let surroundings = move |event| {

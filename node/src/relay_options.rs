@@ -54,6 +54,8 @@ pub struct WebDoor {
     pub name: Option<String>,
     /// Certificate and key; made by the relay itself without a name.
     pub identity: Option<WebIdentity>,
+    /// Another web server on this machine opens TLS and passes requests on.
+    pub behind: bool,
     /// What visitors see; something unremarkable by default.
     pub site: Option<Site>,
     /// There is no plain door beside it.

@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const NODE_FILE: &str = "node.json";
 const LOCK_FILE: &str = "lock";
@@ -68,9 +69,12 @@ pub fn write_secret(data_dir: &Path, name: &str, text: &str) -> io::Result<()> {
     fs::rename(part, data_dir.join(name))
 }
 
-/// A directory for one run, removed with what is in it.
+/// A directory for one run, removed with what is in it; if the run was killed, by a later run of the same name.
 #[derive(Debug)]
-pub struct TempDir(PathBuf);
+pub struct TempDir(PathBuf, #[allow(dead_code, reason = "held for its lock")] Option<DirLock>);
+
+/// A directory that nobody holds is left alone for so long: its run may be about to take it.
+const NEW: Duration = Duration::from_secs(60);
 
 impl TempDir {
     /// Makes one under the system's directory for such things.
@@ -80,9 +84,12 @@ impl TempDir {
     pub fn make(name: &str) -> io::Result<Self> {
         let mut salt = [0; 8];
         getrandom::fill(&mut salt).map_err(io::Error::other)?;
-        let path = std::env::temp_dir().join(format!("{name}-{:016x}", u64::from_be_bytes(salt)));
+        let base = std::env::temp_dir();
+        clear_dead(&base, name);
+        let path = base.join(format!("{name}-{:016x}", u64::from_be_bytes(salt)));
         make_data_dir(&path)?;
-        Ok(Self(path))
+        let lock = DirLock::take(&path)?;
+        Ok(Self(path, lock))
     }
 
     /// Where it is.
@@ -94,6 +101,30 @@ impl TempDir {
     /// Removes it now.
     pub fn remove(&self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Removes what killed runs of this user have left: directories of this name whose lock nobody holds.
+fn clear_dead(base: &Path, name: &str) {
+    let Ok(entries) = fs::read_dir(base) else { return };
+    for entry in entries.flatten() {
+        let file_name = entry.file_name();
+        let salt = file_name.to_str().and_then(|text| text.strip_prefix(name)?.strip_prefix('-'));
+        let ours =
+            salt.is_some_and(|salt| salt.len() == 16 && salt.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        // The kind is that of the entry itself: a link leads nowhere.
+        let Some(meta) = entry.metadata().ok().filter(|meta| ours && meta.is_dir()) else { continue };
+        let private = meta.uid() == crate::os::uid() && meta.mode() & 0o077 == 0;
+        let old = meta.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > NEW);
+        let path = entry.path();
+        if private
+            && old
+            && path.join(LOCK_FILE).is_file()
+            && let Ok(Some(_dead)) = DirLock::take(&path)
+        {
+            // What can not be removed now is tried again next time.
+            let _ = fs::remove_dir_all(&path);
+        }
     }
 }
 
@@ -231,6 +262,32 @@ mod tests {
         assert!(DirLock::take(dir.path()).unwrap().is_none());
         drop(first);
         assert!(DirLock::take(dir.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_nothing_else() {
+        let base = tempfile::tempdir().unwrap();
+        let make = |name: &str, locked: bool, age_s: u64| {
+            let path = base.path().join(name);
+            make_data_dir(&path).unwrap();
+            let lock = DirLock::take(&path).unwrap().filter(|_| locked);
+            let then = std::time::SystemTime::now() - Duration::from_secs(age_s);
+            File::open(&path).unwrap().set_modified(then).unwrap();
+            (path, lock)
+        };
+        let dead = make("demo-0123456789abcdef", false, 3_600);
+        let kept = [
+            make("demo-0123456789abcde0", true, 3_600),
+            make("demo-0123456789abcde1", false, 5),
+            make("demo-0123456789abcde", false, 3_600),
+            make("other-0123456789abcdef", false, 3_600),
+        ];
+        let unlocked = base.path().join("demo-0123456789abcde2");
+        make_data_dir(&unlocked).unwrap();
+        std::os::unix::fs::symlink(&kept[3].0, base.path().join("demo-0123456789abcde3")).unwrap();
+        clear_dead(base.path(), "demo");
+        assert!(!dead.0.exists());
+        assert!(kept.iter().all(|(path, _)| path.join(LOCK_FILE).exists()) && unlocked.exists());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
     censor.py --programs DIR wire [--wire-check FILE]    captures of web doors and of plain ones, judged by wire_check
     censor.py --programs DIR harsh [--texts N]           texts both ways while five rules apply at once
-    censor.py --programs DIR allow-list                  nothing but one door passes, then nothing at all for a while
+    censor.py --programs DIR allow-list                  nothing but one relay passes, then one proxy, then nothing at all for a while
     censor.py --programs DIR freeze [--doors N] [--policed]   200 KB through connections that freeze after 16 KB
     censor.py --programs DIR probe [--probes N]          what a prober without a slot sees of a web door
     censor.py --programs DIR idle [--minutes N]          what a person at rest costs, and how soon a text comes then
@@ -22,10 +22,10 @@ import sys
 import time
 
 from freeze import freeze
-from lab import wait
-from netcheck import netcheck
+from lab import demand, wait
+from netcheck import SOCKS, netcheck
 from probe import probe
-from world import RELAYS, RULES, World, friends, talk
+from world import RELAYS, RULES, WORLD, World, friends, talk
 
 
 def wire(world, options):
@@ -84,12 +84,24 @@ def harsh(world, options):
 
 
 def allow_list(world, options):
-    """Everything but one relay is cut off; then all of it, and a text that was written meanwhile arrives afterwards."""
+    """Everything but one relay is cut off, then everything but a proxy; then all, and a text that was written meanwhile arrives afterwards."""
     doors = world.relays()
     world.friends = friends(world, doors)
     ali, bob, ali_name = world.friends
     world.filter([f"ip daddr {RELAYS[1]} counter accept", f"ip saddr {RELAYS[1]} counter accept"], policy="drop")
     took = talk(world, options.texts, options.patience)
+    demand(took < 60, f"people go on by the relay that is left within a minute, and not after {took} s")
+    # The same with a proxy, as somebody has one abroad.
+    socks = world.start(WORLD, [sys.executable, "-c", SOCKS], stdout=subprocess.PIPE)
+    socks.stdout.readline()
+    world.filter(["ip daddr 10.78.2.2 counter accept", "ip saddr 10.78.2.2 counter accept"], policy="drop")
+    ali.down()
+    ali.say("config", "set", "network.proxy", "socks5://10.78.2.2:1080")
+    ali.up()
+    by_proxy = talk(world, options.texts, options.patience, "proxy ")
+    ali.down()
+    ali.say("config", "set", "network.proxy", "none")
+    ali.up()
     world.filter([], policy="drop")
     ali.batch("Bob", ["written in the dark"])
     time.sleep(20)
@@ -98,7 +110,7 @@ def allow_list(world, options):
     world.filter([])
     started = time.monotonic()
     wait("what was written in the dark arrives", 120, lambda: "written in the dark" in bob.texts_of(ali_name))
-    print(json.dumps({"check": "allow-list", "texts_each_way": options.texts, "seconds": took,
+    print(json.dumps({"check": "allow-list", "texts_each_way": options.texts, "seconds": took, "by_proxy_s": by_proxy,
                       "after_the_dark_s": round(time.monotonic() - started, 1)}))
     for person in world.friends[:2]:
         person.down()

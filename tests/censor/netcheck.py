@@ -104,14 +104,29 @@ def netcheck(world, options):
         world.filter(list(rules), policy)
         before = traffic()
         found = judged(profile, ask(name, env), verdict, travels)
-        print(json.dumps({"profile": profile, "ip_bytes_with_the_start_of_a_node": traffic() - before}), flush=True)
+        wire(profile, before)
         world.filter([])
         return found
+
+    def wire(profile, before):
+        """What all of it has cost: without a node in the background a check does nothing else."""
+        spent = traffic() - before
+        print(json.dumps({"profile": profile, "ip_bytes": spent}), flush=True)
+        if spent > 20_000:
+            raise SystemExit(f"failed: {profile}: {spent} bytes over the wire")
 
     fresh("no censor", "works", True)
     before = traffic()
     judged("no censor, the node's second start", ask("P0"), "works", True)
-    print(json.dumps({"profile": "second start", "ip_bytes_with_the_start_of_a_node": traffic() - before}), flush=True)
+    wire("second start", before)
+    # One door by itself, named by the beginning of its address.
+    before = traffic()
+    tested = subprocess.run(["ip", "netns", "exec", world.ns(PEOPLE), f"{world.programs}/karvon", "--data-dir", f"{world.dir}/P0", "door", "test",
+                             far, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=world.environment(), timeout=60, check=False)
+    found = json.loads(tested.stdout)
+    wire("door test", before)
+    if tested.returncode != 0 or found["outcome"] != "open" or not found["addr"].startswith(far):
+        raise SystemExit(f"failed: door test says {found}")
     fresh("no door", "no_door", False, doors=[])
     world.within(PEOPLE, "ip", "route", "del", "default")
     fresh("no network", "no_internet", False)

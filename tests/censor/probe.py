@@ -29,9 +29,9 @@ def door_path(key, day, nonce):
     return "/" + base64.urlsafe_b64encode(raw).decode()
 
 
-def ask(tls, path, upgrade, method="GET"):
+def ask(tls, path, upgrade, host="h"):
     """One request on an open connection: the answer without its date, and how long it took."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: h\r\n"
+    head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n"
     if upgrade:
         head += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
     started = time.perf_counter()

@@ -86,7 +86,7 @@ def friends(world, doors):
     return ali, bob, bob.lines("contacts", "list")[0]["name"]
 
 
-def talk(world, count, patience):
+def talk(world, count, patience, tag=""):
     """So many texts of 500 bytes each way, and the seconds it took."""
     ali, bob, ali_name = world.friends
-    return exchange((ali, bob), ("Bob", ali_name), count, patience)
+    return exchange((ali, bob), ("Bob", ali_name), count, patience, tag)

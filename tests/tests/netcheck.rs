@@ -1,8 +1,10 @@
 //! What `karvon netcheck` and `karvon doctor` say to people and scripts, with real programs.
 #![cfg(unix)]
 
+use karvon_tests::until::{until, until_within};
 use karvon_tests::world::World;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 #[test]
 fn a_check_says_whether_messages_can_travel_and_whose_fault_it_is() {
@@ -18,6 +20,11 @@ fn a_check_says_whether_messages_can_travel_and_whose_fault_it_is() {
     let listed = ali.cli(&["door", "list", "--json"], "").ok().json();
     assert_eq!(listed[0]["relay"], check["doors"][0]["door"], "a door is called as in the list of doors");
 
+    let id = listed[0]["relay"].as_str().expect("a door has a relay").to_owned();
+    let tested = ali.cli(&["door", "test", &id[..8], "--json"], "").ok().json().remove(0);
+    assert_eq!((tested["door"].as_str(), tested["outcome"].as_str()), (Some(id.as_str()), Some("open")));
+    assert_eq!(ali.cli(&["door", "test", "zz"], "").code, Some(5));
+
     ali.up();
     ali.online();
     let other_language = ali.cli(&["--lang", "tg", "netcheck"], "").ok();
@@ -30,6 +37,28 @@ fn a_check_says_whether_messages_can_travel_and_whose_fault_it_is() {
     let check = outcome.json().into_iter().next().expect("what was found is told all the same");
     assert_eq!(check["travels"], false);
     assert!(outcome.stderr.contains("no_path"), "{}", outcome.stderr);
+    let outcome = ali.cli(&["door", "test", &id], "");
+    assert_eq!(outcome.code, Some(4), "{outcome:?}");
+    assert!(outcome.stderr.contains("this door does not open"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_fourth_door_is_tested_when_it_is_named_and_left_afterwards() {
+    let world = World::of_web_doors(4);
+    let ali = world.person("Ali", &[0, 1, 2, 3]);
+    ali.up();
+    ali.online();
+    let doors = || ali.cli(&["door", "list", "--json"], "").ok().json();
+    until("three doors are linked", || {
+        doors().iter().filter(|door| door["connected"] == true).count().eq(&3).then_some(())
+    });
+    let spare = doors().into_iter().find(|door| door["connected"] == false).expect("one is not in use");
+    let relay = spare["relay"].as_str().expect("a door has a relay");
+    let tested = ali.cli(&["door", "test", relay, "--json"], "").ok().json().remove(0);
+    assert_eq!(tested["outcome"], "open", "{tested}");
+    until_within(Duration::from_secs(60), "it is left again", || {
+        doors().iter().filter(|door| door["connected"] == true).count().eq(&3).then_some(())
+    });
 }
 
 #[test]

@@ -260,6 +260,11 @@ pub enum Request {
         /// Begin a check unless one is under way; else only ask for what the last one found.
         begin: bool,
     },
+    /// Begins a check of one door, also of one that is not needed now, unless a check is under way: [`Response::NetCheck`], and all else as there.
+    TestDoor {
+        /// Relay id, 32 hexadecimal digits.
+        relay: String,
+    },
     /// About groups: [`Response::Group`].
     Group(groups::Ask),
     /// About channels: [`Response::Channel`].

@@ -21,8 +21,11 @@ pub(super) struct Web {
     #[arg(long, value_name = "IP:PORT", requires = "listen_web")]
     web_announce: Option<SocketAddr>,
     /// The site's domain; needs its certificate. Without it the relay looks like a box at home with a certificate of its own
-    #[arg(long, value_name = "DOMAIN", requires_all = ["listen_web", "web_cert", "web_key"])]
+    #[arg(long, value_name = "DOMAIN", requires = "listen_web")]
     web_name: Option<String>,
+    /// Another web server on this machine (nginx, Caddy) opens TLS and passes on what it has no page for, as docs/web-doors.md shows
+    #[arg(long, requires_all = ["listen_web", "web_name", "web_announce"], conflicts_with_all = ["web_cert", "site"])]
+    web_behind: bool,
     /// The certificate chain in PEM form, as your certificate authority's program leaves it
     #[arg(long, value_name = "FILE", requires = "web_key")]
     web_cert: Option<PathBuf>,
@@ -47,6 +50,9 @@ impl Web {
                 let (chain, key) = (read(chain)?, Zeroizing::new(read(key)?));
                 Some(WebIdentity::from_pem(&chain, &key)?)
             }
+            _ if self.web_name.is_some() && !self.web_behind => {
+                return Err("--web-name needs --web-cert and --web-key, or --web-behind".to_owned());
+            }
             _ => None,
         };
         let site = match &self.site {
@@ -57,7 +63,15 @@ impl Web {
             None => None,
         };
         let name = self.web_name.map(|name| name.to_ascii_lowercase());
-        Ok(Some(WebDoor { listen, announce: self.web_announce, name, identity, site, only }))
+        Ok(Some(WebDoor {
+            listen,
+            announce: self.web_announce,
+            name,
+            identity,
+            behind: self.web_behind,
+            site,
+            only,
+        }))
     }
 }
 

@@ -206,7 +206,11 @@ impl Inner {
                 let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
                 self.done(Command::RemoveDoor(relay)).await
             }
-            Request::NetCheck { begin } => netcheck::answer(self, begin).await,
+            Request::NetCheck { begin } => netcheck::answer(self, begin.then_some(None)).await,
+            Request::TestDoor { relay } => {
+                let relay = unhex(&relay).map(RelayId).ok_or_else(bad_id)?;
+                netcheck::answer(self, Some(Some(relay))).await
+            }
             Request::Group(ask) => {
                 copies::recognise(self, Response::Group(groups::answer(self, ask).await?)).await
             }

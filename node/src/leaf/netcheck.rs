@@ -5,6 +5,7 @@ use crate::api::{ApiError, Event, NetCheck, Response};
 use crate::clock::{Clock as _, SystemClock};
 use crate::net::{Begun, Observer};
 use karvon_protocol::engine::api::{Command, Reply, TestedDoor};
+use karvon_protocol::ids::RelayId;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
@@ -42,20 +43,20 @@ impl Checks {
     }
 }
 
-/// Answers how the doors do, and begins a check if that is asked for.
-pub(super) async fn answer(inner: &Inner, begin: bool) -> Result<Response, ApiError> {
+/// Answers how the doors do, and begins a check if that is asked for: of all doors, or of the one of a relay.
+pub(super) async fn answer(inner: &Inner, begin: Option<Option<RelayId>>) -> Result<Response, ApiError> {
     let checks = &inner.checks;
-    let begins = begin && {
+    let begins = begin.filter(|_| {
         let mut state = checks.state();
         let idle = !state.running;
         if idle {
             *state = State { running: true, found: None };
         }
         idle
-    };
-    if begins {
+    });
+    if let Some(only) = begins {
         let begun = checks.observer.begin();
-        match inner.command(Command::TestDoors).await {
+        match inner.command(Command::TestDoors(only)).await {
             // Not with `inner`: a check must not keep a store open that is to be closed.
             Ok(Reply::Tested(doors)) => drop(tokio::spawn(run(checks.clone(), begun, doors))),
             Ok(_) => {

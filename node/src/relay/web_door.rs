@@ -44,7 +44,8 @@ pub(super) fn options(
         None => Site::of_a_box(&identity.digest()),
     };
     let (listen, identity) = (Some(door.listen), Some(identity));
-    Ok(WebOptions { listen, identity, site, only: door.only, ..WebOptions::default() })
+    let (behind, only) = (door.behind, door.only);
+    Ok(WebOptions { listen, identity, behind, site, only, ..WebOptions::default() })
 }
 
 /// The address to give to people.

@@ -35,8 +35,9 @@ pub enum Command {
     RemoveDoor(RelayId),
     /// Lists doors: [`Reply::Doors`].
     Doors,
-    /// Asks the relays behind doors whether they are there, and dials the others now: [`Reply::Tested`].
-    TestDoors,
+    /// Asks the relays behind doors whether they are there, and dials the others now: [`Reply::Tested`]. If a relay is named, only its door, also
+    /// if it is not needed now.
+    TestDoors(Option<RelayId>),
     /// Makes an invitation: [`Reply::Invitation`]. Works offline once a door was reached.
     Invite,
     /// Adds a contact from an invitation or a published address; succeeds locally, the handshake goes on by itself. `name` is the local name; the other

@@ -26,9 +26,9 @@ impl Engine {
                 if doors.remove(relay, &mut cx) { Ok(Reply::Done) } else { Err(ErrorKind::NoDoor) }
             }
             Command::Doors => Ok(Reply::Doors(self.door_list())),
-            Command::TestDoors => {
+            Command::TestDoors(only) => {
                 let (doors, mut cx) = self.with_doors();
-                Ok(Reply::Tested(doors.test(&mut cx)))
+                Ok(Reply::Tested(doors.test(only, &mut cx)))
             }
             Command::Invite => self.invite(),
             Command::Add { invitation, name, text } => self.add(&invitation, name, text),

@@ -67,6 +67,8 @@ pub(crate) struct Doors {
     /// Puts relays into an order of this start's own.
     salt: [u8; 32],
     near: Near,
+    /// Links are there to be looked at only.
+    looking: bool,
 }
 
 impl Doors {
@@ -141,9 +143,14 @@ impl Doors {
         self.doors.values().map(|state| (state.door.clone(), state.link.is_some())).collect()
     }
 
+    /// Links that were welcomed and may be used.
+    fn up(&self) -> impl Iterator<Item = (&LinkId, &LinkState)> {
+        self.links.iter().filter(|(_, state)| state.welcomed && !self.looking)
+    }
+
     /// Number of links that were welcomed.
     pub(crate) fn links_up(&self) -> u32 {
-        self.links.values().filter(|link| link.welcomed).count() as u32
+        self.up().count() as u32
     }
 
     /// Dials doors until enough links are up or under way.
@@ -178,6 +185,11 @@ impl Doors {
             } else {
                 cx.alarm_in(Alarm::Dial(id), REDIAL_MS.1);
             }
+        } else if busy > LINKS_MAX
+            && let Some(link) = self.doors.get(&id).and_then(|state| state.link)
+        {
+            // It was opened to be tested.
+            cx.fx.at_once(Output::Disconnect(link, Reason::Idle));
         }
     }
 
@@ -357,8 +369,15 @@ impl Doors {
             door.failures = 0;
         }
         self.settle(door, cx);
-        cx.timers.cancel(Alarm::Dial(door));
+        if self.links.len() > LINKS_MAX {
+            cx.alarm_in(Alarm::Dial(door), tested::SPARE_MS);
+        } else {
+            cx.timers.cancel(Alarm::Dial(door));
+        }
         beat(link, cx);
+        if self.looking {
+            return;
+        }
         send(link, Frame::new(Kind::DirectoryAsk, 0, Vec::new()), cx);
         self.look_for_all(cx);
         cx.signal(Signal::NetworkChanged);
@@ -392,11 +411,9 @@ impl Doors {
 
     /// Asks all doors for relays, or for one relay.
     pub(crate) fn ask_directory(&self, relay: Option<RelayId>, cx: &mut Cx<'_>) {
-        for (link, state) in &self.links {
-            if state.welcomed {
-                let payload = relay.map_or_else(Vec::new, |relay| relay.0.to_vec());
-                send(*link, Frame::new(Kind::DirectoryAsk, 0, payload), cx);
-            }
+        for (link, _) in self.up() {
+            let payload = relay.map_or_else(Vec::new, |relay| relay.0.to_vec());
+            send(*link, Frame::new(Kind::DirectoryAsk, 0, payload), cx);
         }
     }
 
@@ -454,8 +471,8 @@ impl Doors {
 
     /// Asks all doors for the relays nearest to a locator; what they tell counts in [`Doors::nearest`] from then on.
     pub(crate) fn seek(&mut self, locator: &Locator, cx: &mut Cx<'_>) {
-        let up = self.links.iter().filter(|(_, state)| state.welcomed);
-        self.near.ask(up.map(|(link, _)| *link), locator, cx);
+        let up: Vec<LinkId> = self.up().map(|(link, _)| *link).collect();
+        self.near.ask(up.into_iter(), locator, cx);
     }
 
     fn on_near(&mut self, link: LinkId, payload: &[u8], cx: &mut Cx<'_>) {
@@ -470,20 +487,18 @@ impl Doors {
     /// The link by which to reach `relay`: not through that relay itself while there is a choice, so that no relay sees both ends; and
     /// not through a door that lately could not reach it, or that is there but carries nothing.
     pub(crate) fn link_to(&self, relay: RelayId, paces: &Paces, now: Mono) -> Option<LinkId> {
-        let up = self.links.iter().filter(|(_, state)| state.welcomed);
         let rank = |link: LinkId, state: &LinkState| {
             let silent = paces.silent_tunnels(link);
             let useless = silent >= SILENT_TUNNELS || paces.has_no_way(link, relay, now);
             (useless, state.relay == relay, silent, link)
         };
-        up.map(|(link, state)| rank(*link, state)).min().map(|(.., link)| link)
+        self.up().map(|(link, state)| rank(*link, state)).min().map(|(.., link)| link)
     }
 
     /// A linked door that can hold guest slots, with its link: one that is reached without a transport if there is one, because no
     /// invitation says how to go by it.
     pub(crate) fn host(&self) -> Option<(&Door, LinkId)> {
-        let up = self.links.iter().filter(|(_, state)| state.welcomed);
-        let doors = up.filter_map(|(link, state)| Some((&self.doors.get(&state.door)?.door, *link)));
+        let doors = self.up().filter_map(|(link, state)| Some((&self.doors.get(&state.door)?.door, *link)));
         doors.min_by_key(|(door, link)| (door.pt.is_some(), *link))
     }
 
@@ -511,7 +526,7 @@ impl Doors {
 
     /// The link to the door of `relay`, if it is up.
     pub(crate) fn link_of(&self, relay: RelayId) -> Option<LinkId> {
-        self.links.iter().find(|(_, state)| state.welcomed && state.relay == relay).map(|(link, _)| *link)
+        self.up().find(|(_, state)| state.relay == relay).map(|(link, _)| *link)
     }
 }
 

@@ -159,6 +159,11 @@ impl Engine {
         engine.begin();
         engine
     }
+
+    /// From now on doors are opened and tested, and nothing is fetched, sent, registered or looked up through them.
+    pub const fn only_look(&mut self) {
+        self.doors.only_look();
+    }
 }
 
 impl Core for Engine {

@@ -1,5 +1,6 @@
 //! When the next carrier to a door may be dialled: never in bursts, and rarely once handshakes seem to be counted (DESIGN N3).
 
+use super::allowance::Allowance;
 use crate::core::Mono;
 
 /// Shortest time between two dials, milliseconds; up to [`JITTER_MS`] come on top.
@@ -33,6 +34,8 @@ pub struct Pacer {
     owed_until: Mono,
     suspicious_until: Mono,
     failures: u32,
+    /// What its carriers may bring.
+    pub allowance: Allowance,
 }
 
 impl Pacer {

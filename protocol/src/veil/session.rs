@@ -23,7 +23,7 @@ const ACK_BYTES: u64 = 16 << 10;
 /// Bytes that a dialler sends again on a new carrier without asking first what arrived of them.
 const AGAIN_BYTES: u64 = 1_024;
 /// Bytes up on one bounded carrier: what the other side's bare TCP acknowledgements of more would weigh comes near the bound as well.
-const UPLOAD_BYTES: u64 = 160 << 10;
+const UPLOAD_BYTES: u64 = 96 << 10;
 /// A carrier that owes an answer is dead after this time: a base plus four round trips, within the bounds; milliseconds. N1 asks for less
 /// than ten seconds.
 const PATIENCE_MS: (u64, u64, u64) = (2_500, 3_000, 9_000);
@@ -513,6 +513,12 @@ impl Session {
         let spent =
             |carrier: &Carrier| carrier.peer_spent || (carrier.bounded && carrier.bytes_out > UPLOAD_BYTES);
         self.carrier.as_ref().is_some_and(spent)
+    }
+
+    /// Whether the other side has sent on the carrier what it may.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.carrier.as_ref().is_some_and(|carrier| carrier.peer_spent)
     }
 
     /// Whether the carrier is spent while the other side has more to send: the next one is as urgent as after a dead one.

@@ -239,7 +239,7 @@ impl PersonHost {
     pub async fn netcheck(&self) -> Option<Found> {
         let observer = self.shared.observer.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let begun = observer.begin();
-        let Reply::Tested(doors) = self.ask(Command::TestDoors).await? else { return None };
+        let Reply::Tested(doors) = self.ask(Command::TestDoors(None)).await? else { return None };
         // Inside the process, whose clock it is.
         let (tell, told) = tokio::sync::oneshot::channel();
         self.process.as_ref()?.spawn(async move {

@@ -94,8 +94,15 @@ pub(super) fn answer(
         }
         (Purpose::Doors, Ok(Response::Doors { doors })) => {
             for overlay in &mut model.overlays {
-                if let Overlay::Doctor(doctor) = overlay {
-                    doctor.doors = Some(doors.clone());
+                match overlay {
+                    Overlay::Doctor(doctor) => doctor.doors = Some(doors.clone()),
+                    Overlay::Invite(invite) if invite.to.is_none() => {
+                        invite.behind =
+                            !doors.is_empty() && doors.iter().all(|door| door.transport.is_some());
+                        // Beside the line there is room for the warning.
+                        invite.line |= invite.behind;
+                    }
+                    _ => {}
                 }
             }
         }

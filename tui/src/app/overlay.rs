@@ -208,6 +208,8 @@ pub struct Invite {
     pub expires: String,
     /// The line is shown where there is no room for both it and the square.
     pub line: bool,
+    /// All own doors are behind transports, which an invitation does not name.
+    pub behind: bool,
     /// Dark and light are swapped, for light terminals.
     pub inverted: bool,
     /// Why there is none.

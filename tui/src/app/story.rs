@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) quit: bool,
     pub(crate) copied: Vec<String>,
     pub(crate) alerts: Vec<super::alert::Alert>,
+    /// The person has no door but those behind transports.
+    pub(crate) all_behind: bool,
 }
 
 pub(crate) const INVITATION: &str = "KARVON:K7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYAK7QFZ2MD5TYA9";
@@ -89,6 +91,7 @@ impl World {
                 message(2, 1, true, "Салом, Рустам", State::Queued),
             ],
             asked: Vec::new(),
+            all_behind: false,
             networks: [("wlan0", "192.168.1.0/24", true), ("eth0", "10.0.0.0/8", false)]
                 .map(|(name, range, accepted)| LanNetwork {
                     name: name.into(),
@@ -227,7 +230,11 @@ impl World {
             Request::Unlock { passphrase } if passphrase.0.as_str() != "right" => {
                 return Err(ApiError { code: "wrong_passphrase".to_owned(), message: String::new() });
             }
-            Request::Doors => Response::Doors { doors: doors() },
+            Request::Doors => {
+                let mut doors = doors();
+                doors.retain(|door| !self.all_behind || door.transport.is_some());
+                Response::Doors { doors }
+            }
             Request::NetCheck { .. } => Response::NetCheck { running: false, found: Some(checked()) },
             Request::Requests => Response::Requests { requests: self.strangers.clone(), dropped: 0 },
             Request::Lan => Response::Lan { networks: self.networks.clone(), elsewhere: 0, near: vec![1] },

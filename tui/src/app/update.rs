@@ -105,7 +105,11 @@ fn keyed(model: &mut Model, action: Action) -> Vec<Command> {
         Action::Help => open_overlay(model, Overlay::Help(0)),
         Action::Invite => {
             open_overlay(model, Overlay::Invite(Invite::default()));
-            return vec![Command::Call(Request::Invite, Purpose::Invite)];
+            // Whether it says how to come in depends on the doors.
+            return vec![
+                Command::Call(Request::Doors, Purpose::Doors),
+                Command::Call(Request::Invite, Purpose::Invite),
+            ];
         }
         Action::NextUnread => return next_unread(model),
         Action::Requests => return strangers::open(model),

@@ -265,11 +265,13 @@ The id is what `karvon send --json` and `karvon read --json` call \"id\".")]
         /// Id of the message, 32 hexadecimal digits
         id: String,
     },
-    /// Adds, lists or removes doors, the ways into the network
+    /// Adds, lists, tests or removes doors, the ways into the network
     #[command(after_help = "Examples:
   karvon door list
   karvon door add --file my.door
   karvon door add - < my.door
+  karvon door test 0123                 exit code 0: it opens; 4: it does not
+  karvon door test Ali                  the door that came from Ali
   karvon door remove 0123456789abcdef0123456789abcdef
 
 A door behind a pluggable transport has a second line, as in a bridge line of Tor:
@@ -285,7 +287,8 @@ A door behind a pluggable transport has a second line, as in a bridge line of To
   karvon netcheck --json | jq -r '.code, .sentence'
   karvon --lang tg netcheck
 
-Only your own doors (or your proxy) are contacted, nobody else, and no name is looked up. Exit code 0: messages can travel now; 4: no path
+Only your own doors (or your proxy) are contacted, nobody else, and no name is looked up. If no node runs, doors are opened for this alone:
+nothing is fetched or sent. Exit code 0: messages can travel now; 4: no path
 now. Codes N00 to N20 stand in docs/doors.md.")]
     Netcheck,
     /// Does the same and shows how the node is; can write a report to give away

@@ -132,7 +132,7 @@ pub(super) async fn node(session: &Session<'_>, args: &Node) -> Result<(), Failu
     let config = session.config()?;
     let node = match attach_or_start(&session.data_dir, session.host, &config, passphrase).await? {
         Attached::Own(node) => node,
-        Attached::Other(_) => return running(session, false),
+        Attached::Other(_) | Attached::Looking(..) => return running(session, false),
     };
     session.forget_passphrase();
     let ready = json!({ "event": "ready", "pid": std::process::id(), "socket": node.socket() });

@@ -3,6 +3,7 @@
 use super::args::Door;
 use super::ask;
 use super::failure::Failure;
+use super::netcheck;
 use super::session::{Session, unexpected};
 use crate::text::one_line;
 use karvon_node::api::{DoorInfo, Request, Response};
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 ///
 /// # Errors
 /// The node's; `door_damaged` before anything is changed.
-pub(super) async fn door(session: &Session<'_>, what: Door) -> Result<(), Failure> {
+pub(super) async fn door(session: &Session<'_>, what: Door, lang: Option<&str>) -> Result<(), Failure> {
     match what {
         Door::List => {
             let doors = session.with_node(async |client| doors(&client).await).await?;
@@ -32,6 +33,10 @@ pub(super) async fn door(session: &Session<'_>, what: Door) -> Result<(), Failur
                 })
                 .await?;
             doors.iter().try_for_each(|door| session.out.result(door, || for_people(door)))
+        }
+        Door::Test { door: None } => netcheck::netcheck(session, lang).await,
+        Door::Test { door: Some(wanted) } => {
+            netcheck::one_door(session, lang, |doors| by_any_name(doors, &wanted)).await
         }
         Door::Remove { relay } => {
             let removed = session
@@ -114,10 +119,23 @@ async fn doors(client: &Client) -> Result<Vec<DoorInfo>, Failure> {
 fn by_beginning(doors: &[DoorInfo], relay: &str) -> Result<String, Failure> {
     let wanted = relay.trim().to_lowercase();
     let fits = |door: &&DoorInfo| !wanted.is_empty() && door.relay.to_lowercase().starts_with(&wanted);
-    let found: Vec<&DoorInfo> = doors.iter().filter(fits).collect();
-    match found.as_slice() {
+    one_of(&doors.iter().filter(fits).collect::<Vec<_>>())
+}
+
+/// By the beginning of the relay or of the address, or by the name of the contact who gave the door.
+fn by_any_name(doors: &[DoorInfo], given: &str) -> Result<String, Failure> {
+    let wanted = given.trim().to_lowercase();
+    let begins = |text: &str| !wanted.is_empty() && text.to_lowercase().starts_with(&wanted);
+    let fits = |door: &&DoorInfo| {
+        begins(&door.relay) || begins(&door.addr) || door.from.as_deref().is_some_and(begins)
+    };
+    one_of(&doors.iter().filter(fits).collect::<Vec<_>>())
+}
+
+fn one_of(found: &[&DoorInfo]) -> Result<String, Failure> {
+    match found {
         [one] => Ok(one.relay.clone()),
-        [] => Err(Failure::new("no_such_contact", "there is no door to this relay: see `karvon door list`")),
+        [] => Err(Failure::new("no_such_contact", "there is no such door: see `karvon door list`")),
         several => Err(Failure {
             candidates: several.iter().map(|door| one_line(&door.relay)).collect(),
             ..Failure::new("ambiguous", "several doors match: write more of the relay")
@@ -150,6 +168,22 @@ mod tests {
         assert_eq!(by_beginning(&doors, "aa").unwrap_err().candidates.len(), 2);
         assert_eq!(by_beginning(&doors, "cc").unwrap_err().exit(), 5);
         assert_eq!(by_beginning(&doors, "").unwrap_err().exit(), 5);
+    }
+
+    #[test]
+    fn a_door_to_test_may_be_named_by_its_address_or_by_who_gave_it() {
+        let door = |relay: &str, addr: &str, from: Option<&str>| DoorInfo {
+            relay: relay.into(),
+            addr: addr.into(),
+            from: from.map(str::to_owned),
+            ..DoorInfo::default()
+        };
+        let doors = [door("aa11", "192.0.2.7:443", None), door("aa22", "192.0.2.77:443", Some("Бехруз"))];
+        assert_eq!(by_any_name(&doors, "бехр").unwrap(), "aa22");
+        assert_eq!(by_any_name(&doors, "192.0.2.7:").unwrap(), "aa11");
+        assert_eq!(by_any_name(&doors, "AA2").unwrap(), "aa22");
+        assert_eq!(by_any_name(&doors, "192.0").unwrap_err().candidates.len(), 2);
+        assert_eq!(by_any_name(&doors, " ").unwrap_err().exit(), 5);
     }
 
     #[test]

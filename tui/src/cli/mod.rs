@@ -121,7 +121,7 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::Read(read)) => Box::pin(read::read(&session, read)).await,
         Some(Command::Channel { what }) => Box::pin(channels::channel(&session, what)).await,
         Some(Command::Group { what }) => Box::pin(groups::group(&session, what)).await,
-        Some(Command::Door { what }) => Box::pin(door::door(&session, what)).await,
+        Some(Command::Door { what }) => Box::pin(door::door(&session, what, look.lang.as_deref())).await,
         Some(Command::Netcheck) => Box::pin(netcheck::netcheck(&session, look.lang.as_deref())).await,
         Some(Command::Doctor { report }) => {
             Box::pin(netcheck::doctor(&session, look.lang.as_deref(), report.as_deref())).await

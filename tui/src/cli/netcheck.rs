@@ -1,4 +1,4 @@
-//! `netcheck` and `doctor`: why messages travel or do not, and the report that may be given away.
+//! `netcheck`, `doctor` and `door test`: why messages travel or do not, and the report that may be given away.
 
 use super::failure::Failure;
 use super::session::{Session, unexpected};
@@ -6,7 +6,7 @@ use super::show;
 use crate::lang::{Lang, Texts};
 use crate::netcheck;
 use crate::text::one_line;
-use karvon_node::api::{NetCheck, Request, Response};
+use karvon_node::api::{DoorCheck, DoorInfo, NetCheck, Request, Response};
 use karvon_node::client::Client;
 use serde::Serialize;
 use std::fs::OpenOptions;
@@ -39,9 +39,71 @@ struct Reported {
 /// # Errors
 /// The node's; `no_path` if messages can not travel now.
 pub(super) async fn netcheck(session: &Session<'_>, lang: Option<&str>) -> Result<(), Failure> {
-    let check = session.with_node(async |client| check(&client).await).await?;
+    let check = session.with_a_look(async |client| check(&client).await).await?;
     say(session, lang, &check)?;
     ended(&check)
+}
+
+/// What a script gets of one door.
+#[derive(Serialize)]
+struct Tested<'a> {
+    #[serde(flatten)]
+    door: &'a DoorCheck,
+    code: &'a str,
+    verdict: &'a str,
+    sentence: String,
+    bytes: u64,
+    ms: u64,
+}
+
+/// Tests the door of a relay, also one that is not needed now.
+///
+/// # Errors
+/// The node's; `no_path` if it does not open.
+pub(super) async fn one_door(
+    session: &Session<'_>,
+    lang: Option<&str>,
+    which: impl Fn(&[DoorInfo]) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    let check = session
+        .with_a_look(async |client| {
+            let Response::Doors { doors } = client.call(Request::Doors).await? else {
+                return Err(unexpected());
+            };
+            let relay = which(&doors)?;
+            let test = Request::TestDoor { relay: relay.clone() };
+            found(&client, test, |check| matches!(check.doors.as_slice(), [one] if one.door == relay)).await
+        })
+        .await?;
+    let Some(door) = check.doors.first() else { return Err(unexpected()) };
+    let texts = Texts::new(lang.and_then(Lang::from_tag).unwrap_or_default());
+    let sentence = spoken(&texts, &check);
+    let (code, verdict) = (check.code.as_str(), check.verdict.as_str());
+    let told = Tested { door, code, verdict, sentence, bytes: check.bytes, ms: check.ms };
+    session.out.result(&told, || {
+        [row(&texts, door), told.sentence.clone(), netcheck::took(&texts, &check)].join("\n")
+    })?;
+    if door.outcome == "open" {
+        return Ok(());
+    }
+    Err(Failure::new("no_path", format!("this door does not open now ({})", one_line(&check.code))))
+}
+
+/// The verdict's sentence, as the command line says it.
+fn spoken(texts: &Texts, check: &NetCheck) -> String {
+    // On the screen a key is named here.
+    let key = "netcheck-no-door";
+    if check.verdict == "no_door" {
+        one_line(&texts.get(key))
+    } else {
+        netcheck::verdict(texts, check, &check.verdict)
+    }
+}
+
+fn row(texts: &Texts, door: &DoorCheck) -> String {
+    let head = format!("{}  {}", one_line(&door.door), one_line(&door.addr));
+    let how = std::iter::once(netcheck::outcome(texts, door)).chain(netcheck::remarks(texts, door));
+    format!("{head}  {}", how.collect::<Vec<_>>().join(", "))
 }
 
 /// Checks the doors and shows how the node is; writes a report if that is asked for.
@@ -79,13 +141,25 @@ pub(super) async fn doctor(
 }
 
 async fn check(client: &Client) -> Result<NetCheck, Failure> {
+    found(client, Request::NetCheck { begin: true }, |_| true).await
+}
+
+/// Begins a check by `test` and waits for what it finds; one that was under way is waited for as well if it is not what is `wanted`.
+async fn found(
+    client: &Client,
+    test: Request,
+    wanted: impl Fn(&NetCheck) -> bool,
+) -> Result<NetCheck, Failure> {
     let mut begin = true;
     let waited = tokio::time::timeout(PATIENCE, async {
         loop {
-            match client.call(Request::NetCheck { begin }).await? {
-                Response::NetCheck { running: false, found: Some(found) } => return Ok(found),
-                // The one that was under way was given up.
-                Response::NetCheck { running: false, found: None } => begin = true,
+            let request = if begin { test.clone() } else { Request::NetCheck { begin: false } };
+            match client.call(request).await? {
+                Response::NetCheck { running: false, found: Some(found) } if wanted(&found) => {
+                    return Ok(found);
+                }
+                // The one that was under way was given up, or was another one.
+                Response::NetCheck { running: false, .. } => begin = true,
                 Response::NetCheck { running: true, .. } => begin = false,
                 _ => return Err(unexpected()),
             }
@@ -99,15 +173,12 @@ async fn check(client: &Client) -> Result<NetCheck, Failure> {
 
 fn say(session: &Session<'_>, lang: Option<&str>, check: &NetCheck) -> Result<(), Failure> {
     let texts = Texts::new(lang.and_then(Lang::from_tag).unwrap_or_default());
-    let sentence = netcheck::verdict(&texts, check, &check.verdict);
+    let sentence = spoken(&texts, check);
     session.out.result(&Checked { check, sentence: sentence.clone() }, || {
         let mut lines = vec![sentence];
         lines.extend(check.also.iter().map(|word| format!("! {}", netcheck::verdict(&texts, check, word))));
         for door in &check.doors {
-            let head = format!("{}  {}", one_line(&door.door), one_line(&door.addr));
-            let remarks = netcheck::remarks(&texts, door);
-            let how = std::iter::once(netcheck::outcome(&texts, door)).chain(remarks).collect::<Vec<_>>();
-            lines.push(format!("{head}  {}", how.join(", ")));
+            lines.push(row(&texts, door));
         }
         lines.push(netcheck::took(&texts, check));
         lines.join("\n")

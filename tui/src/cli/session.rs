@@ -7,7 +7,7 @@ use karvon_node::api::error::{CLOSED, LOCKED};
 use karvon_node::api::{Contact, Request, Response};
 use karvon_node::client::Client;
 use karvon_node::config::Config;
-use karvon_node::host::{Attached, Host, Passphrase, attach_or_start};
+use karvon_node::host::{Attached, Host, Passphrase, attach_or_look, attach_or_start};
 use karvon_node::os::{EndSignal, end_signal};
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -88,8 +88,19 @@ impl Session<'_> {
     /// # Errors
     /// Those of [`attach_or_start`].
     pub async fn attach(&self) -> Result<Attached, Failure> {
+        self.attach_with(false).await
+    }
+
+    /// `look`: a node that is started here only looks how the doors do.
+    async fn attach_with(&self, look: bool) -> Result<Attached, Failure> {
         let config = self.config()?;
-        let attach = |passphrase| attach_or_start(&self.data_dir, self.host, &config, passphrase);
+        let attach = async |passphrase| {
+            if look {
+                attach_or_look(&self.data_dir, self.host, &config, passphrase).await
+            } else {
+                attach_or_start(&self.data_dir, self.host, &config, passphrase).await
+            }
+        };
         match attach(self.passphrase()?).await {
             Err(error) if error.code == LOCKED && ask::can_ask() => {
                 Ok(attach(Some(ask::hidden("Passphrase:")?)).await?)
@@ -109,10 +120,29 @@ impl Session<'_> {
     /// Those of the work, and `interrupted`.
     pub async fn with_node<T>(
         &self,
+        work: impl AsyncFnMut(Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.with(false, work).await
+    }
+
+    /// The same with a node that, if it is started for this, only looks how the doors do: that costs a few kilobytes, a whole start many.
+    ///
+    /// # Errors
+    /// Those of the work, and `interrupted`.
+    pub async fn with_a_look<T>(
+        &self,
+        work: impl AsyncFnMut(Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.with(true, work).await
+    }
+
+    async fn with<T>(
+        &self,
+        look: bool,
         mut work: impl AsyncFnMut(Client) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         loop {
-            let attached = self.attach().await?;
+            let attached = self.attach_with(look).await?;
             let outcome = until_interrupted(work(attached.client())).await;
             let other = matches!(attached, Attached::Other(_));
             attached.leave().await;

@@ -92,5 +92,9 @@ pub(super) fn draw(model: &Model, invite: &Invite, frame: &mut Frame<'_>, area: 
             Style::new(),
         );
     }
+    if invite.behind {
+        let warning = crate::text::one_line(&texts.get("invite-behind"));
+        row = paint::paragraph(frame, side, row + 1, &format!("! {}", theme.glyphs(&warning)), theme.warn());
+    }
     paint::paragraph(frame, side, row + 1, &texts.get("invite-unverified"), theme.faint());
 }

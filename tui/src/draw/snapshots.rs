@@ -108,6 +108,10 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
         "find" => vec![Action::Find],
         "add" => vec![Action::Add, Action::Paste(story::INVITATION.to_owned()), Action::Enter],
         "invite" => vec![Action::Invite],
+        "invite-behind" => {
+            world.all_behind = true;
+            vec![Action::Invite]
+        }
         "info" => {
             vec![Action::Enter, Action::Up, Action::Up, Action::Up, Action::Up, Action::Char('i')]
         }
@@ -201,7 +205,7 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
     model
 }
 
-const SCREENS: [&str; 34] = [
+const SCREENS: [&str; 35] = [
     "wizard-language",
     "wizard-name",
     "wizard-lock",
@@ -214,6 +218,7 @@ const SCREENS: [&str; 34] = [
     "find",
     "add",
     "invite",
+    "invite-behind",
     "info",
     "help",
     "search",

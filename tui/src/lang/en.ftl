@@ -266,6 +266,9 @@ invite-making = Making an invitation…
 invite-once = For one person, until { $date }.
 invite-say = Let them photograph the square, or send them this line:
 invite-say-line = Let one person copy this line, or send it to them:
+invite-behind =
+    All your doors are behind transports, and an invitation does not say
+    how to go by one: give a door as well.
 invite-unverified = Sent by text, it may be read on the way: compare words later, in a call.
 
 # Find
@@ -422,6 +425,9 @@ doctor-words = In words
 doctor-no-door =
     This device knows no door to the network. Ask a person you trust for a
     door line or an invitation, then press ^N.
+netcheck-no-door =
+    This device knows no door to the network. Ask a person you trust for a
+    door line, then run `karvon door add`; with an invitation `karvon add`.
 doctor-connecting =
     No door answers. Is there internet on this device? If other sites open,
     the doors are down or blocked: ask for another one. Messages wait safely

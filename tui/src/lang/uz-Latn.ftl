@@ -264,6 +264,9 @@ invite-making = Taklifnoma tayyorlanmoqda…
 invite-once = Bir kishi uchun, { $date } gacha.
 invite-say = Kvadratni suratga olishsin yoki ularga shu satrni yuboring:
 invite-say-line = Bir kishi shu satrni ko‘chirib olsin yoki unga yuboring:
+invite-behind =
+    Barcha eshiklaringiz transport ortida, taklifnoma esa ulardan qanday
+    o‘tishni aytmaydi: eshik ham bering.
 invite-unverified = Yo‘lda o‘qib qo‘yishlari mumkin: keyin so‘zlarni telefonda solishtiring.
 
 # Qidiruv
@@ -421,6 +424,9 @@ doctor-words = So‘z bilan
 doctor-no-door =
     Bu qurilma tarmoqqa birorta eshikni bilmaydi. Ishonchli kishidan eshik
     yoki taklifnoma so‘rang va ^N ni bosing.
+netcheck-no-door =
+    Bu qurilma tarmoqqa birorta eshikni bilmaydi. Ishonchli kishidan eshik
+    (karvon door add) yoki taklifnoma (karvon add) so‘rang.
 doctor-connecting =
     Birorta eshik javob bermayapti. Internet bormi? Boshqa saytlar ochilsa,
     eshiklar ishlamayapti yoki to‘silgan: boshqasini so‘rang. Xabarlar omon

@@ -2,7 +2,7 @@
 
 use super::carrier::{Carrier, Dial, DialFault, Ended};
 use super::stream::{Shared, VeilStream};
-use super::{ALLOWANCE_BYTES, ALLOWANCE_MIN_BYTES, ALLOWANCE_STEP_BYTES, Common, locked};
+use super::{Carrying, Common, locked};
 use karvon_protocol::veil::pacer::{Pacer, Purpose};
 use karvon_protocol::veil::session::{Role, Session};
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 pub(in crate::net) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// A session without a carrier is given up after this time; whoever uses it then tries another door.
 const GIVE_UP: Duration = Duration::from_secs(150);
+/// The same from the first dial on that failed, while another door has a carrier: what waits here would have gone there long ago.
+const GIVE_UP_FOR_ANOTHER: Duration = Duration::from_secs(8);
 /// A session that its user has closed may still deliver for so long.
 const LINGER: Duration = Duration::from_secs(20);
 
@@ -76,17 +78,23 @@ async fn drive(
     shared: &Shared,
     mut carrier: Carrier,
 ) {
-    let mut allowance = ALLOWANCE_BYTES;
     loop {
+        let allowance = locked(pacer).allowance.bytes();
         shared.lock().session.attach(Some(allowance), common.now());
+        let carrying = Carrying::at(common, door.addr());
         let ended = carrier.run(shared, common, false).await;
         tracing::debug!(?ended, session = ?shared.lock().session, "a carrier has ended or is spent");
         let purpose = match ended {
             Ended::Over => return,
             Ended::Spent => {
-                allowance = (allowance + ALLOWANCE_STEP_BYTES).min(ALLOWANCE_BYTES);
+                let (used_up, starved) = {
+                    let inner = shared.lock();
+                    (inner.session.is_used_up(), inner.session.is_starved())
+                };
+                if used_up {
+                    locked(pacer).allowance.carried();
+                }
                 // It may still carry a little to the door, until the next one may be dialled.
-                let starved = shared.lock().session.is_starved();
                 let purpose = if starved { Purpose::Reconnect } else { Purpose::Rotate };
                 let at = locked(pacer).ready_at(purpose, common.now());
                 tokio::select! {
@@ -99,16 +107,17 @@ async fn drive(
             Ended::Frozen => {
                 tracing::info!("a carrier fell silent; bringing another one");
                 door.froze();
-                locked(pacer).suspect(common.now());
+                let mut pacer = locked(pacer);
+                pacer.suspect(common.now());
                 // A path that freezes earlier than known ones gets less at a time.
-                allowance = (allowance / 4 * 3).max(ALLOWANCE_MIN_BYTES);
+                pacer.allowance.froze();
                 Purpose::Reconnect
             }
             Ended::Broken => Purpose::Reconnect,
         };
         shared.lock().session.detach();
         // Two connections at once are what a censor counts.
-        drop(carrier);
+        drop((carrier, carrying));
         match replace(common, door, pacer, shared, purpose).await {
             Some(fresh) => carrier = fresh,
             None => return,
@@ -125,10 +134,16 @@ async fn replace(
     purpose: Purpose,
 ) -> Option<Carrier> {
     let started = Instant::now();
-    let mut purpose = purpose;
+    let (mut purpose, mut failing) = (purpose, None::<Instant>);
     loop {
         let closing = shared.lock().session.is_closed();
-        let patience = if closing { LINGER } else { GIVE_UP };
+        let patience = match failing {
+            _ if closing => LINGER,
+            Some(since) if common.carries_elsewhere(door.addr()) => {
+                (since.duration_since(started) + GIVE_UP_FOR_ANOTHER).min(GIVE_UP)
+            }
+            _ => GIVE_UP,
+        };
         let dialled = tokio::select! {
             biased;
             () = shared.over() => return None,
@@ -138,7 +153,10 @@ async fn replace(
         match dialled {
             Ok(carrier) => return Some(carrier),
             Err(DialFault::NoDoor) => return None,
-            Err(_) => purpose = Purpose::Reconnect,
+            Err(_) => {
+                purpose = Purpose::Reconnect;
+                failing.get_or_insert_with(Instant::now);
+            }
         }
     }
 }

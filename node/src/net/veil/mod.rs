@@ -6,7 +6,7 @@ mod listener;
 mod stream;
 mod transport;
 
-pub(super) use carrier::{Carrier, Dial, DialFault};
+pub(super) use carrier::{Carrier, Dial, DialFault, Io};
 pub(super) use dialler::DIAL_TIMEOUT;
 pub(super) use listener::Hall;
 pub(super) use stream::VeilStream;
@@ -24,13 +24,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What the relay may send on one carrier until the path has shown that it carries more (DESIGN N3).
-const ALLOWANCE_BYTES: u32 = 10_240;
-/// Least that is asked for: a handshake and some frames must fit.
-const ALLOWANCE_MIN_BYTES: u32 = 5_120;
-/// What is asked for more after a carrier that did not freeze, up to [`ALLOWANCE_BYTES`].
-const ALLOWANCE_STEP_BYTES: u32 = 512;
-
 /// What all sessions of one network share.
 #[derive(Clone)]
 pub(super) struct Common {
@@ -42,6 +35,8 @@ pub(super) struct Common {
     pub(super) watch: Watch,
     rng: Arc<Mutex<rand_chacha::ChaCha20Rng>>,
     pacers: Arc<Mutex<HashMap<SocketAddr, Arc<Mutex<Pacer>>>>>,
+    /// How many carriers are in place at each address.
+    carrying: Arc<Mutex<HashMap<SocketAddr, usize>>>,
 }
 
 /// Doors whose dials are remembered; more than a person has.
@@ -57,6 +52,7 @@ impl Common {
             watch: Watch::default(),
             rng: Arc::new(Mutex::new(rng)),
             pacers: Arc::default(),
+            carrying: Arc::default(),
         }
     }
 
@@ -79,6 +75,11 @@ impl Common {
         pacer.is_some_and(|pacer| locked(&pacer).is_suspicious(self.now()))
     }
 
+    /// Whether a carrier is in place at another address than this one.
+    fn carries_elsewhere(&self, addr: SocketAddr) -> bool {
+        locked(&self.carrying).keys().any(|other| *other != addr)
+    }
+
     fn chance(&self) -> u32 {
         locked(&self.rng).next_u32()
     }
@@ -90,6 +91,28 @@ impl Common {
             pacers.retain(|_, pacer| Arc::strong_count(pacer) > 1);
         }
         pacers.entry(addr).or_default().clone()
+    }
+}
+
+/// A carrier is in place at an address while this lives.
+struct Carrying(Common, SocketAddr);
+
+impl Carrying {
+    fn at(common: &Common, addr: SocketAddr) -> Self {
+        *locked(&common.carrying).entry(addr).or_default() += 1;
+        Self(common.clone(), addr)
+    }
+}
+
+impl Drop for Carrying {
+    fn drop(&mut self) {
+        let mut carrying = locked(&self.0.carrying);
+        if let Some(count) = carrying.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                carrying.remove(&self.1);
+            }
+        }
     }
 }
 

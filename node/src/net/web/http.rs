@@ -1,6 +1,7 @@
 //! As much of HTTP/1.1 as a small static site and the upgrade of a connection need.
 
 use std::io;
+use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// Longest head of a request or response.
@@ -18,6 +19,8 @@ pub(super) struct Request {
     pub(super) keep_alive: bool,
     /// A body follows.
     pub(super) body: bool,
+    /// Whom another server passes this on for, by its word.
+    pub(super) forwarded_for: Option<IpAddr>,
 }
 
 /// Why there is no request.
@@ -82,6 +85,9 @@ fn parse(head: &[u8]) -> Option<Request> {
             && connection.contains("upgrade"),
         keep_alive: if newest { !connection.contains("close") } else { connection.contains("keep-alive") },
         body: length || header("transfer-encoding").is_some(),
+        // What stands last was written by the server next to this one; what stands before may be anybody's.
+        forwarded_for: header("x-forwarded-for")
+            .and_then(|all| all.rsplit(',').next().and_then(|last| last.trim().parse().ok())),
     })
 }
 
@@ -192,6 +198,21 @@ mod tests {
         let third = request(&mut reader, &mut buffer).await.unwrap();
         assert!(third.body && !third.keep_alive && third.method == "POST");
         assert_eq!(request(&mut reader, &mut buffer).await, Err(NoRequest::Closed));
+    }
+
+    #[tokio::test]
+    async fn only_the_last_address_that_was_forwarded_counts() {
+        for (said, expected) in [
+            ("203.0.113.9", Some("203.0.113.9")),
+            ("198.51.100.1, 203.0.113.9", Some("203.0.113.9")),
+            ("203.0.113.9, nobody", None),
+            ("2001:db8::7", Some("2001:db8::7")),
+            ("", None),
+        ] {
+            let bytes = format!("GET / HTTP/1.1\r\nX-Forwarded-For: {said}\r\n\r\n");
+            let read = request(&mut bytes.as_bytes(), &mut Vec::new()).await.unwrap();
+            assert_eq!(read.forwarded_for, expected.map(|ip| ip.parse().unwrap()), "{said}");
+        }
     }
 
     #[tokio::test]

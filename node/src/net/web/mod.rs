@@ -30,6 +30,8 @@ pub struct WebOptions {
     pub listen: Option<SocketAddr>,
     /// Relay: certificate and key; needed to listen.
     pub identity: Option<WebIdentity>,
+    /// Relay: another web server on this machine opens TLS, shows the site, and passes on what it does not know.
+    pub behind: bool,
     /// Relay: what visitors see.
     pub site: Site,
     /// Relay: no plain door beside the web door, which a prober could tell.

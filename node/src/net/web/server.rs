@@ -1,9 +1,10 @@
-//! The listening side of web doors: a web server that hands connections with a good path to the sessions.
+//! The listening side of web doors: a web server that hands connections with a good path to the sessions. It may stand behind another web
+//! server on the same machine.
 
 use super::http::{self, NoRequest};
 use super::{Web, tls};
 use crate::net::bounds::{Bounds, Refused};
-use crate::net::veil::{Carrier, Common, Hall, VeilStream, locked};
+use crate::net::veil::{Carrier, Common, Hall, Io, VeilStream, locked};
 use karvon_protocol::veil::path::day_of;
 use std::collections::HashMap;
 use std::io;
@@ -25,6 +26,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections held in all, and from one address behind which hundreds of people may be.
 const CONNECTIONS_MAX: usize = 4_096;
 const PER_ADDRESS_MAX: usize = 256;
+/// What the handshake of a server in front weighs: a chain of two or three certificates, tickets and the answer's head. Nobody here sees it.
+const FRONT_BYTES: u64 = 4_608;
 
 /// Listens on `addr`; sessions come out of the receiver until it is dropped.
 pub(in crate::net) fn listen(
@@ -32,9 +35,16 @@ pub(in crate::net) fn listen(
     web: &Arc<Web>,
     addr: SocketAddr,
 ) -> io::Result<(SocketAddr, mpsc::Receiver<(VeilStream, SocketAddr)>)> {
-    let no_identity = || io::Error::new(io::ErrorKind::InvalidInput, "a web door needs a certificate");
-    let identity = web.options.identity.as_ref().ok_or_else(no_identity)?;
-    let config = tls::server(identity).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let acceptor = if web.options.behind {
+        if !addr.ip().is_loopback() {
+            return Err(invalid("a web door behind another server listens on this machine only"));
+        }
+        None
+    } else {
+        let identity =
+            web.options.identity.as_ref().ok_or_else(|| invalid("a web door needs a certificate"))?;
+        Some(TlsAcceptor::from(tls::server(identity).map_err(invalid)?))
+    };
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A relay that starts again must find its port.
     socket.set_reuseaddr(cfg!(unix))?;
@@ -42,22 +52,21 @@ pub(in crate::net) fn listen(
     let listener = socket.listen(1_024)?;
     let bound = listener.local_addr()?;
     let (hall, incoming) = Hall::new(common.clone());
-    let server = Server {
-        common: common.clone(),
-        web: web.clone(),
-        acceptor: TlsAcceptor::from(config),
-        hall,
-        counts: Arc::default(),
-    };
+    let server = Server { common: common.clone(), web: web.clone(), acceptor, hall, counts: Arc::default() };
     common.spawner.spawn(Box::pin(server.run(listener)));
     Ok((bound, incoming))
+}
+
+fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 #[derive(Clone)]
 struct Server {
     common: Common,
     web: Arc<Web>,
-    acceptor: TlsAcceptor,
+    /// `None` behind a server that opens TLS.
+    acceptor: Option<TlsAcceptor>,
     hall: Hall,
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
@@ -79,7 +88,9 @@ impl Server {
                 self.common.bounds.count_refused(why);
                 continue;
             }
-            let Some(place) = Place::take(&self.counts, from.ip()) else {
+            // All come from the server in front; whom for is known with the request.
+            let each = if self.acceptor.is_some() { PER_ADDRESS_MAX } else { CONNECTIONS_MAX };
+            let Some(place) = Place::take(&self.counts, from.ip(), each) else {
                 self.common.bounds.count_refused(Refused::Address);
                 continue;
             };
@@ -88,20 +99,35 @@ impl Server {
             self.common.spawner.spawn(Box::pin(async move {
                 // Small frames must not wait for one another.
                 let _ = stream.set_nodelay(true);
-                server.serve(stream, from).await;
-                drop(place);
+                server.serve(stream, from, place).await;
             }));
         }
     }
 
-    async fn serve(&self, stream: TcpStream, from: SocketAddr) {
+    async fn serve(&self, stream: TcpStream, from: SocketAddr, place: Place) {
         let sent = Arc::new(AtomicU64::new(0));
         let counted = Counted { inner: stream, sent: sent.clone(), bounds: self.common.bounds.clone() };
+        let Some(acceptor) = &self.acceptor else {
+            sent.store(FRONT_BYTES, Ordering::Relaxed);
+            return self.requests(counted, sent, None, from, place).await;
+        };
         // On failure rustls has sent its alert; the connection is closed as any other server would.
-        let Ok(Ok(mut stream)) = timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(counted)).await else {
+        let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(counted)).await else {
             return;
         };
         let binding = tls::binding(stream.get_ref().1);
+        self.requests(stream, sent, binding, from, place).await;
+    }
+
+    /// Answers requests until one of them turns the connection into a carrier.
+    async fn requests<S: Io + 'static>(
+        &self,
+        mut stream: S,
+        sent: Arc<AtomicU64>,
+        binding: Option<[u8; 32]>,
+        from: SocketAddr,
+        mut place: Place,
+    ) {
         let mut buffer = Vec::new();
         loop {
             let request = match timeout(REQUEST_TIMEOUT, http::request(&mut stream, &mut buffer)).await {
@@ -118,7 +144,10 @@ impl Server {
                 table.admit(&request.path, today, binding).or_else(|| table.admit(&request.path, today, &[]))
             });
             let upgrade = request.as_ref().is_some_and(|request| request.upgrade && request.method == "GET");
-            if let Some((_, answer)) = admitted.filter(|_| upgrade && buffer.is_empty()) {
+            let admitted = admitted.filter(|_| upgrade && buffer.is_empty());
+            let from = self.whose(request.as_ref(), from);
+            let room = admitted.is_none() || self.acceptor.is_some() || self.move_to(&mut place, from.ip());
+            if let Some((_, answer)) = admitted.filter(|_| room) {
                 if stream.write_all(&http::switching(&answer)).await.is_ok() && stream.flush().await.is_ok() {
                     self.hall.enter(Carrier::new(stream, sent), from).await;
                 }
@@ -133,12 +162,32 @@ impl Server {
         let _ = stream.shutdown().await;
     }
 
+    /// Who sent a request: whom the server in front names.
+    fn whose(&self, request: Option<&http::Request>, from: SocketAddr) -> SocketAddr {
+        let named = request.and_then(|request| request.forwarded_for).filter(|_| self.acceptor.is_none());
+        named.map_or(from, |ip| SocketAddr::new(ip, 0))
+    }
+
+    /// Counts a connection for the address it was passed on for; false if that has too many.
+    fn move_to(&self, place: &mut Place, ip: IpAddr) -> bool {
+        let moved = Place::take(&self.counts, ip, PER_ADDRESS_MAX);
+        if moved.is_none() {
+            self.common.bounds.count_refused(Refused::Address);
+        }
+        moved.map(|moved| *place = moved).is_some()
+    }
+
     /// The site's answer, and whether the connection stays open.
     fn answer(&self, request: Option<&http::Request>, unix_s: u64) -> (Vec<u8>, bool) {
         let site = &self.web.options.site;
         let Some(request) = request else {
             return (http::answer("400 Bad Request", "text/plain", 0, unix_s, false), false);
         };
+        if self.acceptor.is_none() {
+            // The server in front puts its own page in the place of this one.
+            let keep = request.keep_alive && !request.body;
+            return (http::answer("404 Not Found", "text/plain", 0, unix_s, keep), keep);
+        }
         // A body would have to be read to find the next request; this site wants none.
         let keep = request.keep_alive && !request.body;
         let (status, page) = match request.method.as_str() {
@@ -160,12 +209,13 @@ impl Server {
 struct Place(Arc<Mutex<HashMap<IpAddr, usize>>>, IpAddr);
 
 impl Place {
-    fn take(counts: &Arc<Mutex<HashMap<IpAddr, usize>>>, ip: IpAddr) -> Option<Self> {
+    /// `each`: how many one address may have.
+    fn take(counts: &Arc<Mutex<HashMap<IpAddr, usize>>>, ip: IpAddr, each: usize) -> Option<Self> {
         let ip = crate::net::address::subscriber(ip);
         let mut held = locked(counts);
         let total: usize = held.values().sum();
         let count = held.entry(ip).or_default();
-        if *count >= PER_ADDRESS_MAX || total >= CONNECTIONS_MAX {
+        if *count >= each || total >= CONNECTIONS_MAX {
             return None;
         }
         *count += 1;

@@ -1,18 +1,28 @@
-//! A person asks what works: linked doors are asked for a sign of life, the others dialled without waiting for their pause to end.
+//! A person asks what works: linked doors are asked for a sign of life, the others dialled without waiting for their pause to end. An engine
+//! may be there for nothing else.
 
 use super::{Doors, LINKS_MAX, connect, probe};
 use crate::engine::api::TestedDoor;
 use crate::engine::cx::{Alarm, Cx};
+use crate::ids::RelayId;
 
 /// However often a person asks, doors are not dialled more often than three times a minute because of it (DESIGN N3).
 const DIAL_AGAIN_MS: u64 = 20_000;
+/// A door that was opened only to be tested, beside as many as are used at once, is left after this time, milliseconds.
+pub(super) const SPARE_MS: u64 = 12_000;
 
 impl Doors {
-    /// Tests all doors as far as that costs little; what comes of it is seen by whoever watches the links.
-    pub(crate) fn test(&mut self, cx: &mut Cx<'_>) -> Vec<TestedDoor> {
+    /// From now on doors are opened and asked for a sign of life, and nothing else goes over their links.
+    pub(crate) const fn only_look(&mut self) {
+        self.looking = true;
+    }
+
+    /// Tests all doors, or the one of a relay, as far as that costs little; what comes of it is seen by whoever watches the links.
+    pub(crate) fn test(&mut self, only: Option<RelayId>, cx: &mut Cx<'_>) -> Vec<TestedDoor> {
+        let wanted = |relay: RelayId| only.is_none_or(|only| only == relay);
         for (link, state) in &mut self.links {
             // A hello or heartbeat that is under way already tells as much.
-            if state.probe.is_none() {
+            if state.probe.is_none() && wanted(state.relay) {
                 probe(*link, state, cx);
             }
         }
@@ -23,10 +33,12 @@ impl Doors {
             let idle: Vec<u32> = self
                 .doors
                 .iter()
-                .filter(|(_, state)| !state.dialling && state.link.is_none())
+                .filter(|(_, state)| !state.dialling && state.link.is_none() && wanted(state.door.relay))
                 .map(|(id, _)| *id)
                 .collect();
-            for id in idle.into_iter().take(LINKS_MAX.saturating_sub(busy)) {
+            // A door that is named is tested even if it is not needed now.
+            let places = if only.is_some() { 1 } else { LINKS_MAX.saturating_sub(busy) };
+            for id in idle.into_iter().take(places) {
                 self.find_elsewhere(id);
                 cx.timers.cancel(Alarm::Dial(id));
                 if let Some(state) = self.doors.get_mut(&id) {
@@ -37,9 +49,9 @@ impl Doors {
         let busy = self.doors.values().filter(|state| state.dialling || state.link.is_some()).count();
         let tested = |state: &super::DoorState| TestedDoor {
             door: state.door.clone(),
-            in_use: state.dialling || state.link.is_some() || busy < LINKS_MAX,
+            in_use: only.is_some() || state.dialling || state.link.is_some() || busy < LINKS_MAX,
             signed_s: self.relays.get(&state.door.relay).map(|descriptor| descriptor.seq),
         };
-        self.doors.values().map(tested).collect()
+        self.doors.values().filter(|state| wanted(state.door.relay)).map(tested).collect()
     }
 }

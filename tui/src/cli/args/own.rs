@@ -16,6 +16,11 @@ pub enum Door {
     },
     /// Lists all
     List,
+    /// Says whether a door opens now, and if not, why
+    Test {
+        /// The beginning of its relay or address, or the name of who gave it; nothing tests all, as `karvon netcheck` does
+        door: Option<String>,
+    },
     /// Removes a door
     Remove {
         /// Its relay, as `karvon door list` shows it; the beginning is enough
