@@ -6,7 +6,7 @@ mod listener;
 mod stream;
 mod transport;
 
-pub(super) use carrier::{Carrier, Dial, DialFault};
+pub(super) use carrier::{Carrier, Dial, DialFault, Io};
 pub(super) use dialler::DIAL_TIMEOUT;
 pub(super) use listener::Hall;
 pub(super) use stream::VeilStream;
