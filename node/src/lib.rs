@@ -1,5 +1,5 @@
 //! Karvon's shell: the network, the store, the relay's disk and the local interface around the deterministic core of `karvon-protocol`.
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "browser-hello"), forbid(unsafe_code))]
 
 #[cfg(not(unix))]
 compile_error!("the local interface needs Unix sockets: Karvon does not run on this system yet");

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Real programs behind a real packet filter: three network namespaces, nftables as the censor, tcpdump as the witness.
 
-    censor.py --programs DIR wire [--wire-check FILE]    captures of web doors and of plain ones, judged by wire_check
+    censor.py --programs DIR wire [--wire-check FILE]    captures of web doors and of plain ones, judged by wire_check;
+                                                         --hello says whose hello the build's web doors must see
     censor.py --programs DIR harsh [--texts N]           texts both ways while five rules apply at once
     censor.py --programs DIR allow-list                  nothing but one relay passes, then one proxy, then nothing at all for a while
     censor.py --programs DIR freeze [--doors N] [--policed]   200 KB through connections that freeze after 16 KB
@@ -27,6 +28,12 @@ from netcheck import SOCKS, netcheck
 from probe import probe
 from world import RELAYS, RULES, WORLD, World, friends, talk
 
+# JA4 of what a build says to web doors: by default, and with the feature `browser-hello`. packaging/boringssl/README.md has the browsers'.
+HELLOS = {
+    "rustls": ["t13d1010h2_61a7ad8aa9b6_6a7d638fc319"],
+    "browser": ["t13d1517h2_8daaf6152771_cb7bf5808d99", "t13d1617h2_86a278354501_3cbfd9057e0d"],
+}
+
 
 def wire(world, options):
     """The web door passes what plain doors fail."""
@@ -42,6 +49,8 @@ def wire(world, options):
         capture.wait(20)
         words = [options.wire_check, path, "--port", "443", "--deny-unknown", "--require-alpn", "--max-s2c", "15000",
                  "--max-tiny", "10", "--expect-flows", "2", "--json"]
+        for ja4 in HELLOS[options.hello]:
+            words += ["--allow-ja4", ja4]
         if shutil.which("ndpiReader"):
             words += ["--ndpi", "require", "--expect-ndpi", "tls"]
         done = subprocess.run(words, stdout=subprocess.PIPE, check=False)
@@ -141,6 +150,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", required=True, help="folder with karvon and karvon-node")
     parser.add_argument("--wire-check", help="the judge of captures")
+    parser.add_argument("--hello", choices=sorted(HELLOS), default="rustls", help="whose hello `wire` expects")
     parser.add_argument("--texts", type=int, default=20)
     parser.add_argument("--probes", type=int, default=500)
     parser.add_argument("--patience", type=int, default=900, help="seconds that texts may take")

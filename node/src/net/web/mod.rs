@@ -1,6 +1,7 @@
 //! Web doors: carriers inside TLS to a relay that is a web site to everybody without a door's secret (DESIGN N2, N3).
 
 mod certificate;
+mod hello;
 mod http;
 mod proxy;
 mod server;
@@ -57,7 +58,7 @@ pub(super) struct Web {
     options: WebOptions,
     doors: Entries,
     table: Mutex<DoorTable>,
-    client: tls::Clients,
+    trust: tls::Trust,
     /// Of transports.
     pub(super) programs: Programs,
 }

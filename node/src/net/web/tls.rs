@@ -1,63 +1,49 @@
-//! TLS of web doors: the configurations of both sides, and what they bind a door's path to.
+//! TLS of web doors: the site's configuration, whom a visitor believes, and what both bind a door's path to.
 
 use super::certificate::WebIdentity;
 use karvon_protocol::netcheck::Outcome;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore,
-    ServerConfig, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, ProtocolVersion, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 use std::sync::{Arc, OnceLock};
 
 /// Label of RFC 9266.
 const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
-/// What a browser offers. Doors speak the second one; a server that prefers the first is not set up as a door.
-const OFFERED: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// The client's two configurations, made when they are first needed.
+/// Whom clients believe, made when it is first needed. Each build's client asks the same two.
 #[derive(Default)]
-pub(super) struct Clients {
-    named: OnceLock<Option<Arc<ClientConfig>>>,
-    nameless: OnceLock<Option<Arc<ClientConfig>>>,
+pub(super) struct Trust {
+    named: OnceLock<Option<Arc<dyn ServerCertVerifier>>>,
 }
 
-impl Clients {
+impl Trust {
     /// For a door with a name: its certificate must be vouched for by a public authority or one of `roots` (DER).
-    pub(super) fn named(&self, roots: &[Vec<u8>]) -> Option<Arc<ClientConfig>> {
+    pub(super) fn named(&self, roots: &[Vec<u8>]) -> Option<Arc<dyn ServerCertVerifier>> {
         let make = || {
             let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
             store.add_parsable_certificates(roots.iter().map(|der| CertificateDer::from(der.clone())));
             let verifier =
                 WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider()).build().ok()?;
-            config(verifier)
+            Some(verifier as Arc<dyn ServerCertVerifier>)
         };
         self.named.get_or_init(make).clone()
     }
 
     /// For a door without one: any certificate will do, because the door's path is bound to the connection instead.
-    pub(super) fn nameless(&self) -> Option<Arc<ClientConfig>> {
-        let make = || config(Arc::new(AnyCertificate(provider().signature_verification_algorithms)));
-        self.nameless.get_or_init(make).clone()
+    pub(super) fn nameless(&self) -> Arc<dyn ServerCertVerifier> {
+        Arc::new(AnyCertificate(provider().signature_verification_algorithms))
     }
-}
-
-fn config(verifier: Arc<dyn ServerCertVerifier>) -> Option<Arc<ClientConfig>> {
-    let builder =
-        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().ok()?;
-    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-    config.alpn_protocols = OFFERED.iter().map(|name| name.to_vec()).collect();
-    // A resumed session would link one carrier to the next for whoever looks on.
-    config.resumption = Resumption::disabled();
-    Some(Arc::new(config))
 }
 
 /// The configuration of a site.

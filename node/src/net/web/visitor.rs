@@ -1,8 +1,9 @@
 //! The dialling side of web doors: visits a site as a browser's web socket would and shows the door's path.
 
 use super::certificate::home_name;
+use super::hello::{self, HelloKind, Opened, Wanted};
 use super::{Door, Web, http, proxy, tls};
-use crate::net::veil::{Carrier, Common, DIAL_TIMEOUT, Dial, DialFault};
+use crate::net::veil::{Carrier, Common, DIAL_TIMEOUT, Dial, DialFault, Io};
 use crate::net::watch::{Stage, Watch, Watched, connect_error};
 use data_encoding::BASE64;
 use futures::FutureExt as _;
@@ -17,8 +18,6 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
 /// A transport's program may have to start first, and its server to be found.
@@ -53,9 +52,8 @@ impl Visitor {
         // Small frames must not wait for one another.
         let _ = tcp.set_nodelay(true);
         let watched = Some((self.common.watch.clone(), self.door.relay));
-        let mut stream = self.handshake(Watched::new(tcp, watched, self.common.clock.clone())).await?;
-        let connection = stream.get_ref().1;
-        if connection.alpn_protocol().is_some_and(|chosen| chosen != b"http/1.1") {
+        let opened = self.handshake(Watched::new(tcp, watched, self.common.clock.clone())).await?;
+        if opened.alpn.is_some_and(|chosen| chosen != b"http/1.1") {
             tracing::info!("the web site of this door speaks HTTP/2 only; its operator must allow HTTP/1.1");
             self.known(Outcome::Foreign);
             return Err(DialFault::NoDoor);
@@ -63,13 +61,15 @@ impl Visitor {
         let binding = match self.door.addr.name() {
             Some(_) => Vec::new(),
             // A door without a name speaks TLS 1.3; anything else is somebody in the middle.
-            None => tls::binding(connection)
+            None => opened
+                .binding
                 .ok_or_else(|| {
                     self.known(Outcome::Foreign);
                     DialFault::NoDoor
                 })?
                 .to_vec(),
         };
+        let mut stream = opened.stream;
         let today = day_of(self.common.clock.now().wall_ms / 1_000);
         match self.knock(&mut stream, today, &binding).await? {
             Knocked::In => {}
@@ -122,14 +122,16 @@ impl Visitor {
         self.door.addr.name().unwrap_or_else(|| home_name(self.door.relay))
     }
 
-    async fn handshake(&self, tcp: Tcp) -> Result<TlsStream<Tcp>, DialFault> {
-        let config = match self.door.addr.name() {
-            Some(_) => self.web.client.named(&self.web.options.roots),
-            None => self.web.client.nameless(),
+    async fn handshake(&self, tcp: Tcp) -> Result<Opened, DialFault> {
+        let verifier = match self.door.addr.name() {
+            Some(_) => self.web.trust.named(&self.web.options.roots).ok_or(DialFault::Refused)?,
+            None => self.web.trust.nameless(),
         };
-        let config = config.ok_or(DialFault::Refused)?;
         let name = ServerName::try_from(self.name().to_owned()).map_err(|_| DialFault::NoDoor)?;
-        TlsConnector::from(config).connect(name, tcp).await.map_err(|error| {
+        let mut chance = [0; 2];
+        self.common.fill(&mut chance);
+        let wanted = Wanted { verifier, name, kind: HelloKind::of(&self.door.key), chance };
+        hello::connect(wanted, tcp).await.map_err(|error| {
             tracing::debug!(%error, "no TLS with this door");
             if let Some(fault) = tls::fault(&error) {
                 self.known(fault);
@@ -139,12 +141,7 @@ impl Visitor {
     }
 
     /// Asks to be let in with the path of `day`.
-    async fn knock(
-        &self,
-        stream: &mut TlsStream<Tcp>,
-        day: u32,
-        binding: &[u8],
-    ) -> Result<Knocked, DialFault> {
+    async fn knock(&self, stream: &mut Box<dyn Io>, day: u32, binding: &[u8]) -> Result<Knocked, DialFault> {
         let (mut nonce, mut key) = ([0; 12], [0; 16]);
         self.common.fill(&mut nonce);
         self.common.fill(&mut key);
