@@ -35,7 +35,7 @@ use karvon_protocol::engine::{Engine, Setup};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::{Mutex, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// Commands that may wait for the engine.
 const COMMANDS: usize = 1_024;
@@ -89,13 +89,13 @@ async fn open(
     let checks = netcheck::Checks::new(net.observer(), events.clone());
     let engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));
     let mut port = WriterPort::start(Box::new(store))?;
-    let carried = crate::store::bundles::Carried::at(data_dir, config.bundle.carry_bytes());
+    let room = config.bundle.carry_bytes();
     let (commands, calls) = mpsc::channel(COMMANDS);
     let (stop, mut stopping) = watch::channel(false);
     let clock = deps.clock.clone();
     let bell = lan::Bell::new();
-    let near =
-        lan::Lan::start(commands.clone(), history.clone(), bell.clone(), clock.clone(), stopping.clone());
+    let desk = (commands.clone(), history.clone(), room);
+    let near = lan::Lan::start(desk, bell.clone(), clock.clone(), stopping.clone());
     let ring = bell.clone();
     let task = tokio::spawn(async move {
         let surroundings = move |event| {
@@ -120,7 +120,7 @@ async fn open(
         }
         port.close();
     });
-    let (carried, started) = (Arc::new(Mutex::new(carried)), Instant::now());
-    let inner = backend::Inner { commands, history, name, watched, carried, bell, started, checks };
+    let started = Instant::now();
+    let inner = backend::Inner { commands, history, name, watched, room, bell, started, checks };
     Ok(backend::LeafBackend::new(inner, stop, vec![task, near]))
 }
