@@ -124,7 +124,7 @@ pub const KEYS: &[Key] = &[
     Key {
         name: "bundle.carry",
         default: "16MB",
-        meaning: "Room for sealed messages of others that came in bundle files and leave with the next one: \"off\", or a size like \"16MB\", at most 48MB.",
+        meaning: "Room for sealed messages of others that came in bundle files or over an accepted Wi-Fi, and go on the same ways: \"off\", or a size like \"16MB\", at most 48MB.",
         check: |value| carry(value).is_some(),
     },
     Key {

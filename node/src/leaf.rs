@@ -35,7 +35,7 @@ use karvon_protocol::engine::{Engine, Setup};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::{Mutex, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 /// Commands that may wait for the engine.
 const COMMANDS: usize = 1_024;
@@ -92,7 +92,7 @@ async fn open(
         engine.only_look();
     }
     let mut port = WriterPort::start(Box::new(store))?;
-    let carried = crate::store::bundles::Carried::at(data_dir, config.bundle.carry_bytes());
+    let room = config.bundle.carry_bytes();
     let (commands, calls) = mpsc::channel(COMMANDS);
     let (stop, mut stopping) = watch::channel(false);
     let clock = deps.clock.clone();
@@ -100,7 +100,8 @@ async fn open(
     let near = if config.only_look {
         tokio::spawn(async {})
     } else {
-        lan::Lan::start(commands.clone(), history.clone(), bell.clone(), clock.clone(), stopping.clone())
+        let desk = (commands.clone(), history.clone(), room);
+        lan::Lan::start(desk, bell.clone(), clock.clone(), stopping.clone())
     };
     let ring = bell.clone();
     let task = tokio::spawn(async move {
@@ -126,7 +127,7 @@ async fn open(
         }
         port.close();
     });
-    let (carried, started) = (Arc::new(Mutex::new(carried)), Instant::now());
-    let inner = backend::Inner { commands, history, name, watched, carried, bell, started, checks };
+    let started = Instant::now();
+    let inner = backend::Inner { commands, history, name, watched, room, bell, started, checks };
     Ok(backend::LeafBackend::new(inner, stop, vec![task, near]))
 }

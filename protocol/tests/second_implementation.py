@@ -584,7 +584,7 @@ def local_networks():
     assert hello[16:32] == mark(own["initiator"], 2, answer[:16], hello[:16])
     there, _ = noise([hello[32:], back], psk, b"karvon/lan/0" + answer[:16] + hello[:16], lan["ephemeral secret of the initiator"])
     count = 0
-    for what in ("what is durable", "cell"):
+    for what in ("what is durable", "cell", "offer", "carried cell"):
         sealed, inside = lan[f"{what}, sealed by the initiator"], b""
         for at in range(0, len(sealed), 1088):
             inside += aead_open(there, bytes(4) + count.to_bytes(8, "little"), sealed[at:at + 1088], b"")
@@ -593,6 +593,9 @@ def local_networks():
     durable = lan["what is durable, inside"]
     assert durable == (b"\x04" + (512).to_bytes(8, "big") + b"\x02" + (3).to_bytes(8, "big") + (4).to_bytes(8, "big")).ljust(1072, b"\0")
     assert lan["cell, inside"][:9] == b"\x01" + (9).to_bytes(8, "big") and len(lan["cell, inside"]) == 2144
+    cell = lan["cell, inside"][9:9 + 2048]
+    assert lan["carried cell, inside"] == (b"\x08" + (20_000).to_bytes(4, "big") + cell).ljust(2144, b"\0")
+    assert lan["offer, inside"] == (b"\x05\x02" + blake3.blake3(cell).digest()[:16] + b"\x08" * 16).ljust(1072, b"\0")
 
 
 local_networks()

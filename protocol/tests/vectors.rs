@@ -28,7 +28,7 @@ use karvon_protocol::group::seed::{Announced, Call, Seed};
 use karvon_protocol::handout::mark;
 use karvon_protocol::handshake::{initiate, respond};
 use karvon_protocol::identity::{LocalIdentity, recovery_code, safety_number};
-use karvon_protocol::ids::{EntryId, Fingerprint, GroupId, MailboxId, MessageId, RelayId, Tag};
+use karvon_protocol::ids::{CellHash, EntryId, Fingerprint, GroupId, MailboxId, MessageId, RelayId, Tag};
 use karvon_protocol::invite::Invitation;
 use karvon_protocol::lan::LanKeys;
 use karvon_protocol::lan::finder::Finder;
@@ -507,8 +507,13 @@ fn what_a_local_network_sees_is_frozen() {
     let (mut there, mut here) = (dialler.finish(&taken.answer).unwrap(), taken.channel);
     let had = Message::Had { room: 512, numbers: vec![3, 4] };
     let bytes = [&Cell::outer(Class::S, &Tag([5; 16]), 0)[..], &[6; 2_030]].concat();
-    let cell = Message::Cell { number: 9, cell: Cell::parse(bytes).unwrap() };
-    for (name, message) in [("what is durable", had), ("cell", cell)] {
+    let cell = Cell::parse(bytes).unwrap();
+    let offer = Message::Offer(vec![cell.hash(), CellHash([8; 16])]);
+    let carried = Message::Carried { until_day: 20_000, cell: cell.clone() };
+    let cell = Message::Cell { number: 9, cell };
+    for (name, message) in
+        [("what is durable", had), ("cell", cell), ("offer", offer), ("carried cell", carried)]
+    {
         out.bytes(&format!("{name}, inside"), message.encode());
         let sealed = there.seal(&message).unwrap();
         out.bytes(&format!("{name}, sealed by the initiator"), &sealed);

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Real programs on one local network without a way out: two namespaces on a bridge, tcpdump as the witness.
+"""Real programs on one local network without a way out: namespaces on a bridge, tcpdump as the witness.
 
-    lan.py --programs DIR [--texts N] [--within SECONDS]
+    lan.py --programs DIR [--texts N] [--within SECONDS] [--only run|carried]
 
 Two people meet over a relay, then the relay and every route are gone. Checks that nothing is sent and no port is open before the network
 is accepted; that they find each other and deliver both ways within the time; that no value of six bytes or more repeats in captures
 before and after a restart; that a kill loses nothing; that nothing is sent after it is forgotten; and that nothing is lost or doubled when the way out is back.
+
+Then three people of whom two are never there at the same time: a friend of both carries, is killed meanwhile, and the receipt comes back
+the same way.
 
 Needs root, iproute2 and tcpdump. Exit status 0: every check held. Figures are printed as one JSON object a line.
 """
@@ -122,12 +125,16 @@ def main():
     parser.add_argument("--programs", required=True)
     parser.add_argument("--texts", type=int, default=10)
     parser.add_argument("--within", type=float, default=3.0)
+    parser.add_argument("--only", choices=["run", "carried"], help="one of the two worlds")
     options = parser.parse_args()
-    island = Island(os.path.abspath(options.programs))
-    try:
-        run(island, options)
-    finally:
-        island.close()
+    for make, play in ((Island, run), (Trio, carried)):
+        if options.only not in (None, play.__name__):
+            continue
+        island = make(os.path.abspath(options.programs))
+        try:
+            play(island, options)
+        finally:
+            island.close()
 
 
 def run(island, options):
@@ -243,6 +250,119 @@ def run(island, options):
     time.sleep(3)
     check("something came twice", bob.texts_of("Ali") == said and ali.texts_of("Bob") == ["and back", "and back again"])
     print(json.dumps({"check": "nothing lost, nothing twice", "texts": len(said)}), flush=True)
+
+
+ZARINA = "zarina"
+
+
+class Trio(Island):
+    """A third person on the same bridge, and a switch for each."""
+
+    def __init__(self, programs):
+        super().__init__(programs)
+        subprocess.run(["ip", "netns", "add", self.ns(ZARINA)], check=True)
+        self.within(ZARINA, "ip", "link", "set", "lo", "up")
+        subprocess.run(["ip", "link", "add", "wl0", "netns", self.ns(ZARINA), "type", "veth", "peer", "name", "p4", "netns", self.ns(WIRE)],
+                       check=True)
+        self.within(WIRE, "ip", "link", "set", "p4", "master", "br0", "up")
+        self.within(ZARINA, "ip", "addr", "add", "10.79.1.4/24", "dev", "wl0")
+        self.within(ZARINA, "ip", "link", "set", "wl0", "up")
+        self.within(ZARINA, "ip", "route", "add", "default", "via", "10.79.1.1")
+
+    def way_out(self, there):
+        super().way_out(there)
+        verb = "add" if there else "del"
+        # It is not there yet while the first two are made.
+        self.within(ZARINA, "ip", "route", verb, "default", "via", "10.79.1.1", check=False, stderr=subprocess.DEVNULL)
+
+    def here(self, place, there):
+        """Whether somebody is within reach of the Wi-Fi."""
+        port = {ALI: "p2", BOB: "p3", ZARINA: "p4"}[place]
+        self.within(WIRE, "ip", "link", "set", port, "up" if there else "down")
+
+    def close(self):
+        super().close()
+        subprocess.run(["ip", "netns", "del", self.ns(ZARINA)], check=False)
+
+
+def settled(person):
+    """The person's own node answers, not one that a command started for itself while that was not up yet."""
+    def own():
+        if person.node.poll() is not None:
+            again(person)
+        status = person.lines("status")
+        return status and status[0]["pid"] == person.node.pid
+    wait(f"{person.name}'s own node answers", 60, own)
+    return person
+
+
+def steps(person, name):
+    """State and trail of the last message to somebody."""
+    info = person.lines("info", person.lines("read", name)[-1]["id"])[0]
+    return info["state"], [step["what"] for step in info["trail"]]
+
+
+def carried(island, options):
+    relay, door = island.relay()
+    people = {place: settled(Person(island, place, name, [door])) for place, name in ((ALI, "Ali"), (BOB, "Bob"), (ZARINA, "Zarina"))}
+    ali, bob, zarina = people.values()
+    for one, other in ((ali, bob), (bob, zarina), (ali, zarina)):
+        one.meet(other)
+        one.say("send", other.name, "-", "--wait", "delivered", "--timeout", "60s", text="by relay")
+    wait("all have met", 30, lambda: zarina.texts_of("Ali") == ["by relay"] and zarina.texts_of("Bob") == ["by relay"])
+    stop(relay)
+    island.way_out(False)
+    for person in (ali, bob, zarina):
+        person.say("lan", "accept")
+
+    # Ali and Bob are here, Zarina is not.
+    island.here(ZARINA, False)
+    wait("Ali and Bob are near, and Zarina is not", 120, lambda: [[who["name"] for who in here["near"]] for here in ali.lines("lan")] == [["Bob"]])
+    texts = [f"by hand {n}" for n in range(options.texts)]
+    ali.batch("Zarina", texts)
+    started = time.monotonic()
+    wait("the last text is handed to a neighbour", 120, lambda: "carried" in steps(ali, "Zarina")[1])
+    handed = time.monotonic() - started
+    check("what a neighbour carries is called stored or delivered", steps(ali, "Zarina")[0] == "queued")
+    here = wait("Bob carries it", 30, lambda: bob.lines("lan")[0]["carried"] and bob.lines("lan"))[0]
+    check("Bob is shown what he carries", bob.texts_of("Ali") == ["by relay"])
+
+    # Ali leaves, Bob's device is killed, Zarina comes.
+    island.here(ALI, False)
+    bob.node.kill()
+    bob.node.wait()
+    again(bob)
+    settled(bob)
+    check("Bob carries nothing after a kill", bob.lines("lan")[0]["carried"] >= here["carried"])
+    started = time.monotonic()
+    island.here(ZARINA, True)
+    wait("Zarina has every text, in order", 180, lambda: zarina.texts_of("Ali") == ["by relay", *texts])
+    came = time.monotonic() - started
+    check("Ali was told before anybody could", steps(ali, "Zarina")[0] == "queued")
+    zarina.say("send", "Ali", "-", "--wait", "queued", text="and back by hand")
+    wait("the answer is handed to a neighbour", 120, lambda: "carried" in steps(zarina, "Ali")[1])
+
+    # Zarina leaves, Ali comes: the receipt and the answer are there.
+    island.here(ZARINA, False)
+    island.here(ALI, True)
+    wait("Ali has the answer", 180, lambda: ali.texts_of("Zarina") == ["and back by hand"])
+    wait("Ali knows that all is delivered", 60, lambda: [line["state"] for line in ali.lines("read", "Zarina", "--limit", "200")
+                                                         if line["mine"]] == ["delivered"] * (1 + len(texts)))
+    check("Bob is shown what he carries", bob.texts_of("Ali") == ["by relay"] and bob.texts_of("Zarina") == [])
+
+    # Off: what was brought is gone. Then the way out is back, and nothing comes twice.
+    bob.say("lan", "carry", "off")
+    off = bob.lines("lan")[0]
+    check("it can be switched off", (off["carrying"], off["carried"]) == (False, 0))
+    island.here(ZARINA, True)
+    island.way_out(True)
+    island.relay()
+    zarina.say("send", "Ali", "-", "--wait", "delivered", "--timeout", "180s", text="by relay again")
+    time.sleep(3)
+    check("something came twice", zarina.texts_of("Ali") == ["by relay", *texts]
+          and ali.texts_of("Zarina") == ["and back by hand", "by relay again"])
+    print(json.dumps({"check": "a friend carried it there and back", "texts": len(texts), "handed_s": round(handed, 1), "came_s": round(came, 1),
+                      "carried_cells": here["carried"], "carried_bytes": here["carried_bytes"]}), flush=True)
 
 
 if __name__ == "__main__":

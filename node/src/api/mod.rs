@@ -315,6 +315,12 @@ pub enum Request {
         #[serde(default)]
         all: bool,
     },
+    /// Whether contacts on an accepted network may leave sealed messages for others here and fetch them, and the other way round:
+    /// [`Response::Done`].
+    LanCarry {
+        /// Off: what neighbours brought is dropped, and nothing more is taken or offered.
+        on: bool,
+    },
     /// Destroys the keys at once, then removes the profile and ends the node: [`Response::Done`]. Works on a locked node too.
     Wipe,
     /// From now on events come over this connection: [`Response::Done`].
@@ -417,6 +423,12 @@ pub enum Response {
         elsewhere: usize,
         /// Contacts who are near: messages to them need no internet.
         near: Vec<u32>,
+        /// Whether sealed messages are carried between neighbours.
+        carrying: bool,
+        /// Sealed messages that are carried now, brought by neighbours or bundle files: whom they are for can not be seen.
+        carried: u64,
+        /// Their bytes.
+        carried_bytes: u64,
     },
     /// A contact was added.
     Added {

@@ -9,7 +9,6 @@ use crate::driver::Call;
 use crate::net::{Counters, DoorFaults};
 use crate::os;
 use crate::store::History;
-use crate::store::bundles::Carried;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use karvon_protocol::descriptor::Door;
@@ -17,6 +16,7 @@ use karvon_protocol::engine::Engine;
 use karvon_protocol::engine::api::{
     Command, ContactId, DoorInfo as KnownDoor, Event, Meeting, MessageState, Reply, Setting, TrailEvent,
 };
+use karvon_protocol::engine::carrier::CarryCommand;
 use karvon_protocol::ids::{MessageId, RelayId};
 use karvon_protocol::pt::PtLine;
 use std::fmt::Write as _;
@@ -38,7 +38,8 @@ pub(super) struct Inner {
     pub(super) history: History,
     pub(super) name: String,
     pub(super) watched: Watched,
-    pub(super) carried: Arc<Mutex<Carried>>,
+    /// Bytes of cells that are carried for others at the most.
+    pub(super) room: usize,
     pub(super) bell: Bell,
     pub(super) started: Instant,
     pub(super) checks: Arc<netcheck::Checks>,
@@ -224,6 +225,7 @@ impl Inner {
             Request::Lan => self.lan().await,
             Request::LanAccept { name } => self.lan_accept(name).await,
             Request::LanForget { name, all } => self.lan_forget(name, all).await,
+            Request::LanCarry { on } => self.done(Command::Carry(CarryCommand::Switch(on))).await,
             Request::Lock
             | Request::Unlock { .. }
             | Request::Present
@@ -373,6 +375,7 @@ impl Inner {
                     }
                     TrailEvent::Refused(relay, why) => ("refused", Some(relay), Some(why.to_owned())),
                     TrailEvent::Near => ("near", None, None),
+                    TrailEvent::Carried => ("carried", None, None),
                     TrailEvent::Delivered => ("delivered", None, None),
                     TrailEvent::Read => ("read", None, None),
                 };

@@ -7,7 +7,8 @@ use crate::store::bundles::{elsewhere, read, today, write};
 use karvon_protocol::bundle_file::{CARRY_DAYS, Carried as Cells, FILE_BYTES_MAX, entry_bytes};
 use karvon_protocol::cell::Cell;
 use karvon_protocol::engine::api::{Command, ContactId, Reply};
-use std::sync::Arc;
+use karvon_protocol::engine::carrier::{CarryCommand, CarryReply};
+use std::cmp::Reverse;
 use std::time::Duration;
 
 /// Bytes of cells in one file at the most; what it has beside them, and its padding, fits into the rest.
@@ -34,7 +35,10 @@ impl Inner {
             .filter(|id| only.is_none_or(|only| only == *id))
             .collect();
         let history = self.history.clone();
-        let carried = Arc::clone(&self.carried).lock_owned().await;
+        let others = self.carry(CarryCommand::All).await?;
+        let CarryReply::Rows(mut others) = others else { return Err(closed()) };
+        // Those that stay longest find room first.
+        others.sort_unstable_by_key(|row| Reverse(row.until_day));
         elsewhere(move || {
             let today = today();
             let (mut room, mut left_out) = (ROOM, 0);
@@ -50,10 +54,14 @@ impl Inner {
             }
             let own = cells.len() as u64;
             if only.is_none() {
-                for other in carried.read(today)? {
-                    if let Some(left) = room.checked_sub(entry_bytes(other.cell.class())) {
+                for row in others {
+                    let value = history.cell(row.key).map_err(fault)?;
+                    let Some(cell) = value.and_then(|value| Cell::parse(value.to_vec()).ok()) else {
+                        continue;
+                    };
+                    if let Some(left) = room.checked_sub(entry_bytes(cell.class())) {
                         room = left;
-                        cells.push(other);
+                        cells.push(Cells { cell, until_day: row.until_day });
                     }
                 }
             }
@@ -99,8 +107,23 @@ impl Inner {
             refused += u64::from(done.refused);
             others.extend(done.foreign.iter().filter_map(|place| some.get(*place as usize)).cloned());
         }
-        let keeper = Arc::clone(&self.carried).lock_owned().await;
-        let [carried, carried_before, dropped] = elsewhere(move || keeper.take(others, today())).await?;
+        let (mut carried, mut carried_before, mut dropped) = (0, 0, 0);
+        for some in others.chunks(AT_ONCE) {
+            let take = CarryCommand::Take { cells: some.to_vec(), room: self.room };
+            let CarryReply::Taken { carried: more, known, dropped: lost } = self.carry(take).await? else {
+                return Err(closed());
+            };
+            carried += more;
+            carried_before += known;
+            dropped += lost;
+        }
         Ok(Response::BundleTaken { opened, pending, known, refused, carried, carried_before, dropped })
+    }
+
+    async fn carry(&self, command: CarryCommand) -> Result<CarryReply, ApiError> {
+        match self.command(Command::Carry(command)).await? {
+            Reply::Carry(reply) => Ok(reply),
+            _ => Err(closed()),
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::port::generator;
 use crate::store::History;
 use karvon_protocol::engine::Engine;
 use karvon_protocol::engine::api::{Command, ContactId, Reply};
+use karvon_protocol::engine::carrier::{CarryCommand, CarryReply};
 use karvon_protocol::engine::lan::{LanCommand, LanReply, NetworkId};
 use karvon_protocol::lan::LanKeys;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,6 +67,8 @@ impl Bell {
 struct Desk {
     commands: mpsc::Sender<Call<Engine>>,
     history: History,
+    /// Bytes of cells that are carried for others at the most.
+    room: usize,
 }
 
 impl Desk {
@@ -75,6 +78,16 @@ impl Desk {
         self.commands.send((Command::Lan(command), reply)).await.ok()?;
         match answer.await {
             Ok(Ok(Reply::Lan(reply))) => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// As [`Desk::ask`], about cells that are carried for others.
+    async fn carry(&self, command: CarryCommand) -> Option<CarryReply> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send((Command::Carry(command), reply)).await.ok()?;
+        match answer.await {
+            Ok(Ok(Reply::Carry(reply))) => Some(reply),
             _ => None,
         }
     }
@@ -116,15 +129,14 @@ enum Woken {
 impl Lan {
     /// Starts the task that ends when `stop` says so.
     pub(super) fn start(
-        commands: mpsc::Sender<Call<Engine>>,
-        history: History,
+        (commands, history, room): (mpsc::Sender<Call<Engine>>, History, usize),
         bell: Bell,
         clock: Arc<dyn Clock>,
         stop: watch::Receiver<bool>,
     ) -> JoinHandle<()> {
         let (sessions, coming) = mpsc::channel(SESSIONS);
         let lan = Self {
-            desk: Desk { commands, history },
+            desk: Desk { commands, history, room },
             bell,
             clock,
             searches: BTreeMap::new(),
@@ -330,7 +342,12 @@ impl Inner {
             })
             .collect();
         let near = self.bell.near().into_iter().map(|contact| contact.0).collect();
-        Ok(Response::Lan { networks, elsewhere, near })
+        let Reply::Carry(CarryReply::Status { on, cells, bytes }) =
+            self.command(Command::Carry(CarryCommand::Status)).await?
+        else {
+            return Err(closed());
+        };
+        Ok(Response::Lan { networks, elsewhere, near, carrying: on, carried: cells, carried_bytes: bytes })
     }
 
     /// Answers [`crate::api::Request::LanAccept`].

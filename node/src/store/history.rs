@@ -139,6 +139,17 @@ impl History {
         self.0.row(&RawKey { space: Space::OutCell as u8, group: contact.group(), seq })
     }
 
+    /// A sealed cell that is to be handed on: an own one under way, or one that is carried for others.
+    ///
+    /// # Errors
+    /// As [`History::page`].
+    pub fn cell(&self, key: Key) -> Result<Option<Value>, StoreFault> {
+        if !matches!(key.space, Space::OutCell | Space::Carried) {
+            return Ok(None);
+        }
+        self.0.row(&key.into())
+    }
+
     fn read(&self, contact: ContactId, way: Way, limit: usize) -> Result<Vec<Entry>, StoreFault> {
         let mut by_position = BTreeMap::new();
         for mine in [true, false] {

@@ -8,10 +8,7 @@ use std::io;
 use std::path::Path;
 
 /// What a person's data directory holds beside the key, the lock and the stores.
-const FILES: &[&str] =
-    &["config.toml", "config.toml.part", "node.json", "node.json.part", CARRIED, "carried.karvon.part"];
-/// Cells of others that are carried in bundle files, and nothing that this device wrote.
-pub(crate) const CARRIED: &str = "carried.karvon";
+const FILES: &[&str] = &["config.toml", "config.toml.part", "node.json", "node.json.part"];
 /// The folder of the stores.
 pub(crate) const STORES: &str = "store";
 

@@ -1,5 +1,6 @@
 //! What a front end may ask of the engine, what it is answered, and what it is told.
 
+use super::carrier::{CarryCommand, CarryReply};
 use super::channel_api::{ChannelCommand, ChannelEvent, ChannelReply};
 use super::group_api::{GroupCommand, GroupEvent, GroupReply};
 use super::lan::{LanCommand, LanReply};
@@ -156,6 +157,8 @@ pub enum Command {
     Unpack(Vec<crate::cell::Cell>),
     /// About local networks: [`Reply::Lan`].
     Lan(LanCommand),
+    /// About cells that are carried for others: [`Reply::Carry`].
+    Carry(CarryCommand),
     /// Everything a backup holds: [`Reply::Backup`].
     Backup,
     /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
@@ -280,6 +283,8 @@ pub enum TrailEvent {
     Refused(RelayId, &'static str),
     /// Handed to the recipient's device over a local network.
     Near,
+    /// Handed to a neighbour on a local network who carries it on: no more than that, it may be lost with their device.
+    Carried,
     /// The recipient's device has it on disk.
     Delivered,
     /// The recipient saw it.
@@ -406,6 +411,8 @@ pub enum Reply {
     Channel(ChannelReply),
     /// About local networks.
     Lan(LanReply),
+    /// About cells that are carried for others.
+    Carry(CarryReply),
     /// Everything a backup holds; all of it is secret.
     Backup(Box<crate::backup::BackupState>),
     /// What waited is packed, but for so many messages.

@@ -81,6 +81,7 @@ impl Engine {
                 return;
             }
             Command::Lan(command) => self.on_lan_command(command).map(Reply::Lan),
+            Command::Carry(command) => self.on_carry_command(command).map(Reply::Carry),
             Command::Pack(only) => self.pack_for_file(only),
             Command::Unpack(cells) => Ok(self.unpack(&cells)),
             Command::RestoreContacts(state) => self.restore(&state),

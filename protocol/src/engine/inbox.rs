@@ -44,7 +44,7 @@ pub(crate) struct Inbox {
     expected: BTreeMap<Tag, Expected>,
     active: std::collections::BTreeSet<ContactId>,
     /// Tags that have done their work lately: the other relays bring the same.
-    recent: VecDeque<Tag>,
+    recent: VecDeque<(Tag, Expected)>,
     /// How often tags that nobody expects were looked for far ahead, since the start.
     looks: usize,
 }
@@ -57,12 +57,20 @@ impl Inbox {
 
     /// A tag has done its work.
     pub(crate) fn forget(&mut self, tag: &Tag) {
-        if self.expected.remove(tag).is_some() {
+        if let Some(whose) = self.expected.remove(tag) {
             if self.recent.len() >= RECENT_MAX {
                 self.recent.pop_front();
             }
-            self.recent.push_back(*tag);
+            self.recent.push_back((*tag, whose));
         }
+    }
+
+    /// The contact whose cell with this tag was opened lately.
+    pub(crate) fn was(&self, tag: &Tag) -> Option<ContactId> {
+        self.recent.iter().find_map(|(known, whose)| match whose {
+            Expected::Contact(id, _) if known == tag => Some(*id),
+            _ => None,
+        })
     }
 
     /// The contact whose tag this is, though it lies beyond all that were registered: only a device that was set back to an older copy of
@@ -72,7 +80,7 @@ impl Inbox {
         tag: &Tag,
         contacts: &BTreeMap<ContactId, Contact>,
     ) -> Option<(ContactId, u64)> {
-        if self.looks >= LOOKS_MAX || self.recent.contains(tag) {
+        if self.looks >= LOOKS_MAX || self.recent.iter().any(|(known, _)| known == tag) {
             return None;
         }
         self.looks += 1;

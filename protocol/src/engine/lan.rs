@@ -9,7 +9,7 @@ use super::cx::{Alarm, Cx};
 use super::inbox::{self, Expected};
 use super::{Engine, arrivals::Arrived, outbox};
 use crate::cell::Cell;
-use crate::core::{Key, Op, Space, Value};
+use crate::core::{Key, Mono, Op, Space, Value};
 use crate::error::ErrorKind;
 use crate::ids::Tag;
 use crate::lan::LanKeys;
@@ -87,12 +87,14 @@ impl Engine {
                 let contact = contact.ok_or(ErrorKind::NoSuchContact)?;
                 begin(contact);
                 contact.out.near = true;
+                self.carrier.begin(id, self.now.mono);
                 Ok(self.lan_taken(id, Vec::new()))
             }
             LanCommand::Down(id) => {
                 if let Some(contact) = self.contacts.get_mut(&id) {
                     begin(contact);
                 }
+                self.carrier.end(id);
                 Ok(LanReply::Done)
             }
             LanCommand::Next(id) => {
@@ -203,7 +205,7 @@ impl Engine {
 }
 
 /// Whether a contact is looked for and served: somebody with keys, with whom this person wants to talk.
-fn is_wanted(contact: &Contact) -> bool {
+pub(crate) fn is_wanted(contact: &Contact) -> bool {
     contact.card.meeting == Meeting::Connected
         && contact.card.pair.iter().any(|byte| *byte != 0)
         && !contact.terms.blocked
@@ -261,6 +263,10 @@ pub(crate) struct OnLan {
     named: bool,
     /// The other side's device has it on disk.
     pub(crate) had: bool,
+    /// A neighbour said that it carries it.
+    pub(crate) handed: bool,
+    /// When it was sealed, if that was since the start.
+    pub(crate) since: Option<Mono>,
     /// Its tag may be one that the other side expects and has not registered at its relays yet.
     pub(crate) beyond: bool,
 }

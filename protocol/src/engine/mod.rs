@@ -10,6 +10,7 @@ pub mod api;
 mod arrivals;
 mod beacons;
 mod canary;
+pub mod carrier;
 mod changes;
 pub mod channel_api;
 mod channel_dispatch;
@@ -115,6 +116,7 @@ pub struct Engine {
     start: start::Start,
     network: (u32, u32),
     networks: std::collections::BTreeSet<lan::NetworkId>,
+    carrier: carrier::Carrier,
 }
 
 impl core::fmt::Debug for Engine {
@@ -155,6 +157,7 @@ impl Engine {
             start: start::Start::default(),
             network: (0, 0),
             networks: std::collections::BTreeSet::new(),
+            carrier: carrier::Carrier::default(),
         };
         engine.begin();
         engine

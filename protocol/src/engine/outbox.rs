@@ -371,6 +371,7 @@ pub(crate) fn start(
     if let Some(talk) = &contact.talk {
         out.drive(contact.id, number, &talk.targets(), cx);
     }
+    out.lan.since = Some(cx.now.mono);
     out.lan.beyond = contact.talk.as_ref().is_some_and(|talk| contact.out.room > talk.credit);
     contact.out.cells.insert(number, out);
     lan::on_sealed(contact, cx);

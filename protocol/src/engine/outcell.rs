@@ -8,7 +8,7 @@ use super::routes::{Lane, RouteError};
 use crate::body::MailboxDescriptor;
 use crate::cell::Cell;
 use crate::core::{Key, LoadId, Mono, Op, Space, Value};
-use crate::ids::{RelayId, first};
+use crate::ids::{CellHash, RelayId, first};
 use crate::limits::{CELL_TTL_S, STORED_AT};
 use crate::rpc::{Refusal, Reply, Request};
 use zeroize::Zeroizing;
@@ -40,6 +40,8 @@ enum At {
 pub(crate) struct OutCell {
     /// Its bytes; on disk only once it is stored.
     pub(crate) cell: Option<Cell>,
+    /// What neighbours who carry it know it by.
+    pub(crate) name: CellHash,
     /// First own message in it; `count` 0 marks one without messages.
     pub(crate) first_seq: u64,
     pub(crate) count: u64,
@@ -64,6 +66,7 @@ pub(crate) struct OutCell {
 impl OutCell {
     pub(crate) fn new(cell: Cell, first_seq: u64, count: u64) -> Self {
         Self {
+            name: cell.hash(),
             cell: Some(cell),
             first_seq,
             count,
@@ -131,7 +134,7 @@ impl OutCell {
         let away = |at: &At| matches!(at, At::Failed { failures, .. } if *failures >= AWAY_FAILURES);
         let spare = self.confirmed() > 0
             && self.relays.iter().all(|(_, at)| matches!(at, At::Stored { .. }) || away(at));
-        self.settled.is_none() && !spare && !self.lan.had
+        self.settled.is_none() && !spare && !self.lan.had && !self.lan.handed
     }
 
     /// Whether no relay has it and all that were asked stay away.
@@ -155,7 +158,7 @@ impl OutCell {
     /// for nothing.
     pub(crate) fn is_taken(&self, wanted: usize, now: Mono) -> bool {
         let long = self.used.1.is_some_and(|since| now >= since.after_ms(TAKEN_MS));
-        let elsewhere = self.lan.had || self.lan.beyond;
+        let elsewhere = self.lan.had || self.lan.handed || self.lan.beyond;
         long && !elsewhere && self.used.0.len() >= wanted && self.count > 0 && self.confirmed() == 0
     }
 
@@ -258,8 +261,8 @@ impl OutCell {
     /// A relay's answer to a deposit. Returns whether it has just confirmed.
     ///
     /// A cell that was deposited before this device was killed is deposited again. Where the recipient has taken it meanwhile, its tag is
-    /// refused for ever. If it carries messages, their acknowledgement ends that; if not, the refusal has to, or eight such cells take all
-    /// the places of cells under way and nothing can be sent any more.
+    /// refused for ever; so it is where a neighbour carried it there. If it carries messages, their acknowledgement ends that; if not, the
+    /// refusal has to, or eight such cells take all the places of cells under way and nothing can be sent any more.
     pub(crate) fn on_answer(
         &mut self,
         number: u64,
@@ -278,7 +281,7 @@ impl OutCell {
                 true
             }
             Err(RouteError::Refused(Refusal::UsedTag | Refusal::UnknownTag))
-                if self.resumed && self.is_unanswered(number) =>
+                if (self.resumed || self.lan.handed) && self.is_unanswered(number) =>
             {
                 self.doubted = true;
                 self.set(relay, At::Stored { expiry_s: 0, at_ms: cx.now.wall_ms });
@@ -329,11 +332,12 @@ impl OutCell {
         &self.trail
     }
 
-    /// The record beside the bytes: `first 8 | count 8 | { relay 16 | expiry 8 | at 8 }…`.
+    /// The record beside the bytes: `first 8 | count 8 | name 16 | { relay 16 | expiry 8 | at 8 }…`.
     pub(crate) fn save(&self, contact: ContactId, number: u64) -> Op {
-        let mut out = Zeroizing::new(Vec::with_capacity(16 + 32 * self.relays.len()));
+        let mut out = Zeroizing::new(Vec::with_capacity(32 + 32 * self.relays.len()));
         out.extend_from_slice(&self.first_seq.to_be_bytes());
         out.extend_from_slice(&self.count.to_be_bytes());
+        out.extend_from_slice(&self.name.0);
         for (relay, at) in &self.relays {
             if let At::Stored { expiry_s, at_ms } = at {
                 out.extend_from_slice(&relay.0);
@@ -348,9 +352,11 @@ impl OutCell {
     pub(crate) fn load(value: &Value) -> Option<Self> {
         let (first_seq, rest) = value.split_first_chunk::<8>()?;
         let (count, rest) = rest.split_first_chunk::<8>()?;
+        let (name, rest) = rest.split_first_chunk::<16>()?;
         let (entries, tail) = rest.as_chunks::<32>();
         let mut out = Self {
             cell: None,
+            name: CellHash(*name),
             first_seq: u64::from_be_bytes(*first_seq),
             count: u64::from_be_bytes(*count),
             relays: Vec::new(),
@@ -401,6 +407,7 @@ fn encode_trail(count: u64, steps: &[TrailStep], delivered_ms: Option<u64>) -> V
             TrailEvent::Sent(relay) => push(1, step.at_ms, relay, 0),
             TrailEvent::Stored(relay, until) => push(2, step.at_ms, relay, until),
             TrailEvent::Near => push(4, step.at_ms, RelayId([0; 16]), 0),
+            TrailEvent::Carried => push(5, step.at_ms, RelayId([0; 16]), 0),
             _ => {}
         }
     }
@@ -424,6 +431,7 @@ pub(crate) fn decode_trail(value: &Value) -> Option<(u64, Vec<TrailStep>)> {
             2 => TrailEvent::Stored(relay, until),
             3 => TrailEvent::Delivered,
             4 => TrailEvent::Near,
+            5 => TrailEvent::Carried,
             _ => return None,
         };
         steps.push(TrailStep { at_ms: u64::from_be_bytes(*at), what });

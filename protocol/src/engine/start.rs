@@ -71,6 +71,7 @@ impl Engine {
             Space::Prekeys,
             Space::Request,
             Space::Lan,
+            Space::CarriedMark,
             Space::Handout,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
@@ -200,7 +201,12 @@ impl Engine {
                 let (requests, mut cx) = self.with_requests();
                 requests.load(key, value, &mut cx);
             }
+            Space::Lan if key == super::carrier::SWITCH => self.carrier.load_switch(value),
             Space::Lan => self.load_networks(value),
+            Space::CarriedMark => {
+                let Self { carrier, .. } = self;
+                carrier.load(key, value, &mut context!(self));
+            }
             Space::Contact => match Card::decode(value) {
                 Ok(card) => {
                     let id = ContactId(key.seq as u32);

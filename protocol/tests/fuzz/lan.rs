@@ -4,10 +4,10 @@ use crate::targets::{Target, same};
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::core::Mono;
 use karvon_protocol::engine::api::ContactId;
-use karvon_protocol::ids::Tag;
+use karvon_protocol::ids::{CellHash, Tag};
 use karvon_protocol::lan::LanKeys;
 use karvon_protocol::lan::finder::Finder;
-use karvon_protocol::lan::message::{Assembler, HAD_MAX, Message, PLAIN_BYTES};
+use karvon_protocol::lan::message::{Assembler, HAD_MAX, Message, NAMES_MAX, PLAIN_BYTES};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
@@ -74,7 +74,24 @@ pub static TARGETS: &[Target] = &[
                 Message::Cell { number: 5, cell: Cell::parse(bytes).unwrap() }.encode()
             };
             let had = |count: u64| Message::Had { room: 64, numbers: (0..count).collect() }.encode();
-            let all = [had(0), had(3), had(HAD_MAX as u64), cell(Class::S), cell(Class::M)];
+            let names = |count: u8| (0..count).map(|n| CellHash([n; 16])).collect::<Vec<_>>();
+            let carried = |class: Class| {
+                let bytes =
+                    [&Cell::outer(class, &Tag([4; 16]), 0)[..], &vec![8; class.bytes() - 18]].concat();
+                Message::Carried { until_day: 20_000, cell: Cell::parse(bytes).unwrap() }.encode()
+            };
+            let all = [
+                had(0),
+                had(3),
+                had(HAD_MAX as u64),
+                cell(Class::S),
+                cell(Class::M),
+                Message::Offer(names(NAMES_MAX as u8)).encode(),
+                Message::Want(names(2)).encode(),
+                Message::Kept(names(0)).encode(),
+                carried(Class::S),
+                carried(Class::L),
+            ];
             all.iter().cloned().chain([all.concat()]).collect()
         },
         run: |input| {

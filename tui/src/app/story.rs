@@ -237,7 +237,14 @@ impl World {
             }
             Request::NetCheck { .. } => Response::NetCheck { running: false, found: Some(checked()) },
             Request::Requests => Response::Requests { requests: self.strangers.clone(), dropped: 0 },
-            Request::Lan => Response::Lan { networks: self.networks.clone(), elsewhere: 0, near: vec![1] },
+            Request::Lan => Response::Lan {
+                networks: self.networks.clone(),
+                elsewhere: 0,
+                near: vec![1],
+                carrying: true,
+                carried: 0,
+                carried_bytes: 0,
+            },
             Request::LanAccept { name } | Request::LanForget { name, .. } => {
                 for network in self.networks.iter_mut().filter(|network| Some(&network.name) == name.as_ref())
                 {

@@ -24,6 +24,16 @@ pub(super) async fn lan(session: &Session<'_>, what: Option<Lan>) -> Result<(), 
             session.out.note("Nothing is sent there any more.");
             Ok(())
         }
+        Some(Lan::Carry { what }) => {
+            let on = what == "on";
+            change(session, Request::LanCarry { on }).await?;
+            session.out.note(if on {
+                "Contacts on accepted networks may leave sealed messages for others here."
+            } else {
+                "What neighbours brought for others is gone, and nothing more is taken."
+            });
+            Ok(())
+        }
     }
 }
 
@@ -35,9 +45,11 @@ async fn change(session: &Session<'_>, request: Request) -> Result<(), Failure> 
 }
 
 async fn show(session: &Session<'_>) -> Result<(), Failure> {
-    let (networks, elsewhere, near) = session
+    let (networks, elsewhere, near, carry) = session
         .with_node(async |client| {
-            let Response::Lan { networks, elsewhere, near } = client.call(Request::Lan).await? else {
+            let Response::Lan { networks, elsewhere, near, carrying, carried, carried_bytes } =
+                client.call(Request::Lan).await?
+            else {
                 return Err(unexpected());
             };
             let mut names = Vec::new();
@@ -45,12 +57,14 @@ async fn show(session: &Session<'_>) -> Result<(), Failure> {
                 let all = contacts(&client).await?;
                 names.extend(all.into_iter().filter(|contact| near.contains(&contact.contact)));
             }
-            Ok((networks, elsewhere, names))
+            Ok((networks, elsewhere, names, (carrying, carried, carried_bytes)))
         })
         .await?;
+    let (carrying, carried, bytes) = carry;
     let who: Vec<_> =
         near.iter().map(|contact| json!({ "contact": contact.contact, "name": contact.name })).collect();
-    let told = json!({ "networks": networks, "elsewhere": elsewhere, "near": who });
+    let told = json!({ "networks": networks, "elsewhere": elsewhere, "near": who,
+        "carrying": carrying, "carried": carried, "carried_bytes": bytes });
     session.out.result(&told, || {
         let mut lines: Vec<String> = networks
             .iter()
@@ -66,6 +80,12 @@ async fn show(session: &Session<'_>) -> Result<(), Failure> {
             lines.push(format!("accepted and not here: {elsewhere}"));
         }
         lines.extend(near.iter().map(|contact| format!("near: {}", one_line(&contact.name))));
+        if carried > 0 {
+            lines.push(format!("sealed messages carried for others: {carried}, {} KB", bytes / 1_000));
+        }
+        if !carrying {
+            lines.push("nothing is carried between neighbours: karvon lan carry on".to_owned());
+        }
         lines.join("\n")
     })
 }

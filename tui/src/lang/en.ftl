@@ -336,6 +336,7 @@ trail-queued = written to this device's disk
 trail-sent = handed to relay { $relay }
 trail-stored = relay { $relay } has it on disk until { $date }
 trail-near = handed to their device over the same Wi-Fi
+trail-carried = handed to a neighbour on the Wi-Fi, who carries it on
 trail-refused = relay { $relay } did not take it ({ $note }); the next try comes by itself
 trail-delivered = on the disk of the other side's device
 trail-read = seen by the other side

@@ -336,6 +336,7 @@ trail-queued = записано на диск этого устройства
 trail-sent = передано узлу { $relay }
 trail-stored = узел { $relay } хранит его на диске до { $date }
 trail-near = передано их устройству по той же сети Wi-Fi
+trail-carried = передано соседу по Wi-Fi, который понесёт дальше
 trail-refused = узел { $relay } не принял ({ $note }); следующая попытка сама
 trail-delivered = на диске устройства другой стороны
 trail-read = другая сторона увидела

@@ -335,6 +335,7 @@ trail-queued = бу қурилма дискига ёзилди
 trail-sent = { $relay } тугунига берилди
 trail-stored = { $relay } тугуни уни { $date } гача дискда сақлайди
 trail-near = шу Wi-Fi орқали уларнинг қурилмасига берилди
+trail-carried = Wi-Fi’даги қўшнига берилди, у кейингисига элтади
 trail-refused = { $relay } тугуни олмади ({ $note }); кейинги уриниш ўзи бўлади
 trail-delivered = нариги томон қурилмаси дискида
 trail-read = нариги томон кўрди

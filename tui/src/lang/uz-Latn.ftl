@@ -335,6 +335,7 @@ trail-queued = bu qurilma diskiga yozildi
 trail-sent = { $relay } tuguniga berildi
 trail-stored = { $relay } tuguni uni { $date } gacha diskda saqlaydi
 trail-near = shu Wi-Fi orqali ularning qurilmasiga berildi
+trail-carried = Wi-Fi’dagi qo‘shniga berildi, u keyingisiga eltadi
 trail-refused = { $relay } tuguni olmadi ({ $note }); keyingi urinish o‘zi bo‘ladi
 trail-delivered = narigi tomon qurilmasi diskida
 trail-read = narigi tomon ko‘rdi

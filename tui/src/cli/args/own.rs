@@ -106,6 +106,12 @@ pub enum Lan {
         #[arg(long, conflicts_with = "network")]
         all: bool,
     },
+    /// Whether contacts on accepted networks carry sealed messages for each other through this device: on or off
+    Carry {
+        /// "off" drops what they have brought
+        #[arg(value_parser = ["on", "off"])]
+        what: String,
+    },
 }
 
 /// Arguments of `restore`.
