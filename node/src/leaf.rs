@@ -93,7 +93,7 @@ async fn open(
     let (commands, calls) = mpsc::channel(COMMANDS);
     let (stop, mut stopping) = watch::channel(false);
     let clock = deps.clock.clone();
-    let bell = lan::Bell::new();
+    let bell = lan::Bell::new(events.clone());
     let desk = (commands.clone(), history.clone(), room);
     let near = lan::Lan::start(desk, bell.clone(), clock.clone(), stopping.clone());
     let ring = bell.clone();

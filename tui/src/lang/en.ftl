@@ -10,6 +10,7 @@ state-gone = node stopped
 state-locked = locked
 state-store = disk failed
 status-queued = { $n } queued
+status-near = near: { $n }
 status-one-operator = one operator sees address and times
 status-one-operator-short = one operator
 

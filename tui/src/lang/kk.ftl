@@ -10,6 +10,7 @@ state-gone = түйін тоқтады
 state-locked = құлыпталған
 state-store = диск істемей тұр
 status-queued = кезекте: { $n }
+status-near = жаныңызда: { $n }
 status-one-operator = бір оператор мекенжай мен уақытты көреді
 status-one-operator-short = бір оператор
 

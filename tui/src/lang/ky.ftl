@@ -10,6 +10,7 @@ state-gone = түйүн токтоду
 state-locked = кулпуланган
 state-store = диск иштебей жатат
 status-queued = кезекте: { $n }
+status-near = жаныңызда: { $n }
 status-one-operator = бир оператор даректи жана убакытты көрөт
 status-one-operator-short = бир оператор
 

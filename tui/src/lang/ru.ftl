@@ -10,6 +10,7 @@ state-gone = узел остановлен
 state-locked = закрыто
 state-store = сбой диска
 status-queued = в очереди: { $n }
+status-near = рядом: { $n }
 status-one-operator = один оператор видит адрес и время
 status-one-operator-short = один оператор
 

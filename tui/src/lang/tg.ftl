@@ -10,6 +10,7 @@ state-gone = гиреҳ қатъ шуд
 state-locked = қулф аст
 state-store = диск кор намекунад
 status-queued = дар навбат: { $n }
+status-near = наздик: { $n }
 status-one-operator = як оператор нишонӣ ва вақтро мебинад
 status-one-operator-short = як оператор
 

@@ -10,6 +10,7 @@ state-gone = тугун тўхтади
 state-locked = қулфланган
 state-store = диск ишламаяпти
 status-queued = навбатда: { $n }
+status-near = ёнда: { $n }
 status-one-operator = битта оператор манзил ва вақтни кўради
 status-one-operator-short = битта оператор
 

@@ -10,6 +10,7 @@ state-gone = tugun to‘xtadi
 state-locked = qulflangan
 state-store = disk ishlamayapti
 status-queued = navbatda: { $n }
+status-near = yonda: { $n }
 status-one-operator = bitta operator manzil va vaqtni ko‘radi
 status-one-operator-short = bitta operator
 
