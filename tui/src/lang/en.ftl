@@ -403,6 +403,7 @@ request-came = Somebody asks for a conversation: ^K, Requests of strangers.
 request-unnamed = (no name)
 wifi-title = Same Wi-Fi
 wifi-say = Contacts on one Wi-Fi deliver to each other without internet.
+wifi-carry = They carry sealed messages for friends who are not here.
 wifi-note = Others there see that somebody uses Karvon, but not who.
 wifi-none = This device is on no local network.
 wifi-near = Here now: { $names }

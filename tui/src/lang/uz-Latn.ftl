@@ -404,6 +404,7 @@ request-came = Kimdir suhbat so‘rayapti: ^K, Notanishlarning so‘rovlari.
 request-unnamed = (ismsiz)
 wifi-title = O‘sha Wi-Fi
 wifi-say = Bir Wi-Fi tarmog‘ida xabarlar internetsiz yetkaziladi.
+wifi-carry = Ular muhrlangan xabarlarni bu yerda yo‘q do‘stlarga eltadi.
 wifi-note = Boshqalar kimdir Karvon ishlatayotganini ko‘radi, kimligini emas.
 wifi-none = Bu qurilma mahalliy tarmoqda emas.
 wifi-near = Hozir shu yerda: { $names }
