@@ -96,7 +96,7 @@ async fn open(
     let (commands, calls) = mpsc::channel(COMMANDS);
     let (stop, mut stopping) = watch::channel(false);
     let clock = deps.clock.clone();
-    let bell = lan::Bell::new();
+    let bell = lan::Bell::new(events.clone());
     let near = if config.only_look {
         tokio::spawn(async {})
     } else {

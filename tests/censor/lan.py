@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Real programs on one local network without a way out: namespaces on a bridge, tcpdump as the witness.
 
-    lan.py --programs DIR [--texts N] [--within SECONDS] [--only run|carried]
+    lan.py --programs DIR [--texts N] [--within SECONDS] [--only run|carried|six]
 
 Two people meet over a relay, then the relay and every route are gone. Checks that nothing is sent and no port is open before the network
 is accepted; that they find each other and deliver both ways within the time; that no value of six bytes or more repeats in captures
 before and after a restart; that a kill loses nothing; that nothing is sent after it is forgotten; and that nothing is lost or doubled when the way out is back.
 
 Then three people of whom two are never there at the same time: a friend of both carries, is killed meanwhile, and the receipt comes back
-the same way.
+the same way. Then two people on a network without IPv4: they find each other by the addresses of its link, and nothing they send repeats.
 
 Needs root, iproute2 and tcpdump. Exit status 0: every check held. Figures are printed as one JSON object a line.
 """
@@ -125,9 +125,9 @@ def main():
     parser.add_argument("--programs", required=True)
     parser.add_argument("--texts", type=int, default=10)
     parser.add_argument("--within", type=float, default=3.0)
-    parser.add_argument("--only", choices=["run", "carried"], help="one of the two worlds")
+    parser.add_argument("--only", choices=["run", "carried", "six"], help="one of the worlds")
     options = parser.parse_args()
-    for make, play in ((Island, run), (Trio, carried)):
+    for make, play in ((Island, run), (Trio, carried), (Island, six)):
         if options.only not in (None, play.__name__):
             continue
         island = make(os.path.abspath(options.programs))
@@ -285,17 +285,6 @@ class Trio(Island):
         subprocess.run(["ip", "netns", "del", self.ns(ZARINA)], check=False)
 
 
-def settled(person):
-    """The person's own node answers, not one that a command started for itself while that was not up yet."""
-    def own():
-        if person.node.poll() is not None:
-            again(person)
-        status = person.lines("status")
-        return status and status[0]["pid"] == person.node.pid
-    wait(f"{person.name}'s own node answers", 60, own)
-    return person
-
-
 def steps(person, name):
     """State and trail of the last message to somebody."""
     info = person.lines("info", person.lines("read", name)[-1]["id"])[0]
@@ -304,7 +293,7 @@ def steps(person, name):
 
 def carried(island, options):
     relay, door = island.relay()
-    people = {place: settled(Person(island, place, name, [door])) for place, name in ((ALI, "Ali"), (BOB, "Bob"), (ZARINA, "Zarina"))}
+    people = {place: Person(island, place, name, [door]) for place, name in ((ALI, "Ali"), (BOB, "Bob"), (ZARINA, "Zarina"))}
     ali, bob, zarina = people.values()
     for one, other in ((ali, bob), (bob, zarina), (ali, zarina)):
         one.meet(other)
@@ -331,8 +320,7 @@ def carried(island, options):
     island.here(ALI, False)
     bob.node.kill()
     bob.node.wait()
-    again(bob)
-    settled(bob)
+    bob.up()
     check("Bob carries nothing after a kill", bob.lines("lan")[0]["carried"] >= here["carried"])
     started = time.monotonic()
     island.here(ZARINA, True)
@@ -363,6 +351,90 @@ def carried(island, options):
           and ali.texts_of("Zarina") == ["and back by hand", "by relay again"])
     print(json.dumps({"check": "a friend carried it there and back", "texts": len(texts), "handed_s": round(handed, 1), "came_s": round(came, 1),
                       "carried_cells": here["carried"], "carried_bytes": here["carried_bytes"]}), flush=True)
+
+
+def packets6(path):
+    """As `packets`, of IPv6: (protocol, addresses, payload) of UDP and TCP."""
+    data, at, out = open(path, "rb").read(), 24, []
+    order = "<I" if struct.unpack("<I", data[:4])[0] in (0xA1B2C3D4, 0xA1B23C4D) else ">I"
+    while at + 16 <= len(data):
+        length = struct.unpack(order, data[at + 8:at + 12])[0]
+        frame = data[at + 16:at + 16 + length]
+        at += 16 + length
+        if frame[12:14] != b"\x86\xdd" or frame[20] not in (6, 17):
+            continue
+        ip = frame[14:54 + struct.unpack(">H", frame[18:20])[0]]
+        inner = ip[40:]
+        skip = 8 if ip[6] == 17 else (inner[12] >> 4) * 4
+        out.append((ip[6], tuple(socket.inet_ntop(socket.AF_INET6, ip[start:start + 16]) for start in (8, 24)), inner[skip:]))
+    return out
+
+
+def plant6(island):
+    """As `Island.plant`, over IPv6."""
+    code = (f"import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto({PLANTED!r}, "
+            "('ff12::9', 9, 0, socket.if_nametoindex('wl0')))")
+    island.within(ALI, sys.executable, "-c", code)
+
+
+def six(island, options):
+    relay, door = island.relay()
+    ali, bob = (Person(island, place, name, [door]) for place, name in ((ALI, "Ali"), (BOB, "Bob")))
+    ali.meet(bob)
+    ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "60s", text="by relay")
+    wait("Bob has the first text", 30, lambda: bob.texts_of("Ali") == ["by relay"])
+    stop(relay)
+    island.way_out(False)
+    for place in (ALI, BOB):
+        island.within(place, "ip", "-4", "addr", "flush", "dev", "wl0")
+    said = ["by relay", "waits for a network"]
+    first, tcpdump = island.capture("first6")
+    ali.say("send", "Bob", "-", "--wait", "queued", text=said[-1])
+    time.sleep(8)
+    check("something was sent before the network was accepted", not packets6(first) and not packets(first)[0])
+    for person in (ali, bob):
+        networks = person.lines("lan")[0]["networks"]
+        check(f"the link of IPv6 is listed: {networks}", [network["range"] for network in networks] == ["fe80::/64"])
+        person.say("lan", "accept")
+    wait("what waited is there", 60, lambda: bob.texts_of("Ali") == said)
+    plant6(island)
+    took = [delivered(ali, "Bob", "there"), delivered(bob, "Ali", "and back")]
+    said.append("there")
+    check("both are near", near(ali) and near(bob))
+    # What it has captured is written a second later.
+    time.sleep(2)
+    stop(tcpdump)
+
+    # Both start anew: nothing in the one capture is in the other.
+    for person in (ali, bob):
+        person.down()
+    second, tcpdump = island.capture("second6")
+    plant6(island)
+    for person in (ali, bob):
+        person.up()
+    took += [delivered(ali, "Bob", "again"), delivered(bob, "Ali", "and back again")]
+    said.append("again")
+    time.sleep(2)
+    stop(tcpdump)
+    values6 = [{payload[at:at + VALUE] for *_, payload in packets6(path) for at in range(len(payload) - VALUE + 1)} for path in (first, second)]
+    shared = values6[0] & values6[1]
+    planted = {PLANTED[at:at + VALUE] for at in range(len(PLANTED) - VALUE + 1)}
+    check(f"the scan found the planted value: {[len(values) for values in values6]}, {len(planted & shared)}", planted <= shared)
+    check(f"values repeat after a restart: {[value.hex() for value in list(shared - planted)[:8]]}", shared == planted)
+    ends = {end for path in (first, second) for _, pair, _ in packets6(path) for end in pair}
+    check(f"an address beyond the link: {ends}", all(end.startswith(("fe80::", "ff12::")) for end in ends))
+    check("a packet of IPv4", not packets(first)[0] + packets(second)[0])
+    for person in (ali, bob):
+        person.say("lan", "forget")
+    time.sleep(1)
+    silent, tcpdump = island.capture("silent6")
+    time.sleep(8)
+    stop(tcpdump)
+    check("something was sent after the network was forgotten", not packets6(silent))
+    check("texts", bob.texts_of("Ali") == said and ali.texts_of("Bob") == ["and back", "and back again"])
+    print(json.dumps({"check": "IPv6 alone", "values": [len(values) for values in values6], "each_way_s": [round(t, 2) for t in took],
+                      "datagram_bytes": sorted({len(payload) for path in (first, second) for protocol, _, payload in packets6(path) if protocol == 17})}),
+          flush=True)
 
 
 if __name__ == "__main__":

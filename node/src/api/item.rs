@@ -278,6 +278,9 @@ pub struct Status {
     pub name: String,
     /// Links up.
     pub links: u32,
+    /// Contacts on the same accepted local network; nothing while this device is on none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub near: Option<u16>,
     /// Doors known.
     pub doors: u32,
     /// Why no door opens, if the transport of one tells: the first one's.

@@ -577,6 +577,8 @@ pub enum Event {
     },
     /// A check of the doors is done: ask for [`Request::NetCheck`].
     NetCheck,
+    /// Contacts on the same local network came or went, or this device did: [`Status::near`].
+    Near,
     /// Something about a group.
     Group(groups::GroupEvent),
     /// Something about a channel.

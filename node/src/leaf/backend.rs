@@ -336,6 +336,7 @@ impl Inner {
             state: state_word(status.doors, status.links, status.mailboxes_attached).to_owned(),
             name: self.name.clone(),
             links: status.links,
+            near: self.bell.seen(),
             doors: status.doors,
             mailboxes_attached: status.mailboxes_attached,
             mailboxes: status.mailboxes,

@@ -6,7 +6,7 @@ mod exchange;
 
 use super::backend::{Inner, closed};
 use crate::api::error::{BAD_REQUEST, LAN_UNCLEAR, NO_LAN};
-use crate::api::{ApiError, LanNetwork, Response};
+use crate::api::{ApiError, Event, LanNetwork, Response};
 use crate::clock::Clock;
 use crate::driver::Call;
 use crate::net::lan::{Near, Search, Session};
@@ -21,7 +21,7 @@ use karvon_protocol::lan::LanKeys;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{Id, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
@@ -42,11 +42,20 @@ pub(super) struct Bell {
     /// Rings when contacts or accepted networks may have changed.
     changed: watch::Sender<u64>,
     pub(super) near: Near,
+    /// How many contacts are near, while an accepted network is searched; front ends are told when that changes.
+    seen: watch::Sender<Option<u16>>,
+    events: broadcast::Sender<Event>,
 }
 
 impl Bell {
-    pub(super) fn new() -> Self {
-        Self { waits: watch::channel(0).0, changed: watch::channel(0).0, near: Near::default() }
+    pub(super) fn new(events: broadcast::Sender<Event>) -> Self {
+        let (waits, changed, seen) = (watch::channel(0).0, watch::channel(0).0, watch::channel(None).0);
+        Self { waits, changed, near: Near::default(), seen, events }
+    }
+
+    /// How many contacts are near; `None` while no accepted network is here.
+    pub(super) fn seen(&self) -> Option<u16> {
+        *self.seen.borrow()
     }
 
     pub(super) fn waits(&self) {
@@ -227,6 +236,7 @@ impl Lan {
                 self.searches.insert(id, (network, search));
             }
         }
+        self.note_seen();
         Some(!accepted.is_empty())
     }
 
@@ -324,6 +334,16 @@ impl Lan {
         let near =
             self.served.iter().filter(|(_, served)| served.quit.is_some()).map(|(id, _)| *id).collect();
         *self.bell.near.lock().unwrap_or_else(PoisonError::into_inner) = near;
+        self.note_seen();
+    }
+
+    fn note_seen(&self) {
+        let count = u16::try_from(self.bell.near().len()).unwrap_or(u16::MAX);
+        let seen = (!self.searches.is_empty()).then_some(count);
+        if self.bell.seen.send_replace(seen) != seen {
+            // Nobody may be listening.
+            let _ = self.bell.events.send(Event::Near);
+        }
     }
 }
 
@@ -388,6 +408,9 @@ fn chosen(mut here: Vec<Network>, name: Option<String>) -> Result<Network, ApiEr
             return Err(ApiError::new(BAD_REQUEST, "no interface has so long a name"));
         }
         here.retain(|network| network.name == *name);
+    } else if here.iter().filter(|network| network.address.is_ipv4()).count() == 1 {
+        // Interfaces without IPv4 are often not what people mean, and have to be named beside one that has it.
+        here.retain(|network| network.address.is_ipv4());
     }
     match (here.pop(), here.is_empty()) {
         (Some(network), true) => Ok(network),

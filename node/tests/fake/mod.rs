@@ -198,6 +198,7 @@ fn status(inner: &Inner) -> Status {
         state: "online".into(),
         name: "Me".into(),
         links: 1,
+        near: None,
         doors: inner.doors.len() as u32,
         mailboxes_attached: 1,
         mailboxes: 1,

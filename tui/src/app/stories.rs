@@ -2,10 +2,11 @@
 
 use karvon_node::api::{Event, Request, State};
 
+use super::room_stories::screen;
 use super::story::{INVITATION, World, open, typed};
 use super::{Action, Model, Overlay, Talk, update};
 use crate::command::{Command, Purpose};
-use crate::lang::Lang;
+use crate::lang::{Lang, Texts};
 use crate::theme::Theme;
 
 #[test]
@@ -461,4 +462,27 @@ fn a_door_with_a_damaged_transport_is_said_to_be_damaged_there() {
     world.play(&mut model, [Action::Paste(format!("{door} pt=obfs4 nowhere")), Action::Enter]);
     let super::Screen::Wizard(wizard) = &model.screen else { panic!("the wizard is gone") };
     assert_eq!(wizard.problem, Some("error-transport-damaged"));
+}
+
+#[test]
+fn the_top_line_says_how_many_are_near_on_an_accepted_network_only() {
+    for lang in Lang::ALL {
+        let mut world = World::new();
+        let mut model = open(&mut world, lang, true, (80, 24));
+        let mut top = |near| {
+            model.status.as_mut().expect("the node has told").near = near;
+            screen(&model).lines().next().unwrap_or_default().to_owned()
+        };
+        let words = |n: u64| Texts::new(lang).with("status-near", &[("n", n.into())]);
+        assert!(!top(None).contains(words(0).trim_end_matches('0')), "{lang:?}");
+        for n in [0, 1, 12] {
+            let shown = top(Some(n));
+            assert!(shown.contains(&words(n.into())), "{lang:?} {shown}");
+        }
+    }
+    // Somebody comes or goes: the status is asked for.
+    let mut world = World::new();
+    let mut model = open(&mut world, Lang::En, true, (80, 24));
+    let commands = update(&mut model, Action::Event(Event::Near));
+    assert!(commands.iter().any(|command| matches!(command, Command::Call(Request::Status, _))));
 }

@@ -415,6 +415,7 @@ fn status(messages: &[Message]) -> Status {
         state: "online".to_owned(),
         name: "Али".to_owned(),
         links: 1,
+        near: None,
         doors: 1,
         mailboxes_attached: 1,
         mailboxes: 1,

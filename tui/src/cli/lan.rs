@@ -16,7 +16,7 @@ pub(super) async fn lan(session: &Session<'_>, what: Option<Lan>) -> Result<(), 
         None => show(session).await,
         Some(Lan::Accept { network }) => {
             change(session, Request::LanAccept { name: network }).await?;
-            session.out.note("Contacts are looked for on this network from now on.");
+            session.out.note("Contacts are looked for on this network from now on, and sealed messages are carried for friends.");
             Ok(())
         }
         Some(Lan::Forget { network, all }) => {

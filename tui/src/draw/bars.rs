@@ -102,6 +102,10 @@ fn state(model: &Model) -> Span<'static> {
         if status.one_operator && !add(cells / 2, format!(" ! {}", texts.get("status-one-operator"))) {
             add(short, format!(" ! {}", texts.get("status-one-operator-short")));
         }
+        if let Some(near) = status.near {
+            let near = texts.with("status-near", &[("n", u64::from(near).into())]);
+            add(short, theme.glyphs(&format!(" · {near}")));
+        }
         if status.queued > 0 {
             let queued = texts.with("status-queued", &[("n", status.queued.into())]);
             add(cells * 3 / 4, theme.glyphs(&format!(" · {queued}")));

@@ -41,5 +41,6 @@ pub(super) fn draw(model: &Model, open: &Wifi, frame: &mut Frame<'_>, area: Rect
         row = paint::paragraph(frame, area, row, &theme.glyphs(&one_line(&line)), theme.good()) + 1;
     }
     row = paint::paragraph(frame, area, row, &sentence("wifi-say"), Style::new());
+    row = paint::paragraph(frame, area, row, &sentence("wifi-carry"), Style::new());
     paint::paragraph(frame, area, row, &sentence("wifi-note"), theme.faint());
 }

@@ -10,6 +10,7 @@ state-gone = node stopped
 state-locked = locked
 state-store = disk failed
 status-queued = { $n } queued
+status-near = near: { $n }
 status-one-operator = one operator sees address and times
 status-one-operator-short = one operator
 
@@ -405,6 +406,7 @@ request-came = Somebody asks for a conversation: ^K, Requests of strangers.
 request-unnamed = (no name)
 wifi-title = Same Wi-Fi
 wifi-say = Contacts on one Wi-Fi deliver to each other without internet.
+wifi-carry = They carry sealed messages for friends who are not here.
 wifi-note = Others there see that somebody uses Karvon, but not who.
 wifi-none = This device is on no local network.
 wifi-near = Here now: { $names }

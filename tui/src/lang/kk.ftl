@@ -10,6 +10,7 @@ state-gone = түйін тоқтады
 state-locked = құлыпталған
 state-store = диск істемей тұр
 status-queued = кезекте: { $n }
+status-near = жаныңызда: { $n }
 status-one-operator = бір оператор мекенжай мен уақытты көреді
 status-one-operator-short = бір оператор
 
@@ -393,6 +394,7 @@ request-came = Біреу әңгіме сұрайды: ^K, Бейтаныста�
 request-unnamed = (аты жоқ)
 wifi-title = Сол Wi-Fi
 wifi-say = Бір Wi-Fi желісінде хабарлар интернетсіз жеткізіледі.
+wifi-carry = Олар мөрленген хабарларды мұнда жоқ достарға жеткізеді.
 wifi-note = Басқалар біреудің Karvon қолданғанын көреді, кім екенін емес.
 wifi-none = Бұл құрылғы жергілікті желіде емес.
 wifi-near = Қазір осында: { $names }

@@ -10,6 +10,7 @@ state-gone = түйүн токтоду
 state-locked = кулпуланган
 state-store = диск иштебей жатат
 status-queued = кезекте: { $n }
+status-near = жаныңызда: { $n }
 status-one-operator = бир оператор даректи жана убакытты көрөт
 status-one-operator-short = бир оператор
 
@@ -393,6 +394,7 @@ request-came = Кимдир сүйлөшүү сурап жатат: ^K, Бейт
 request-unnamed = (аты жок)
 wifi-title = Ошол эле Wi-Fi
 wifi-say = Бир Wi-Fi тармагында кабарлар интернетсиз жеткирилет.
+wifi-carry = Алар мөөрлөнгөн кабарларды бул жерде жок досторго жеткирет.
 wifi-note = Башкалар кимдир бирөө Karvon колдонгонун көрөт, ким экенин эмес.
 wifi-none = Бул түзмөк жергиликтүү тармакта эмес.
 wifi-near = Азыр ушул жерде: { $names }

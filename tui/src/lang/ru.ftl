@@ -10,6 +10,7 @@ state-gone = узел остановлен
 state-locked = закрыто
 state-store = сбой диска
 status-queued = в очереди: { $n }
+status-near = рядом: { $n }
 status-one-operator = один оператор видит адрес и время
 status-one-operator-short = один оператор
 
@@ -403,6 +404,7 @@ request-came = Кто-то просит о беседе: ^K, Запросы не
 request-unnamed = (без имени)
 wifi-title = Та же сеть Wi-Fi
 wifi-say = Контакты в одной сети Wi-Fi доставляют сообщения без интернета.
+wifi-carry = Они носят запечатанные сообщения друзьям, которых здесь нет.
 wifi-note = Другие в ней увидят, что кто-то пользуется Karvon, но не кто.
 wifi-none = Устройство не в локальной сети.
 wifi-near = Сейчас здесь: { $names }

@@ -10,6 +10,7 @@ state-gone = гиреҳ қатъ шуд
 state-locked = қулф аст
 state-store = диск кор намекунад
 status-queued = дар навбат: { $n }
+status-near = наздик: { $n }
 status-one-operator = як оператор нишонӣ ва вақтро мебинад
 status-one-operator-short = як оператор
 
@@ -397,6 +398,7 @@ request-came = Касе суҳбат мепурсад: ^K, Дархостҳои 
 request-unnamed = (беном)
 wifi-title = Ҳамон Wi-Fi
 wifi-say = Шиносон дар як Wi-Fi паёмҳоро бе интернет мерасонанд.
+wifi-carry = Онҳо паёмҳои мӯҳрзадаро ба дӯстоне мебаранд, ки ин ҷо нестанд.
 wifi-note = Дигарон мебинанд, ки касе Karvon дорад, вале намебинанд, ки кӣ.
 wifi-none = Ин дастгоҳ дар ягон шабакаи маҳаллӣ нест.
 wifi-near = Ҳозир дар ин ҷо: { $names }

@@ -10,6 +10,7 @@ state-gone = тугун тўхтади
 state-locked = қулфланган
 state-store = диск ишламаяпти
 status-queued = навбатда: { $n }
+status-near = ёнда: { $n }
 status-one-operator = битта оператор манзил ва вақтни кўради
 status-one-operator-short = битта оператор
 
@@ -404,6 +405,7 @@ request-came = Кимдир суҳбат сўраяпти: ^K, Нотанишл�
 request-unnamed = (исмсиз)
 wifi-title = Ўша Wi-Fi
 wifi-say = Бир Wi-Fi тармоғида хабарлар интернетсиз етказилади.
+wifi-carry = Улар муҳрланган хабарларни бу ерда йўқ дўстларга элтади.
 wifi-note = Бошқалар кимдир Karvon ишлатаётганини кўради, кимлигини эмас.
 wifi-none = Бу қурилма маҳаллий тармоқда эмас.
 wifi-near = Ҳозир шу ерда: { $names }

@@ -10,6 +10,7 @@ state-gone = tugun to‘xtadi
 state-locked = qulflangan
 state-store = disk ishlamayapti
 status-queued = navbatda: { $n }
+status-near = yonda: { $n }
 status-one-operator = bitta operator manzil va vaqtni ko‘radi
 status-one-operator-short = bitta operator
 
@@ -406,6 +407,7 @@ request-came = Kimdir suhbat so‘rayapti: ^K, Notanishlarning so‘rovlari.
 request-unnamed = (ismsiz)
 wifi-title = O‘sha Wi-Fi
 wifi-say = Bir Wi-Fi tarmog‘ida xabarlar internetsiz yetkaziladi.
+wifi-carry = Ular muhrlangan xabarlarni bu yerda yo‘q do‘stlarga eltadi.
 wifi-note = Boshqalar kimdir Karvon ishlatayotganini ko‘radi, kimligini emas.
 wifi-none = Bu qurilma mahalliy tarmoqda emas.
 wifi-near = Hozir shu yerda: { $names }

@@ -18,7 +18,7 @@ use rand_core::{CryptoRng, Rng as _};
 use socket::Sockets;
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -165,7 +165,7 @@ impl Search {
                             continue;
                         }
                         calling.insert(found.contact);
-                        let to = SocketAddr::new(from.ip(), found.port);
+                        let to = self.network.at(from.ip(), found.port);
                         let first = self.is_first(found.contact);
                         let wait = if first { Duration::ZERO } else { SECOND };
                         steps.push(sleep(wait).map(move |()| Step::Call(found, to, first)).boxed());
@@ -185,7 +185,7 @@ impl Search {
                 }
                 Woken::Step(Step::Call(found, to, in_turn)) => match finder.dial(&found, &mut *self.rng) {
                     Ok((dialler, hello)) if !self.is_near(found.contact) => {
-                        let from = self.network.address;
+                        let from = self.network.clone();
                         steps.push(call(from, to, found.contact, dialler, hello, in_turn).boxed());
                     }
                     _ => {
@@ -207,7 +207,7 @@ impl Search {
     }
 
     fn is_neighbour(&self, from: SocketAddr) -> bool {
-        matches!(from.ip(), IpAddr::V4(from) if self.network.holds(from))
+        self.network.holds(from)
     }
 
     fn is_near(&self, contact: ContactId) -> bool {
@@ -254,7 +254,7 @@ async fn answer(mut stream: TcpStream, contact: ContactId, taken: Taken, in_turn
 
 /// Calls a contact that was recognised.
 async fn call(
-    from: Ipv4Addr,
+    from: Network,
     to: SocketAddr,
     contact: ContactId,
     dialler: Dialler,
@@ -262,7 +262,7 @@ async fn call(
     in_turn: bool,
 ) -> Step {
     let called = timeout(PATIENCE, async {
-        let mut stream = socket::connect(from, to).await?;
+        let mut stream = socket::connect(&from, to).await?;
         stream.set_nodelay(true)?;
         stream.write_all(&hello).await?;
         let answer = read_unit(&mut stream).await?;

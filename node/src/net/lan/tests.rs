@@ -9,7 +9,8 @@ use tokio::task::JoinHandle;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 fn loopback() -> Network {
-    Network { name: "lo".to_owned(), address: Ipv4Addr::LOCALHOST, prefix: 8, id: [0; 16] }
+    let address = std::net::Ipv4Addr::LOCALHOST.into();
+    Network { name: "lo".to_owned(), address, prefix: 8, scope: 0, router: None, id: [0; 16] }
 }
 
 #[tokio::test]
