@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Doors behind the real obfs4proxy, on loopback: two people talk through it, and what breaks is told and mends itself.
+"""Doors behind the real obfs4proxy, on loopback: two people talk through it, and what breaks is told and mends itself. The real
+snowflake-client is started as well, with nobody to reach.
 
-    transports.py --programs DIR [--obfs4proxy FILE] [--texts N]
+    transports.py --programs DIR [--obfs4proxy FILE] [--snowflake FILE] [--texts N]
 
 The address in the people's door lines is one where nobody listens, as that of a relay which only its transport's server reaches: what
 arrives came through obfs4. Exit status 0: every check held. Figures are printed as one JSON object a line.
@@ -203,13 +204,43 @@ def missing_program(ali, options):
     print(json.dumps({"check": "missing program", "code": fault["code"]}))
 
 
+class Snow(Person):
+    """A person whose door is said to be behind Snowflake."""
+
+    stderr = subprocess.DEVNULL
+
+    def begin(self, doors):
+        self.say("init", "--name", self.name, "--no-lock", "--door-file", "-", text=doors)
+        self.say("config", "set", "transports.snowflake", self.lab.options.snowflake)
+
+
+def nobody_at_the_broker(options):
+    """The real snowflake-client, whose broker is a closed port of this machine: it is started, and that nothing answers is told."""
+    lab = Lab(options.programs, "s")
+    lab.options = options
+    try:
+        door = lab.run_relay(None, "relay", ["--listen-web", f"127.0.0.1:{free_port()}"])[1]
+        line = f"pt=snowflake 192.0.2.3:80 url=https://127.0.0.1:{free_port()}/ ice=stun:127.0.0.1:{free_port()}"
+        ali = Snow(lab, None, "Ali", f"{door}\n{line}\n")
+        fault = wait("the fault is told", 90, lambda: ali.lines("door", "list")[0].get("fault"))
+        demand(fault["code"] == "transport_unanswered", f"it is told that nothing answers: {fault}")
+        checked = ali.command("netcheck", "--json")
+        found = json.loads(checked.stdout)
+        demand(checked.returncode == 4 and found["verdict"] == "transport", f"the check does not speak of a censor: {found}")
+        print(json.dumps({"check": "snowflake without a broker", "code": fault["code"], "verdict": found["verdict"]}))
+    finally:
+        lab.close()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", required=True, type=os.path.abspath)
     parser.add_argument("--obfs4proxy", default=shutil.which("obfs4proxy"))
+    parser.add_argument("--snowflake", default=shutil.which("snowflake-client"))
     parser.add_argument("--texts", type=int, default=10)
     options = parser.parse_args()
     demand(options.obfs4proxy, "obfs4proxy is installed")
+    demand(options.snowflake, "snowflake-client is installed")
     for kind in ("web", "plain"):
         world = World(options, kind)
         try:
@@ -222,6 +253,7 @@ def main():
                 missing_program(ali, options)
         finally:
             world.close()
+    nobody_at_the_broker(options)
 
 
 main()

@@ -106,7 +106,7 @@ impl Observer {
             let outcome = if self.proxy && kind == Kind::Plain {
                 Outcome::PastProxy
             } else if door.in_use {
-                seen.settled.or(seen.now).unwrap_or(Outcome::Waiting)
+                behind(door.door.pt.is_some(), seen.settled.or(seen.now).unwrap_or(Outcome::Waiting))
             } else {
                 Outcome::Spare
             };
@@ -148,6 +148,23 @@ impl std::fmt::Debug for Observer {
     }
 }
 
+/// What is silent or breaks off before the door's first word is the transport's matter, where there is one: the connection under it is its
+/// program's, on this device.
+const fn behind(transport: bool, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::ConnectSilent
+        | Outcome::ConnectRefused
+        | Outcome::HelloSilent
+        | Outcome::HelloReset
+        | Outcome::HelloClosed
+            if transport =>
+        {
+            Outcome::Transport
+        }
+        outcome => outcome,
+    }
+}
+
 /// Whether the system knows a way to this address. Nothing is sent: connecting a datagram socket only picks a route.
 fn has_way(to: SocketAddr) -> bool {
     let any = if to.is_ipv4() { IpAddr::from([0, 0, 0, 0]) } else { IpAddr::from([0_u16; 8]) };
@@ -155,4 +172,18 @@ fn has_way(to: SocketAddr) -> bool {
     socket
         .and_then(|socket| socket.local_addr())
         .is_ok_and(|from| !from.ip().is_loopback() || to.ip().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_program_of_a_transport_is_not_taken_for_a_censor() {
+        assert_eq!(behind(true, Outcome::HelloSilent), Outcome::Transport);
+        assert_eq!(behind(false, Outcome::HelloSilent), Outcome::HelloSilent);
+        for outcome in [Outcome::Open, Outcome::NotLetIn, Outcome::Foreign, Outcome::Waiting] {
+            assert_eq!(behind(true, outcome), outcome);
+        }
+    }
 }

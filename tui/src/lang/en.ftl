@@ -676,6 +676,7 @@ error-transport-line =
 error-transport-server =
     The transport's server does not answer. Try another network, or ask
     for another line.
+error-transport-unanswered = Nothing answers through the transport. Try another network or door.
 error-transport-behind = The transport works, but the door behind it does not open. Tell its keeper.
 error-no-such-contact = Nobody in your contacts has this name. Choose one from the list.
 error-ambiguous = Several contacts match. Write more of the name.

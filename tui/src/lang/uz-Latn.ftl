@@ -663,6 +663,7 @@ error-transport-line = Transport eshik satrini qabul qilmayapti. pt= dan keyingi
 error-transport-server =
     Transport serveri javob bermayapti. Boshqa tarmoqni sinang yoki boshqa
     satr so‘rang.
+error-transport-unanswered = Transport orqali hech kim javob bermayapti. Boshqa tarmoq yoki eshikni sinang.
 error-transport-behind = Transport ishlayapti, lekin ortidagi eshik ochilmayapti. Egasiga ayting.
 error-no-such-contact = Kontaktlarda bunday ism yo‘q. Ro‘yxatdan tanlang.
 error-ambiguous = Bir nechta kontakt mos keldi. Ismni to‘liqroq yozing.

@@ -60,6 +60,11 @@ pub enum PtFault {
         "the transport's server is reached, but the door behind it does not open: tell whoever runs the relay"
     )]
     Behind,
+    /// Its program says yes before it has reached anybody, and nothing answered.
+    #[error(
+        "nothing answers through the transport: its program reaches nobody from here, or the relay behind it is off; try another network, or ask for another line"
+    )]
+    Unanswered,
 }
 
 impl PtFault {
@@ -82,6 +87,7 @@ impl PtFault {
             Self::Line => "transport_line",
             Self::Server(_) | Self::ServerSilent => "transport_server",
             Self::Behind => "transport_behind",
+            Self::Unanswered => "transport_unanswered",
         }
     }
 }

@@ -38,6 +38,9 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("meek_lite", &["lyrebird", "obfs4proxy"]),
 ];
 
+/// Transports whose programs accept a connection before they have reached their server.
+const HASTY: [&str; 2] = ["snowflake", "meek_lite"];
+
 /// How programs of transports are found and started.
 #[derive(Debug, Clone)]
 pub struct PtOptions {
@@ -77,6 +80,8 @@ impl PtOptions {
 pub(super) struct Attempt<'a> {
     faults: &'a DoorFaults,
     relay: RelayId,
+    /// What it is called if the door does not open.
+    fault: PtFault,
     opened: bool,
 }
 
@@ -91,7 +96,7 @@ impl Attempt<'_> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.opened {
-            self.faults.note(self.relay, PtFault::Behind);
+            self.faults.note(self.relay, self.fault.clone());
         }
     }
 }
@@ -125,7 +130,10 @@ impl Programs {
         line: &PtLine,
     ) -> io::Result<(TcpStream, Attempt<'_>)> {
         match self.through(spawner, line).await {
-            Ok(tcp) => Ok((tcp, Attempt { faults: &self.faults, relay, opened: false })),
+            Ok(tcp) => {
+                let fault = if HASTY.contains(&line.name()) { PtFault::Unanswered } else { PtFault::Behind };
+                Ok((tcp, Attempt { faults: &self.faults, relay, fault, opened: false }))
+            }
             Err(fault) => {
                 let code = fault.code();
                 if self.faults.note(relay, fault.clone()) {
