@@ -31,6 +31,8 @@ for build in one-folder another/deeper-folder; do
             prepare=(packaging/boringssl/prepare.sh)
         fi
         "${prepare[@]}" cargo build --locked --profile dist "${select[@]}" "${features[@]}"
+        # A library without the patch would show Firefox to every door.
+        ((${#features[@]} == 0)) || target/dist/karvon --version | grep -q 'Chrome or Firefox'
     )
 done
 status=0
