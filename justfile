@@ -72,6 +72,10 @@ package:
     cargo build --locked --profile dist -p karvon-node
     packaging/check.sh "${CARGO_TARGET_DIR:-target}/dist"
 
+# The program for people as it is packaged: with the hello of a browser. Needs cmake, clang and git besides.
+package-karvon:
+    packaging/boringssl/prepare.sh cargo build --locked --profile dist -p karvon --features browser-hello
+
 # Mixes of faults in virtual time, one process for each seed; `just swarm 1..1001` is the long form.
 swarm seeds="1..51":
     cargo build --release -p karvon-simulations

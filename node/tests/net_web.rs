@@ -433,3 +433,45 @@ async fn what_is_not_the_web_is_refused_as_by_any_site() {
     let _ = plain.read_to_end(&mut answer).await;
     assert!(answer.is_empty() || answer[0] == 0x15, "{answer:?}");
 }
+
+/// A listener that hangs up on everybody after their first packet, and the cipher suites that each named there.
+async fn names_only() -> (SocketAddr, tokio::sync::mpsc::Receiver<Vec<u16>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (seen, read) = tokio::sync::mpsc::channel(64);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // Record, handshake, version, random, session id: 44 bytes and 32; then the length of the list.
+            let mut head = [0; 78];
+            stream.read_exact(&mut head).await.unwrap();
+            let mut suites = vec![0; usize::from(u16::from_be_bytes([head[76], head[77]]))];
+            stream.read_exact(&mut suites).await.unwrap();
+            let suites = suites.chunks(2).map(|two| u16::from_be_bytes([two[0], two[1]]));
+            // Chrome's list begins with a value that means nothing and is another one each time.
+            let suites = suites.filter(|suite| suite & 0x0f0f != 0x0a0a).collect();
+            if seen.send(suites).await.is_err() {
+                return;
+            }
+        }
+    });
+    (addr, read)
+}
+
+#[tokio::test]
+async fn a_door_sees_the_same_hello_after_each_start() {
+    let (addr, mut seen) = names_only().await;
+    let mut kinds = std::collections::BTreeSet::new();
+    for number in 0..12 {
+        let mut first = None;
+        for start in [1, 2] {
+            let mut leaf = leaf_with(100 + start, None);
+            leaf.submit(NetCommand::Connect(target(addr, slot(number))));
+            let named = tokio::time::timeout(Duration::from_secs(60), seen.recv()).await.unwrap().unwrap();
+            assert_eq!(*first.get_or_insert(named.clone()), named, "door {number}, start {start}");
+            assert!(matches!(next(&mut leaf).await, NetEvent::ConnectFailed(..)));
+        }
+        kinds.extend(first);
+    }
+    // Without the feature it is rustls every time; with it and without its patch of the library, Firefox.
+    assert_eq!(kinds.len(), if cfg!(feature = "browser-hello") { 2 } else { 1 }, "{kinds:04x?}");
+}

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Puts the BoringSSL that btls-sys brings, with the patches of btls-sys and the one beside this file, into a folder, and prints the
-# variables that make cargo build it from there. Nothing is downloaded but what Cargo.lock names. Needs git.
+# Puts the BoringSSL that btls-sys brings, with the patches of btls-sys and the one beside this file, under the target folder, and runs a
+# command that is to build it from there; without a command it prints the variables for that. Nothing is downloaded but what Cargo.lock
+# names. Needs git.
 #
-#   eval "$(packaging/boringssl/prepare.sh [FOLDER])"        [default: boringssl under the target folder]
-#   cargo build -p karvon --features browser-hello
+#   packaging/boringssl/prepare.sh cargo build -p karvon --features browser-hello
 #
-# Without it the feature builds as well, and every door sees Firefox: the library refuses three values that Chrome names.
+# Without it the feature builds as well, and every door sees Firefox: the library refuses values that Chrome names.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
-folder="${1:-${CARGO_TARGET_DIR:-$root/target}/boringssl}"
+folder="${CARGO_TARGET_DIR:-$root/target}/boringssl"
 mkdir -p "$folder"
 folder="$(cd "$folder" && pwd)"
 
@@ -33,4 +33,6 @@ if [[ ! -d "$folder/$name" ]]; then
     rm -rf "$work/.git"
     mv -T "$work" "$folder/$name" 2>/dev/null || [[ -d "$folder/$name" ]]
 fi
-printf 'export BORING_BSSL_SOURCE_PATH=%q BORING_BSSL_ASSUME_PATCHED=1\n' "$folder/$name"
+export BORING_BSSL_SOURCE_PATH="$folder/$name" BORING_BSSL_ASSUME_PATCHED=1
+(($#)) && exec "$@"
+printf 'export BORING_BSSL_SOURCE_PATH=%q BORING_BSSL_ASSUME_PATCHED=1\n' "$BORING_BSSL_SOURCE_PATH"

@@ -57,13 +57,13 @@ def read(record):
         shares.append(f"{shown([group])[0]}:{size}")
         data = data[4 + size:]
     rest = {str(kind): value.hex() for kind, value in extensions
-            if kind not in (0, 10, 13, 51, 65037) and value and not grease(kind)}
+            if kind not in (0, 10, 13, 43, 51, 65037) and value and not grease(kind)}
     ech = by.get(65037)
     return {
         "ja4": f"t{version}{'d' if 0 in by else 'i'}{len(real):02}{len(kinds):02}{mark}_{short(','.join(real))}_{short(tail)}",
         "bytes": len(record), "ciphers": shown(ciphers),
         "extensions": ["GREASE" if grease(kind) else kind for kind, _ in extensions],
-        "groups": shown(numbers(by.get(10, b"")[2:])), "schemes": shown(schemes), "shares": shares,
+        "versions": shown(numbers(by.get(43, b"")[1:])), "groups": shown(numbers(by.get(10, b"")[2:])), "schemes": shown(schemes), "shares": shares,
         "ech": {"kdf_aead": ech[1:5].hex(), "payload": len(ech) - 42} if ech else None, "rest": rest,
     }
 

@@ -20,6 +20,8 @@ pub use item::{
 };
 pub use netcheck::{DoorCheck, NetCheck};
 
+pub use crate::net::web_hello;
+
 use serde::{Deserialize, Serialize};
 
 /// Version of these types; a front end of another one is told so.

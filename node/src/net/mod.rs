@@ -40,7 +40,7 @@ pub use link::{Counters, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX};
 pub use mesh::carrier_key;
 pub use pt::{DoorFaults, PtFault, PtOptions};
 pub use transport::Transports;
-pub use web::{Proxy, Site, WebIdentity, WebOptions, pem_certificates};
+pub use web::{Proxy, Site, WebIdentity, WebOptions, pem_certificates, web_hello};
 
 use crate::deps::Deps;
 use karvon_protocol::core::{LinkId, LinkInfo, Reason, Target};

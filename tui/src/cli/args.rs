@@ -15,6 +15,7 @@ pub use talk::{Edit, React, Read, Reply, Save, Search, Send, Verify, Wait};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 const OVERVIEW: &str = "Examples:
   karvon                                        open the screen; the first start asks four questions
@@ -35,9 +36,17 @@ Exit codes:
 Environment: KARVON_HOME (data directory), KARVON_PASSPHRASE_FILE, KARVON_LOG, NO_COLOR.
 Karvon is experimental and unaudited.";
 
+/// The version, and what a censor reads of this build's connections to web doors.
+fn built() -> &'static str {
+    static BUILT: LazyLock<String> = LazyLock::new(|| {
+        format!("{}\nhello to web doors: {}", env!("CARGO_PKG_VERSION"), karvon_node::api::web_hello())
+    });
+    &BUILT
+}
+
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "karvon", version, about = "A messenger that finds a way: no server, no phone number", after_help = OVERVIEW)]
+#[command(name = "karvon", version, long_version = built(), about = "A messenger that finds a way: no server, no phone number", after_help = OVERVIEW)]
 pub struct Cli {
     /// Where the profile lies [default: KARVON_HOME, else the user's data directory]
     #[arg(long, global = true, value_name = "DIR")]

@@ -10,6 +10,7 @@ mod tls;
 mod visitor;
 
 pub use certificate::{WebIdentity, pem_certificates};
+pub use hello::web_hello;
 pub use proxy::Proxy;
 pub(super) use server::listen;
 pub use site::Site;

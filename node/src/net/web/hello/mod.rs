@@ -48,6 +48,11 @@ impl HelloKind {
         Self::by(coin & 1 == 0)
     }
 
+    /// Whether one of this build's doors can see this hello.
+    fn is_shown(self) -> bool {
+        [true, false].into_iter().any(|side| Self::by(side) == self)
+    }
+
     #[cfg(not(feature = "browser-hello"))]
     const fn by(_: bool) -> Self {
         Self::Rustls
@@ -57,6 +62,16 @@ impl HelloKind {
     #[cfg(feature = "browser-hello")]
     fn by(heads: bool) -> Self {
         if heads && browser::knows_chrome() { Self::Chrome } else { Self::Firefox }
+    }
+}
+
+/// Whose hello web doors see from this build, in plain words: it depends on how the program and its library were built.
+#[must_use]
+pub fn web_hello() -> &'static str {
+    match (HelloKind::Rustls.is_shown(), HelloKind::Chrome.is_shown()) {
+        (true, _) => "rustls",
+        (false, true) => "Chrome or Firefox",
+        (false, false) => "Firefox",
     }
 }
 

@@ -170,6 +170,7 @@ fn a_door_keeps_its_hello() {
         let share = kinds.iter().filter(|one| **one == kind).count();
         assert!(share >= 256 / KINDS.len() * 3 / 4, "{kind:?} is the hello of {share} doors of 256");
     }
+    assert_eq!(web_hello(), if KINDS.len() == 1 { "rustls" } else { "Chrome or Firefox" });
     // The slot's number is public; only the secret decides.
     let mut other = slot(7);
     other.slot = SlotId([9; 8]);
