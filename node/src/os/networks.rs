@@ -64,6 +64,19 @@ pub fn networks() -> Vec<Network> {
     out
 }
 
+/// The network through which this device reaches others, if it is a local one: that of the gateway, or the only one there is.
+#[must_use]
+pub fn uplink() -> Option<Network> {
+    let routes = read("/proc/net/route");
+    let mut all = networks();
+    match all.iter().position(|network| gateway(&routes, &network.name).is_some()) {
+        Some(place) => Some(all.swap_remove(place)),
+        // Where routes are shown and none leads out of a local network, the way out is another line.
+        None if routes.is_empty() && all.len() == 1 => all.pop(),
+        None => None,
+    }
+}
+
 /// Two networks that number their addresses alike are told apart by the gateway and its hardware, where the system shows them.
 fn id(network: &Network, gateway: Option<Ipv4Addr>, hardware: Option<&str>) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_derive_key(NETWORK);

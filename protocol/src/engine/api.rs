@@ -3,6 +3,7 @@
 use super::channel_api::{ChannelCommand, ChannelEvent, ChannelReply};
 use super::group_api::{GroupCommand, GroupEvent, GroupReply};
 use super::lan::{LanCommand, LanReply};
+use super::spend::{DataCommand, DataInfo};
 use crate::descriptor::Door;
 use crate::ids::{Fingerprint, MessageId, RelayId};
 use zeroize::Zeroizing;
@@ -155,6 +156,8 @@ pub enum Command {
     Unpack(Vec<crate::cell::Cell>),
     /// About local networks: [`Reply::Lan`].
     Lan(LanCommand),
+    /// About the bytes that may be used: [`Reply::Data`].
+    Data(DataCommand),
     /// Everything a backup holds: [`Reply::Backup`].
     Backup,
     /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
@@ -405,6 +408,8 @@ pub enum Reply {
     Channel(ChannelReply),
     /// About local networks.
     Lan(LanReply),
+    /// What may be used and was used today.
+    Data(DataInfo),
     /// Everything a backup holds; all of it is secret.
     Backup(Box<crate::backup::BackupState>),
     /// What waited is packed, but for so many messages.
@@ -470,6 +475,8 @@ pub enum Event {
     Group(GroupEvent),
     /// Something about a channel.
     Channel(ChannelEvent),
+    /// What may still be sent today changed, or what holds for a network: [`Command::Data`].
+    Data(crate::spending::Level),
     /// A cell waits for a contact who is on the same local network: [`LanCommand::Next`].
     LanWaits,
 }

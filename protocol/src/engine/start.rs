@@ -71,6 +71,7 @@ impl Engine {
             Space::Prekeys,
             Space::Request,
             Space::Lan,
+            Space::Spending,
             Space::Handout,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
@@ -201,6 +202,7 @@ impl Engine {
                 requests.load(key, value, &mut cx);
             }
             Space::Lan => self.load_networks(value),
+            Space::Spending => self.load_spending(value),
             Space::Contact => match Card::decode(value) {
                 Ok(card) => {
                     let id = ContactId(key.seq as u32);
@@ -320,6 +322,7 @@ impl Engine {
         self.mend_sessions();
         let (addresses, mut cx) = self.with_addresses();
         addresses.begin(&mut cx);
+        self.start_spending();
         let (doors, mut cx) = self.with_doors();
         doors.dial(&mut cx);
         cx.notify(Event::Ready);

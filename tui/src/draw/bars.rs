@@ -102,6 +102,10 @@ fn state(model: &Model) -> Span<'static> {
         if status.one_operator && !add(cells / 2, format!(" ! {}", texts.get("status-one-operator"))) {
             add(short, format!(" ! {}", texts.get("status-one-operator-short")));
         }
+        let used = status.data.as_ref().filter(|used| used.level != karvon_node::api::data::Level::Free);
+        if let Some(percent) = used.and_then(|used| used.percent) {
+            add(cells * 3 / 4, format!(" ! {}", texts.with("status-data", &[("percent", percent.into())])));
+        }
         if status.queued > 0 {
             let queued = texts.with("status-queued", &[("n", status.queued.into())]);
             add(cells * 3 / 4, theme.glyphs(&format!(" · {queued}")));

@@ -1,6 +1,7 @@
 //! The dialling side of web doors: visits a site as a browser's web socket would and shows the door's path.
 
 use super::certificate::home_name;
+use super::server::Counted;
 use super::{Door, Web, http, proxy, tls};
 use crate::net::veil::{Carrier, Common, DIAL_TIMEOUT, Dial, DialFault};
 use crate::net::watch::{Stage, Watch, Watched, connect_error};
@@ -53,6 +54,8 @@ impl Visitor {
         // Small frames must not wait for one another.
         let _ = tcp.set_nodelay(true);
         let watched = Some((self.common.watch.clone(), self.door.relay));
+        let sent = Arc::new(AtomicU64::new(0));
+        let tcp = Counted::new(tcp, sent.clone(), self.common.bounds.clone());
         let mut stream = self.handshake(Watched::new(tcp, watched, self.common.clock.clone())).await?;
         let connection = stream.get_ref().1;
         if connection.alpn_protocol().is_some_and(|chosen| chosen != b"http/1.1") {
@@ -83,7 +86,7 @@ impl Visitor {
         if let Some(attempt) = attempt {
             attempt.opened();
         }
-        Ok(Carrier::new(stream, Arc::new(AtomicU64::new(0))))
+        Ok(Carrier::new(stream, sent))
     }
 
     /// A connection to the door's address, through the user's proxy if there is one.
@@ -188,7 +191,7 @@ impl Visitor {
 }
 
 /// The connection under TLS.
-type Tcp = Watched<TcpStream>;
+type Tcp = Watched<Counted>;
 
 /// Notes a dial that failed, also one that was given up while it waited.
 struct Noted<'a> {

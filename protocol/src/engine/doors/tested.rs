@@ -1,6 +1,6 @@
 //! A person asks what works: linked doors are asked for a sign of life, the others dialled without waiting for their pause to end.
 
-use super::{Doors, LINKS_MAX, connect, probe};
+use super::{Doors, connect, links_max, probe};
 use crate::engine::api::TestedDoor;
 use crate::engine::cx::{Alarm, Cx};
 
@@ -26,7 +26,7 @@ impl Doors {
                 .filter(|(_, state)| !state.dialling && state.link.is_none())
                 .map(|(id, _)| *id)
                 .collect();
-            for id in idle.into_iter().take(LINKS_MAX.saturating_sub(busy)) {
+            for id in idle.into_iter().take(links_max(cx).saturating_sub(busy)) {
                 self.find_elsewhere(id);
                 cx.timers.cancel(Alarm::Dial(id));
                 if let Some(state) = self.doors.get_mut(&id) {
@@ -35,9 +35,10 @@ impl Doors {
             }
         }
         let busy = self.doors.values().filter(|state| state.dialling || state.link.is_some()).count();
+        let most = links_max(cx);
         let tested = |state: &super::DoorState| TestedDoor {
             door: state.door.clone(),
-            in_use: state.dialling || state.link.is_some() || busy < LINKS_MAX,
+            in_use: state.dialling || state.link.is_some() || busy < most,
             signed_s: self.relays.get(&state.door.relay).map(|descriptor| descriptor.seq),
         };
         self.doors.values().map(tested).collect()
