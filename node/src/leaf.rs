@@ -5,6 +5,7 @@ pub mod backup;
 mod channels;
 mod copies;
 mod courier;
+mod data;
 mod files;
 mod group_messages;
 mod groups;
@@ -85,6 +86,7 @@ async fn open(
     let pt = net::PtOptions { proxy: web.proxy.clone(), ..config.transports.options(data_dir) };
     deps.transports = deps.transports.with_web(web).with_pt(pt);
     let net = net::start_leaf(&deps).map_err(|error| ApiError::new(IO, format!("the network: {error}")))?;
+    let bounds = net.bounds();
     let watched = backend::Watched { counters: net.counters(), faults: net.door_faults() };
     let checks = netcheck::Checks::new(net.observer(), events.clone());
     let mut engine = Engine::new(Setup { identity, name: name.clone() }, Box::new(generator()?));
@@ -96,6 +98,8 @@ async fn open(
     let (commands, calls) = mpsc::channel(COMMANDS);
     let (stop, mut stopping) = watch::channel(false);
     let clock = deps.clock.clone();
+    let meter = data::Meter::new(bounds, commands.clone());
+    let counting = meter.start(stopping.clone());
     let bell = lan::Bell::new(events.clone());
     let near = if config.only_look {
         tokio::spawn(async {})
@@ -128,6 +132,6 @@ async fn open(
         port.close();
     });
     let started = Instant::now();
-    let inner = backend::Inner { commands, history, name, watched, room, bell, started, checks };
-    Ok(backend::LeafBackend::new(inner, stop, vec![task, near]))
+    let inner = backend::Inner { commands, history, name, watched, room, bell, started, checks, meter };
+    Ok(backend::LeafBackend::new(inner, stop, vec![task, near, counting]))
 }

@@ -124,6 +124,8 @@ pub enum Space {
     Request = 29,
     /// Local networks on which contacts may be looked for.
     Lan = 30,
+    /// How many bytes may be used on each network, and were used today.
+    Spending = 31,
     /// Relay: mailboxes (`group` is the mailbox).
     RelayMailbox = 32,
     /// Relay: registered tag prefixes in pages; `group` is the mailbox.

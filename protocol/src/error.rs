@@ -145,6 +145,11 @@ pub enum ErrorKind {
     /// There is no door to the network yet.
     #[error("there is no door to the network yet: add one with `karvon door add`")]
     NoDoor,
+    /// Today's bytes on this network are nearly used up: what is no text waits.
+    #[error(
+        "most of today's data on this network is used: files wait until tomorrow, or allow more with `karvon data more`"
+    )]
+    DataCap,
     /// Too much waits to be written; try again shortly.
     #[error("busy: try again in a moment")]
     Busy,

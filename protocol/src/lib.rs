@@ -39,6 +39,7 @@ pub mod relay;
 pub mod rpc;
 mod runs;
 pub mod session;
+pub mod spending;
 pub mod tags;
 mod timers;
 pub mod tunnel;

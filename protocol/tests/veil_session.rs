@@ -442,3 +442,38 @@ fn a_carrier_that_falls_silent_after_a_part_was_acknowledged_is_frozen() {
     assert!((world.now.after_ms(3_000)..world.now.after_ms(9_001)).contains(&at), "{at:?}");
     assert_eq!(world.dialler.verdict(at), Verdict::Frozen);
 }
+
+#[test]
+fn a_silent_carrier_is_asked_every_eight_minutes_or_nine_and_a_forgotten_one_is_noticed() {
+    let mut world = World::new();
+    let fate = Fate { delay_ms: 50, freeze_after: None, break_after: None, chunk: 4_096, allowance: 10_000 };
+    world.dial(fate);
+    let (mut asked, mut at, mut last) = (0, Vec::new(), 0);
+    // Two hours in steps of 10 ms.
+    for _ in 0..720_000 {
+        world.now = world.now.after_ms(10);
+        let before = world.carrier.as_ref().map_or(0, |(_, up, _)| up.entered);
+        world.step();
+        let after = world.carrier.as_ref().map_or(0, |(_, up, _)| up.entered);
+        if after > before && last > 0 {
+            assert_eq!(after - before, 64, "in the smallest frame");
+            at.push((world.now.0 - last) / 1_000_000);
+            asked += 1;
+        }
+        last = if after > before || last == 0 { world.now.0 } else { last };
+        assert_eq!(world.dialler.verdict(world.now), Verdict::Fine);
+    }
+    assert!((13..=15).contains(&asked), "{at:?}");
+    assert!(at.iter().all(|pause| (479..=541).contains(pause)) && at.windows(2).any(|two| two[0] != two[1]));
+    // Whoever kept the way open forgets it.
+    if let Some((fate, ..)) = &mut world.carrier {
+        fate.freeze_after = Some(0);
+    }
+    let since = world.now;
+    while world.dialler.verdict(world.now) == Verdict::Fine {
+        world.now = world.now.after_ms(100);
+        world.step();
+        assert!(world.now.0 - since.0 < 560_000_000, "a dead carrier is noticed with the next question");
+    }
+    assert_eq!(world.dialler.verdict(world.now), Verdict::Frozen);
+}

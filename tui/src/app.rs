@@ -397,6 +397,13 @@ impl Model {
             .is_some_and(|contact| matches!(contact.meeting, Meeting::Failed(_)) || contact.keys_changed)
     }
 
+    /// Today's data of this network are used up: nothing leaves, whoever it is for.
+    #[must_use]
+    pub fn data_spent(&self) -> bool {
+        let used = self.status.as_ref().and_then(|status| status.data.as_ref());
+        used.is_some_and(|used| used.level == karvon_node::api::data::Level::Spent)
+    }
+
     /// Whether both panes are on the screen.
     #[must_use]
     pub fn two_panes(&self) -> bool {
@@ -412,6 +419,6 @@ impl Model {
     /// The mark of a message.
     #[must_use]
     pub fn mark(&self, message: &Message) -> &'static str {
-        self.theme.mark(message.state, self.held(message.contact))
+        self.theme.mark(message.state, self.held(message.contact) || self.data_spent())
     }
 }

@@ -81,6 +81,7 @@ pub const fn code(kind: ErrorKind) -> &'static str {
         ErrorKind::NoSuchRequest => "no_such_request",
         ErrorKind::NoMailbox => "no_mailbox",
         ErrorKind::Busy => "busy",
+        ErrorKind::DataCap => "data_cap",
         ErrorKind::Store => "store",
         ErrorKind::Unavailable => "unavailable",
         _ => "failed",

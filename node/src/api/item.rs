@@ -306,6 +306,9 @@ pub struct Status {
     pub bytes_in: u64,
     /// Bytes sent over links since start.
     pub bytes_out: u64,
+    /// What may be used of the line today, and was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub data: Option<Box<super::data::DataUse>>,
     /// Resident memory, bytes.
     pub rss: u64,
     /// Processor time used, milliseconds.

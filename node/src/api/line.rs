@@ -102,7 +102,7 @@ impl Answer {
 #[derive(Debug, Clone)]
 pub enum FromNode {
     /// An answer.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// An event.
     Event(Event),
 }
@@ -167,7 +167,7 @@ pub fn parse_from_node(line: &[u8]) -> Option<FromNode> {
     if kind.event.is_some() {
         serde_json::from_slice(line).ok().map(FromNode::Event)
     } else {
-        serde_json::from_slice(line).ok().map(FromNode::Answer)
+        serde_json::from_slice(line).ok().map(Box::new).map(FromNode::Answer)
     }
 }
 
@@ -250,7 +250,7 @@ mod tests {
         let answer = Answer::line(Some(5), Err(ApiError::new("busy", "later")));
         assert!(matches!(
             parse_from_node(&answer),
-            Some(FromNode::Answer(Answer { id: Some(5), error: Some(_), .. }))
+            Some(FromNode::Answer(answer)) if answer.id == Some(5) && answer.error.is_some()
         ));
         assert!(parse_from_node(br#"{"event":"of a later version"}"#).is_none());
     }

@@ -5,6 +5,7 @@
 
 pub mod backend;
 pub mod channels;
+pub mod data;
 pub mod error;
 pub mod fold;
 pub mod groups;
@@ -303,6 +304,8 @@ pub enum Request {
     },
     /// Local networks here, and who is there: [`Response::Lan`].
     Lan,
+    /// About the bytes that may be used: [`Response::Data`].
+    Data(data::Ask),
     /// From now on contacts are looked for on a network here: [`Response::Done`]. Refused with `no_lan`, or with `which_lan` if there
     /// are several and none is named.
     LanAccept {
@@ -493,7 +496,12 @@ pub enum Response {
         mine: bool,
         /// Its way, oldest first.
         trail: Vec<Trail>,
+        /// Why it does not leave, if something holds it here.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        held: Option<data::Held>,
     },
+    /// Bytes that may be used, and were.
+    Data(Box<data::DataUse>),
     /// Doors.
     Doors {
         /// All doors.
@@ -581,6 +589,8 @@ pub enum Event {
     NetCheck,
     /// Contacts on the same local network came or went, or this device did: [`Status::near`].
     Near,
+    /// What may still be sent today changed: ask for [`Request::Data`].
+    Data,
     /// Something about a group.
     Group(groups::GroupEvent),
     /// Something about a channel.

@@ -1,7 +1,7 @@
 //! The backend of the local interface: requests become commands of the engine or reads of the history.
 
 use super::lan::Bell;
-use super::{channels, copies, files, groups, messages, netcheck, search, strangers};
+use super::{channels, copies, data, files, groups, messages, netcheck, search, strangers};
 use crate::api::error::{BAD_REQUEST, CLOSED, code};
 use crate::api::time::rfc3339;
 use crate::api::{self, ApiError, DoorInfo, Request, Response, State, Status, Trail};
@@ -43,6 +43,7 @@ pub(super) struct Inner {
     pub(super) bell: Bell,
     pub(super) started: Instant,
     pub(super) checks: Arc<netcheck::Checks>,
+    pub(super) meter: data::Meter,
 }
 
 /// A person's node with its keys; what stands in front of it is [`super::guard`].
@@ -83,10 +84,11 @@ impl LeafBackend {
 
     /// As [`crate::api::backend::Backend::close`].
     pub(super) fn close(&self) -> BoxFuture<'static, ()> {
-        // The driver may be gone already.
-        let _ = self.stop.send(true);
-        let tasks = self.tasks.clone();
+        let (stop, tasks, meter) = (self.stop.clone(), self.tasks.clone(), self.inner.meter.clone());
         async move {
+            meter.close().await;
+            // The driver may be gone already.
+            let _ = stop.send(true);
             for task in tasks.lock().await.drain(..) {
                 if task.await.is_err() {
                     tracing::error!("the node ended by a defect");
@@ -222,6 +224,7 @@ impl Inner {
                 self.export_bundle(&path, contact.map(ContactId)).await
             }
             Request::ImportBundle { path } => self.import_bundle(&path).await,
+            Request::Data(ask) => self.data(ask).await,
             Request::Lan => self.lan().await,
             Request::LanAccept { name } => self.lan_accept(name).await,
             Request::LanForget { name, all } => self.lan_forget(name, all).await,
@@ -349,6 +352,7 @@ impl Inner {
             fault,
             bytes_in: self.watched.counters.bytes_in(),
             bytes_out: self.watched.counters.bytes_out(),
+            data: Some(Box::new(self.data_use().await?)),
             rss: os::rss_bytes(),
             cpu_ms: os::cpu_ms(),
             faults: status.faults,
@@ -385,7 +389,8 @@ impl Inner {
             })
             .collect();
         let state = if mine { state(known) } else { State::Received };
-        Ok(Response::Info { state, contact: contact.0, seq, mine, trail })
+        let held = if state == State::Queued { self.held().await? } else { None };
+        Ok(Response::Info { state, contact: contact.0, seq, mine, trail, held })
     }
 }
 
@@ -434,6 +439,7 @@ pub(super) fn event(event: Event) -> Option<api::Event> {
         Event::Network { links, mailboxes_attached } => {
             api::Event::Network { state: state_word(1, links, mailboxes_attached).to_owned(), links }
         }
+        Event::Data(_) => api::Event::Data,
         Event::Group(event) => api::Event::Group(groups::event(event)),
         Event::Channel(event) => api::Event::Channel(channels::event(event)),
         Event::Contact(id) => api::Event::Contact { contact: id.0 },

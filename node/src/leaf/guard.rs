@@ -274,6 +274,7 @@ const fn shows_a_person(request: &Request) -> bool {
             | Request::Doors
             | Request::NetCheck { begin: false }
             | Request::Subscribe
+            | Request::Data(crate::api::data::Ask::Show)
             | Request::Group(
                 OfGroup::List
                     | OfGroup::Members { .. }

@@ -160,6 +160,7 @@ pub struct NetHandle {
     /// Events made here.
     local: VecDeque<NetEvent>,
     counters: Arc<Counters>,
+    bounds: Arc<Bounds>,
     listening: Option<Listening>,
     web: Arc<web::Web>,
     told: told::Told,
@@ -284,6 +285,12 @@ impl NetHandle {
         self.counters.clone()
     }
 
+    /// What counts the bytes of all sockets.
+    #[must_use]
+    pub fn bounds(&self) -> Arc<Bounds> {
+        self.bounds.clone()
+    }
+
     /// What tells how the doors do while the network runs.
     #[must_use]
     pub fn observer(&self) -> Observer {
@@ -349,7 +356,7 @@ pub fn start_leaf(deps: &Deps) -> Result<NetHandle, NetError> {
 fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
     let (shared, events) = shared(deps, Arc::new(Bounds::leaf()));
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
-    let counters = shared.counters.clone();
+    let (counters, bounds) = (shared.counters.clone(), shared.bounds.clone());
     let web = deps.transports.web();
     let common = veil::Common::new(deps, shared.bounds.clone());
     let told = told::Told::new(common.clone(), deps.transports.are_tcp());
@@ -369,6 +376,7 @@ fn leaf(deps: &Deps, key_seed: &[u8; 32]) -> Result<NetHandle, NetError> {
         links: HashMap::new(),
         local: VecDeque::new(),
         counters,
+        bounds,
         listening: None,
         web,
         told,
@@ -416,7 +424,7 @@ pub async fn start_relay_within(
     bounds: Arc<Bounds>,
 ) -> Result<NetHandle, NetError> {
     let (shared, events) = shared(deps, bounds);
-    let counters = shared.counters.clone();
+    let (counters, bounds) = (shared.counters.clone(), shared.bounds.clone());
     let stopped = || NetError::Config("the network stopped while it started".to_owned());
     let (door, commands) = mpsc::channel(COMMANDS_MAX);
     let (ready, door_ready) = oneshot::channel();
@@ -458,6 +466,7 @@ pub async fn start_relay_within(
         links: HashMap::new(),
         local: VecDeque::new(),
         counters,
+        bounds,
         listening: Some(Listening { door: door_addr, web: ports.web, mesh: mesh_addr }),
         web,
         told,

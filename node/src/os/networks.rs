@@ -121,6 +121,19 @@ pub fn networks() -> Vec<Network> {
     out
 }
 
+/// The network through which this device reaches others, if it is a local one: that of the gateway, or the only one there is.
+#[must_use]
+pub fn uplink() -> Option<Network> {
+    let routes = read("/proc/net/route");
+    let mut all = networks();
+    match all.iter().position(|network| network.router.is_some()) {
+        Some(place) => Some(all.swap_remove(place)),
+        // Where routes are shown and none leads out of a local network, the way out is another line.
+        None if routes.is_empty() && all.len() == 1 => all.pop(),
+        None => None,
+    }
+}
+
 /// The bytes of an address.
 pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
     match address {

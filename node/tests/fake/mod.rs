@@ -154,6 +154,7 @@ fn answer(inner: &mut Inner, request: Request) -> Result<Response, ApiError> {
                     relay: None,
                     note: None,
                 }],
+                held: None,
             }
         }
         Request::Status => Response::Status(status(inner)),
@@ -210,6 +211,7 @@ fn status(inner: &Inner) -> Status {
         contacts: inner.contacts.len() as u32,
         bytes_in: 0,
         bytes_out: 0,
+        data: None,
         rss: 0,
         cpu_ms: 0,
         faults: 0,

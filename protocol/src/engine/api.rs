@@ -4,6 +4,7 @@ use super::carrier::{CarryCommand, CarryReply};
 use super::channel_api::{ChannelCommand, ChannelEvent, ChannelReply};
 use super::group_api::{GroupCommand, GroupEvent, GroupReply};
 use super::lan::{LanCommand, LanReply};
+use super::spend::{DataCommand, DataInfo};
 use crate::descriptor::Door;
 use crate::ids::{Fingerprint, MessageId, RelayId};
 use zeroize::Zeroizing;
@@ -159,6 +160,8 @@ pub enum Command {
     Lan(LanCommand),
     /// About cells that are carried for others: [`Reply::Carry`].
     Carry(CarryCommand),
+    /// About the bytes that may be used: [`Reply::Data`].
+    Data(DataCommand),
     /// Everything a backup holds: [`Reply::Backup`].
     Backup,
     /// Takes doors, mailboxes and contacts from a backup and greets each contact anew. Contacts that are here already are left alone.
@@ -413,6 +416,8 @@ pub enum Reply {
     Lan(LanReply),
     /// About cells that are carried for others.
     Carry(CarryReply),
+    /// What may be used and was used today.
+    Data(DataInfo),
     /// Everything a backup holds; all of it is secret.
     Backup(Box<crate::backup::BackupState>),
     /// What waited is packed, but for so many messages.
@@ -478,6 +483,8 @@ pub enum Event {
     Group(GroupEvent),
     /// Something about a channel.
     Channel(ChannelEvent),
+    /// What may still be sent today changed, or what holds for a network: [`Command::Data`].
+    Data(crate::spending::Level),
     /// A cell waits for a contact who is on the same local network: [`LanCommand::Next`].
     LanWaits,
 }

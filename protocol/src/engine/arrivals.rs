@@ -6,6 +6,7 @@ use super::cx::{Alarm, Ask, Signal, Token, context};
 use super::inbox::{self, Expected};
 use super::invites::Greeted;
 use super::routes::Lane;
+use super::spend::For;
 use super::{CONTACTS_MAX, Engine, outbox, safety, setback};
 use crate::body::Payload;
 use crate::cell::Cell;
@@ -44,8 +45,11 @@ impl Engine {
         if self.mailboxes.is_canary(mailbox, tag) {
             return;
         }
+        self.spending.heard(For::Rest);
         let is_expected = self.inbox.whose(&tag).is_some() || self.addresses.is_asked(&tag);
-        match self.arrive(cell) {
+        let arrived = self.arrive(cell);
+        self.spending.count_heard(cell.bytes().len());
+        match arrived {
             Arrived::Later => return,
             refused @ (Arrived::Refused | Arrived::Shut(..)) => {
                 // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
@@ -135,6 +139,7 @@ impl Engine {
             Payload::default()
         });
         let met = contact.card.meeting == Meeting::Greeting;
+        cx.spending.heard(if payload.numbered.is_empty() { For::Receipts } else { For::Texts });
         inbox::on_payload(contact, &payload, Some(index), &mut cx);
         if payload.gift.is_some() || payload.gift_seen.is_some() {
             let Self { resets, contacts, .. } = self;

@@ -127,10 +127,20 @@ impl Mailboxes {
 
     /// Sets out canaries where none is, and has ripe ones checked.
     pub(super) fn tend_canaries(&mut self, cx: &mut Cx<'_>) {
-        let now = cx.now.mono;
+        if cx.spending.rests() {
+            return;
+        }
+        let (now, low) = (cx.now.mono, cx.spending.is_low());
         for (number, held) in
             self.boxes.iter_mut().filter(|(_, held)| held.is_current() && held.is_attached())
         {
+            if low {
+                // Bytes are dear: four times as long, and not right after each start.
+                let since = *held.canary.since.get_or_insert(now);
+                if now < since.after_ms(4 * CANARY_MS) {
+                    continue;
+                }
+            }
             match held.canary.phase {
                 Phase::Idle if held.canary.is_ripe(now) => {
                     let mut tag = Tag([0; 16]);

@@ -166,6 +166,9 @@ impl Channel {
     }
 
     fn drive(&mut self, number: u64, doors: &Doors, cx: &mut Cx<'_>) {
+        if cx.spending.rests() {
+            return;
+        }
         let way = Way { shard: self.link.shard, lane: Lane::Post(self.number), avoid: None };
         self.out.drive(number, way, Token::Post(self.number, number), doors, cx);
         cx.alarm_by(Alarm::Channel(self.number), RETRY_MS);
@@ -188,6 +191,10 @@ impl Channel {
 
     /// The regular look: sends what is not stored, follows, and asks another relay now and then.
     pub(crate) fn tend(&mut self, doors: &Doors, cx: &mut Cx<'_>) {
+        if cx.spending.rests() {
+            // Looked after again when there are more bytes.
+            return;
+        }
         self.out.numbers().into_iter().for_each(|number| self.drive(number, doors, cx));
         self.try_recover(doors, cx);
         if self.key.is_some() && self.recovery.is_none() {
@@ -201,7 +208,7 @@ impl Channel {
             self.look_at.get_or_insert(cx.now.mono.after_ms(LOOK_MS.0));
         }
         if self.look_at.is_some_and(|at| at <= cx.now.mono) {
-            let pause = cx.jitter(LOOK_MS.1);
+            let pause = cx.jitter(if cx.spending.is_low() { 6 * LOOK_MS.1 } else { LOOK_MS.1 });
             self.look_at = Some(cx.now.mono.after_ms(pause));
             self.look_elsewhere(doors, cx);
         }

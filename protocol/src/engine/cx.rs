@@ -6,6 +6,7 @@ use super::group_api::GroupNumber;
 use super::knocks::Knock;
 use super::pace::{Paces, Stamp};
 use super::routes::{Lane, RouteError};
+use super::spend::Spending;
 use crate::cell::Cell;
 use crate::core::{LinkId, LoadId, Now, Op, Output, Range};
 use crate::effects::Effects;
@@ -62,6 +63,8 @@ pub(crate) enum Alarm {
     Reset(ContactId),
     /// What became of a conversation that was set back.
     SetBack(ContactId),
+    /// Another day begins for the bytes that may be used.
+    Day,
     /// Look after the published address: its age, its copies at relays.
     Address,
 }
@@ -194,6 +197,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) rng: &'a mut (dyn CryptoRng + Send),
     pub(crate) timers: &'a mut Timers<Alarm>,
     pub(crate) paces: &'a mut Paces,
+    pub(crate) spending: &'a mut Spending,
     pub(crate) signals: &'a mut VecDeque<Signal>,
     pub(crate) next_load: &'a mut u64,
     pub(crate) faults: &'a mut u64,
@@ -253,6 +257,7 @@ macro_rules! context {
             rng: &mut *$engine.rng,
             timers: &mut $engine.timers,
             paces: &mut $engine.paces,
+            spending: &mut $engine.spending,
             signals: &mut $engine.signals,
             next_load: &mut $engine.next_load,
             faults: &mut $engine.faults,

@@ -80,6 +80,7 @@ impl Engine {
                 self.back_up(id);
                 return;
             }
+            Command::Data(command) => self.on_data_command(command),
             Command::Lan(command) => self.on_lan_command(command).map(Reply::Lan),
             Command::Carry(command) => self.on_carry_command(command).map(Reply::Carry),
             Command::Pack(only) => self.pack_for_file(only),
@@ -220,6 +221,7 @@ impl Engine {
     }
 
     pub(crate) fn on_frame(&mut self, link: LinkId, frame: &Frame) {
+        self.spending.received(Frame::size(frame.size_class()).unwrap_or_default());
         let (doors, mut cx) = self.with_doors();
         if !doors.heard(link, frame, &mut cx) {
             return;
@@ -355,14 +357,18 @@ impl Engine {
                 let Self { mailboxes, doors, .. } = self;
                 let mut cx = context!(self);
                 mailboxes.on_moves(doors, acked, &mut cx);
-                self.tend_gifts();
                 self.age_keys();
+                if self.spending.rests() {
+                    return;
+                }
+                self.tend_gifts();
                 let (descriptor, moved) = (self.mailboxes.descriptor(), self.mailboxes.has_moved());
                 let Self { beacons, contacts, setup, doors, .. } = self;
                 let mut cx = context!(self);
                 beacons.on_round(contacts, (&descriptor, moved), &setup.identity, doors, &mut cx);
                 self.tend_doors();
             }
+            Alarm::Day => self.on_day(),
             Alarm::Gift(id) => self.tend_gift(id),
             Alarm::Reset(id) => self.on_reset_alarm(id),
             Alarm::SetBack(id) => {
@@ -400,6 +406,9 @@ impl Engine {
     }
 
     pub(super) fn tend_invites(&mut self) {
+        if self.spending.rests() {
+            return;
+        }
         let descriptor = self.mailboxes.descriptor();
         let attached = self.mailboxes.attached();
         let Self { invites, addresses, setup, doors, .. } = self;

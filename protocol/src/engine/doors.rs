@@ -3,6 +3,7 @@
 pub(crate) mod health;
 mod moved;
 mod tested;
+mod thrift;
 
 use super::cx::{Alarm, Cx, Signal};
 use super::near::Near;
@@ -16,6 +17,8 @@ use zeroize::Zeroizing;
 
 /// Links kept at once (DESIGN §2).
 const LINKS_MAX: usize = 3;
+/// The same where bytes are dear: two, so that one stands in for the other and no relay has to be door and mailbox at once.
+const LINKS_LOW: usize = 2;
 /// Doors kept.
 const DOORS_MAX: usize = 16;
 /// Relays remembered.
@@ -26,6 +29,8 @@ const WELCOME_MS: u64 = 10_000;
 const ECHO_MAX_MS: u64 = 300_000;
 /// Shortest pause between heartbeats of an idle link, milliseconds; the longest is 9 minutes (DESIGN N1).
 const HEARTBEAT_MS: u64 = 240_000;
+/// The same through a web door, besides up to 5 minutes.
+const NARROW_BEAT_MS: u64 = 20 * 60_000;
 /// A door through which so many tunnels in a row stayed silent is used only if there is no other.
 const SILENT_TUNNELS: u32 = 3;
 /// First and longest pause before a door is dialled again, milliseconds.
@@ -165,7 +170,7 @@ impl Doors {
             .collect();
         idle.sort_unstable();
         for id in idle {
-            if busy >= LINKS_MAX {
+            if busy >= links_max(cx) {
                 break;
             }
             if let Some(state) = self.doors.get_mut(&id) {
@@ -180,7 +185,7 @@ impl Doors {
         let busy = self.doors.values().filter(|state| state.dialling || state.link.is_some()).count();
         self.find_elsewhere(id);
         if let Some(state) = self.doors.get_mut(&id).filter(|state| !state.dialling && state.link.is_none()) {
-            if busy < LINKS_MAX {
+            if busy < links_max(cx) {
                 connect(id, state, cx);
             } else {
                 cx.alarm_in(Alarm::Dial(id), REDIAL_MS.1);
@@ -222,7 +227,13 @@ impl Doors {
             cx.fx.at_once(Output::Disconnect(link, Reason::Protocol));
             return;
         };
-        let Some(state) = self.doors.get_mut(&door.0).filter(|state| state.link.is_none()) else {
+        let wanted = |state: &&mut DoorState| state.link.is_none() && !cx.spending.is_spent();
+        if cx.spending.is_spent()
+            && let Some(state) = self.doors.get_mut(&door.0)
+        {
+            state.dialling = false;
+        }
+        let Some(state) = self.doors.get_mut(&door.0).filter(wanted) else {
             cx.fx.at_once(Output::Disconnect(link, Reason::Idle));
             return;
         };
@@ -264,11 +275,12 @@ impl Doors {
     /// A link's alarm: no welcome, or time for a heartbeat.
     pub(crate) fn on_link_alarm(&mut self, link: LinkId, cx: &mut Cx<'_>) {
         let Some(state) = self.links.get_mut(&link) else { return };
+        let least = least_silence_ms(link, cx);
         let Some(asked) = state.probe else {
             // Whatever came meanwhile kept the link alive.
             let silent_ms = cx.now.mono.0.saturating_sub(state.heard.0) / 1_000;
-            if silent_ms < HEARTBEAT_MS {
-                beat(link, cx);
+            if silent_ms < least {
+                beat(link, silent_ms, cx);
             } else {
                 cx.signal(Signal::Quiet(link));
             }
@@ -288,7 +300,7 @@ impl Doors {
     /// A link is asked whether it is there: by itself, or (`carried`) by a question to a relay behind it.
     pub(crate) fn on_quiet(&mut self, link: LinkId, carried: bool, cx: &mut Cx<'_>) {
         if carried {
-            beat(link, cx);
+            beat(link, 0, cx);
         } else {
             self.suspect(link, cx);
         }
@@ -348,7 +360,7 @@ impl Doors {
     fn on_echo(&mut self, link: LinkId, cx: &mut Cx<'_>) {
         let Some(probe) = self.links.get_mut(&link).and_then(|state| state.probe.take()) else { return };
         cx.paces.answered(link, probe, cx.now.mono);
-        beat(link, cx);
+        beat(link, 0, cx);
         cx.signal(Signal::Echo(link, probe));
     }
 
@@ -369,12 +381,12 @@ impl Doors {
             door.failures = 0;
         }
         self.settle(door, cx);
-        if self.links.len() > LINKS_MAX {
+        if self.links.len() > links_max(cx) {
             cx.alarm_in(Alarm::Dial(door), tested::SPARE_MS);
         } else {
             cx.timers.cancel(Alarm::Dial(door));
         }
-        beat(link, cx);
+        beat(link, 0, cx);
         if self.looking {
             return;
         }
@@ -530,10 +542,21 @@ impl Doors {
     }
 }
 
-/// When the link is asked next whether it is there.
-fn beat(link: LinkId, cx: &mut Cx<'_>) {
-    let pause = HEARTBEAT_MS + cx.jitter(HEARTBEAT_MS);
-    cx.alarm_in(Alarm::Link(link), pause);
+/// Links kept at once.
+fn links_max(cx: &Cx<'_>) -> usize {
+    if cx.spending.is_low() { LINKS_LOW } else { LINKS_MAX }
+}
+
+/// How long a link is silent at least before it is asked whether it is there, milliseconds. The session below keeps a web door's way open by
+/// itself, for a fourth of the bytes; a relay waits 30 minutes for a sign of life.
+fn least_silence_ms(link: LinkId, cx: &Cx<'_>) -> u64 {
+    if cx.paces.is_narrow(link) { NARROW_BEAT_MS } else { HEARTBEAT_MS }
+}
+
+/// Sets when a link that has been silent for `silent_ms` is asked next whether it is there.
+fn beat(link: LinkId, silent_ms: u64, cx: &mut Cx<'_>) {
+    let pause = least_silence_ms(link, cx) + cx.jitter(HEARTBEAT_MS);
+    cx.alarm_in(Alarm::Link(link), pause.saturating_sub(silent_ms));
 }
 
 /// Asks a door whether it is there.
@@ -545,6 +568,10 @@ fn probe(link: LinkId, state: &mut LinkState, cx: &mut Cx<'_>) {
 }
 
 fn connect(id: u32, state: &mut DoorState, cx: &mut Cx<'_>) {
+    if cx.spending.is_spent() {
+        // Dialled anew when there are bytes again.
+        return;
+    }
     state.dialling = true;
     cx.fx.at_once(Output::Connect(Target::Door {
         door: DoorId(id),
@@ -557,6 +584,8 @@ fn connect(id: u32, state: &mut DoorState, cx: &mut Cx<'_>) {
 
 /// Sends a frame; it leaves once everything written before it is durable.
 pub(crate) fn send(link: LinkId, frame: Frame, cx: &mut Cx<'_>) {
-    cx.paces.sent(link, Frame::size(frame.size_class()).unwrap_or_default());
+    let bytes = Frame::size(frame.size_class()).unwrap_or_default();
+    cx.paces.sent(link, bytes);
+    cx.spending.sent(bytes);
     cx.fx.after_stored(Output::Send { link, frame });
 }

@@ -42,6 +42,7 @@ impl Engine {
             GroupCommand::Send(number, text) => (number, Content::Text(text), false),
             GroupCommand::Forward(number, text) => (number, Content::Text(text), true),
             GroupCommand::ForwardEntry { group, owner, entry } => (group, say::copy(owner, entry)?, true),
+            GroupCommand::SendFile { .. } if self.spending.rests() => return Err(ErrorKind::DataCap),
             GroupCommand::SendFile { group, name, media, data, forwarded } => {
                 (group, say::file(name, media, &data)?, forwarded)
             }
@@ -209,6 +210,7 @@ impl Engine {
 
     /// A cell of a group's shard came from a relay.
     pub(crate) fn on_shard_item(&mut self, number: GroupNumber, relay: RelayId, seq: u64, cell: &Cell) {
+        self.spending.carries(false, super::spend::For::Texts, cell.bytes().len());
         self.on_group(number, |group, contacts, _, cx| group.on_shard_cell(relay, seq, cell, contacts, cx));
     }
 

@@ -401,7 +401,7 @@ impl Group {
                 greeted = true;
             }
         }
-        if core::mem::take(&mut self.owes_receipt) {
+        if !cx.spending.is_for_texts() && core::mem::take(&mut self.owes_receipt) {
             self.send_receipt(cx);
             greeted = true;
         }

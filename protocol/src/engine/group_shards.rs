@@ -362,11 +362,11 @@ impl Group {
                 cx.fault();
             }
         }
-        if self.receipt_wanted.is_some_and(|at| at <= cx.now.mono) {
+        if self.receipt_wanted.is_some_and(|at| at <= cx.now.mono) && !cx.spending.is_for_texts() {
             self.receipt_wanted = None;
             self.receipt_due = true;
         }
-        if let Some(at) = self.receipt_wanted {
+        if let Some(at) = self.receipt_wanted.filter(|at| *at > cx.now.mono) {
             cx.alarm_by(Alarm::Group(self.number), at.0.saturating_sub(cx.now.mono.0) / 1_000 + 1);
         }
         self.follow(doors, cx);

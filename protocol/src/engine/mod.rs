@@ -63,6 +63,7 @@ mod say;
 mod setback;
 mod shard_in;
 mod shard_out;
+pub mod spend;
 mod start;
 mod terms;
 
@@ -94,6 +95,7 @@ pub struct Engine {
     fx: Effects<Reply, Event>,
     timers: Timers<Alarm>,
     paces: pace::Paces,
+    spending: spend::Spending,
     signals: VecDeque<Signal>,
     next_load: u64,
     faults: u64,
@@ -135,6 +137,7 @@ impl Engine {
             fx: Effects::default(),
             timers: Timers::default(),
             paces: pace::Paces::default(),
+            spending: spend::Spending::default(),
             signals: VecDeque::new(),
             next_load: 0,
             faults: 0,
@@ -232,6 +235,7 @@ macro_rules! with {
                 rng: &mut *self.rng,
                 timers: &mut self.timers,
                 paces: &mut self.paces,
+                spending: &mut self.spending,
                 signals: &mut self.signals,
                 next_load: &mut self.next_load,
                 faults: &mut self.faults,

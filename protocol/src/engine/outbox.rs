@@ -85,6 +85,11 @@ impl Outbox {
         out
     }
 
+    /// Whether an acknowledgement or receipt waits to leave.
+    pub(crate) const fn is_ack_due(&self) -> bool {
+        self.ack_due
+    }
+
     /// Whether a cell found no relay at all though all were tried more than once.
     pub(crate) fn is_stranded(&self) -> bool {
         self.cells.values().any(OutCell::is_stranded)
@@ -160,7 +165,7 @@ pub(crate) fn pump(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
         }
         let under_way = contact.out.cells.values().filter(|cell| cell.is_under_way()).count();
         let waiting = contact.next_seq > talk.next_pack && contact.setback.doubt.is_none();
-        let owes = talk.owes;
+        let (owes, first_cell) = (talk.owes, talk.next_cell == 1);
         if waiting && contact.out.queue.is_empty() {
             refill(contact, cx);
         }
@@ -168,7 +173,9 @@ pub(crate) fn pump(contact: &mut Contact, mine: Mine<'_>, cx: &mut Cx<'_>) {
         let texts = waiting
             && !contact.out.queue.is_empty()
             && (under_way == 0 || waited && under_way < UNDER_WAY_MAX);
-        let alone = contact.out.ack_due && owes && under_way < UNDER_WAY_MAX;
+        // The first cell tells the other side that both have met.
+        let waits = cx.spending.is_for_texts() && !first_cell;
+        let alone = contact.out.ack_due && owes && under_way < UNDER_WAY_MAX && !waits;
         if !(texts || alone) {
             if let Some(since) =
                 contact.out.waiting_since.filter(|_| waiting && !waited && !contact.out.queue.is_empty())

@@ -5,6 +5,7 @@ use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::knocks::Knock;
 use super::lan::OnLan;
 use super::routes::{Lane, RouteError};
+use super::spend::For;
 use crate::body::MailboxDescriptor;
 use crate::cell::Cell;
 use crate::core::{Key, LoadId, Mono, Op, Space, Value};
@@ -226,6 +227,8 @@ impl OutCell {
                 let knock = Knock { contact, number, relay: *relay, mailbox: *mailbox, cell };
                 cx.signal(Signal::Knock(Box::new(knock)));
             } else {
+                let what = if self.count > 0 { For::Texts } else { For::Receipts };
+                cx.spending.carries(true, what, cell.bytes().len());
                 let request = Request::Deposit { mailbox: *mailbox, cell };
                 let token = Token::Deposit(contact, number);
                 cx.signal(Signal::Ask(Lane::Contact(contact), *relay, Ask::Plain(request), token));

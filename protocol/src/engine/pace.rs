@@ -70,7 +70,8 @@ impl Paces {
         self.links.insert(link, Pace { narrow, ..Pace::default() });
     }
 
-    fn is_narrow(&self, link: LinkId) -> bool {
+    /// Whether it leads through a web door.
+    pub(crate) fn is_narrow(&self, link: LinkId) -> bool {
         self.links.get(&link).is_some_and(|pace| pace.narrow)
     }
 

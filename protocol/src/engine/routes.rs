@@ -521,6 +521,16 @@ impl Routes {
         }
     }
 
+    /// Closes all tunnels for channels.
+    pub(crate) fn drop_channels(&mut self, cx: &mut Cx<'_>) {
+        let of_channel = |lane: Lane| matches!(lane, Lane::Channel(_) | Lane::Look(_) | Lane::Post(_));
+        let held: Vec<_> =
+            self.routes.iter().filter(|(_, route)| of_channel(route.lane)).map(|(id, _)| *id).collect();
+        for id in held {
+            self.close(id, RouteError::NoPath, Some(CloseCode::Done), cx);
+        }
+    }
+
     /// Closes the tunnel of a mailbox that is given up.
     pub(crate) fn drop_mailbox(&mut self, mailbox: u32, cx: &mut Cx<'_>) {
         let held = self.routes.iter().find(|(_, route)| route.lane == Lane::Mailbox(mailbox));

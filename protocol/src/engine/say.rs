@@ -33,6 +33,9 @@ impl Engine {
         data: &[u8],
         forwarded: bool,
     ) -> Result<Reply, ErrorKind> {
+        if self.spending.rests() {
+            return Err(ErrorKind::DataCap);
+        }
         self.say(contact, file(name, media, data)?, forwarded)
     }
 

@@ -3,6 +3,7 @@
 use super::cx::{Ask, Cx, Signal, Token};
 use super::doors::Doors;
 use super::routes::{Lane, RouteError};
+use super::spend::For;
 use crate::cell::Cell;
 use crate::core::{Key, Mono, Op, Space};
 use crate::ids::RelayId;
@@ -120,6 +121,10 @@ impl ShardOut {
                 continue;
             }
             held.asked.insert(relay, Asked { since: now, refused: false });
+            if matches!(way.lane, Lane::Inject(_)) {
+                let what = if held.carried.is_empty() { For::Receipts } else { For::Texts };
+                cx.spending.carries(true, what, held.cell.bytes().len());
+            }
             let request = Request::Inject { shard: way.shard, cell: held.cell.clone() };
             cx.signal(Signal::Ask(way.lane, relay, Ask::Plain(request), token));
             counted += 1;

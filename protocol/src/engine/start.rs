@@ -72,6 +72,7 @@ impl Engine {
             Space::Request,
             Space::Lan,
             Space::CarriedMark,
+            Space::Spending,
             Space::Handout,
         ] {
             self.want(Wanted::Space(space), Range::Space(space));
@@ -207,6 +208,7 @@ impl Engine {
                 let Self { carrier, .. } = self;
                 carrier.load(key, value, &mut context!(self));
             }
+            Space::Spending => self.load_spending(value),
             Space::Contact => match Card::decode(value) {
                 Ok(card) => {
                     let id = ContactId(key.seq as u32);
@@ -326,6 +328,7 @@ impl Engine {
         self.mend_sessions();
         let (addresses, mut cx) = self.with_addresses();
         addresses.begin(&mut cx);
+        self.start_spending();
         let (doors, mut cx) = self.with_doors();
         doors.dial(&mut cx);
         cx.notify(Event::Ready);

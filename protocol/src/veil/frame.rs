@@ -17,7 +17,9 @@ pub const MORE: u8 = 1;
 pub const SPENT: u8 = 2;
 /// The stream ends with this frame's payload.
 pub const FIN: u8 = 4;
-const FLAGS: u8 = MORE | SPENT | FIN;
+/// The sender wants to hear something: its carrier was silent for long.
+pub const ASK: u8 = 8;
+const FLAGS: u8 = MORE | SPENT | FIN | ASK;
 
 /// What a frame is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,7 @@ impl Kind {
 pub struct Frame {
     /// What it is for.
     pub kind: Kind,
-    /// [`MORE`], [`SPENT`], [`FIN`].
+    /// [`MORE`], [`SPENT`], [`FIN`], [`ASK`].
     pub flags: u8,
     /// Position of the payload's first byte in the sender's stream.
     pub offset: u64,
@@ -173,7 +175,7 @@ mod tests {
             assert!(SIZES.contains(&bytes.len()));
             assert_eq!(Frame::decode(&bytes), Ok(frame));
             assert_eq!(Frame::decode(&bytes[1..]), Err(PeerFault::Length).or(Frame::decode(&bytes[1..])));
-            for (at, value) in [(0, 9), (1, 9), (2, 0x80), (3, 1), (4, 0xff)] {
+            for (at, value) in [(0, 9), (1, 9), (2, 0x80), (2, 0x10), (3, 1), (4, 0xff)] {
                 let mut bent = bytes.clone();
                 bent[at] = value;
                 assert!(Frame::decode(&bent).is_err(), "byte {at} of {length}");

@@ -3,8 +3,8 @@
 //! The stream that goes out is kept until it is acknowledged. A new carrier begins with what each side has received, and each side goes on
 //! from there. Only the dialler brings carriers; the listener sends no more on one than the dialler allowed, and says so when it is spent.
 
-use super::frame::{FIN, Frame, HEADER_BYTES, Kind, MORE, SIZES, SPENT, portion, size_of};
-use super::tokens::{Opening, Secret, token};
+use super::frame::{ASK, FIN, Frame, HEADER_BYTES, Kind, MORE, SIZES, SPENT, portion, size_of};
+use super::tokens::{KEEP_MS, Opening, Secret, spread_ms, token};
 use crate::core::Mono;
 use crate::error::PeerFault;
 use core::fmt;
@@ -97,6 +97,8 @@ pub struct Session {
     carriers: u32,
     /// The listener was heard on one of them.
     begun: bool,
+    /// How often it was asked for a sign of life.
+    asked: u32,
     /// Bytes not acknowledged yet, the first of them at `out_from`.
     out: VecDeque<u8>,
     out_from: u64,
@@ -132,6 +134,7 @@ impl Session {
             secret,
             carriers: 0,
             begun: false,
+            asked: 0,
             out: VecDeque::new(),
             out_from: 0,
             next: 0,
@@ -356,6 +359,9 @@ impl Session {
             let at = if far || new_end { now } else { now.after_ms(ACK_DELAY_MS) };
             self.ack_at = Some(self.ack_at.map_or(at, |before| before.min(at)));
         }
+        if frame.flags & ASK != 0 {
+            self.ack_at = Some(now);
+        }
         if self.close_acked && self.peer_closed {
             // The other side learns it by this side's last acknowledgement, or by asking for a session that is gone.
             self.end = Some(End::Closed);
@@ -411,6 +417,7 @@ impl Session {
         if self.end.is_some() {
             return None;
         }
+        let ask = self.keep_at().is_some_and(|at| at <= now);
         let part = self.part();
         let sent = (self.next - self.out_from) as usize;
         let unsent = self.out.len().saturating_sub(sent);
@@ -422,7 +429,7 @@ impl Session {
         let opened = (WINDOW_BYTES - self.input.len()) as u64 + self.received;
         let window_due = opened.saturating_sub(self.told.1) >= (WINDOW_BYTES / 2) as u64;
         let ack_due = window_due || self.ack_at.is_some_and(|at| at <= now);
-        if part == 0 && !fin_due && !ack_due && !tell_spent {
+        if part == 0 && !fin_due && !ack_due && !tell_spent && !ask {
             return None;
         }
         if carrier.allowance.is_some_and(|left| left < 64 + RECORD_BYTES) {
@@ -442,7 +449,11 @@ impl Session {
             flags |= SPENT;
             carrier.told_spent = true;
         }
-        if part > 0 || fin_due {
+        if ask {
+            flags |= ASK;
+            self.asked = self.asked.wrapping_add(1);
+        }
+        if part > 0 || fin_due || ask {
             carrier.waiting.get_or_insert(now);
         }
         if part > 0 {
@@ -509,6 +520,13 @@ impl Session {
         Some(since.after_ms(self.patience_ms()))
     }
 
+    /// When a dialler asks for a sign of life, if nothing is heard before.
+    fn keep_at(&self) -> Option<Mono> {
+        let carrier = self.carrier.as_ref().filter(|carrier| carrier.greeted && carrier.waiting.is_none())?;
+        let keeps = self.role == Role::Dialler && self.end.is_none() && !self.is_spent();
+        keeps.then(|| carrier.heard.after_ms(KEEP_MS.0 + spread_ms(&self.secret, self.asked)))
+    }
+
     fn is_spent(&self) -> bool {
         let spent =
             |carrier: &Carrier| carrier.peer_spent || (carrier.bounded && carrier.bytes_out > UPLOAD_BYTES);
@@ -543,10 +561,7 @@ impl Session {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Mono> {
         self.carrier.as_ref()?;
-        match (self.ack_at, self.frozen_at()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        self.ack_at.into_iter().chain(self.frozen_at()).chain(self.keep_at()).min()
     }
 }
 

@@ -9,6 +9,9 @@ use zeroize::Zeroizing;
 /// Words ahead of the last one used that the listener accepts: carriers that were dialled and never arrived (DESIGN N1).
 pub const WINDOW: u32 = 8;
 const VERSION: u8 = 0;
+/// A carrier over which nothing came for so long is asked for a sign of life, so that nobody on the way forgets it: base and spread,
+/// milliseconds (DESIGN N1).
+pub(super) const KEEP_MS: (u64, u64) = (480_000, 60_000);
 
 /// The secret of a session; drawn by the dialler.
 pub type Secret = Zeroizing<[u8; 32]>;
@@ -19,6 +22,12 @@ pub type Token = [u8; 16];
 #[must_use]
 pub fn token(secret: &Secret, number: u32) -> Token {
     *derive(&number.to_be_bytes(), &secret[..], "karvon/0 veil resume")
+}
+
+/// How much longer than [`KEEP_MS`] a carrier is silent before it is asked for the time `number`, milliseconds: an even rhythm would show.
+pub(super) fn spread_ms(secret: &Secret, number: u32) -> u64 {
+    let drawn = derive::<2>(&number.to_be_bytes(), &secret[..], "karvon/0 veil keep");
+    u64::from(u16::from_be_bytes(*drawn)) * KEEP_MS.1 / 65_536
 }
 
 /// The payload of the first frame of a carrier.

@@ -57,6 +57,7 @@ pub(super) async fn on_event(shared: &Arc<Shared>, event: Event) {
         | Event::Changed { .. }
         | Event::Requests
         | Event::Typing(_)
+        | Event::Data(_)
         | Event::Group(_)
         | Event::Channel(_)
         | Event::LanWaits => {}

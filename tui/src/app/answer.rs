@@ -424,7 +424,7 @@ pub(super) fn event(model: &mut Model, event: Event) -> Vec<Command> {
             update::refresh_status(model, &mut commands);
         }
         Event::NetCheck => {}
-        Event::Near => update::refresh_status(model, &mut commands),
+        Event::Near | Event::Data => update::refresh_status(model, &mut commands),
         Event::Contact { .. } => update::refresh(model, &mut commands),
         Event::Requests => commands.push(super::strangers::ask()),
         Event::Received { contact, .. } => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod rooms;
 
+use karvon_node::api::data::{self, DataUse};
 use karvon_node::api::{
     ApiError, Contact, DoorInfo, Event, Hit, LanNetwork, Meeting, Message, Reaction, Request, Response, Said,
     Setting, State, Status, Stranger, Trail,
@@ -26,6 +27,8 @@ pub(crate) struct World {
     pub(crate) asked: Vec<String>,
     pub(crate) strangers: Vec<Stranger>,
     pub(crate) rooms: rooms::Rooms,
+    /// What was used of the line.
+    pub(crate) data: Option<Box<DataUse>>,
     /// What `Send` answers, if not that it is queued.
     pub(crate) refuse: Option<&'static str>,
     pub(crate) finished: Option<crate::command::WizardResult>,
@@ -102,6 +105,7 @@ impl World {
             address: None,
             strangers: Vec::new(),
             rooms: rooms::Rooms::default(),
+            data: None,
             refuse: None,
             finished: None,
             quit: false,
@@ -124,7 +128,7 @@ impl World {
         self.asked.push(serde_json::to_string(&request).unwrap());
         Ok(match request {
             Request::Hello { version } => Response::Hello { version, name: "Али".to_owned() },
-            Request::Status => Response::Status(status(&self.messages)),
+            Request::Status => Response::Status(status(&self.messages, self.data.clone())),
             Request::Contacts => Response::Contacts { contacts: self.contacts.clone() },
             Request::Invite => Response::Invitation {
                 text: INVITATION.to_owned(),
@@ -287,9 +291,14 @@ impl World {
             Request::Info { id } if self.rooms.said.iter().any(|one| one.id == id) => {
                 Response::Group(self.rooms.info(&id))
             }
-            Request::Info { .. } => {
-                Response::Info { state: State::Stored, contact: 1, seq: 4, mine: true, trail: trail() }
-            }
+            Request::Info { .. } => Response::Info {
+                state: State::Stored,
+                contact: 1,
+                seq: 4,
+                mine: true,
+                trail: trail(),
+                held: None,
+            },
             _ => Response::Done,
         })
     }
@@ -409,7 +418,21 @@ pub(crate) fn strangers() -> Vec<Stranger> {
     ]
 }
 
-fn status(messages: &[Message]) -> Status {
+/// A day's data that are used up.
+pub(crate) fn used_up() -> DataUse {
+    DataUse {
+        cap: Some(5_000_000),
+        cap_today: Some(5_000_000),
+        received: data::Bytes { texts: 1_800_000, receipts: 200_000, rest: 1_400_000 },
+        sent: data::Bytes { texts: 900_000, receipts: 300_000, rest: 406_000 },
+        percent: Some(100),
+        level: data::Level::Spent,
+        resets_at: "2026-11-23T00:00:00.000Z".to_owned(),
+        ..DataUse::default()
+    }
+}
+
+fn status(messages: &[Message], data: Option<Box<DataUse>>) -> Status {
     let count = |state| messages.iter().filter(|message| message.state == state).count() as u64;
     Status {
         state: "online".to_owned(),
@@ -427,6 +450,7 @@ fn status(messages: &[Message]) -> Status {
         contacts: 3,
         bytes_in: 0,
         bytes_out: 0,
+        data,
         rss: 0,
         cpu_ms: 0,
         faults: 0,

@@ -1,6 +1,7 @@
 //! The command line as people and scripts write it, with help that teaches by examples.
 
 mod channel;
+mod data;
 mod group;
 mod own;
 mod people;
@@ -8,6 +9,7 @@ mod talk;
 mod time;
 
 pub use channel::Channel;
+pub use data::{Data, Network as DataNetwork, Plan as DataPlan};
 pub use group::{Group, GroupRole};
 pub use own::{Backup, Bundle, Config, Door, Lan, Node, Passphrase, Profile, Restore, Wipe};
 pub use people::{Add, Address, Contacts, Introduce, Invite, Requests};
@@ -387,6 +389,22 @@ whom they know, or whether they were there before. Messages go to contacts who a
         /// What to do; nothing shows networks
         #[command(subcommand)]
         what: Option<Lan>,
+    },
+    /// How many bytes were used today and for what, and how many may be
+    #[command(after_help = "Examples:
+  karvon data                          shows today's use, the plan and the cap of this network
+  karvon data plan low                 two links at most, checks less often
+  karvon data cap 5MB --network all    on every network
+  karvon data cap none
+  karvon data more 2MB                 for today, on this network
+
+Bytes are counted at the sockets, with an estimate of what TCP and IP put around them; same-Wi-Fi messages are not counted. With a cap: at 80 %
+upkeep, files and channels wait; at 95 % receipts wait as well; at 100 % texts are held, and nothing comes, until midnight UTC or `more`. What
+waits is not lost. A line that is no local network, as a telephone's own, counts as one network.")]
+    Data {
+        /// What to do; nothing shows what was used
+        #[command(subcommand)]
+        what: Option<Data>,
     },
     /// Makes a profile from a backup
     #[command(after_help = "Examples:

@@ -5,6 +5,7 @@ mod ask;
 mod background;
 mod bundle;
 mod channels;
+mod data;
 mod device;
 mod door;
 pub(crate) mod editor;
@@ -133,6 +134,7 @@ async fn carry_out(cli: Cli, host: &dyn Host, out: Out) -> Result<(), Failure> {
         Some(Command::RecoveryCode) => Box::pin(device::recovery_code(&session)).await,
         Some(Command::Backup(args)) => Box::pin(device::backup(&session, &args)).await,
         Some(Command::Bundle { what }) => Box::pin(bundle::bundle(&session, what)).await,
+        Some(Command::Data { what }) => Box::pin(data::data(&session, what)).await,
         Some(Command::Lan { what }) => Box::pin(lan::lan(&session, what)).await,
         Some(Command::Restore(args)) => device::restore(&session, &args),
         Some(Command::Wipe(wipe)) => Box::pin(device::wipe(&session, &wipe)).await,

@@ -6,6 +6,7 @@ use super::send::word;
 use super::session::{Session, unexpected};
 use super::talk::message_id;
 use crate::text::one_line;
+use karvon_node::api::data::Held;
 use karvon_node::api::groups::{Recipient, Told};
 use karvon_node::api::{Request, Response, State, Status, Trail};
 use serde::Serialize;
@@ -61,6 +62,12 @@ pub(super) fn for_people(status: &Status) -> String {
             status.cpu_ms / 1_000
         ),
     ]);
+    if let Some(used) = &status.data
+        && let (Some(percent), Some(_)) = (used.percent, used.cap)
+    {
+        lines.push(format!("data on this network: {percent} % of today's cap used"));
+        lines.extend(super::data::waits(used).map(str::to_owned));
+    }
     if status.one_operator {
         lines.push(
             "all your relays are one operator's: it sees your address and when you get messages".to_owned(),
@@ -86,6 +93,8 @@ struct Info {
     mine: bool,
     state: State,
     trail: Vec<Trail>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Held>,
 }
 
 /// What a script gets of a message to a group.
@@ -113,7 +122,9 @@ pub(super) async fn info(session: &Session<'_>, id: &str) -> Result<(), Failure>
     let answer =
         session.with_node(async |client| Ok(client.call(Request::Info { id: id.clone() }).await?)).await?;
     let info = match answer {
-        Response::Info { state, contact, seq, mine, trail } => Info { id, contact, seq, mine, state, trail },
+        Response::Info { state, contact, seq, mine, trail, held } => {
+            Info { id, contact, seq, mine, state, trail, held }
+        }
         Response::Group(Told::Message {
             group,
             seq,
@@ -149,7 +160,12 @@ pub(super) async fn info(session: &Session<'_>, id: &str) -> Result<(), Failure>
             format!("{}  {:<9} {relay:<8}  {}", step.at, step.what, step.note.as_deref().unwrap_or_default())
         });
         let head = format!("{}, number {} with contact #{}", word(info.state), info.seq, info.contact);
+        let held = info
+            .held
+            .iter()
+            .map(|held| format!("held: today's data on this network is used up; next try {}", held.next_try));
         std::iter::once(head)
+            .chain(held)
             .chain(steps)
             .map(|line| one_line(line.trim_end()))
             .collect::<Vec<_>>()

@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use crate::app::{Focus, Model, Talk};
 use crate::text::{width, wrap};
+use karvon_node::api::data::Level;
 
 /// Rows the composer grows to.
 const COMPOSER_ROWS_MAX: usize = 8;
@@ -100,6 +101,27 @@ pub fn composer_cells(composer: Rect) -> usize {
 /// Why messages of this conversation are held, or what to beware of, as a sentence.
 #[must_use]
 pub fn held_reason(model: &Model, talk: Talk) -> Option<String> {
+    reason_of(model, talk).or_else(|| data_waits(model).filter(|_| model.data_spent()))
+}
+
+/// What waits for more data on this network, as a sentence.
+#[must_use]
+pub fn data_waits(model: &Model) -> Option<String> {
+    let used = model.status.as_ref()?.data.as_ref()?;
+    let key = match used.level {
+        Level::Free => return None,
+        Level::Saving => "data-saving",
+        Level::Texts => "data-texts",
+        Level::Spent => {
+            let time = model.zone.clock(&used.resets_at);
+            let sentence = model.texts.with("data-spent", &[("time", time.into_owned().into())]);
+            return Some(format!("! {}", crate::text::one_line(&sentence)));
+        }
+    };
+    Some(warning(model, key))
+}
+
+fn reason_of(model: &Model, talk: Talk) -> Option<String> {
     let contact = match talk {
         Talk::Person(contact) => contact,
         Talk::Group(number) => {

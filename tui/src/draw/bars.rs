@@ -106,6 +106,10 @@ fn state(model: &Model) -> Span<'static> {
             let near = texts.with("status-near", &[("n", u64::from(near).into())]);
             add(short, theme.glyphs(&format!(" · {near}")));
         }
+        let used = status.data.as_ref().filter(|used| used.level != karvon_node::api::data::Level::Free);
+        if let Some(percent) = used.and_then(|used| used.percent) {
+            add(cells * 3 / 4, format!(" ! {}", texts.with("status-data", &[("percent", percent.into())])));
+        }
         if status.queued > 0 {
             let queued = texts.with("status-queued", &[("n", status.queued.into())]);
             add(cells * 3 / 4, theme.glyphs(&format!(" · {queued}")));

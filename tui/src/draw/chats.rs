@@ -58,7 +58,7 @@ fn row(model: &Model, frame: &mut Frame<'_>, area: Rect, talk: Talk, focused: bo
     };
     let mut sign = match last {
         _ if held => "!".to_owned(),
-        Some(last) if last.state != State::Received => theme.mark(last.state, false).to_owned(),
+        Some(last) if last.state != State::Received => theme.mark(last.state, model.data_spent()).to_owned(),
         _ => String::new(),
     };
     let unread = model.unread(talk);

@@ -87,6 +87,24 @@ pub(super) fn draw(model: &Model, doctor: &Doctor, frame: &mut Frame<'_>, area: 
         say(&texts.with("doctor-waiting", &waiting), Style::new());
         let traffic = [("in", bytes(status.bytes_in).into()), ("out", bytes(status.bytes_out).into())];
         say(&texts.with("doctor-traffic", &traffic), Style::new());
+        if let Some(used) = &status.data {
+            let all = used.received.all() + used.sent.all();
+            let cap = bytes(used.cap_today.unwrap_or_default());
+            let of = [("used", bytes(all).into()), ("cap", cap.into())];
+            match used.percent {
+                Some(percent) => {
+                    let [all, cap] = of;
+                    say(
+                        &texts.with("doctor-data-capped", &[all, cap, ("percent", percent.into())]),
+                        Style::new(),
+                    );
+                }
+                None => say(&texts.with("doctor-data", &of), Style::new()),
+            }
+        }
+        if let Some(sentence) = super::areas::data_waits(model) {
+            say(&sentence, theme.warn());
+        }
     }
     paint::lines(frame, area, &out, doctor.scrolled);
 }

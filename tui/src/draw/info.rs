@@ -42,9 +42,12 @@ pub(super) fn draw(model: &Model, info: &Info, frame: &mut Frame<'_>, area: Rect
         None => {}
         Some(Way::Steps(state, trail)) => {
             if message.mine {
-                let held = model.held(message.contact);
+                let held = model.held(message.contact) || model.data_spent();
                 let mark = theme.mark(*state, held);
                 say(&format!("{mark} {}", texts.get(meaning(*state, held))), theme.strong());
+                if let Some(reason) = super::areas::data_waits(model).filter(|_| *state == State::Queued) {
+                    say(&reason, theme.warn());
+                }
                 say("", Style::new());
             }
             if !trail.is_empty() {

@@ -205,7 +205,7 @@ fn said(model: &Model, message: &Message) -> (Vec<String>, bool) {
 
 fn mark_style(model: &Model, message: &Message) -> Style {
     match message.state {
-        State::Queued if model.held(message.contact) => model.theme.warn(),
+        State::Queued if model.held(message.contact) || model.data_spent() => model.theme.warn(),
         State::Delivered | State::Read => model.theme.good(),
         _ => model.theme.faint(),
     }

@@ -92,6 +92,9 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
         world.contacts.clear();
         world.messages.clear();
     }
+    if name.starts_with("data-") {
+        world.data = Some(Box::new(story::used_up()));
+    }
     let mut model = open(&mut world, lang, plain, size);
     if name == "no-door" {
         "no_door".clone_into(&mut model.state);
@@ -198,14 +201,15 @@ fn screen(name: &str, lang: Lang, plain: bool, size: (u16, u16)) -> Model {
         "info-group" => go("Бригада").chain([Action::Up, Action::Up, Action::Char('i')]).collect(),
         "forward-rooms" => go("Хабарҳо").chain([Action::Up, Action::Char('f')]).collect(),
         "settings" => vec![Action::Settings, Action::Down],
-        "doctor" => vec![Action::Doctor],
+        "doctor" | "data-doctor" => vec![Action::Doctor],
+        "data-chat" => vec![Action::Enter],
         _ => Vec::new(),
     };
     world.play(&mut model, keys);
     model
 }
 
-const SCREENS: [&str; 35] = [
+const SCREENS: [&str; 37] = [
     "wizard-language",
     "wizard-name",
     "wizard-lock",
@@ -241,6 +245,8 @@ const SCREENS: [&str; 35] = [
     "address",
     "no-address",
     "wifi",
+    "data-chat",
+    "data-doctor",
 ];
 
 /// Languages whose screens are kept as text: one with letters of its own, the longest one, and the one the program is written in.

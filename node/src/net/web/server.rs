@@ -94,7 +94,6 @@ impl Server {
                 self.common.bounds.count_refused(Refused::Address);
                 continue;
             };
-            self.common.bounds.count_handshake();
             let server = self.clone();
             self.common.spawner.spawn(Box::pin(async move {
                 // Small frames must not wait for one another.
@@ -106,7 +105,7 @@ impl Server {
 
     async fn serve(&self, stream: TcpStream, from: SocketAddr, place: Place) {
         let sent = Arc::new(AtomicU64::new(0));
-        let counted = Counted { inner: stream, sent: sent.clone(), bounds: self.common.bounds.clone() };
+        let counted = Counted::new(stream, sent.clone(), self.common.bounds.clone());
         let Some(acceptor) = &self.acceptor else {
             sent.store(FRONT_BYTES, Ordering::Relaxed);
             return self.requests(counted, sent, None, from, place).await;
@@ -236,13 +235,19 @@ impl Drop for Place {
 }
 
 /// Counts what goes out on the wire.
-struct Counted {
+pub(super) struct Counted {
     inner: TcpStream,
     sent: Arc<AtomicU64>,
     bounds: Arc<Bounds>,
 }
 
 impl Counted {
+    /// A connection that was just opened.
+    pub(super) fn new(inner: TcpStream, sent: Arc<AtomicU64>, bounds: Arc<Bounds>) -> Self {
+        bounds.count_handshake();
+        Self { inner, sent, bounds }
+    }
+
     /// An error once the relay's byte budget is used up.
     fn check(&self) -> io::Result<()> {
         if self.bounds.room() == 0 { Err(io::ErrorKind::QuotaExceeded.into()) } else { Ok(()) }

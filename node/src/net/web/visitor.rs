@@ -2,6 +2,7 @@
 
 use super::certificate::home_name;
 use super::hello::{self, HelloKind, Opened, Wanted};
+use super::server::Counted;
 use super::{Door, Web, http, proxy, tls};
 use crate::net::veil::{Carrier, Common, DIAL_TIMEOUT, Dial, DialFault, Io};
 use crate::net::watch::{Stage, Watch, Watched, connect_error};
@@ -52,6 +53,8 @@ impl Visitor {
         // Small frames must not wait for one another.
         let _ = tcp.set_nodelay(true);
         let watched = Some((self.common.watch.clone(), self.door.relay));
+        let sent = Arc::new(AtomicU64::new(0));
+        let tcp = Counted::new(tcp, sent.clone(), self.common.bounds.clone());
         let opened = self.handshake(Watched::new(tcp, watched, self.common.clock.clone())).await?;
         if opened.alpn.is_some_and(|chosen| chosen != b"http/1.1") {
             tracing::info!("the web site of this door speaks HTTP/2 only; its operator must allow HTTP/1.1");
@@ -83,7 +86,7 @@ impl Visitor {
         if let Some(attempt) = attempt {
             attempt.opened();
         }
-        Ok(Carrier::new(stream, Arc::new(AtomicU64::new(0))))
+        Ok(Carrier::new(stream, sent))
     }
 
     /// A connection to the door's address, through the user's proxy if there is one.
@@ -185,7 +188,7 @@ impl Visitor {
 }
 
 /// The connection under TLS.
-type Tcp = Watched<TcpStream>;
+type Tcp = Watched<Counted>;
 
 /// Notes a dial that failed, also one that was given up while it waited.
 struct Noted<'a> {

@@ -1,7 +1,7 @@
 //! A person asks what works: linked doors are asked for a sign of life, the others dialled without waiting for their pause to end. An engine
 //! may be there for nothing else.
 
-use super::{Doors, LINKS_MAX, connect, probe};
+use super::{Doors, connect, links_max, probe};
 use crate::engine::api::TestedDoor;
 use crate::engine::cx::{Alarm, Cx};
 use crate::ids::RelayId;
@@ -37,7 +37,7 @@ impl Doors {
                 .map(|(id, _)| *id)
                 .collect();
             // A door that is named is tested even if it is not needed now.
-            let places = if only.is_some() { 1 } else { LINKS_MAX.saturating_sub(busy) };
+            let places = if only.is_some() { 1 } else { links_max(cx).saturating_sub(busy) };
             for id in idle.into_iter().take(places) {
                 self.find_elsewhere(id);
                 cx.timers.cancel(Alarm::Dial(id));
@@ -47,9 +47,10 @@ impl Doors {
             }
         }
         let busy = self.doors.values().filter(|state| state.dialling || state.link.is_some()).count();
+        let most = links_max(cx);
         let tested = |state: &super::DoorState| TestedDoor {
             door: state.door.clone(),
-            in_use: only.is_some() || state.dialling || state.link.is_some() || busy < LINKS_MAX,
+            in_use: only.is_some() || state.dialling || state.link.is_some() || busy < most,
             signed_s: self.relays.get(&state.door.relay).map(|descriptor| descriptor.seq),
         };
         self.doors.values().filter(|state| wanted(state.door.relay)).map(tested).collect()
