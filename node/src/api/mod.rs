@@ -7,6 +7,7 @@ pub mod backend;
 pub mod channels;
 pub mod data;
 pub mod error;
+mod event;
 pub mod fold;
 pub mod groups;
 mod item;
@@ -15,6 +16,7 @@ mod netcheck;
 pub mod server;
 pub mod time;
 
+pub use event::Event;
 pub use item::{
     Attachment, Contact, Copied, DoorInfo, Hit, LanNetwork, Meeting, Message, Reaction, Said, Secret,
     Setting, State, Status, Stranger, Trail,
@@ -518,89 +520,6 @@ pub enum Response {
     Group(groups::Told),
     /// About channels.
     Channel(channels::Told),
-}
-
-/// What the node tells by itself; each is true on disk before it is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// Links or mailboxes changed.
-    Network {
-        /// As [`Status::state`].
-        state: String,
-        /// Links up.
-        links: u32,
-    },
-    /// A contact was added, met, renamed, or failed.
-    Contact {
-        /// Which.
-        contact: u32,
-    },
-    /// A stranger asks, or a request was answered: ask for [`Request::Requests`].
-    Requests,
-    /// Messages came in.
-    Received {
-        /// From whom.
-        contact: u32,
-        /// First number.
-        from: u64,
-        /// Last number, inclusive.
-        to: u64,
-    },
-    /// A contact is typing just now; show it for some seconds.
-    Typing {
-        /// Who.
-        contact: u32,
-    },
-    /// A message that was there already was edited, taken back, got a sign, or disappeared: ask for it again. `no_such_message` says
-    /// that it is gone.
-    Changed {
-        /// In whose conversation.
-        contact: u32,
-        /// Id of the message.
-        id: String,
-    },
-    /// A message of one's own has another id and number from now on: this device was set back to an older copy of its data, and the
-    /// contact has another message under the old ones.
-    Renumbered {
-        /// In whose conversation.
-        contact: u32,
-        /// The id it had.
-        id: String,
-        /// The id it has.
-        new_id: String,
-        /// The number it had.
-        old_seq: u64,
-        /// The number it has.
-        seq: u64,
-    },
-    /// Own messages of a conversation moved on.
-    Delivery {
-        /// Whose conversation.
-        contact: u32,
-        /// All below are delivered.
-        delivered_below: u64,
-        /// Stored, not delivered: inclusive ranges.
-        stored: Vec<(u64, u64)>,
-        /// Seen by the other side up to here.
-        read_upto: u64,
-    },
-    /// A check of the doors is done: ask for [`Request::NetCheck`].
-    NetCheck,
-    /// Contacts on the same local network came or went, or this device did: [`Status::near`].
-    Near,
-    /// What may still be sent today changed: ask for [`Request::Data`].
-    Data,
-    /// Something about a group.
-    Group(groups::GroupEvent),
-    /// Something about a channel.
-    Channel(channels::ChannelEvent),
-    /// The node forgot its keys: every request but [`Request::Unlock`], [`Request::Status`] and [`Request::Wipe`] is refused with `locked`.
-    Locked,
-    /// The node was opened, maybe on another profile: ask for everything again.
-    Unlocked,
-    /// Events were dropped because this front end read too slowly: ask for everything again.
-    Lagged,
 }
 
 /// An error as front ends see it: `code` is stable for scripts and is the key of the translated sentence.
