@@ -144,10 +144,11 @@ def allow_list(world, options):
 
 
 def idle(world, options):
-    """A person with one contact rests; every IP byte of theirs is counted, then a text comes."""
+    """A person with one contact rests in the low data plan; every IP byte of theirs is counted, then a text comes."""
     doors = world.relays()
     world.friends = friends(world, doors)
     ali, bob, ali_name = world.friends
+    ali.say("data", "plan", "low", "--network", "all")
     time.sleep(options.settle)
     world.filter(["ip saddr 10.78.1.2 counter accept", "ip daddr 10.78.1.2 counter accept"])
     time.sleep(60 * options.minutes)
@@ -158,8 +159,11 @@ def idle(world, options):
     took = time.monotonic() - started
     if "are you there?" not in ali.texts_of("Bob"):
         raise SystemExit("failed: the text did not come")
+    used = ali.lines("data")[0]
     print(json.dumps({"check": "idle", "minutes": options.minutes, "sent_bytes": sent, "received_bytes": received, "packets": packets,
-                      "bytes_a_minute": round((sent + received) / options.minutes, 1), "then_delivered_s": round(took, 2)}))
+                      "bytes_a_minute": round((sent + received) / options.minutes, 1), "then_delivered_s": round(took, 2), "plan": used["plan"]}))
+    if took > 2 or (sent + received) / options.minutes > 300:
+        raise SystemExit("failed: more than 300 bytes a minute at rest, or a text took longer than 2 s")
     for person in world.friends[:2]:
         person.down()
 

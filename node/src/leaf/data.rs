@@ -65,13 +65,16 @@ impl Meter {
                 });
                 let due = meter.due.clone();
                 meter.bounds.remind(next, Arc::new(move || due.notify_one()));
-                sleep(APART).await;
+                let rest = async {
+                    sleep(APART).await;
+                    // Nothing came of it for so long: the network may still be another one.
+                    let _ = timeout(LOOK, meter.due.notified()).await;
+                };
                 tokio::select! {
                     biased;
                     // A dropped sender stops it as well.
                     _ = stop.wait_for(|stop| *stop) => return,
-                    () = meter.due.notified() => {}
-                    () = sleep(LOOK) => {}
+                    () = rest => {}
                 }
             }
         })
