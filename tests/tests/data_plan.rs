@@ -75,4 +75,8 @@ fn texts_are_held_with_a_reason_when_a_cap_is_reached_and_leave_when_more_is_all
     let _ = data(&ali, &["cap", "none", "--network", "all"]);
     let refused = ali.cli(&["data", "more", "2MB", "--json"], "");
     assert_eq!(refused.error_code(), "limit", "there is no cap to go beyond");
+    assert!(refused.stderr.contains("nothing where there is none"), "{}", refused.stderr);
+    let refused = ali.cli(&["data", "cap", "5", "--json"], "");
+    assert_eq!(refused.error_code(), "limit");
+    assert!(refused.stderr.contains("at least 100 kB"), "{}", refused.stderr);
 }

@@ -30,8 +30,23 @@ pub(super) async fn data(session: &Session<'_>, what: Option<Data>) -> Result<()
             Response::Data(used) => Ok(used),
             _ => Err(unexpected()),
         })
-        .await?;
+        .await
+        .map_err(|failure| explain(failure, &ask))?;
     session.out.result(&used, || for_people(&used))
+}
+
+/// What the limit is that a change has met.
+fn explain(failure: Failure, ask: &Ask) -> Failure {
+    match ask {
+        Ask::Cap { .. } if failure.code == "limit" => {
+            Failure::new("limit", "a cap is at least 100 kB and at most 1000 GB a day; `none` takes it away")
+        }
+        Ask::More { .. } if failure.code == "limit" => Failure::new(
+            "limit",
+            "at most 1000 GB can be added to a cap, and nothing where there is none: see `karvon data`",
+        ),
+        _ => failure,
+    }
 }
 
 fn for_people(used: &DataUse) -> String {
