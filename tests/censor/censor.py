@@ -28,6 +28,8 @@ from netcheck import SOCKS, netcheck
 from probe import probe
 from world import CENSOR, PEOPLE, RELAYS, RULES, WORLD, World, friends, talk
 
+# What others use: the judge has to tell each.
+STOCK = ("tcp", "quic", "websocket", "pnet")
 # JA4 of what a build says to web doors: by default, and with the feature `browser-hello`. packaging/boringssl/README.md has the browsers'.
 HELLOS = {
     "rustls": ["t13d1010h2_61a7ad8aa9b6_6a7d638fc319"],
@@ -35,8 +37,24 @@ HELLOS = {
 }
 
 
+def judge(options, path, name, **more):
+    """What wire_check says of a capture: 0 nothing found, 1 something."""
+    words = [options.wire_check, path, "--port", "443", "--deny-unknown", "--require-alpn", "--max-s2c", "15000",
+             "--max-tiny", "10", "--expect-flows", "1" if name in STOCK else "2", "--json"]
+    for ja4 in HELLOS[options.hello]:
+        words += ["--allow-ja4", ja4]
+    if shutil.which("ndpiReader"):
+        words += ["--ndpi", "require", "--expect-ndpi", "tls"]
+    done = subprocess.run(words, stdout=subprocess.PIPE, check=False)
+    report = json.loads(done.stdout.decode().splitlines()[0])
+    print(json.dumps({"check": "wire", "door": name, "exit": done.returncode, **more,
+                      "flows": report.get("flows") if isinstance(report.get("flows"), int) else len(report.get("flows", [])),
+                      "findings": report.get("findings", report)[:6] if isinstance(report.get("findings", None), list) else None}), flush=True)
+    return done.returncode
+
+
 def wire(world, options):
-    """The web door passes what plain doors fail."""
+    """The web door passes what plain doors and the stock transports of libp2p fail."""
     results = {}
     for flag, name in (("--listen-web", "web"), ("--listen", "plain")):
         path = f"{world.dir}/{name}.pcap"
@@ -47,18 +65,7 @@ def wire(world, options):
         time.sleep(1)
         capture.send_signal(signal.SIGINT)
         capture.wait(20)
-        words = [options.wire_check, path, "--port", "443", "--deny-unknown", "--require-alpn", "--max-s2c", "15000",
-                 "--max-tiny", "10", "--expect-flows", "2", "--json"]
-        for ja4 in HELLOS[options.hello]:
-            words += ["--allow-ja4", ja4]
-        if shutil.which("ndpiReader"):
-            words += ["--ndpi", "require", "--expect-ndpi", "tls"]
-        done = subprocess.run(words, stdout=subprocess.PIPE, check=False)
-        results[name] = done.returncode
-        report = json.loads(done.stdout.decode().splitlines()[0])
-        print(json.dumps({"check": "wire", "door": name, "exit": done.returncode, "texts": options.texts, "seconds": took,
-                          "flows": report.get("flows") if isinstance(report.get("flows"), int) else len(report.get("flows", [])),
-                          "findings": report.get("findings", report)[:6] if isinstance(report.get("findings", None), list) else None}))
+        results[name] = judge(options, path, name, texts=options.texts, seconds=took)
         if options.keep:
             shutil.copy(path, options.keep)
         for person in world.friends[:2]:
@@ -71,10 +78,22 @@ def wire(world, options):
             shutil.rmtree(f"{world.dir}/r{number}", ignore_errors=True)
         for person in ("Ali", "Bob"):
             shutil.rmtree(f"{world.dir}/{person}", ignore_errors=True)
+    for name in STOCK if options.stock else ():
+        path = f"{world.dir}/{name}.pcap"
+        capture = world.capture(path)
+        listener = world.start(WORLD, [options.stock, "listen", name, f"{RELAYS[0]}:443"], stdout=subprocess.PIPE)
+        listener.stdout.readline()
+        world.within(PEOPLE, options.stock, "dial", name, f"{RELAYS[0]}:443", timeout=60, stdout=subprocess.DEVNULL)
+        time.sleep(1)
+        for child in (capture, listener):
+            child.send_signal(signal.SIGINT)
+            child.wait(20)
+        results[name] = judge(options, path, name)
     if results["web"] != 0:
         raise SystemExit("failed: something shows on the wire of a web door")
-    if results["plain"] != 1:
-        raise SystemExit("failed: the judge passes a plain door, so its word on the web door is worth nothing")
+    for name, code in results.items():
+        if name != "web" and code != 1:
+            raise SystemExit(f"failed: the judge passes {name} ({code}), so its word on the web door is worth nothing")
 
 
 def after_a_cut(world):
@@ -174,6 +193,7 @@ def main():
     parser.add_argument("--programs", required=True, help="folder with karvon and karvon-node")
     parser.add_argument("--wire-check", help="the judge of captures")
     parser.add_argument("--hello", choices=sorted(HELLOS), default="rustls", help="whose hello `wire` expects")
+    parser.add_argument("--stock", help="the example of that name of karvon-tests: two stock nodes, as controls of `wire`")
     parser.add_argument("--texts", type=int, default=20)
     parser.add_argument("--probes", type=int, default=500)
     parser.add_argument("--patience", type=int, default=900, help="seconds that texts may take")
@@ -187,6 +207,7 @@ def main():
     parser.add_argument("check", choices=["wire", "harsh", "allow-list", "freeze", "probe", "idle", "netcheck"])
     options = parser.parse_args()
     options.programs = os.path.abspath(options.programs)
+    options.stock = options.stock and os.path.abspath(options.stock)
     world = World(options.programs)
     try:
         checks = {"wire": wire, "harsh": harsh, "allow-list": allow_list, "freeze": freeze, "probe": probe, "idle": idle, "netcheck": netcheck}
