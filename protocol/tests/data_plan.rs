@@ -232,3 +232,17 @@ fn bytes_are_told_by_what_they_were_for_and_wishes_are_bounded() {
     let refused = world.ask(0, Command::Data(DataCommand::More(5)));
     assert_eq!(refused.unwrap_err(), ErrorKind::Limit, "without a cap there is nothing to allow");
 }
+
+#[test]
+fn a_door_that_was_tested_beside_the_two_of_the_low_plan_is_left_again() {
+    let (mut world, ..) = two(8);
+    data(&mut world, 0, DataCommand::Plan { everywhere: true, plan: Plan::Low });
+    world.run_ms(600_000);
+    assert_eq!(links(&world, 0), 2);
+    let Ok(Reply::Doors(doors)) = world.ask(0, Command::Doors) else { panic!("no doors") };
+    let spare = doors.iter().find(|door| !door.linked).map(|door| door.door.relay);
+    let _ = world.ask(0, Command::TestDoors(spare));
+    assert!(world.run_until(10_000, |world| links(world, 0) == 3), "it is opened to be looked at");
+    world.run_ms(30_000);
+    assert_eq!(links(&world, 0), 2);
+}

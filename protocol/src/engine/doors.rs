@@ -190,7 +190,7 @@ impl Doors {
             } else {
                 cx.alarm_in(Alarm::Dial(id), REDIAL_MS.1);
             }
-        } else if busy > LINKS_MAX
+        } else if busy > links_max(cx)
             && let Some(link) = self.doors.get(&id).and_then(|state| state.link)
         {
             // It was opened to be tested.
