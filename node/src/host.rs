@@ -179,18 +179,9 @@ pub async fn attach_or_start(
     config: &Config,
     passphrase: Option<Passphrase>,
 ) -> Result<Attached, ApiError> {
-    let until = Instant::now() + OTHER_WITHIN;
-    loop {
-        if let Some(client) = Client::connect(data_dir).await? {
-            return Ok(Attached::Other(client));
-        }
-        if let Some(lock) = take_lock(data_dir)? {
-            return Node::start(data_dir, lock, host, config, passphrase).await.map(Attached::Own);
-        }
-        if Instant::now() >= until {
-            return Err(ApiError::new(NOT_RUNNING, "another Karvon holds this profile and does not answer"));
-        }
-        sleep(TRY_EVERY).await;
+    match find(data_dir).await? {
+        Found::Node(client) => Ok(Attached::Other(client)),
+        Found::Free(lock) => Node::start(data_dir, lock, host, config, passphrase).await.map(Attached::Own),
     }
 }
 
@@ -205,17 +196,34 @@ pub async fn attach_or_look(
     config: &Config,
     passphrase: Option<Passphrase>,
 ) -> Result<Attached, ApiError> {
-    let until = Instant::now() + OTHER_WITHIN;
-    let config = Config { only_look: true, ..config.clone() };
-    loop {
-        if let Some(client) = Client::connect(data_dir).await? {
-            return Ok(Attached::Other(client));
-        }
-        if let Some(lock) = take_lock(data_dir)? {
+    match find(data_dir).await? {
+        Found::Node(client) => Ok(Attached::Other(client)),
+        Found::Free(lock) => {
             // Whoever held the lock before is gone, so what it left is stale.
             NodeFile::remove(data_dir);
-            let backend = host.start(data_dir, &config, passphrase).await?;
-            return Ok(Attached::Looking(backend, lock));
+            let config = Config { only_look: true, ..config.clone() };
+            Ok(Attached::Looking(host.start(data_dir, &config, passphrase).await?, lock))
+        }
+    }
+}
+
+/// Who has a profile.
+enum Found {
+    /// A node that answers.
+    Node(Client),
+    /// Nobody but this process, from now on.
+    Free(DirLock),
+}
+
+/// Waits until a node answers, or nobody has the profile any more.
+async fn find(data_dir: &Path) -> Result<Found, ApiError> {
+    let until = Instant::now() + OTHER_WITHIN;
+    loop {
+        if let Some(client) = Client::connect(data_dir).await? {
+            return Ok(Found::Node(client));
+        }
+        if let Some(lock) = take_lock(data_dir)? {
+            return Ok(Found::Free(lock));
         }
         if Instant::now() >= until {
             return Err(ApiError::new(NOT_RUNNING, "another Karvon holds this profile and does not answer"));

@@ -12,8 +12,8 @@ Needs root, iproute2 and tcpdump. Exit status 0: every check held. Figures are p
 import argparse
 import time
 
-from lab import Person, demand, report, wait
-from lan import ALI, BOB, Island, stop
+from lab import demand, report, wait
+from lan import Island, acquainted, stop
 
 
 def states(person, name):
@@ -29,11 +29,7 @@ def carry(island, giver, taker, number):
 
 
 def run(island, options):
-    relay, door = island.relay()
-    ali, bob = Person(island, ALI, "Ali", [door]), Person(island, BOB, "Bob", [door])
-    ali.meet(bob)
-    ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "60s", text="by relay")
-    wait("Bob has the first text", 30, lambda: bob.texts_of("Ali") == ["by relay"])
+    relay, ali, bob = acquainted(island)
     # Room for cells is granted with the first answers.
     time.sleep(3)
     there, back = ["by relay"], []

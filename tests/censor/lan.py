@@ -120,6 +120,16 @@ def delivered(person, name, text, timeout="30s"):
     return time.monotonic() - started
 
 
+def acquainted(island):
+    """A relay, and two who met through it and have said something."""
+    relay, door = island.relay()
+    ali, bob = Person(island, ALI, "Ali", [door]), Person(island, BOB, "Bob", [door])
+    ali.meet(bob)
+    ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "60s", text="by relay")
+    wait("Bob has the first text", 30, lambda: bob.texts_of("Ali") == ["by relay"])
+    return relay, ali, bob
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", required=True)
@@ -138,11 +148,7 @@ def main():
 
 
 def run(island, options):
-    relay, door = island.relay()
-    ali, bob = Person(island, ALI, "Ali", [door]), Person(island, BOB, "Bob", [door])
-    ali.meet(bob)
-    ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "60s", text="by relay")
-    wait("Bob has the first text", 30, lambda: bob.texts_of("Ali") == ["by relay"])
+    relay, ali, bob = acquainted(island)
     said = ["by relay"]
 
     # No way out, and the network is not accepted.
@@ -378,11 +384,7 @@ def plant6(island):
 
 
 def six(island, options):
-    relay, door = island.relay()
-    ali, bob = (Person(island, place, name, [door]) for place, name in ((ALI, "Ali"), (BOB, "Bob")))
-    ali.meet(bob)
-    ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "60s", text="by relay")
-    wait("Bob has the first text", 30, lambda: bob.texts_of("Ali") == ["by relay"])
+    relay, ali, bob = acquainted(island)
     stop(relay)
     island.way_out(False)
     for place in (ALI, BOB):
