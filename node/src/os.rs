@@ -2,7 +2,7 @@
 
 pub mod networks;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{filter::Targets, fmt, prelude::*};
 
 /// Environment variable with a filter of log lines like `info` or `karvon_node=debug`.
 pub const LOG_VARIABLE: &str = "KARVON_LOG";
@@ -13,10 +13,19 @@ pub const LOG_DEFAULT: &str = "info,libp2p=warn,libp2p_kad=error,libp2p_gossipsu
 /// Writes log lines that pass the filter in [`LOG_VARIABLE`], or else `default`, to standard error; without either, none. Only the
 /// first call counts.
 pub fn log_to_stderr(default: Option<&str>) {
-    let wanted = EnvFilter::try_from_env(LOG_VARIABLE).ok().or_else(|| default.map(EnvFilter::new));
-    if let Some(filter) = wanted {
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let asked = std::env::var(LOG_VARIABLE).ok().and_then(|text| filter(&text));
+    if let Some(filter) = asked.or_else(|| default.and_then(filter)) {
+        let _ = tracing_subscriber::registry()
+            .with(fmt::layer().with_writer(std::io::stderr))
+            .with(filter)
+            .try_init();
     }
+}
+
+/// What a filter lets through; nothing if it is not understood. Parts are told apart by commas, and an empty one means nothing.
+fn filter(text: &str) -> Option<Targets> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    parts.join(",").parse().ok()
 }
 
 /// How late a thread may be woken that waits for nothing but a time.
@@ -210,6 +219,22 @@ pub fn with_lazy_threads<R>(work: impl FnOnce() -> R) -> R {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_of_log_lines_says_who_may_write_what() {
+        use tracing_subscriber::filter::LevelFilter;
+        let shown = |text, target, level| filter(text).map(|filter| filter.would_enable(target, &level));
+        let usual = filter(LOG_DEFAULT).expect("it is understood");
+        assert!(usual.would_enable("karvon_node::relay", &tracing::Level::INFO));
+        assert!(!usual.would_enable("karvon_node::relay", &tracing::Level::DEBUG));
+        assert!(!usual.would_enable("libp2p_gossipsub::behaviour", &tracing::Level::WARN));
+        assert_eq!(shown("karvon_node=debug", "karvon_node::net", tracing::Level::DEBUG), Some(true));
+        assert_eq!(shown("karvon_node=debug", "libp2p_kad", tracing::Level::ERROR), Some(false));
+        assert_eq!(shown("info, karvon_node=debug,", "karvon_node::net", tracing::Level::DEBUG), Some(true));
+        assert_eq!(shown("info,", "libp2p_kad", tracing::Level::INFO), Some(true));
+        assert_eq!(filter("off").expect("it is understood").default_level(), Some(LevelFilter::OFF));
+        assert!(filter("karvon_node=loud").is_none());
+    }
 
     #[test]
     fn the_systems_tables_are_read() {

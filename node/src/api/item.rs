@@ -212,7 +212,7 @@ pub struct Message {
     /// It was first said elsewhere.
     #[serde(default)]
     pub forwarded: bool,
-    /// A file: ask for it with [`Request::File`].
+    /// A file: ask for it with [`super::Request::File`].
     #[serde(default)]
     pub attachment: Option<Attachment>,
     /// Seconds after which it disappears, from when it was seen or delivered; 0 keeps it.
@@ -221,7 +221,7 @@ pub struct Message {
     /// No text: from here on messages disappear after so many seconds, or are kept if 0.
     #[serde(default)]
     pub timer_s: Option<u64>,
-    /// No text: it introduces somebody of this name; [`Request::AddIntroduced`] adds them.
+    /// No text: it introduces somebody of this name; [`super::Request::AddIntroduced`] adds them.
     #[serde(default)]
     pub introduces: Option<String>,
     /// An entry of a channel that was passed on: text and file are its owner's.

@@ -1,7 +1,7 @@
 //! Conversations as they are shown, read from disk beside the writer.
 //!
 //! Messages lie by author and sequence number but are shown by position. Both ascend together, except where a late message fills an old
-//! gap: it has a low number and a high position. The store notes such rows when they are written (see [`late_rows`]), under a space of its
+//! gap: it has a low number and a high position. The store notes such rows when they are written (see `late_rows`), under a space of its
 //! own, by position. Rows that only changed another message have a place and are not shown. So a page is two binary searches plus a look at that index, and costs the same in a long history as in a short one.
 
 use super::sealed::RawKey;

@@ -35,7 +35,7 @@ pub(super) fn line(question: &str) -> Result<Zeroizing<String>, Failure> {
 /// Asks for a secret without showing it.
 ///
 /// # Errors
-/// As [`line`]; `interrupted` on Ctrl-C.
+/// As [`line()`]; `interrupted` on Ctrl-C.
 pub(super) fn hidden(question: &str) -> Result<Zeroizing<String>, Failure> {
     prompt(question)?;
     enable_raw_mode().map_err(|error| unreadable(&error))?;

@@ -109,7 +109,7 @@ fn row(texts: &Texts, door: &DoorCheck) -> String {
 /// Checks the doors and shows how the node is; writes a report if that is asked for.
 ///
 /// # Errors
-/// As [`netcheck`]; `exists` or `io` for the report, whose file is never written over.
+/// As [`netcheck()`]; `exists` or `io` for the report, whose file is never written over.
 pub(super) async fn doctor(
     session: &Session<'_>,
     lang: Option<&str>,
