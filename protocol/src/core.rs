@@ -100,9 +100,10 @@ pub enum Space {
     GroupHas = 47,
     /// Doors that passed between this person and contacts: `seq` is the contact. With the relay as `group`: how its door is.
     Handout = 48,
-    /// Cells that are carried for others ([`crate::engine::carrier`]); `group` is the contact who brought them, zeros for bundle files.
+    /// Cells that are carried for others ([`crate::engine::carrier`]); `group` is the contact who brought them, zeros for bundle files, the
+    /// two highest numbers for own cells of groups and channels and those that relays brought.
     Carried = 49,
-    /// Until when each of them is carried, and its name; same key as its bytes.
+    /// Until when each of them is carried, its tag and its name; same key as its bytes.
     CarriedMark = 50,
     /// Seeds of groups, in the order in which they came; `group` is the group.
     GroupSeed = 25,

@@ -1,7 +1,8 @@
 //! What leaf and relay say to each other inside a tunnel (SPEC §8): `kind 1 | request 4 | fields`, integers big endian.
 
-use crate::cell::Cell;
-use crate::error::PeerFault;
+mod wire;
+
+use crate::cell::{Cell, Class};
 use crate::ids::{Locator, MailboxId, TagPrefix};
 use crate::work::{ANSWER_BYTES, NONCE_BYTES};
 
@@ -29,12 +30,24 @@ pub enum Request {
     Register(Vec<(u8, TagPrefix)>),
     /// Withdraws unused tags (burnt invitations, removed contacts).
     Unregister(Vec<TagPrefix>),
-    /// Sends stored cells from sequence number `from` as [`Reply::Item`]s, at most `bytes_max` bytes, then [`Reply::Fetched`].
+    /// Sends stored cells from sequence number `from`, at most `bytes_max` bytes, then [`Reply::Fetched`]: those up to class `whole` as
+    /// [`Reply::Item`]s, larger ones as [`Reply::Notice`]s.
     Fetch {
         /// First sequence number.
         from: u64,
         /// Bytes after which to stop.
         bytes_max: u32,
+        /// The largest class that is sent whole; never [`Class::L`].
+        whole: Class,
+    },
+    /// Sends `count` pieces of a stored cell as [`Reply::Piece`]s from piece `from` on, then [`Reply::Done`].
+    Pieces {
+        /// The cell's tag.
+        prefix: TagPrefix,
+        /// First piece, from 0.
+        from: u8,
+        /// How many.
+        count: u8,
     },
     /// The owner has these cells on disk: forget them. Unknown ones are passed over, so it may be sent to each of the owner's relays.
     Remove(Vec<TagPrefix>),
@@ -89,7 +102,17 @@ pub enum Request {
 /// Keys in one [`Request::Follow`].
 pub const FOLLOW_KEYS_MAX: usize = 16;
 
-/// What a relay sends when a cell comes in for an attached mailbox.
+/// Bytes of a cell in one [`Reply::Piece`]; each class is a multiple of it.
+pub const PIECE_BYTES: usize = 2_048;
+
+/// Pieces of a cell of this class.
+#[must_use]
+pub const fn pieces(class: Class) -> u8 {
+    (class.bytes() / PIECE_BYTES) as u8
+}
+
+/// What a relay sends when a cell comes in for an attached mailbox. One of class L is never pushed: its owner asks for pieces of it, where
+/// and as fast as the paths allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Push {
@@ -97,8 +120,28 @@ pub enum Push {
     None = 0,
     /// [`Reply::Notice`].
     Notices = 1,
-    /// [`Reply::Item`], as soon as it comes in and before it is durable there.
+    /// [`Reply::Item`], as soon as it comes in and before it is durable there; [`Reply::Notice`] for a cell of class L.
     Cells = 2,
+    /// The same, and a notice for one of class M as well.
+    Small = 3,
+}
+
+impl Push {
+    /// Whether a cell of this class is pushed.
+    #[must_use]
+    pub const fn brings(self, class: Class) -> bool {
+        match self {
+            Self::None | Self::Notices => false,
+            Self::Cells => !matches!(class, Class::L),
+            Self::Small => matches!(class, Class::S),
+        }
+    }
+
+    /// Whether cells are pushed at all.
+    #[must_use]
+    pub const fn is_pushing(self) -> bool {
+        matches!(self, Self::Cells | Self::Small)
+    }
 }
 
 /// Why a relay refused.
@@ -210,8 +253,17 @@ pub enum Reply {
         /// The cell.
         cell: Cell,
     },
-    /// A cell with this tag came in.
-    Notice(TagPrefix),
+    /// A cell with this tag and of this class is stored.
+    Notice(TagPrefix, Class),
+    /// A piece of a stored cell of the attached mailbox.
+    Piece {
+        /// The cell's tag.
+        prefix: TagPrefix,
+        /// Which piece, from 0.
+        index: u8,
+        /// Its [`PIECE_BYTES`].
+        bytes: Vec<u8>,
+    },
     /// The end of a fetch: go on from `next` if `more`.
     Fetched {
         /// Where to go on.
@@ -230,357 +282,4 @@ pub enum Reply {
         /// Zero bits wanted.
         bits: u8,
     },
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], PeerFault> {
-        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(PeerFault::Length)?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    fn u8(&mut self) -> Result<u8, PeerFault> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-
-    fn flag(&mut self) -> Result<bool, PeerFault> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(PeerFault::Malformed),
-        }
-    }
-
-    fn u32(&mut self) -> Result<u32, PeerFault> {
-        self.take().map(u32::from_be_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, PeerFault> {
-        self.take().map(u64::from_be_bytes)
-    }
-
-    fn rest(&mut self) -> &'a [u8] {
-        core::mem::take(&mut self.0)
-    }
-
-    fn end(&self) -> Result<(), PeerFault> {
-        if self.0.is_empty() { Ok(()) } else { Err(PeerFault::Length) }
-    }
-}
-
-fn prefixes(rest: &[u8]) -> Result<Vec<TagPrefix>, PeerFault> {
-    let (chunks, tail) = rest.as_chunks::<8>();
-    if tail.is_empty() {
-        Ok(chunks.iter().map(|chunk| TagPrefix(*chunk)).collect())
-    } else {
-        Err(PeerFault::Length)
-    }
-}
-
-fn head(kind: u8, number: u32, room: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(5 + room);
-    out.push(kind);
-    out.extend_from_slice(&number.to_be_bytes());
-    out
-}
-
-impl Request {
-    /// The message with request number `number`.
-    #[must_use]
-    pub fn encode(&self, number: u32) -> Vec<u8> {
-        match self {
-            Self::Deposit { mailbox, cell } => {
-                let mut out = head(1, number, 16 + cell.bytes().len());
-                out.extend_from_slice(&mailbox.0);
-                out.extend_from_slice(cell.bytes());
-                out
-            }
-            Self::Attach { key, signature, push } => {
-                let mut out = head(2, number, 97);
-                out.extend_from_slice(key);
-                out.extend_from_slice(signature);
-                out.push(*push as u8);
-                out
-            }
-            Self::Register(tags) => {
-                let mut out = head(3, number, tags.len() * 9);
-                for (class, prefix) in tags {
-                    out.push(*class);
-                    out.extend_from_slice(&prefix.0);
-                }
-                out
-            }
-            Self::Unregister(tags) | Self::Remove(tags) => {
-                let kind = if matches!(self, Self::Remove(_)) { 6 } else { 4 };
-                let mut out = head(kind, number, tags.len() * 8);
-                tags.iter().for_each(|prefix| out.extend_from_slice(&prefix.0));
-                out
-            }
-            Self::Fetch { from, bytes_max } => {
-                let mut out = head(5, number, 12);
-                out.extend_from_slice(&from.to_be_bytes());
-                out.extend_from_slice(&bytes_max.to_be_bytes());
-                out
-            }
-            Self::Put(object) => {
-                let mut out = head(7, number, object.len());
-                out.extend_from_slice(object);
-                out
-            }
-            Self::Get(locator) => {
-                let mut out = head(8, number, 32);
-                out.extend_from_slice(&locator.0);
-                out
-            }
-            Self::Inject { shard, cell } => {
-                let mut out = head(9, number, 2 + cell.bytes().len());
-                out.extend_from_slice(&shard.to_be_bytes());
-                out.extend_from_slice(cell.bytes());
-                out
-            }
-            Self::Follow { shard, keys, from: at } | Self::Recent { shard, keys, before: at } => {
-                let kind = if matches!(self, Self::Follow { .. }) { 10 } else { 11 };
-                let mut out = head(kind, number, 10 + keys.len() * 32);
-                out.extend_from_slice(&shard.to_be_bytes());
-                out.extend_from_slice(&at.to_be_bytes());
-                keys.iter().for_each(|key| out.extend_from_slice(key));
-                out
-            }
-            Self::TakeRequests(on) => {
-                let mut out = head(12, number, 1);
-                out.push(u8::from(*on));
-                out
-            }
-            Self::Terms(mailbox) => {
-                let mut out = head(13, number, 16);
-                out.extend_from_slice(&mailbox.0);
-                out
-            }
-            Self::Knock { mailbox, nonce, answer, cell } => {
-                let mut out = head(14, number, 16 + NONCE_BYTES + ANSWER_BYTES + cell.bytes().len());
-                out.extend_from_slice(&mailbox.0);
-                out.extend_from_slice(nonce);
-                out.extend_from_slice(answer);
-                out.extend_from_slice(cell.bytes());
-                out
-            }
-        }
-    }
-
-    /// Reads a request and its number.
-    ///
-    /// # Errors
-    /// A [`PeerFault`]; the tunnel is then closed.
-    pub fn decode(bytes: &[u8]) -> Result<(u32, Self), PeerFault> {
-        let mut reader = Reader(bytes);
-        let (kind, number) = (reader.u8()?, reader.u32()?);
-        let request = match kind {
-            1 => Self::Deposit {
-                mailbox: MailboxId(reader.take()?),
-                cell: Cell::parse(reader.rest().to_vec())?,
-            },
-            2 => Self::Attach {
-                key: reader.take()?,
-                signature: reader.take()?,
-                push: match reader.u8()? {
-                    0 => Push::None,
-                    1 => Push::Notices,
-                    2 => Push::Cells,
-                    _ => return Err(PeerFault::Malformed),
-                },
-            },
-            3 => {
-                let (chunks, tail) = reader.rest().as_chunks::<9>();
-                if !tail.is_empty() {
-                    return Err(PeerFault::Length);
-                }
-                Self::Register(
-                    chunks
-                        .iter()
-                        .map(|[class, prefix @ ..]| match class {
-                            0..=2 => Ok((*class, TagPrefix(*prefix))),
-                            _ => Err(PeerFault::Malformed),
-                        })
-                        .collect::<Result<_, _>>()?,
-                )
-            }
-            4 => Self::Unregister(prefixes(reader.rest())?),
-            5 => Self::Fetch { from: reader.u64()?, bytes_max: reader.u32()? },
-            6 => Self::Remove(prefixes(reader.rest())?),
-            7 => Self::Put(reader.rest().to_vec()),
-            8 => Self::Get(Locator(reader.take()?)),
-            9 => Self::Inject {
-                shard: u16::from_be_bytes(reader.take()?),
-                cell: Cell::parse(reader.rest().to_vec())?,
-            },
-            kind @ (10 | 11) => {
-                let (shard, at) = (u16::from_be_bytes(reader.take()?), reader.u64()?);
-                let (keys, tail) = reader.rest().as_chunks::<32>();
-                if !tail.is_empty() {
-                    return Err(PeerFault::Length);
-                }
-                if keys.len() > FOLLOW_KEYS_MAX || shard >= crate::limits::SHARDS {
-                    return Err(PeerFault::Bound);
-                }
-                let keys = keys.to_vec();
-                match kind {
-                    10 => Self::Follow { shard, keys, from: at },
-                    _ => Self::Recent { shard, keys, before: at },
-                }
-            }
-            12 => Self::TakeRequests(reader.flag()?),
-            13 => Self::Terms(MailboxId(reader.take()?)),
-            14 => Self::Knock {
-                mailbox: MailboxId(reader.take()?),
-                nonce: reader.take()?,
-                answer: reader.take()?,
-                cell: Cell::parse(reader.rest().to_vec())?,
-            },
-            _ => return Err(PeerFault::Malformed),
-        };
-        reader.end()?;
-        Ok((number, request))
-    }
-}
-
-impl Reply {
-    /// The message that answers request `number` (0: unasked).
-    #[must_use]
-    pub fn encode(&self, number: u32) -> Vec<u8> {
-        match self {
-            Self::Stored { expiry_s } => {
-                let mut out = head(1, number, 8);
-                out.extend_from_slice(&expiry_s.to_be_bytes());
-                out
-            }
-            Self::Attached { cells, next } => {
-                let mut out = head(2, number, 12);
-                out.extend_from_slice(&cells.to_be_bytes());
-                out.extend_from_slice(&next.to_be_bytes());
-                out
-            }
-            Self::Done => head(3, number, 0),
-            Self::Item { seq, cell } => {
-                let mut out = head(4, number, 8 + cell.bytes().len());
-                out.extend_from_slice(&seq.to_be_bytes());
-                out.extend_from_slice(cell.bytes());
-                out
-            }
-            Self::Notice(prefix) => {
-                let mut out = head(5, number, 8);
-                out.extend_from_slice(&prefix.0);
-                out
-            }
-            Self::Fetched { next, more } => {
-                let mut out = head(6, number, 9);
-                out.extend_from_slice(&next.to_be_bytes());
-                out.push(u8::from(*more));
-                out
-            }
-            Self::Object(object) => {
-                let mut out = head(7, number, object.len());
-                out.extend_from_slice(object);
-                out
-            }
-            Self::Refused(code) => {
-                let mut out = head(8, number, 1);
-                out.push(*code as u8);
-                out
-            }
-            Self::Terms { nonce, bits } => {
-                let mut out = head(9, number, NONCE_BYTES + 1);
-                out.extend_from_slice(nonce);
-                out.push(*bits);
-                out
-            }
-        }
-    }
-
-    /// Reads a reply and the number of its request.
-    ///
-    /// # Errors
-    /// A [`PeerFault`]; the tunnel is then closed.
-    pub fn decode(bytes: &[u8]) -> Result<(u32, Self), PeerFault> {
-        let mut reader = Reader(bytes);
-        let (kind, number) = (reader.u8()?, reader.u32()?);
-        let reply = match kind {
-            1 => Self::Stored { expiry_s: reader.u64()? },
-            2 => Self::Attached { cells: reader.u32()?, next: reader.u64()? },
-            3 => Self::Done,
-            4 => Self::Item { seq: reader.u64()?, cell: Cell::parse(reader.rest().to_vec())? },
-            5 => Self::Notice(TagPrefix(reader.take()?)),
-            6 => Self::Fetched { next: reader.u64()?, more: reader.flag()? },
-            7 => Self::Object(reader.rest().to_vec()),
-            8 => Self::Refused(Refusal::from_number(reader.u8()?)),
-            9 => Self::Terms { nonce: reader.take()?, bits: reader.u8()? },
-            _ => return Err(PeerFault::Malformed),
-        };
-        reader.end()?;
-        Ok((number, reply))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cell::{Class, OUTER_BYTES};
-    use crate::ids::Tag;
-
-    fn cell() -> Cell {
-        let mut bytes = vec![1; Class::S.bytes()];
-        bytes[..OUTER_BYTES].copy_from_slice(&Cell::outer(Class::S, &Tag([2; 16]), 0));
-        Cell::parse(bytes).unwrap()
-    }
-
-    #[test]
-    fn requests_and_replies_come_back_as_they_were() {
-        let requests = [
-            Request::Deposit { mailbox: MailboxId([1; 16]), cell: cell() },
-            Request::Attach { key: [1; 32], signature: [2; 64], push: Push::Cells },
-            Request::Register(vec![(0, TagPrefix([1; 8])), (2, TagPrefix([2; 8]))]),
-            Request::Unregister(vec![TagPrefix([3; 8])]),
-            Request::Fetch { from: 7, bytes_max: 9 },
-            Request::Remove(vec![TagPrefix([4; 8]), TagPrefix([5; 8])]),
-            Request::Put(vec![1, 2, 3]),
-            Request::Get(Locator([9; 32])),
-            Request::Inject { shard: 3, cell: cell() },
-            Request::Follow { shard: 3, keys: vec![[1; 32], [2; 32]], from: 7 },
-            Request::Recent { shard: 3, keys: vec![[1; 32]], before: u64::MAX },
-            Request::TakeRequests(true),
-            Request::Terms(MailboxId([3; 16])),
-            Request::Knock { mailbox: MailboxId([1; 16]), nonce: [2; 16], answer: [3; 8], cell: cell() },
-        ];
-        for request in requests {
-            assert_eq!(Request::decode(&request.encode(5)), Ok((5, request)));
-        }
-        let replies = [
-            Reply::Stored { expiry_s: 5 },
-            Reply::Attached { cells: 1, next: 2 },
-            Reply::Done,
-            Reply::Item { seq: 3, cell: cell() },
-            Reply::Notice(TagPrefix([1; 8])),
-            Reply::Fetched { next: 4, more: true },
-            Reply::Object(vec![4]),
-            Reply::Refused(Refusal::Full),
-            Reply::Terms { nonce: [7; 16], bits: 6 },
-        ];
-        for reply in replies {
-            assert_eq!(Reply::decode(&reply.encode(6)), Ok((6, reply)));
-        }
-    }
-
-    #[test]
-    fn truncated_or_longer_messages_are_refused() {
-        let fetch = Request::Fetch { from: 7, bytes_max: 9 }.encode(1);
-        assert!(Request::decode(&fetch[..fetch.len() - 1]).is_err());
-        assert!(Request::decode(&[fetch.as_slice(), &[0]].concat()).is_err());
-        assert_eq!(Request::decode(&[99, 0, 0, 0, 0]), Err(PeerFault::Malformed));
-        assert_eq!(Request::decode(&[12, 0, 0, 0, 1, 2]), Err(PeerFault::Malformed));
-        for number in 0..Refusal::COUNT as u8 {
-            assert_eq!(Refusal::from_number(number) as u8, number);
-        }
-        assert_eq!(Refusal::from_number(Refusal::COUNT as u8), Refusal::Malformed);
-    }
 }

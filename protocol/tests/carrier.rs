@@ -6,40 +6,23 @@ use karvon_protocol::bundle_file::Carried;
 use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::core::{Range, Space};
 use karvon_protocol::engine::api::{Command, ContactId, MessageState, Reply, TrailEvent};
-use karvon_protocol::engine::carrier::{CarryCommand, CarryReply, Row};
-use karvon_protocol::engine::lan::{LanCommand, LanReply};
+use karvon_protocol::engine::carrier::{CarryCommand, CarryReply};
 use karvon_protocol::error::ErrorKind;
-use karvon_protocol::ids::{CellHash, Tag};
-use karvon_protocol::lan::message::NAMES_MAX;
+use karvon_protocol::ids::CellHash;
 use proptest::prelude::*;
+use world::neighbours::{
+    Ends, ROOM, brave, brave_hand, bring, carry, fetch, made_up, meet, offers, status, visit,
+};
 use world::{Host, World};
 
-const ROOM: usize = 1 << 20;
 const ALI: usize = 0;
 const BOB: usize = 1;
 const ZARINA: usize = 2;
 
-/// Who is which contact of whom: `ends[a][b]` is b at a.
-type Ends = [[ContactId; 3]; 3];
-
-fn carry(world: &mut World, person: usize, command: CarryCommand) -> Result<CarryReply, ErrorKind> {
-    match world.ask(person, Command::Carry(command))? {
-        Reply::Carry(reply) => Ok(reply),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn lan(world: &mut World, person: usize, command: LanCommand) -> Result<LanReply, ErrorKind> {
-    match world.ask(person, Command::Lan(command))? {
-        Reply::Lan(reply) => Ok(reply),
-        other => panic!("{other:?}"),
-    }
-}
-
 /// Three people who know each other; then all relays are gone.
 fn cut_off(seed: u64) -> (World, Ends) {
     let mut world = World::with(seed, 3, &[("Ali", &[0, 1]), ("Bob", &[1, 2]), ("Zarina", &[0, 2])]);
-    let mut ends = [[ContactId(0); 3]; 3];
+    let mut ends = vec![vec![ContactId(0); 3]; 3];
     for (a, b) in [(ALI, BOB), (BOB, ZARINA), (ALI, ZARINA)] {
         world.meet(a, b);
         world.run_ms(20_000);
@@ -51,89 +34,6 @@ fn cut_off(seed: u64) -> (World, Ends) {
     (0..3).for_each(|relay| world.crash(Host::Relay(relay)));
     world.run_ms(1_000);
     (world, ends)
-}
-
-fn meet(world: &mut World, ends: &Ends, a: usize, b: usize) {
-    for (one, other) in [(a, b), (b, a)] {
-        assert!(lan(world, one, LanCommand::Up(ends[one][other])).is_ok());
-    }
-}
-
-fn part(world: &mut World, ends: &Ends, a: usize, b: usize) {
-    for (one, other) in [(a, b), (b, a)] {
-        assert!(lan(world, one, LanCommand::Down(ends[one][other])).is_ok());
-    }
-}
-
-fn offers(world: &mut World, person: usize, to: ContactId) -> Vec<CellHash> {
-    match carry(world, person, CarryCommand::Offers(to)) {
-        Ok(CarryReply::Names(names)) => names,
-        // It died, or is not up.
-        other => panic!("{other:?}"),
-    }
-}
-
-/// The cells behind names that were offered, as they lie on disk.
-fn fetch(world: &mut World, person: usize, to: ContactId, names: Vec<CellHash>) -> Vec<Carried> {
-    let rows = match carry(world, person, CarryCommand::Wanted(to, names)) {
-        Ok(CarryReply::Rows(rows)) => rows,
-        other => panic!("{other:?}"),
-    };
-    read(world, person, &rows)
-}
-
-fn read(world: &World, person: usize, rows: &[Row]) -> Vec<Carried> {
-    let disk = &world.people[person].node.disk;
-    let cell = |row: &Row| {
-        let value = disk.load(&Range::One(row.key)).first()?.1.to_vec();
-        Some(Carried { cell: Cell::parse(value).expect("a cell"), until_day: row.until_day })
-    };
-    rows.iter().filter_map(cell).collect()
-}
-
-/// Everything that one person can hand to the other goes over. Returns how many cells did.
-fn hand(world: &mut World, ends: &Ends, from: usize, to: usize) -> usize {
-    let (there, back) = (ends[from][to], ends[to][from]);
-    let mut moved = 0;
-    loop {
-        let names = offers(world, from, there);
-        if names.is_empty() {
-            return moved;
-        }
-        assert!(names.len() <= NAMES_MAX);
-        let (wanted, kept) = match carry(world, to, CarryCommand::Offered(back, names)) {
-            Ok(CarryReply::Offered { wanted, kept }) => (wanted, kept),
-            other => panic!("{other:?}"),
-        };
-        assert!(carry(world, from, CarryCommand::Kept(there, kept)).is_ok());
-        let cells = fetch(world, from, there, wanted);
-        moved += cells.len();
-        let brought = CarryCommand::Brought { contact: back, cells, room: ROOM };
-        let kept = match carry(world, to, brought) {
-            Ok(CarryReply::Names(kept)) => kept,
-            other => panic!("{other:?}"),
-        };
-        assert!(carry(world, from, CarryCommand::Kept(there, kept)).is_ok());
-    }
-}
-
-/// Two people are near each other for a while, and part.
-fn visit(world: &mut World, ends: &Ends, a: usize, b: usize) -> usize {
-    meet(world, ends, a, b);
-    let mut moved = 0;
-    for _ in 0..3 {
-        world.run_ms(6_000);
-        moved += hand(world, ends, a, b) + hand(world, ends, b, a);
-    }
-    part(world, ends, a, b);
-    moved
-}
-
-fn status(world: &mut World, person: usize) -> (bool, u64, u64) {
-    match carry(world, person, CarryCommand::Status) {
-        Ok(CarryReply::Status { on, cells, bytes }) => (on, cells, bytes),
-        other => panic!("{other:?}"),
-    }
 }
 
 fn trail(world: &mut World, person: usize, contact: ContactId, seq: u64) -> (MessageState, Vec<TrailEvent>) {
@@ -214,60 +114,6 @@ fn brave_visit(world: &mut World, ends: &Ends, a: usize, b: usize) {
     }
 }
 
-/// One command, unless its device dies over it.
-fn brave(world: &mut World, person: usize, command: Command) -> Option<Reply> {
-    if !world.is_up(Host::Person(person)) {
-        return None;
-    }
-    let number = world.tell(person, command);
-    for _ in 0..100 {
-        world.run_ms(1);
-        if let Some(reply) = world.people[person].node.replies.remove(&number) {
-            return reply.ok();
-        }
-    }
-    None
-}
-
-fn brave_hand(world: &mut World, ends: &Ends, from: usize, to: usize) -> Option<()> {
-    let (there, back) = (ends[from][to], ends[to][from]);
-    let names = |reply| match reply {
-        Reply::Carry(CarryReply::Names(names)) => Some(names),
-        _ => None,
-    };
-    brave(world, from, Command::Lan(LanCommand::Up(there)))?;
-    brave(world, to, Command::Lan(LanCommand::Up(back)))?;
-    loop {
-        let offered = names(brave(world, from, Command::Carry(CarryCommand::Offers(there)))?)?;
-        if offered.is_empty() {
-            break;
-        }
-        let Reply::Carry(CarryReply::Offered { wanted, kept }) =
-            brave(world, to, Command::Carry(CarryCommand::Offered(back, offered)))?
-        else {
-            return None;
-        };
-        brave(world, from, Command::Carry(CarryCommand::Kept(there, kept)))?;
-        let Reply::Carry(CarryReply::Rows(rows)) =
-            brave(world, from, Command::Carry(CarryCommand::Wanted(there, wanted)))?
-        else {
-            return None;
-        };
-        let cells = read(world, from, &rows);
-        for cell in cells {
-            let brought = CarryCommand::Brought { contact: back, cells: vec![cell], room: ROOM };
-            let kept = names(brave(world, to, Command::Carry(brought))?)?;
-            // What is called durable is on the disk.
-            let marks = world.people[to].node.disk.load(&Range::Space(Space::CarriedMark));
-            assert!(kept.iter().all(|name| marks.iter().any(|(_, mark)| mark.ends_with(&name.0))));
-            brave(world, from, Command::Carry(CarryCommand::Kept(there, kept)))?;
-        }
-    }
-    brave(world, from, Command::Lan(LanCommand::Down(there)))?;
-    brave(world, to, Command::Lan(LanCommand::Down(back)))?;
-    Some(())
-}
-
 /// Three texts go by Bob; `who` dies at a batch. Returns how many batches that device wrote.
 fn by_hand(who: usize, crash: Option<(u64, bool)>) -> u64 {
     let (mut world, ends) = cut_off(202);
@@ -308,34 +154,6 @@ fn bent(cell: &Carried) -> Carried {
     let mut bytes = cell.cell.bytes().to_vec();
     *bytes.last_mut().expect("a byte") ^= 1;
     Carried { cell: Cell::parse(bytes).expect("it looks like a cell"), until_day: cell.until_day }
-}
-
-fn made_up(n: u64, class: Class) -> Carried {
-    let mut bytes = vec![n as u8; class.bytes()];
-    let mut tag = [7; 16];
-    tag[..8].copy_from_slice(&n.to_be_bytes());
-    let outer = Cell::outer(class, &Tag(tag), 0);
-    bytes[..outer.len()].copy_from_slice(&outer);
-    Carried { cell: Cell::parse(bytes).expect("a cell"), until_day: u32::MAX }
-}
-
-/// A neighbour offers these and brings them; how many are carried then.
-fn bring(world: &mut World, person: usize, from: ContactId, cells: &[Carried], room: usize) -> usize {
-    let mut kept = 0;
-    for some in cells.chunks(NAMES_MAX) {
-        let names = some.iter().map(|carried| carried.cell.hash()).collect();
-        let Ok(CarryReply::Offered { wanted, .. }) = carry(world, person, CarryCommand::Offered(from, names))
-        else {
-            panic!("no answer");
-        };
-        let wanted = some.iter().filter(|carried| wanted.contains(&carried.cell.hash())).cloned().collect();
-        let brought = CarryCommand::Brought { contact: from, cells: wanted, room };
-        match carry(world, person, brought) {
-            Ok(CarryReply::Names(names)) => kept += names.len(),
-            other => panic!("{other:?}"),
-        }
-    }
-    kept
 }
 
 #[test]

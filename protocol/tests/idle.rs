@@ -51,6 +51,23 @@ fn a_door_that_answers_and_carries_nothing_is_noticed_without_anybody_writing() 
 }
 
 #[test]
+fn a_new_link_brings_news_of_a_few_relays_and_not_of_all_once_enough_are_known() {
+    let mut world = World::with(4, 60, &[("Ali", &[0, 1])]);
+    world.run_ms(5 * MINUTE_MS);
+    let told = |world: &World| world.tally.received(0, Kind::Descriptor);
+    assert!(told(&world) < 80, "at first some of each door: {}", world.tally.lines(0));
+    for _ in 0..10 {
+        world.links_of(Host::Person(0)).into_iter().for_each(|link| world.lose(link));
+        world.run_ms(2 * MINUTE_MS);
+    }
+    world.tally.clear();
+    world.links_of(Host::Person(0)).into_iter().for_each(|link| world.lose(link));
+    world.run_ms(2 * MINUTE_MS);
+    // From each of two doors two of them, the frame that ends the answer, and what was asked for by name.
+    assert!(told(&world) <= 12, "{}", world.tally.lines(0));
+}
+
+#[test]
 fn a_canary_that_was_seen_is_not_fetched_again_each_time_the_line_comes_back() {
     let mut world = rested(3);
     for round in 0..5 {

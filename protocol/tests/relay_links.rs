@@ -253,6 +253,11 @@ fn the_directory_tells_verified_relays_and_keeps_silent_about_unlisted_ones() {
         assert_eq!(frames.pop(), Some(Frame::new(Kind::Descriptor, 0, Vec::new())), "the end of the answer");
         frames.iter().map(|frame| Descriptor::verify(&frame.payload).unwrap()).collect::<Vec<_>>()
     };
+    for (most, told) in [(0, 0), (2, 2), (255, 64)] {
+        node.pass(6_000);
+        assert_eq!(ask(&mut node, vec![most]).len(), told, "at most {most}");
+    }
+    node.pass(6_000);
     let some = ask(&mut node, Vec::new());
     assert_eq!(some.len(), 64);
     assert!(some.iter().all(|relay| relay.flags & flags::BRIDGE == 0));

@@ -81,7 +81,7 @@ fn what_was_confirmed_survives_a_crash_at_any_moment_and_no_number_is_used_twice
             Reply::Attached { cells: held, .. } => assert!(held >= cells, "crash after {crash_at}"),
             other => panic!("{other:?}"),
         }
-        node.ask(&mut pipe, &Request::Fetch { from: 0, bytes_max: u32::MAX });
+        node.ask(&mut pipe, &Request::Fetch { from: 0, bytes_max: u32::MAX, whole: Class::M });
         let held = pipe.items();
         for sent in &confirmed {
             assert!(held.iter().any(|(_, cell)| cell == sent), "crash after {crash_at}");
@@ -149,7 +149,7 @@ fn a_removed_cell_is_gone_for_good_and_its_tag_is_spent() {
     let mut pipe = come_back(&mut node, &door, 5);
     node.attach(&mut pipe, &owner(9), Push::None);
     assert_eq!(node.ask(&mut pipe, &again), refused(Refusal::UnknownTag));
-    node.ask(&mut pipe, &Request::Fetch { from: 0, bytes_max: u32::MAX });
+    node.ask(&mut pipe, &Request::Fetch { from: 0, bytes_max: u32::MAX, whole: Class::M });
     assert_eq!(pipe.items(), [(1, cell(Class::S, 0, 1)), (3, cell(Class::S, 2, 1))]);
     assert_eq!((node.status().cells, node.status().cell_bytes), (2, 4_096));
 }
@@ -203,7 +203,7 @@ fn only_the_key_of_the_mailbox_opens_it_and_only_on_the_tunnel_it_signed() {
         tags(Class::S, 0..1),
         Request::Unregister(vec![prefix(1)]),
         Request::Remove(vec![prefix(1)]),
-        Request::Fetch { from: 0, bytes_max: 9 },
+        Request::Fetch { from: 0, bytes_max: 9, whole: Class::M },
     ] {
         assert_eq!(node.ask(&mut other, &request), not_attached, "{request:?}");
     }
@@ -244,6 +244,73 @@ fn the_newest_tunnel_that_wants_cells_gets_them_until_too_many_are_under_way() {
     assert_eq!(first.items().len(), 1, "the tunnel that is left gets the next one");
 }
 
+/// A relay with an attached tunnel, and tag 1 of class S, 2 of class M, 3 of class L registered.
+fn of_each_class(push: Push) -> (Node, karvon_protocol::descriptor::Door, Pipe) {
+    let (mut node, door, mut pipe) = one_leaf();
+    node.attach(&mut pipe, &owner(9), push);
+    for (class, number) in Class::ALL.into_iter().zip(1..) {
+        assert_eq!(node.ask(&mut pipe, &tags(class, number..number + 1)), Reply::Done);
+    }
+    (node, door, pipe)
+}
+
+fn deposit_all(node: &mut Node, pipe: &mut Pipe) {
+    for (class, number) in Class::ALL.into_iter().zip(1..) {
+        assert_eq!(node.ask(pipe, &deposit(&owner(9), &cell(class, number, 1))), STORED);
+    }
+}
+
+#[test]
+fn large_cells_are_announced_once_they_are_durable_and_never_pushed() {
+    for (push, whole) in [(Push::Cells, 2), (Push::Small, 1), (Push::Notices, 0)] {
+        let (mut node, _, mut pipe) = of_each_class(push);
+        deposit_all(&mut node, &mut pipe);
+        assert_eq!(pipe.items().len(), whole, "{push:?}");
+        let announced: Vec<_> = (1 + whole as u64..=3).map(prefix).collect();
+        assert_eq!(pipe.notices(), announced, "{push:?}");
+    }
+    let (mut node, _, mut pipe) = of_each_class(Push::Cells);
+    node.syncs = false;
+    node.send(&mut pipe, &deposit(&owner(9), &cell(Class::L, 3, 1)));
+    pipe.read(&mut node);
+    assert_eq!(pipe.notices(), [], "what is announced can be asked for");
+    while node.sync_one() {}
+    pipe.read(&mut node);
+    assert_eq!(pipe.notices(), [prefix(3)]);
+}
+
+#[test]
+fn a_fetch_names_cells_that_are_too_large_for_it_and_their_pieces_are_the_cell() {
+    let (mut node, door, mut pipe) = of_each_class(Push::None);
+    deposit_all(&mut node, &mut pipe);
+    for (whole, count) in [(Class::M, 2), (Class::S, 1)] {
+        let end = node.ask(&mut pipe, &Request::Fetch { from: 0, bytes_max: u32::MAX, whole });
+        assert_eq!(end, Reply::Fetched { next: 4, more: false });
+        assert_eq!((pipe.items().len(), pipe.notices().len()), (count, 3 - count));
+    }
+    let mut bytes = Vec::new();
+    for (from, count) in [(0, 1), (1, 20), (21, 9)] {
+        assert_eq!(node.ask(&mut pipe, &Request::Pieces { prefix: prefix(3), from, count }), Reply::Done);
+        for (index, (of, number, piece)) in (from..).zip(pipe.pieces()) {
+            assert_eq!((of, number), (prefix(3), index));
+            bytes.extend(piece);
+        }
+    }
+    assert_eq!(bytes, cell(Class::L, 3, 1).bytes());
+    // Beyond the end of a smaller cell there is nothing, and nothing of a cell that is not there.
+    assert_eq!(node.ask(&mut pipe, &Request::Pieces { prefix: prefix(1), from: 0, count: 30 }), Reply::Done);
+    assert_eq!(pipe.pieces().len(), 1);
+    let missing = Request::Pieces { prefix: prefix(77), from: 0, count: 1 };
+    assert_eq!(node.ask(&mut pipe, &missing), refused(Refusal::NotFound));
+    // Nobody else gets any.
+    let link = node.leaf(2, &door);
+    let mut other = node.tunnel(link, 1);
+    let asked = Request::Pieces { prefix: prefix(3), from: 0, count: 1 };
+    assert_eq!(node.ask(&mut other, &asked), refused(Refusal::NotAttached));
+    node.attach(&mut other, &owner(8), Push::None);
+    assert_eq!(node.ask(&mut other, &asked), refused(Refusal::NotFound));
+}
+
 #[test]
 fn a_fetch_comes_in_pieces_and_says_where_to_go_on() {
     let (mut node, _, mut pipe) = with_mailbox(Push::None);
@@ -253,7 +320,8 @@ fn a_fetch_comes_in_pieces_and_says_where_to_go_on() {
     let mut from = 0;
     let mut seen = Vec::new();
     loop {
-        let Reply::Fetched { next, more } = node.ask(&mut pipe, &Request::Fetch { from, bytes_max: 5_000 })
+        let Reply::Fetched { next, more } =
+            node.ask(&mut pipe, &Request::Fetch { from, bytes_max: 5_000, whole: Class::M })
         else {
             panic!("no end of the fetch")
         };
@@ -266,7 +334,7 @@ fn a_fetch_comes_in_pieces_and_says_where_to_go_on() {
         }
     }
     assert_eq!(seen, [1, 2, 3, 4, 5]);
-    let end = node.ask(&mut pipe, &Request::Fetch { from, bytes_max: 5_000 });
+    let end = node.ask(&mut pipe, &Request::Fetch { from, bytes_max: 5_000, whole: Class::M });
     assert_eq!(end, Reply::Fetched { next: 6, more: false });
 }
 

@@ -57,7 +57,7 @@ fn a_full_disk_refuses_what_is_new_and_still_gives_out() {
     assert_eq!(deposited(&mut node, &mut pipe, 2), refused(Refusal::Full));
     assert_eq!(node.ask(&mut pipe, &Request::Register(vec![(0, prefix(500))])), refused(Refusal::Full));
     node.attach(&mut pipe, &owner(9), Push::None);
-    let fetched = node.ask(&mut pipe, &Request::Fetch { from: 0, bytes_max: 1 << 20 });
+    let fetched = node.ask(&mut pipe, &Request::Fetch { from: 0, bytes_max: 1 << 20, whole: Class::M });
     assert!(matches!(fetched, Reply::Fetched { more: false, .. }));
     assert_eq!(pipe.items().len(), 1);
     assert_eq!(node.ask(&mut pipe, &Request::Remove(vec![prefix(1)])), Reply::Done);
@@ -100,7 +100,7 @@ fn a_relay_that_drains_says_so_takes_nothing_and_gives_out_across_a_restart() {
     assert_eq!(node.attach(&mut pipe, &owner(8), Push::None), refused(Refusal::NoMailboxes));
     assert!(matches!(node.attach(&mut pipe, &owner(9), Push::None), Reply::Attached { cells: 1, .. }));
     assert!(matches!(
-        node.ask(&mut pipe, &Request::Fetch { from: 0, bytes_max: 1 << 20 }),
+        node.ask(&mut pipe, &Request::Fetch { from: 0, bytes_max: 1 << 20, whole: Class::M }),
         Reply::Fetched { more: false, .. }
     ));
     assert_eq!(pipe.items().len(), 1);

@@ -64,7 +64,7 @@ fn a_first_contact_is_stored_for_work_and_fetched_and_removed_like_any_cell() {
     let request = paid(&mut node, &mut stranger, &sent);
     let expected = stored(&node);
     assert_eq!(node.ask(&mut stranger, &request), expected);
-    node.ask(&mut own, &Request::Fetch { from: 0, bytes_max: u32::MAX });
+    node.ask(&mut own, &Request::Fetch { from: 0, bytes_max: u32::MAX, whole: Class::M });
     assert_eq!(own.items(), [(1, sent.clone())]);
     assert_eq!(node.ask(&mut own, &Request::Remove(vec![prefix(77)])), Reply::Done);
     assert!(node.image().cells.is_empty());

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Real programs on one local network without a way out: namespaces on a bridge, tcpdump as the witness.
 
-    lan.py --programs DIR [--texts N] [--within SECONDS] [--only run|carried|six]
+    lan.py --programs DIR [--texts N] [--within SECONDS] [--only run|carried|rooms|six]
 
 Two people meet over a relay, then the relay and every route are gone. Checks that nothing is sent and no port is open before the network
 is accepted; that they find each other and deliver both ways within the time; that no value of six bytes or more repeats in captures
 before and after a restart; that a kill loses nothing; that nothing is sent after it is forgotten; and that nothing is lost or doubled when the way out is back.
 
 Then three people of whom two are never there at the same time: a friend of both carries, is killed meanwhile, and the receipt comes back
-the same way. Then two people on a network without IPv4: they find each other by the addresses of its link, and nothing they send repeats.
+the same way. Then a group and a channel of two who do not know each other: a friend of both, who is in neither, carries what he can not read, is
+killed meanwhile, and brings the receipt back; when there is a way out, everybody has everything once. Then two people on a network without IPv4: they find each other by the addresses of its link, and nothing they send repeats.
 
 Needs root, iproute2 and tcpdump. Exit status 0: every check held. Figures are printed as one JSON object a line.
 """
@@ -135,9 +136,9 @@ def main():
     parser.add_argument("--programs", required=True)
     parser.add_argument("--texts", type=int, default=10)
     parser.add_argument("--within", type=float, default=3.0)
-    parser.add_argument("--only", choices=["run", "carried", "six"], help="one of the worlds")
+    parser.add_argument("--only", choices=["run", "carried", "rooms", "six"], help="one of the worlds")
     options = parser.parse_args()
-    for make, play in ((Island, run), (Trio, carried), (Island, six)):
+    for make, play in ((Island, run), (Trio, carried), (Quartet, rooms), (Island, six)):
         if options.only not in (None, play.__name__):
             continue
         island = make(os.path.abspath(options.programs))
@@ -258,37 +259,49 @@ def run(island, options):
     print(json.dumps({"check": "nothing lost, nothing twice", "texts": len(said)}), flush=True)
 
 
-ZARINA = "zarina"
+ZARINA, UMED = "zarina", "umed"
 
 
 class Trio(Island):
     """A third person on the same bridge, and a switch for each."""
 
+    MORE = (ZARINA,)
+
     def __init__(self, programs):
         super().__init__(programs)
-        subprocess.run(["ip", "netns", "add", self.ns(ZARINA)], check=True)
-        self.within(ZARINA, "ip", "link", "set", "lo", "up")
-        subprocess.run(["ip", "link", "add", "wl0", "netns", self.ns(ZARINA), "type", "veth", "peer", "name", "p4", "netns", self.ns(WIRE)],
-                       check=True)
-        self.within(WIRE, "ip", "link", "set", "p4", "master", "br0", "up")
-        self.within(ZARINA, "ip", "addr", "add", "10.79.1.4/24", "dev", "wl0")
-        self.within(ZARINA, "ip", "link", "set", "wl0", "up")
-        self.within(ZARINA, "ip", "route", "add", "default", "via", "10.79.1.1")
+        for number, place in enumerate(self.MORE, 4):
+            port = f"p{number}"
+            subprocess.run(["ip", "netns", "add", self.ns(place)], check=True)
+            self.within(place, "ip", "link", "set", "lo", "up")
+            subprocess.run(["ip", "link", "add", "wl0", "netns", self.ns(place), "type", "veth", "peer", "name", port, "netns", self.ns(WIRE)],
+                           check=True)
+            self.within(WIRE, "ip", "link", "set", port, "master", "br0", "up")
+            self.within(place, "ip", "addr", "add", f"10.79.1.{number}/24", "dev", "wl0")
+            self.within(place, "ip", "link", "set", "wl0", "up")
+            self.within(place, "ip", "route", "add", "default", "via", "10.79.1.1")
 
     def way_out(self, there):
         super().way_out(there)
         verb = "add" if there else "del"
-        # It is not there yet while the first two are made.
-        self.within(ZARINA, "ip", "route", verb, "default", "via", "10.79.1.1", check=False, stderr=subprocess.DEVNULL)
+        for place in self.MORE:
+            # They are not there yet while the first two are made, and a route is gone from whoever was out of reach.
+            self.within(place, "ip", "route", verb, "default", "via", "10.79.1.1", check=False, stderr=subprocess.DEVNULL)
 
     def here(self, place, there):
         """Whether somebody is within reach of the Wi-Fi."""
-        port = {ALI: "p2", BOB: "p3", ZARINA: "p4"}[place]
+        port = {ALI: "p2", BOB: "p3", ZARINA: "p4", UMED: "p5"}[place]
         self.within(WIRE, "ip", "link", "set", port, "up" if there else "down")
 
     def close(self):
         super().close()
-        subprocess.run(["ip", "netns", "del", self.ns(ZARINA)], check=False)
+        for place in self.MORE:
+            subprocess.run(["ip", "netns", "del", self.ns(place)], check=False)
+
+
+class Quartet(Trio):
+    """And a fourth one."""
+
+    MORE = (ZARINA, UMED)
 
 
 def steps(person, name):
@@ -357,6 +370,98 @@ def carried(island, options):
           and ali.texts_of("Zarina") == ["and back by hand", "by relay again"])
     print(json.dumps({"check": "a friend carried it there and back", "texts": len(texts), "handed_s": round(handed, 1), "came_s": round(came, 1),
                       "carried_cells": here["carried"], "carried_bytes": here["carried_bytes"]}), flush=True)
+
+
+def entries(person):
+    return [entry["text"] for entry in person.lines("channel", "read", "%1")]
+
+
+def standing(person):
+    return [group["standing"] for group in person.lines("group", "list")]
+
+
+def own(person):
+    """State of the last own message to the group, and with how many of how many it is."""
+    last = [line for line in person.lines("read", "Brigade") if line["mine"]][-1]
+    return last["state"], last.get("delivered"), last.get("of")
+
+
+def rooms(island, options):
+    relay, door = island.relay()
+    people = {place: Person(island, place, name, [door]) for place, name in ((ALI, "Ali"), (BOB, "Bob"), (ZARINA, "Zarina"), (UMED, "Umed"))}
+    ali, bob, zarina, umed = people.values()
+    for one, other in ((ali, zarina), (ali, umed), (bob, zarina), (bob, umed)):
+        one.meet(other)
+        one.say("send", other.name, "-", "--wait", "delivered", "--timeout", "60s", text="by relay")
+    ali.say("group", "create", "Brigade")
+    for other in (zarina, umed):
+        ali.say("group", "invite", "Brigade", other.name)
+        wait("the invitation is there", 60, lambda: standing(other) == ["invited"])
+        other.say("group", "accept", "Brigade")
+        wait("the newcomer is in", 60, lambda: standing(other) == ["in"])
+    link = zarina.lines("channel", "create", "Jobs")[0]["link"]
+    umed.say("channel", "follow", text=link + "\n")
+    wait("both know all three members", 60, lambda: [len(person.lines("group", "members", "Brigade")) for person in (zarina, umed)] == [3, 3])
+
+    # No way out, and Ali, whom both members know, is gone. Zarina and Bob are here, Umed is not.
+    stop(relay)
+    island.way_out(False)
+    ali.down()
+    for person in (zarina, bob, umed):
+        person.say("lan", "accept")
+    island.here(UMED, False)
+    wait("Zarina and Bob are near, and Umed is not", 120, lambda: [[who["name"] for who in here["near"]] for here in zarina.lines("lan")] == [["Bob"]])
+    time.sleep(15)
+    before = [person.lines("lan")[0]["carried"] for person in (zarina, bob)]
+    texts = [f"said {n}" for n in range(options.texts)]
+    zarina.batch("Brigade", texts)
+    zarina.say("channel", "post", "Jobs", "-", "--queued", text="an entry")
+    started = time.monotonic()
+    time.sleep(3)
+    new = zarina.lines("lan")[0]["carried"] - before[0]
+    check(f"a text and an entry are two cells at least: {new}", new >= 2)
+    here = wait("Bob carries all of it", 60, lambda: bob.lines("lan")[0]["carried"] >= before[1] + new and bob.lines("lan"))[0]
+    handed = time.monotonic() - started
+    check("what a neighbour carries is called stored or delivered", own(zarina) == ("queued", 0, 2))
+    check("Bob is shown what he carries", bob.lines("group", "list") + bob.lines("channel", "list") == [])
+    check("Umed has it already", umed.texts_of("Brigade") + entries(umed) == [])
+
+    # Zarina leaves, Bob's device is killed, Umed comes.
+    island.here(ZARINA, False)
+    bob.node.kill()
+    bob.node.wait()
+    bob.up()
+    check("Bob carries nothing after a kill", bob.lines("lan")[0]["carried"] >= here["carried"])
+    started = time.monotonic()
+    island.here(UMED, True)
+    wait("Umed has every text, in order, and the entry", 180, lambda: (umed.texts_of("Brigade"), entries(umed)) == (texts, ["an entry"]))
+    came = time.monotonic() - started
+    check("Zarina was told before anybody could", own(zarina) == ("queued", 0, 2))
+    carried = bob.lines("lan")[0]["carried"]
+    umed.say("send", "Brigade", "-", "--wait", "queued", text="and back")
+    wait("the answer is with Bob", 120, lambda: bob.lines("lan")[0]["carried"] > carried)
+    time.sleep(25)
+
+    # Umed leaves, Zarina comes: the answer and the receipt are there.
+    island.here(UMED, False)
+    island.here(ZARINA, True)
+    wait("Zarina has the answer", 180, lambda: zarina.texts_of("Brigade") == ["and back"])
+    wait("Zarina knows that Umed has it, and that Ali has not", 120, lambda: own(zarina) == ("queued", 1, 2))
+
+    # The way out is back: it goes to relays, Ali gets all of it, nobody anything twice.
+    island.here(UMED, True)
+    island.way_out(True)
+    island.relay()
+    ali.up()
+    wait("Ali has everything", 240, lambda: sorted(ali.texts_of("Brigade")) == sorted([*texts, "and back"]))
+    wait("everything is with everybody", 240, lambda: (own(zarina)[0], own(umed)[0], zarina.lines("channel", "list")[0]["under_way"])
+         == ("delivered", "delivered", 0))
+    zarina.say("channel", "post", "Jobs", "-", text="by relay again")
+    wait("the channel goes on", 120, lambda: entries(umed) == ["an entry", "by relay again"])
+    check("something came twice", umed.texts_of("Brigade") == texts and zarina.texts_of("Brigade") == ["and back"])
+    check("a relay is blamed, or a fork is seen", [(known["withheld"], known["forked"]) for known in umed.lines("channel", "list")] == [(0, False)])
+    print(json.dumps({"check": "a friend carried a group and a channel he is not in", "texts": len(texts), "handed_s": round(handed, 1),
+                      "came_s": round(came, 1), "carried_cells": here["carried"], "carried_bytes": here["carried_bytes"]}), flush=True)
 
 
 def packets6(path):

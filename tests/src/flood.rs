@@ -4,6 +4,7 @@ use crate::bridge::{Bridge, Manner, Sources, connect_from};
 use crate::dice::Dice;
 use crate::visitor::{Trouble, Visitor, deposit, is_stored};
 use ed25519_dalek::SigningKey;
+use karvon_protocol::cell::Class;
 use karvon_protocol::rpc::Request;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -196,7 +197,7 @@ impl Client {
                 }
                 // In steps, so that its own queue does not end the link.
                 for _ in 0..200 {
-                    visitor.request(&Request::Fetch { from: 0, bytes_max: 128 << 10 });
+                    visitor.request(&Request::Fetch { from: 0, bytes_max: 128 << 10, whole: Class::M });
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 // Whoever does not read does not see the end either.

@@ -272,7 +272,7 @@ impl Visitor {
     pub async fn fetch_all(&mut self) -> Result<Vec<(TagPrefix, [u8; 16])>, Trouble> {
         let (mut from, mut out) = (0, Vec::new());
         loop {
-            let answer = self.ask(&Request::Fetch { from, bytes_max: 128 << 10 }).await?;
+            let answer = self.ask(&Request::Fetch { from, bytes_max: 128 << 10, whole: Class::M }).await?;
             for (_, reply) in std::mem::take(&mut self.early) {
                 if let Reply::Item { cell, .. } = reply {
                     out.push((cell.tag().prefix(), cell.hash().0));

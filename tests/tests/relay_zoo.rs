@@ -232,7 +232,7 @@ async fn who_takes_nothing_is_given_up_and_the_memory_comes_back() {
     // Asks for everything again and again and reads no answer; in steps, so that its own queue does not end the link.
     for _ in 0..60 {
         for _ in 0..100 {
-            let fetch = lazy.seal_only(&Request::Fetch { from: 0, bytes_max: 128 << 10 });
+            let fetch = lazy.seal_only(&Request::Fetch { from: 0, bytes_max: 128 << 10, whole: Class::M });
             lazy.send(fetch);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -283,7 +283,7 @@ async fn a_mailbox_can_not_be_opened_without_its_key() {
         Request::Attach { key: key.verifying_key().to_bytes(), signature: [9; 64], push: Push::Cells };
     for request in [
         forged,
-        Request::Fetch { from: 0, bytes_max: 1 << 20 },
+        Request::Fetch { from: 0, bytes_max: 1 << 20, whole: Class::M },
         Request::Remove(vec![prefix(1)]),
         Request::Register(vec![(0, prefix(99))]),
     ] {

@@ -162,6 +162,8 @@ impl Lan {
     async fn run(mut self, mut coming: mpsc::Receiver<Session>, mut stop: watch::Receiver<bool>) {
         let mut changed = self.bell.changed.subscribe();
         let mut look = Some(Instant::now());
+        // Groups and channels are kept for neighbours from the start on, whether somebody is near or not.
+        self.desk.carry(CarryCommand::Room(self.desk.room)).await;
         loop {
             let woken = tokio::select! {
                 biased;

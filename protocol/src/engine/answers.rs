@@ -81,6 +81,10 @@ impl Engine {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_fetched(number, answer, &mut cx);
             }
+            Token::Pieces(wish) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_pieces(wish, answer, &mut cx);
+            }
             Token::Deposit(id, number) => {
                 let (contacts, mut cx) = self.with_contacts();
                 if let Some(contact) = contacts.get_mut(&id) {

@@ -54,6 +54,10 @@ impl Engine {
             refused @ (Arrived::Refused | Arrived::Shut(..)) => {
                 // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
                 self.faults += 1;
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                if mailboxes.bent(tag.prefix(), &mut cx) {
+                    return;
+                }
                 if let Arrived::Shut(id, index) = refused {
                     self.on_shut(id, index, mailbox, cell);
                 }

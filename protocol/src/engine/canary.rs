@@ -83,6 +83,8 @@ pub(super) struct Claim {
     pub(super) contact: ContactId,
     pub(super) seq: u64,
     checking: bool,
+    /// The fetch came to its end.
+    fetched: bool,
 }
 
 impl Mailbox {
@@ -93,10 +95,12 @@ impl Mailbox {
         self.claims.iter_mut().for_each(|claim| claim.checking = true);
     }
 
-    /// A fetch from the beginning came to its end: whatever was to come has come or is lost.
-    pub(super) fn end_check(&mut self, number: u32, cx: &mut Cx<'_>) {
-        for claim in self.claims.extract_if(.., |claim| claim.checking) {
-            cx.signal(Signal::Claimed(number, claim.contact, claim.seq));
+    /// A fetch from the beginning came to its end: whatever was to come has come or is lost, but for what it announced and is asked for
+    /// piece by piece (`waits`).
+    pub(super) fn end_check(&mut self, number: u32, waits: bool, cx: &mut Cx<'_>) {
+        self.claims.iter_mut().for_each(|claim| claim.fetched = claim.checking);
+        if !waits {
+            self.judge_claims(number, cx);
         }
         if !core::mem::take(&mut self.canary.checking) {
             return;
@@ -112,6 +116,18 @@ impl Mailbox {
         }
         self.canary = Canary { since: Some(cx.now.mono), ..Canary::default() };
         cx.write(self.save(number));
+    }
+
+    /// Nothing that it announced is on its way any more: what contacts said is there has come or is lost.
+    pub(super) fn judge_claims(&mut self, number: u32, cx: &mut Cx<'_>) {
+        for claim in self.claims.extract_if(.., |claim| claim.fetched) {
+            cx.signal(Signal::Claimed(number, claim.contact, claim.seq));
+        }
+    }
+
+    /// What it announced was not brought, for which it may not be to blame: the next fetch shows more.
+    pub(super) fn put_off_claims(&mut self) {
+        self.claims.iter_mut().for_each(|claim| claim.fetched = false);
     }
 }
 
@@ -216,7 +232,7 @@ impl Mailboxes {
         for held in self.boxes.values_mut().filter(|held| relays.contains(&held.relay)) {
             let known = held.claims.iter().any(|claim| (claim.contact, claim.seq) == (contact, seq));
             if !known && held.claims.len() < CLAIMS_MAX {
-                held.claims.push(Claim { contact, seq, checking: false });
+                held.claims.push(Claim { contact, seq, checking: false, fetched: false });
                 held.stale = true;
             }
         }

@@ -9,14 +9,15 @@ use super::api::{ContactId, TrailEvent};
 use super::arrivals::Arrived;
 use super::contact::Contact;
 use super::cx::{Alarm, Cx, context};
+use super::held::{Held, Told};
 use super::outcell::OutCell;
 use super::{Engine, inbox, lan};
 
 use crate::bundle_file::{CARRY_DAYS, Carried};
-use crate::cell::{Cell, Class};
-use crate::core::{Key, Mono, Op, Space, Value};
+use crate::cell::Cell;
+use crate::core::{Key, LoadId, Mono, Op, Space, Value};
 use crate::error::ErrorKind;
-use crate::ids::CellHash;
+use crate::ids::{CellHash, MessageId, Tag};
 use crate::lan::message::NAMES_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
@@ -25,6 +26,9 @@ use zeroize::Zeroizing;
 pub(crate) const SWITCH: Key = Key::single(Space::Lan, 1);
 /// Who "brought" what came in bundle files.
 const FILES: ContactId = ContactId(0);
+/// And own cells of groups and channels, and those that a relay brought: nobody is called by these numbers.
+pub(super) const OWN: ContactId = ContactId(u32::MAX);
+pub(super) const RELAYS: ContactId = ContactId(u32::MAX - 1);
 /// A cell that relays have not taken for so long is offered to neighbours, milliseconds.
 const RIPE_MS: u64 = 5_000;
 /// And one that they took and that is not acknowledged after so long: its recipient may not reach them.
@@ -70,6 +74,8 @@ pub enum CarryCommand {
     },
     /// Everything that is carried: [`CarryReply::Rows`].
     All,
+    /// Bytes of cells that may be carried in all: cells of own groups and channels are kept for neighbours within them. None before.
+    Room(usize),
 }
 
 /// A cell on disk that is to be handed on.
@@ -117,15 +123,6 @@ pub enum CarryReply {
     },
 }
 
-/// A cell that is carried.
-#[derive(Debug, Clone, Copy)]
-struct Held {
-    by: ContactId,
-    seq: u64,
-    class: Class,
-    until_day: u32,
-}
-
 /// What passed between this device and a neighbour in the present round.
 #[derive(Debug)]
 struct Side {
@@ -165,6 +162,11 @@ pub(crate) struct Carrier {
     sides: BTreeMap<ContactId, Side>,
     /// When somebody was told again what is here.
     told: BTreeMap<ContactId, Mono>,
+    /// Bytes for cells of own groups and channels, and those of others.
+    pub(super) room: usize,
+    /// Cells that are to be read again, and the read under way.
+    pub(super) again: BTreeSet<CellHash>,
+    pub(super) reading: Option<LoadId>,
 }
 
 impl Carrier {
@@ -183,27 +185,20 @@ impl Carrier {
         self.off = value.first() == Some(&0);
     }
 
-    /// Takes the mark of a carried cell at start: `until 4 | class 1 | name 16`.
+    /// Takes the mark of a carried cell at start.
     pub(crate) fn load(&mut self, key: Key, value: &Value, cx: &mut Cx<'_>) {
         self.next = self.next.max(key.seq.saturating_add(1));
         let by = super::outbox::contact_of(&key.group);
-        let read = || {
-            let (until, rest) = value.split_first_chunk::<4>()?;
-            let (class, name) = rest.split_first()?;
-            let name = CellHash(<[u8; 16]>::try_from(name).ok()?);
-            let class = Class::from_number(*class)?;
-            Some((name, Held { by, seq: key.seq, class, until_day: u32::from_be_bytes(*until) }))
-        };
-        match read() {
+        match Held::decode(by, key.seq, value) {
             Some((name, held)) if !self.held.contains_key(&name) => self.note(name, held),
             _ => cx.fault(),
         }
     }
 
     fn note(&mut self, name: CellHash, held: Held) {
-        self.held.insert(name, held);
         self.order.insert((held.by, held.until_day, name));
         *self.bytes.entry(held.by).or_default() += held.class.bytes();
+        self.held.insert(name, held);
     }
 
     fn drop(&mut self, name: &CellHash, cx: &mut Cx<'_>) {
@@ -212,16 +207,64 @@ impl Carrier {
         if let Some(bytes) = self.bytes.get_mut(&held.by) {
             *bytes = bytes.saturating_sub(held.class.bytes());
         }
-        cx.write(Op::Remove(Key::of(Space::Carried, held.by.group(), held.seq)));
-        cx.write(Op::Remove(Key::of(Space::CarriedMark, held.by.group(), held.seq)));
+        cx.write(Op::Remove(held.key()));
+        cx.write(Op::Remove(held.mark_key()));
     }
 
-    fn total(&self) -> usize {
-        self.bytes.values().sum()
+    pub(super) fn holds(&self, name: &CellHash) -> bool {
+        self.held.contains_key(name)
+    }
+
+    /// Whether anything is carried between neighbours.
+    pub(super) const fn is_on(&self) -> bool {
+        !self.off
+    }
+
+    /// Cells with such a tag whose group or channel may still want them, or (`again`) may have had them.
+    pub(super) fn tagged(&self, again: bool, fits: impl Fn(&Tag) -> bool) -> Vec<CellHash> {
+        let wanted = |held: &Held| match &held.told {
+            Told::Nothing => true,
+            Told::Posts(_) => again,
+            Told::Gone => false,
+        };
+        let found = self.held.iter().filter(|(_, held)| wanted(held) && fits(&held.tag));
+        found.map(|(name, _)| *name).collect()
+    }
+
+    /// What a cell told its group or channel; one that told nothing new or nothing good goes, and only its name stays.
+    pub(super) fn note_heard(&mut self, name: &CellHash, posts: Option<Vec<MessageId>>, cx: &mut Cx<'_>) {
+        let Some(held) = self.held.get_mut(name).filter(|held| held.told == Told::Nothing) else { return };
+        match posts {
+            Some(posts) => {
+                held.told = Told::Posts(posts);
+                cx.write(held.mark(name));
+            }
+            None => held.empty(name, cx),
+        }
+    }
+
+    /// Nothing is to be kept of cells with such a tag.
+    pub(super) fn forget_tagged(&mut self, fits: impl Fn(&Tag) -> bool, cx: &mut Cx<'_>) {
+        let found = self.held.iter_mut().filter(|(_, held)| held.told != Told::Gone && fits(&held.tag));
+        found.for_each(|(name, held)| held.empty(name, cx));
+    }
+
+    /// A message is gone from this device: so are cells that bring it.
+    pub(super) fn forget_message(&mut self, id: &MessageId, cx: &mut Cx<'_>) {
+        for (name, held) in &mut self.held {
+            if matches!(&held.told, Told::Posts(posts) if posts.contains(id)) {
+                held.empty(name, cx);
+            }
+        }
+    }
+
+    /// Where the bytes of a cell are.
+    pub(super) fn key_of(&self, name: &CellHash) -> Option<Key> {
+        self.held.get(name).map(Held::key)
     }
 
     /// Drops what is to be carried no longer.
-    fn age(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn age(&mut self, cx: &mut Cx<'_>) {
         let today = today(cx);
         let none = CellHash([0; 16]);
         let of =
@@ -232,7 +275,7 @@ impl Carrier {
 
     /// Carries a cell, if there is room: a neighbour has half of it at the most, and whoever brought most gives way first, with what stays
     /// shortest. So who brings too much loses its own cells.
-    fn place(&mut self, by: ContactId, carried: &Carried, room: usize, cx: &mut Cx<'_>) -> bool {
+    pub(super) fn place(&mut self, by: ContactId, carried: &Carried, room: usize, cx: &mut Cx<'_>) -> bool {
         let (today, need) = (today(cx), carried.cell.class().bytes());
         // Whoever brought it may have set another limit, or has a wrong clock.
         let until_day = carried.until_day.min(today.saturating_add(CARRY_DAYS));
@@ -266,11 +309,10 @@ impl Carrier {
         out.iter().for_each(|name| self.drop(name, cx));
         let (class, name, seq) = (carried.cell.class(), carried.cell.hash(), self.next);
         self.next += 1;
-        let mark = [&until_day.to_be_bytes()[..], &[class as u8], &name.0].concat();
-        let bytes = Zeroizing::new(carried.cell.bytes().to_vec());
-        cx.write(Op::Put(Key::of(Space::Carried, by.group(), seq), bytes));
-        cx.write(Op::Put(Key::of(Space::CarriedMark, by.group(), seq), Zeroizing::new(mark)));
-        self.note(name, Held { by, seq, class, until_day });
+        let held = Held { by, seq, class, until_day, tag: carried.cell.tag(), told: Told::Nothing };
+        cx.write(Op::Put(held.key(), Zeroizing::new(carried.cell.bytes().to_vec())));
+        cx.write(held.mark(&name));
+        self.note(name, held);
         true
     }
 
@@ -290,7 +332,9 @@ impl Engine {
             CarryCommand::Status => {
                 let (carrier, mut cx) = self.with_carrier();
                 carrier.age(&mut cx);
-                let (cells, bytes) = (carrier.held.len() as u64, carrier.total() as u64);
+                let here = carrier.held.values().filter(|held| held.told != Told::Gone);
+                let sizes: Vec<_> = here.map(|held| held.class.bytes() as u64).collect();
+                let (cells, bytes) = (sizes.len() as u64, sizes.iter().sum());
                 Ok(CarryReply::Status { on: !carrier.off, cells, bytes })
             }
             CarryCommand::Switch(on) => {
@@ -321,10 +365,13 @@ impl Engine {
                 carrier.age(&mut cx);
                 let (mut carried, mut known) = (0, 0);
                 for cell in &cells {
-                    if carrier.held.contains_key(&cell.cell.hash()) {
+                    let (carrier, mut cx) = self.with_carrier();
+                    if carrier.holds(&cell.cell.hash()) {
                         known += 1;
                     } else {
                         carried += u64::from(carrier.place(FILES, cell, room, &mut cx));
+                        self.hear_shard(&cell.cell);
+                        self.pass_signals();
                     }
                 }
                 let dropped = cells.len() as u64 - carried - known;
@@ -333,16 +380,18 @@ impl Engine {
             CarryCommand::All => {
                 let (carrier, mut cx) = self.with_carrier();
                 carrier.age(&mut cx);
-                let row = |held: &Held| Row {
-                    key: Key::of(Space::Carried, held.by.group(), held.seq),
-                    until_day: held.until_day,
-                };
-                Ok(CarryReply::Rows(carrier.held.values().map(row).collect()))
+                let row = |held: &Held| Row { key: held.key(), until_day: held.until_day };
+                let here = carrier.held.values().filter(|held| held.told != Told::Gone);
+                Ok(CarryReply::Rows(here.map(row).collect()))
+            }
+            CarryCommand::Room(bytes) => {
+                self.carrier.room = bytes;
+                Ok(CarryReply::Done)
             }
         }
     }
 
-    fn with_carrier(&mut self) -> (&mut Carrier, Cx<'_>) {
+    pub(super) fn with_carrier(&mut self) -> (&mut Carrier, Cx<'_>) {
         let Self { carrier, .. } = self;
         (carrier, context!(self))
     }
@@ -361,7 +410,8 @@ impl Engine {
         let away = self.contacts.values().filter(|contact| lan::is_wanted(contact) && !contact.out.near);
         let own = away.flat_map(|contact| contact.out.cells.values());
         let own = own.filter(|cell| is_ripe(cell, now)).map(|cell| cell.name);
-        let theirs = self.carrier.held.iter().filter(|(_, held)| held.by != id).map(|(name, _)| *name);
+        let theirs = self.carrier.held.iter().filter(|(_, held)| held.by != id && held.told != Told::Gone);
+        let theirs = theirs.map(|(name, _)| *name);
         // In the order of their names, which says nothing of whose they are.
         let all: BTreeSet<_> = own.chain(theirs).collect();
         let Some(side) = self.carrier.side(id, now) else { return Vec::new() };
@@ -405,10 +455,8 @@ impl Engine {
                 key: Key::of(Space::OutCell, contact.group(), *number),
                 until_day,
             });
-            let held = self.carrier.held.get(name).map(|held| Row {
-                key: Key::of(Space::Carried, held.by.group(), held.seq),
-                until_day: held.until_day,
-            });
+            let held = self.carrier.held.get(name);
+            let held = held.map(|held| Row { key: held.key(), until_day: held.until_day });
             let Some(side) = self.carrier.side(id, now.mono) else { break };
             // Only what it was offered, and once.
             if side.named.contains(name) && side.fetched.insert(*name) {
@@ -432,7 +480,7 @@ impl Engine {
             }
             side.brought.insert(name);
             let (carrier, mut cx) = self.with_carrier();
-            if carrier.held.contains_key(&name) || carrier.place(id, carried, room, &mut cx) {
+            if carrier.holds(&name) || carrier.place(id, carried, room, &mut cx) {
                 kept.push(name);
             }
             self.open_carried(&carried.cell);
@@ -452,7 +500,10 @@ impl Engine {
             }
             Some(Arrived::Shut(id, index)) => self.may_have_opened(id, index).then_some(id),
             Some(Arrived::Later | Arrived::Refused) => None,
-            None => before,
+            None => {
+                self.hear_shard(cell);
+                before
+            }
         };
         // It was acknowledged over relays perhaps, and its author may not reach them.
         if let Some(id) = again {
@@ -519,6 +570,6 @@ const fn today_of(wall_ms: u64) -> u32 {
     if days > u32::MAX as u64 { u32::MAX } else { days as u32 }
 }
 
-const fn today(cx: &Cx<'_>) -> u32 {
+pub(super) const fn today(cx: &Cx<'_>) -> u32 {
     today_of(cx.now.wall_ms)
 }

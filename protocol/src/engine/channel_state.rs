@@ -29,6 +29,8 @@ pub(crate) struct Channel {
     pub(crate) out: ShardOut,
     /// Entries that another relay had first, and when: the followed relay is to bring them soon.
     pub(crate) awaited: BTreeMap<u64, Mono>,
+    /// Entries that neighbours brought and no followed relay has pushed.
+    pub(crate) near: BTreeSet<u64>,
     /// When another relay is asked next.
     pub(crate) look_at: Option<Mono>,
     pub(crate) paging: Paging,
@@ -94,6 +96,7 @@ impl Channel {
             following: ShardIn::default(),
             out: ShardOut::new(Space::ChannelCell, number.records()),
             awaited: BTreeMap::new(),
+            near: BTreeSet::new(),
             look_at: None,
             paging: Paging::default(),
             recovery: None,
@@ -172,10 +175,14 @@ impl Channel {
         Ok(Self { name, seen, forked: forked == 1, withheld, recovery, floor, ..out })
     }
 
-    /// Takes back the names of an entry: `id 32 | before 32`.
+    /// Takes back the names of an entry: `id 32 | before 32 | near 1`.
     pub(crate) fn load_mark(&mut self, seq: u64, value: &Value) -> Option<()> {
-        let (id, before) = value.split_first_chunk::<32>()?;
-        self.chain.restore(seq, EntryId(*id), EntryId(*before.first_chunk()?));
+        let (id, rest) = value.split_first_chunk::<32>()?;
+        let (before, near) = rest.split_first_chunk::<32>()?;
+        self.chain.restore(seq, EntryId(*id), EntryId(*before));
+        if *near.first()? == 1 {
+            self.near.insert(seq);
+        }
         Some(())
     }
 

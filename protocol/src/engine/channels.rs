@@ -1,11 +1,13 @@
 //! The channels of a person: posting, following, and telling a relay that keeps entries back from an honest one (SPEC §11).
 
 use super::api::Event;
+use super::carrier::OWN;
 use super::channel_api::{ChannelEvent, ChannelInfo, ChannelNumber, ChannelReply};
 use super::channel_state::{Channel, Page, number_of};
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::Doors;
 use super::groups::check_name;
+use super::island::Heard;
 use super::routes::{Lane, RouteError};
 use super::say::fits;
 use super::shard_out::Way;
@@ -18,7 +20,7 @@ use crate::core::{Key, Op, Space, Value};
 use crate::crypto::LocalSignKey;
 use crate::error::{ErrorKind, PeerFault};
 use crate::group::seed::detects;
-use crate::ids::{EntryId, RelayId};
+use crate::ids::{EntryId, RelayId, Tag};
 use crate::limits::SHARDS;
 use crate::rpc::{Reply, Request};
 use std::collections::BTreeMap;
@@ -34,6 +36,17 @@ const RETRY_MS: u64 = 2_000;
 const LOOK_MS: (u64, u64) = (20_000, 600_000);
 /// An entry that another relay has is to come from the followed one within this time, milliseconds.
 const WITHHELD_MS: u64 = 60_000;
+
+/// Who brought a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum From {
+    /// The relay that is followed.
+    Followed,
+    /// One that was asked beside it.
+    Elsewhere,
+    /// A neighbour, or a file: no relay owes it.
+    Near,
+}
 
 /// All channels.
 #[derive(Debug, Default)]
@@ -106,12 +119,17 @@ impl Channels {
         let channel = self.insert(link, None)?;
         cx.write(channel.save());
         cx.alarm_by(Alarm::Channel(channel.number), 0);
+        // Neighbours may have brought what it says.
+        let (shard, key) = channel.ear();
+        cx.signal(Signal::ShardKey(shard, key));
         Ok(ChannelReply::Founded(channel.number))
     }
 
     pub(crate) fn leave(&mut self, number: ChannelNumber, cx: &mut Cx<'_>) -> Result<(), ErrorKind> {
         let mut channel = self.channels.remove(&number).ok_or(ErrorKind::NoSuchChannel)?;
         channel.out.clear(cx);
+        let (shard, key) = channel.ear();
+        cx.signal(Signal::ShardLeft(shard, key));
         channel.erase().into_iter().for_each(|op| cx.write(op));
         Ok(())
     }
@@ -144,21 +162,26 @@ impl Channel {
         let sealed = self.link.call().seal(self.link.shard, &signed.bytes, cx.rng);
         let cell = sealed.map_err(|_| ErrorKind::TooLong)?;
         self.chain.place(&signed);
-        self.keep(&signed, cx);
+        self.keep(&signed, false, cx);
+        cx.signal(Signal::ShardCell(cell.clone(), OWN, Some(Vec::new())));
         let number = self.out.put(cell, vec![seq], cx);
         self.drive(number, doors, cx);
         Ok(ChannelReply::Queued { id: signed.entry.message_id(), seq })
     }
 
     /// Writes an entry, and gives up the oldest if there are too many.
-    fn keep(&mut self, signed: &SignedEntry, cx: &mut Cx<'_>) {
+    fn keep(&mut self, signed: &SignedEntry, is_near: bool, cx: &mut Cx<'_>) {
         let (records, seq) = (self.number.records(), signed.entry.seq);
         let row = [&cx.now.wall_ms.to_be_bytes()[..], &signed.bytes].concat();
         cx.write(Op::Put(Key::of(Space::ChannelEntry, records, seq), Zeroizing::new(row)));
-        let mark = [signed.id.0, signed.entry.before.0].concat();
+        let mark = [&signed.id.0[..], &signed.entry.before.0, &[u8::from(is_near)]].concat();
+        if is_near {
+            self.near.insert(seq);
+        }
         cx.write(Op::Put(Key::of(Space::ChannelMark, records, seq), Zeroizing::new(mark)));
         while self.chain.len() > ENTRIES_MAX {
             if let Some(old) = self.chain.forget_first() {
+                self.near.remove(&old);
                 cx.write(Op::Remove(Key::of(Space::ChannelEntry, records, old)));
                 cx.write(Op::Remove(Key::of(Space::ChannelMark, records, old)));
             }
@@ -350,44 +373,80 @@ impl Channel {
         if !elsewhere && !pages {
             self.following.came(relay, at);
         }
-        if self.take(cell, elsewhere, cx).is_err() {
-            cx.fault();
+        let from = if elsewhere { From::Elsewhere } else { From::Followed };
+        match self.take(cell, from, cx) {
+            // One that was here need not be written again.
+            Ok(true) => Heard::Taken(Vec::new()).kept(cell, cx),
+            Ok(false) => {}
+            Err(_) => cx.fault(),
         }
     }
 
-    fn take(&mut self, cell: &Cell, elsewhere: bool, cx: &mut Cx<'_>) -> Result<(), PeerFault> {
+    /// Own cells that wait for relays are for neighbours as well.
+    pub(crate) fn offer_waiting(&self, cx: &mut Cx<'_>) {
+        for (cell, _) in self.out.waiting() {
+            cx.signal(Signal::ShardCell(cell.clone(), OWN, Some(Vec::new())));
+        }
+    }
+
+    /// Whether a cell with this tag is the channel's. An owner who has to find out what was said last asks relays alone.
+    pub(crate) fn hears(&self, tag: &Tag) -> bool {
+        self.recovery.is_none() && detects(&self.link.call().detect, self.link.shard, tag)
+    }
+
+    /// By what the channel's cells are known, and their shard.
+    pub(crate) fn ear(&self) -> (u16, Zeroizing<[u8; 32]>) {
+        (self.link.shard, self.link.call().detect)
+    }
+
+    /// A neighbour brought a cell, or it came in a file. Also an entry that was here is carried on.
+    pub(crate) fn on_near_cell(&mut self, cell: &Cell, cx: &mut Cx<'_>) -> Heard {
+        match self.take(cell, From::Near, cx) {
+            Ok(_) => Heard::Taken(Vec::new()),
+            Err(_) => {
+                cx.fault();
+                Heard::Nothing
+            }
+        }
+    }
+
+    /// Takes what a cell says; whether it is an entry that was not here.
+    fn take(&mut self, cell: &Cell, from: From, cx: &mut Cx<'_>) -> Result<bool, PeerFault> {
         let call = self.link.call();
         if !detects(&call.detect, self.link.shard, &cell.tag()) {
-            return Ok(());
+            return Ok(false);
         }
         let signed = SignedEntry::open(&call.open(cell)?, self.link.id(), &self.link.owner)?;
         let seq = signed.entry.seq;
         let placed = self.chain.place(&signed);
-        if !elsewhere {
+        if from == From::Followed {
             self.awaited.remove(&seq);
             if let Some(page) = &mut self.paging.asked {
-                page.joined |= placed == Placed::Known;
+                // Below one that a neighbour brought there may be others that only relays have.
+                page.joined |= placed == Placed::Known && !self.near.contains(&seq);
                 page.fresh |= placed == Placed::New;
+            } else {
+                self.near.remove(&seq);
             }
         }
         match placed {
             Placed::Known => {}
             Placed::New => {
                 let newest = self.chain.newest().is_some_and(|(newest, _)| newest == seq);
-                if elsewhere && newest {
+                if from == From::Elsewhere && newest {
                     self.awaited.insert(seq, cx.now.mono);
                     cx.alarm_by(Alarm::Channel(self.number), WITHHELD_MS + 1);
                 }
                 if newest {
                     self.name.clone_from(&signed.entry.name);
                 }
-                self.keep(&signed, cx);
+                self.keep(&signed, from == From::Near, cx);
                 cx.write(self.save());
                 cx.notify(Event::Channel(ChannelEvent::Received { channel: self.number, seq }));
             }
             Placed::Forks(other) => self.on_fork(&signed, other, cx),
         }
-        Ok(())
+        Ok(placed == Placed::New)
     }
 
     /// The owner signed two things that contradict each other: both are kept, and the person is told.

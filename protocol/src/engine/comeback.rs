@@ -224,7 +224,7 @@ impl Channel {
             self.floor = last.saturating_add(1 + JUMP);
             if let Some((seq, id, before)) = head {
                 self.chain.restore(seq, id, before);
-                let mark = Zeroizing::new([id.0, before.0].concat());
+                let mark = Zeroizing::new([&id.0[..], &before.0, &[0]].concat());
                 cx.write(Op::Put(Key::of(Space::ChannelMark, self.number.records(), seq), mark));
             }
         }

@@ -5,9 +5,10 @@ use super::channel_api::ChannelNumber;
 use super::group_api::GroupNumber;
 use super::knocks::Knock;
 use super::pace::{Paces, Stamp};
+use super::pulls::Wish;
 use super::routes::{Lane, RouteError};
 use super::spend::Spending;
-use crate::cell::Cell;
+use crate::cell::{Cell, Class};
 use crate::core::{LinkId, LoadId, Now, Op, Output, Range};
 use crate::effects::Effects;
 use crate::ids::{RelayId, SlotId, TagPrefix};
@@ -41,6 +42,8 @@ pub(crate) enum Alarm {
     Link(LinkId),
     /// Look after a tunnel: requests overdue, idle, too old.
     Tunnel(u32),
+    /// Look whether own mailboxes should be reached by other doors.
+    Spread,
     /// Ask for more relays.
     Directory,
     /// Attach to a mailbox again.
@@ -82,6 +85,8 @@ pub(crate) enum Token {
     Bundle(u64),
     /// A fetch from a mailbox.
     Fetch(u32),
+    /// Pieces of a cell.
+    Pieces(Wish),
     /// A cell of a contact.
     Deposit(ContactId, u64),
     /// The lookup of a contact's bundle.
@@ -137,7 +142,11 @@ pub(crate) enum Signal {
     /// A cell came from a mailbox.
     Item(u32, Cell),
     /// A mailbox holds a cell with this tag.
-    Notice(u32, TagPrefix),
+    Notice(u32, TagPrefix, Class),
+    /// This mailbox should have pushed a cell that another one announced a while ago: is its door there?
+    Unheard(u32),
+    /// A piece of a cell came from a mailbox, with its number in the cell.
+    Piece(u32, (TagPrefix, u8), Vec<u8>),
     /// A door answered the question whether it is there.
     Echo(LinkId, Stamp),
     /// A link was silent for so long that it may have been forgotten on the way.
@@ -174,6 +183,15 @@ pub(crate) enum Signal {
     Moved(ContactId),
     /// A cell of a group's shard came from a relay, with its number there.
     ShardItem(GroupNumber, RelayId, u64, Cell),
+    /// A cell of an own group or channel was written here or taken from a relay (who of the two in [`super::carrier`]), with the messages to a
+    /// group that were read in it: neighbours may want it.
+    ShardCell(Cell, ContactId, Option<Vec<crate::ids::MessageId>>),
+    /// A channel with this key on this shard is left: nothing of it is kept.
+    ShardLeft(u16, zeroize::Zeroizing<[u8; 32]>),
+    /// A message to a group is gone from this device.
+    Forgotten(crate::ids::MessageId),
+    /// A key of an own group or channel, and its shard: what is carried may be for it.
+    ShardKey(u16, zeroize::Zeroizing<[u8; 32]>),
     /// A cell of a channel's shard came from a relay, with its number there: from the followed one, or (`true`) from another.
     ChannelItem(ChannelNumber, RelayId, u64, Cell, bool),
     /// The tunnel to the relay at which a channel is followed ended.

@@ -10,6 +10,7 @@ use super::{CONTACTS_MAX, Engine, expiry, gaps, meeting, receipts, safety, setba
 use crate::address::Ticket;
 use crate::core::{CommandId, LinkId, LoadId, Output};
 use crate::error::ErrorKind;
+use crate::group::seed::detects;
 use crate::ids::RelayId;
 use crate::limits::{NAME_BYTES_MAX, REQUEST_TEXT_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::link::{Frame, Kind};
@@ -241,6 +242,7 @@ impl Engine {
         if self.on_start_loaded(load, rows)
             || self.on_question_loaded(load, rows)
             || self.on_reset_loaded(load, rows)
+            || self.on_carried_loaded(load, rows)
         {
             return;
         }
@@ -336,6 +338,10 @@ impl Engine {
                 }
                 let Self { routes, doors, .. } = self;
                 routes.on_room(doors, &mut context!(self));
+            }
+            Alarm::Spread => {
+                let Self { routes, doors, .. } = self;
+                routes.spread(doors, &mut context!(self));
             }
             Alarm::Directory => {
                 let (doors, mut cx) = self.with_doors();
@@ -435,9 +441,18 @@ impl Engine {
                 self.tell_network();
             }
             Signal::Item(mailbox, cell) => self.on_cell(mailbox, &cell),
-            Signal::Notice(mailbox, prefix) => {
+            Signal::Notice(mailbox, prefix, class) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
-                mailboxes.on_notice(mailbox, prefix, &mut cx);
+                mailboxes.on_notice(mailbox, prefix, class, &mut cx);
+            }
+            Signal::Unheard(mailbox) => {
+                let link = self.routes.link_of(Lane::Mailbox(mailbox));
+                let (doors, mut cx) = self.with_doors();
+                link.into_iter().for_each(|link| doors.suspect(link, &mut cx));
+            }
+            Signal::Piece(mailbox, place, bytes) => {
+                let (mailboxes, mut cx) = self.with_mailboxes();
+                mailboxes.on_piece(mailbox, place, &bytes, &mut cx);
             }
             Signal::Echo(link, probe) => {
                 let (routes, mut cx) = self.with_routes();
@@ -479,6 +494,13 @@ impl Engine {
             Signal::Unmet(contact) => self.on_groups(|groups, _, _, cx| groups.on_unmet(contact, cx)),
             Signal::Post(to, letter, carries) => self.post_letter(to, &letter, carries),
             Signal::ShardItem(number, relay, seq, cell) => self.on_shard_item(number, relay, seq, &cell),
+            Signal::ShardCell(cell, by, posts) => self.keep_shard(cell, by, posts),
+            Signal::ShardLeft(shard, key) => {
+                let (carrier, mut cx) = self.with_carrier();
+                carrier.forget_tagged(|tag| detects(&key, shard, tag), &mut cx);
+            }
+            Signal::Forgotten(id) => self.on_forgotten(&id),
+            Signal::ShardKey(shard, key) => self.on_shard_key(shard, &key),
             Signal::FollowLost(number) => {
                 let (groups, mut cx) = self.with_groups();
                 if let Ok(group) = groups.get(number) {

@@ -4,10 +4,11 @@ pub(crate) mod health;
 mod moved;
 mod tested;
 mod thrift;
+mod ways;
 
 use super::cx::{Alarm, Cx, Signal};
 use super::near::Near;
-use super::pace::{Paces, Stamp};
+use super::pace::Stamp;
 use crate::core::{DoorId, Key, LinkId, LinkInfo, Mono, Op, Output, Reason, Space, Target, Value};
 use crate::descriptor::{Descriptor, Door, flags};
 use crate::ids::{Locator, RelayId, SlotId};
@@ -23,6 +24,10 @@ const LINKS_LOW: usize = 2;
 const DOORS_MAX: usize = 16;
 /// Relays remembered.
 const RELAYS_MAX: usize = 256;
+/// Who knows so many relays chooses among them, and hears of a few others with each new link; who knows fewer is told of more by each door.
+const RELAYS_ENOUGH: usize = 32;
+const RELAYS_NEWS: u8 = 2;
+const RELAYS_ASKED: u8 = 16;
 /// A door must answer the hello within this time at least, milliseconds; a line that is known to be slow gets more.
 const WELCOME_MS: u64 = 10_000;
 /// A door that says other things but does not answer a heartbeat within this time is given up, milliseconds.
@@ -31,8 +36,6 @@ const ECHO_MAX_MS: u64 = 300_000;
 const HEARTBEAT_MS: u64 = 240_000;
 /// The same through a web door, besides up to 5 minutes.
 const NARROW_BEAT_MS: u64 = 20 * 60_000;
-/// A door through which so many tunnels in a row stayed silent is used only if there is no other.
-const SILENT_TUNNELS: u32 = 3;
 /// First and longest pause before a door is dialled again, milliseconds.
 const REDIAL_MS: (u64, u64) = (250, 60_000);
 
@@ -390,7 +393,8 @@ impl Doors {
         if self.looking {
             return;
         }
-        send(link, Frame::new(Kind::DirectoryAsk, 0, Vec::new()), cx);
+        let most = if self.relays.len() < RELAYS_ENOUGH { RELAYS_ASKED } else { RELAYS_NEWS };
+        send(link, Frame::new(Kind::DirectoryAsk, 0, vec![most]), cx);
         self.look_for_all(cx);
         cx.signal(Signal::NetworkChanged);
     }
@@ -494,17 +498,6 @@ impl Doors {
             Some(false) => {}
             None => cx.fault(),
         }
-    }
-
-    /// The link by which to reach `relay`: not through that relay itself while there is a choice, so that no relay sees both ends; and
-    /// not through a door that lately could not reach it, or that is there but carries nothing.
-    pub(crate) fn link_to(&self, relay: RelayId, paces: &Paces, now: Mono) -> Option<LinkId> {
-        let rank = |link: LinkId, state: &LinkState| {
-            let silent = paces.silent_tunnels(link);
-            let useless = silent >= SILENT_TUNNELS || paces.has_no_way(link, relay, now);
-            (useless, state.relay == relay, silent, link)
-        };
-        self.up().map(|(link, state)| rank(*link, state)).min().map(|(.., link)| link)
     }
 
     /// A linked door that can hold guest slots, with its link: one that is reached without a transport if there is one, because no

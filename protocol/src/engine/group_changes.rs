@@ -86,7 +86,7 @@ impl Group {
             for void in body.void.iter().copied().filter(|void| *void < seq && *void != number) {
                 self.void(author, void, cx);
                 // Its mark stays: the next edit names all that went before.
-                cx.write(Op::Remove(self.post_key(&author, void)));
+                self.erase_post(&author, void, cx);
             }
             if kind == MarkKind::Delete {
                 self.void(author, number, cx);
@@ -108,6 +108,13 @@ impl Group {
             self.pass_over(author, seq);
         }
         cx.signal(Signal::Unsay((self.group, author, seq)));
+        cx.signal(Signal::Forgotten(post::message_id(self.group, author, seq)));
+    }
+
+    /// Nothing of a message stays on this device, nor of what is carried for neighbours.
+    pub(crate) fn erase_post(&self, author: &MemberId, seq: u64, cx: &mut Cx<'_>) {
+        cx.write(Op::Remove(self.post_key(author, seq)));
+        cx.signal(Signal::Forgotten(post::message_id(self.group, *author, seq)));
     }
 
     /// What the author of own messages says in vain: numbers of the edits that a new edit or a deletion takes back.

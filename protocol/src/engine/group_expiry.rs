@@ -127,17 +127,17 @@ impl Group {
     fn on_expiry_loaded(&mut self, load: LoadId, rows: &[(Key, Value)], cx: &mut Cx<'_>) {
         match self.expiry.loads.remove(&load) {
             Some(Asked::Edited(author, seq)) if rows.first().is_none_or(|(_, row)| row.len() <= 18) => {
-                cx.write(Op::Remove(self.post_key(&author, seq)));
+                self.erase_post(&author, seq, cx);
             }
             Some(Asked::Marks(place, timed)) => {
                 for (key, row) in rows {
                     // Signs stay as messages of those who put them there: others may ask for them.
                     if let Some(Mark { by, seq, kind: MarkKind::Edit }) = Mark::decode(row) {
-                        cx.write(Op::Remove(self.post_key(&by, seq)));
+                        self.erase_post(&by, seq, cx);
                     }
                     cx.write(Op::Remove(*key));
                 }
-                cx.write(Op::Remove(self.post_key(&timed.author, timed.seq)));
+                self.erase_post(&timed.author, timed.seq, cx);
                 cx.write(Op::Remove(Key::of(Space::GroupLine, self.number.records(), place)));
                 cx.write(Op::Remove(self.expiry_key(place)));
                 if timed.author == self.own.id {

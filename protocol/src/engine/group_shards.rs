@@ -1,23 +1,26 @@
 //! How a group uses its shard: seeds and cells out, followed relay and cells in (SPEC §10.6).
 
 use super::api::{ContactId, Event};
+use super::carrier::OWN;
 use super::contact::Contact;
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::Doors;
 use super::group_api::{GroupEvent, Standing};
 use super::group_state::Group;
 use super::groups::RECEIPTS_MAX;
+use super::island::Heard;
 use super::routes::{Lane, RouteError};
 use super::shard_out::Way;
 use crate::cbor::{MapWriter, bytes, read_map};
 use crate::cell::Cell;
 use crate::core::{Key, Op, Space};
 use crate::error::PeerFault;
-use crate::group::post::{Post, Receipt};
+use crate::group::post::{Post, Receipt, message_id};
 use crate::group::seed::{Announced, Call, Seed, detects};
-use crate::ids::{MemberId, RelayId};
+use crate::ids::{MemberId, RelayId, Tag};
 use crate::rpc::{Reply, Request};
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// Up to this many members whose sessions all reach one another, messages go over sessions (DESIGN P7).
 const PAIRWISE_MAX: usize = 8;
@@ -55,10 +58,31 @@ impl Group {
         call.iter().map(|call| *call.detect).chain(seeds).collect()
     }
 
+    /// Whether a cell with this tag is the group's.
+    pub(crate) fn hears(&self, tag: &Tag) -> bool {
+        self.listens() && self.keys().iter().any(|key| detects(key, self.shard(), tag))
+    }
+
+    fn listens(&self) -> bool {
+        self.log.is_some() && self.standing == Standing::In && self.uses_shard()
+    }
+
+    /// By what the group's cells are known, and their shard; nothing while the person is not in it.
+    pub(crate) fn ears(&self) -> Vec<(u16, Zeroizing<[u8; 32]>)> {
+        let keys = if self.listens() { self.keys() } else { Vec::new() };
+        keys.into_iter().map(|key| (self.shard(), Zeroizing::new(key))).collect()
+    }
+
+    /// The person is in the group now: announcements may be here already.
+    pub(crate) fn call_out(&self, cx: &mut Cx<'_>) {
+        if let Some(log) = &self.log {
+            cx.signal(Signal::ShardKey(self.shard(), Call::of(log).detect));
+        }
+    }
+
     /// Follows the shard at a relay, from where it was left there.
     pub(crate) fn follow(&mut self, doors: &Doors, cx: &mut Cx<'_>) {
-        let wanted = self.log.is_some() && self.standing == Standing::In && self.uses_shard();
-        if !wanted || self.following.is_live() {
+        if !self.listens() || self.following.is_live() {
             return;
         }
         match self.following.begin(doors, cx.rng) {
@@ -122,6 +146,7 @@ impl Group {
         if self.seeds.iter().any(|(_, held)| held.id() == seed.id()) {
             return;
         }
+        cx.signal(Signal::ShardKey(self.shard(), Zeroizing::new(*seed.detect())));
         let at = self.seeds.last().map_or(1, |(at, _)| at + 1);
         self.seeds.push((at, seed));
         self.save_seed(at, cx);
@@ -200,8 +225,19 @@ impl Group {
 
     /// Keeps a cell and sends it to relays until two have confirmed.
     fn inject(&mut self, cell: Cell, carried: Vec<u64>, doors: &Doors, cx: &mut Cx<'_>) {
+        self.offer(&cell, &carried, cx);
         let number = self.cells.put(cell, carried, cx);
         self.drive(number, doors, cx);
+    }
+
+    fn offer(&self, cell: &Cell, carried: &[u64], cx: &mut Cx<'_>) {
+        let ids = carried.iter().map(|seq| message_id(self.group, self.own.id, *seq)).collect();
+        cx.signal(Signal::ShardCell(cell.clone(), OWN, Some(ids)));
+    }
+
+    /// Own cells that wait for relays are for neighbours as well.
+    pub(crate) fn offer_waiting(&self, cx: &mut Cx<'_>) {
+        self.cells.waiting().for_each(|(cell, carried)| self.offer(cell, carried, cx));
     }
 
     /// Asks relays until two have the cell or are asked.
@@ -242,18 +278,33 @@ impl Group {
         cx: &mut Cx<'_>,
     ) {
         self.following.came(relay, seq);
-        if self.take_cell(cell, contacts, cx).is_err() {
-            cx.fault();
+        match self.take_cell(cell, contacts, cx) {
+            Ok(heard) => heard.kept(cell, cx),
+            Err(_) => cx.fault(),
         }
     }
 
+    /// A neighbour brought a cell, or it came in a file.
+    pub(crate) fn on_near_cell(
+        &mut self,
+        cell: &Cell,
+        contacts: &BTreeMap<ContactId, Contact>,
+        cx: &mut Cx<'_>,
+    ) -> Heard {
+        self.take_cell(cell, contacts, cx).unwrap_or_else(|_| {
+            cx.fault();
+            Heard::Nothing
+        })
+    }
+
+    /// Takes what a cell says.
     fn take_cell(
         &mut self,
         cell: &Cell,
         contacts: &BTreeMap<ContactId, Contact>,
         cx: &mut Cx<'_>,
-    ) -> Result<(), PeerFault> {
-        let Some(log) = &self.log else { return Ok(()) };
+    ) -> Result<Heard, PeerFault> {
+        let Some(log) = &self.log else { return Ok(Heard::Waits) };
         let (shard, tag) = (self.shard(), cell.tag());
         let call = Call::of(log);
         if detects(&call.detect, shard, &tag) {
@@ -269,21 +320,21 @@ impl Group {
             return match read? {
                 Announced::Seed(seed) => {
                     self.keep_seed(seed, cx);
-                    Ok(())
+                    Ok(Heard::Taken(Vec::new()))
                 }
-                Announced::NotForMe => Ok(()),
+                Announced::NotForMe => Ok(Heard::Taken(Vec::new())),
                 Announced::Waits => {
                     self.wait(cell, cx);
-                    Ok(())
+                    Ok(Heard::Waits)
                 }
             };
         }
         let found = self.seeds.iter().position(|(_, seed)| detects(seed.detect(), shard, &tag));
-        let Some((at, seed)) = found.and_then(|at| self.seeds.get_mut(at)) else { return Ok(()) };
+        let Some((at, seed)) = found.and_then(|at| self.seeds.get_mut(at)) else { return Ok(Heard::Nothing) };
         let (author, payload) = match seed.open(cell) {
             Ok(opened) => opened,
             // An own cell, or one that came before: from two relays, or again after a restart.
-            Err(PeerFault::Replay) => return Ok(()),
+            Err(PeerFault::Replay) => return Ok(Heard::Nothing),
             Err(fault) => return Err(fault),
         };
         let at = *at;
@@ -297,8 +348,9 @@ impl Group {
         payload: &[u8],
         contacts: &BTreeMap<ContactId, Contact>,
         cx: &mut Cx<'_>,
-    ) -> Result<(), PeerFault> {
+    ) -> Result<Heard, PeerFault> {
         let (mut posts, mut receipt) = (Vec::new(), None);
+        let (mut ids, mut old) = (Vec::new(), false);
         read_map(payload, |key, field| {
             match key {
                 0 => posts = field.array(1_024, |item| item.bytes(50_000).map(<[u8]>::to_vec))?,
@@ -316,7 +368,10 @@ impl Group {
             if post.view.iter().any(|id| !log.has(id)) {
                 self.look_soon(cx);
             }
+            ids.push(post.id());
             if author == self.own.id || !self.note(&post, signed, cx)? {
+                // It may be one that was taken back before it came.
+                old = true;
                 self.compare(&post, signed, cx);
             } else {
                 self.owe_receipt(cx);
@@ -326,7 +381,7 @@ impl Group {
             self.take_receipt(&signed, cx)?;
             self.on_moved(contacts, cx);
         }
-        Ok(())
+        Ok(if old { Heard::Nothing } else { Heard::Taken(ids) })
     }
 
     /// A receipt leaves after a while, with whatever else is to be said then.
@@ -340,6 +395,7 @@ impl Group {
         let apart = if members <= PAIRWISE_MAX { RECEIPTS_APART_MS.0 } else { RECEIPTS_APART_MS.1 };
         let at = self.receipt_at.map_or(soonest, |last| last.after_ms(apart).max(soonest));
         self.receipt_wanted = Some(at);
+        cx.write(self.save());
         cx.alarm_by(Alarm::Group(self.number), (at.0 - cx.now.mono.0) / 1_000);
     }
 

@@ -279,6 +279,9 @@ impl Group {
         if self.deaf {
             map.uint(18, 1);
         }
+        if self.receipt_wanted.is_some() || self.receipt_due {
+            map.uint(19, 1);
+        }
         let key = Key::single(Space::Group, u64::from(self.number.0));
         Op::Put(key, Zeroizing::new(map.finish()))
     }
@@ -290,7 +293,7 @@ impl Group {
         let (mut key, mut leaf) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
         let mut known = BTreeMap::new();
         let (mut greeted, mut invited) = (BTreeSet::new(), BTreeSet::new());
-        let (mut at_relay, mut links, mut deaf) = (None, Vec::new(), false);
+        let (mut at_relay, mut links, mut deaf, mut receipt) = (None, Vec::new(), false, false);
         let contact = |field: &mut Field<'_>| Ok::<_, PeerFault>(ContactId(field.uint()? as u32));
         read_map(value, |at, field| {
             match at {
@@ -315,6 +318,7 @@ impl Group {
                 15 => invited.extend(field.array(crate::limits::CBOR_ITEMS_MAX, contact)?),
                 16 => at_relay = Some(field.fixed::<24>()?),
                 18 => deaf = field.uint()? == 1,
+                19 => receipt = field.uint()? == 1,
                 17 => {
                     links = {
                         let token = |field: &mut Field<'_>| {
@@ -355,6 +359,8 @@ impl Group {
             muted: muted == 1,
             round,
             owes_receipt: owes == 1,
+            // It was owed when this device went off: it leaves with the first look.
+            receipt_wanted: receipt.then(Mono::default),
             deaf,
             position: {
                 out.position = out.position.max(seen + 1);

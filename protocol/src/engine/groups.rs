@@ -347,7 +347,11 @@ impl Group {
         let is_in = log.roster().member(&self.own.id).is_some();
         let was = log.roster().seats.contains_key(&self.own.id);
         match (self.standing, is_in, was) {
-            (Standing::Joining(_) | Standing::Invited(_), true, _) => self.standing = Standing::In,
+            // An operation that removed this person may turn out to count for nothing.
+            (Standing::Joining(_) | Standing::Invited(_) | Standing::Out, true, _) => {
+                self.standing = Standing::In;
+                self.call_out(cx);
+            }
             (Standing::In, false, true) => {
                 self.standing = Standing::Out;
                 for seq in self.out.keys().copied().collect::<Vec<_>>() {
@@ -359,8 +363,6 @@ impl Group {
                 }
                 self.following.forget();
             }
-            // An operation that removed this person turned out to count for nothing.
-            (Standing::Out, true, _) => self.standing = Standing::In,
             _ => {}
         }
         if joined {

@@ -88,6 +88,7 @@ impl Engine {
                 begin(contact);
                 contact.out.near = true;
                 self.carrier.begin(id, self.now.mono);
+                self.keep_waiting_shards();
                 Ok(self.lan_taken(id, Vec::new()))
             }
             LanCommand::Down(id) => {

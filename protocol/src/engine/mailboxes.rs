@@ -1,11 +1,15 @@
 //! Own mailboxes: choosing relays, attaching, fetching, and telling them what is durable here (DESIGN D1, D3).
 
+mod pieces;
+
 use super::canary::{Canary, Claim};
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::Doors;
 use super::moves::Moves;
+use super::pulls::Pulls;
 use super::routes::{Lane, RouteError};
 use crate::body::MailboxDescriptor;
+use crate::cell::Class;
 use crate::core::{Key, Mono, Op, Space, Value};
 use crate::crypto::fixed::Reader;
 use crate::ids::{MailboxId, RelayId, TagPrefix};
@@ -19,12 +23,19 @@ use zeroize::Zeroizing;
 const FETCH_BYTES: u32 = 262_144;
 /// A cell that was announced and has not come by the pushing relay within this time is fetched, milliseconds (DESIGN D3).
 const NOTICE_MS: u64 = 1_000;
-/// The same where everything comes through web doors: to fetch too early would bring each cell twice through a narrow path.
-const NARROW_NOTICE_MS: u64 = 20_000;
+/// The same where everything comes through web doors: the push may wait behind pieces of a large cell, or for the next connection. Only
+/// this cell is asked for then, and the silent door is asked whether it is there.
+const NARROW_NOTICE_MS: u64 = 3_000;
+/// While pieces are under way it is looked so often whether a mailbox sends none, milliseconds.
+const LOOK_AGAIN_MS: u64 = 15_000;
 /// Removals are gathered for this time, milliseconds.
 const REMOVAL_MS: u64 = 30;
 /// The next mailbox is fetched this long after the one before, so that what both hold comes once, milliseconds.
 const NEXT_FETCH_MS: u64 = 200;
+/// Another one is fetched already while a fetch lasts for so long, on narrow paths and on others, milliseconds: a relay need not end it.
+const FETCH_ALONE_MS: (u64, u64) = (600_000, 60_000);
+/// What a relay was too busy for is asked for again after this time, milliseconds.
+const BUSY_MS: u64 = 5_000;
 /// Prefixes in one removal.
 const REMOVALS_MAX: usize = 1_024;
 /// Announced cells remembered.
@@ -68,7 +79,8 @@ pub(super) struct Mailbox {
     pub(super) failures: u32,
     /// Something may wait there that was not fetched yet.
     pub(super) stale: bool,
-    pub(super) fetching: bool,
+    /// Since when a fetch is under way.
+    pub(super) fetching: Option<Mono>,
     /// What the relay called its next number when this side attached, and the same of the last time after which everything was fetched.
     next: u64,
     fetched: Option<u64>,
@@ -94,7 +106,7 @@ impl Mailbox {
             state: State::Away,
             failures: 0,
             stale: false,
-            fetching: false,
+            fetching: None,
             next: 0,
             fetched: None,
             away_min: 0,
@@ -164,7 +176,10 @@ pub(crate) struct Mailboxes {
     removals: Vec<TagPrefix>,
     /// Those sent last, the oldest first: their announcements may still be under way.
     removed: VecDeque<TagPrefix>,
-    notices: BTreeMap<TagPrefix, (u32, Mono)>,
+    notices: BTreeMap<(TagPrefix, u32), (Class, Mono)>,
+    pub(super) pulls: Pulls,
+    /// The mailbox that was fetched from last: the next one has its turn, whatever this one says.
+    last_fetched: u32,
     /// How often doors were asked for more relays since something was new.
     asks: u32,
 }
@@ -213,6 +228,7 @@ impl Mailboxes {
             .map(|(number, _)| *number)
             .collect();
         away.into_iter().for_each(|number| self.attach(number, cx));
+        self.adjust_push(cx);
         cx.alarm_by(Alarm::Moves, super::moves::TICK_MS);
     }
 
@@ -240,26 +256,33 @@ impl Mailboxes {
 
     /// Attaches, unless that is under way or done.
     pub(crate) fn attach(&mut self, number: u32, cx: &mut Cx<'_>) {
-        let push = self.push_for(number);
+        let push = self.push_for(number, cx);
         if let Some(held) = self.boxes.get_mut(&number).filter(|held| matches!(held.state, State::Away)) {
             held.state = State::Asked { push };
             ask_attach(number, held, push, cx);
         }
     }
 
-    /// The first attached mailbox that contacts know of pushes cells, the others announce them.
-    fn push_for(&self, number: u32) -> Push {
+    /// The first attached mailbox that contacts know of pushes cells, the others announce them. Where all paths are narrow it pushes small
+    /// ones only: what is larger comes in pieces over all paths.
+    fn push_for(&self, number: u32, cx: &Cx<'_>) -> Push {
         if self.boxes.get(&number).is_none_or(|held| !held.is_current()) {
             return Push::Notices;
         }
         let first = self.current().find(|(other, held)| {
             **other == number || matches!(held.state, State::Attached { .. } | State::Asked { .. })
         });
-        if first.is_none_or(|(other, _)| *other == number) { Push::Cells } else { Push::Notices }
+        if first.is_some_and(|(other, _)| *other != number) {
+            Push::Notices
+        } else if largest_whole(cx) == Class::S {
+            Push::Small
+        } else {
+            Push::Cells
+        }
     }
 
     fn adjust_push(&mut self, cx: &mut Cx<'_>) {
-        let wanted: Vec<_> = self.boxes.keys().map(|number| (*number, self.push_for(*number))).collect();
+        let wanted: Vec<_> = self.boxes.keys().map(|number| (*number, self.push_for(*number, cx))).collect();
         for (number, push) in wanted {
             if let Some(held) = self.boxes.get_mut(&number)
                 && matches!(held.state, State::Attached { push: now } if now != push)
@@ -320,26 +343,35 @@ impl Mailboxes {
         let Some(held) = self.boxes.get_mut(&number).filter(|held| held.state != State::Away) else { return };
         held.state = State::Away;
         held.stale = true;
-        held.fetching = false;
+        self.pulls.lost(number);
+        held.fetching = None;
+        held.put_off_claims();
         let longest = if held.is_current() { ATTACH_MS.1 } else { RETIRED_ATTACH_MS };
         let pause = ATTACH_MS.0.saturating_mul(1 << held.failures.min(12)).min(longest);
         let pause = cx.jitter(pause);
         cx.alarm_in(Alarm::Attach(number), pause);
         self.adjust_push(cx);
         self.fetch_next(cx);
+        self.pull(cx);
     }
 
     /// Fetches from the first stale mailbox, one at a time, so that what several hold comes once.
     pub(crate) fn fetch_next(&mut self, cx: &mut Cx<'_>) {
-        if self.boxes.values().any(|held| held.fetching) {
+        let (now, alone) = (cx.now.mono, FETCH_ALONE_MS);
+        let alone_ms = if cx.paces.all_narrow() { alone.0 } else { alone.1 };
+        let under_way = |held: &Mailbox| held.fetching.is_some_and(|since| now < since.after_ms(alone_ms));
+        let is_due = |held: &Mailbox| held.stale && held.fetching.is_none() && held.is_attached();
+        if self.boxes.values().any(under_way) {
+            if self.boxes.values().any(is_due) {
+                cx.alarm_by(Alarm::Removals, LOOK_AGAIN_MS);
+            }
             return;
         }
-        let next = self
-            .boxes
-            .iter_mut()
-            .find(|(_, held)| held.stale && matches!(held.state, State::Attached { .. }));
-        if let Some((number, held)) = next {
-            held.fetching = true;
+        let last = self.last_fetched;
+        let due = self.boxes.iter_mut().filter(|(_, held)| is_due(held));
+        if let Some((number, held)) = due.min_by_key(|(number, _)| (**number <= last, **number)) {
+            self.last_fetched = *number;
+            held.fetching = Some(now);
             held.stale = false;
             held.begin_check(cx.now.mono);
             ask_fetch(*number, held.relay, 0, cx);
@@ -352,10 +384,15 @@ impl Mailboxes {
         match answer {
             Ok(Reply::Fetched { next, more: true }) => ask_fetch(number, held.relay, *next, cx),
             _ => {
-                held.fetching = false;
+                held.fetching = None;
                 if matches!(answer, Ok(Reply::Fetched { more: false, .. })) {
                     held.fetched = Some(held.next);
-                    held.end_check(number, cx);
+                    held.end_check(number, self.pulls.waits_for(number), cx);
+                } else if matches!(answer, Err(RouteError::Refused(_))) {
+                    // Its tunnel lives, so nothing else would bring this up again.
+                    held.stale = true;
+                    cx.alarm_by(Alarm::Removals, BUSY_MS);
+                    return;
                 }
                 // Give the cells time to become durable and be removed everywhere before the next mailbox is asked.
                 if self.boxes.values().any(|held| held.stale) {
@@ -365,8 +402,8 @@ impl Mailboxes {
         }
     }
 
-    /// A mailbox holds a cell; it should also come by the pushing one.
-    pub(crate) fn on_notice(&mut self, number: u32, prefix: TagPrefix, cx: &mut Cx<'_>) {
+    /// A mailbox holds a cell. It should also come by the pushing one, unless it is large: then it is asked for.
+    pub(crate) fn on_notice(&mut self, number: u32, prefix: TagPrefix, class: Class, cx: &mut Cx<'_>) {
         if self.boxes.get(&number).is_some_and(|held| held.canary.has(prefix)) {
             return;
         }
@@ -377,9 +414,13 @@ impl Mailboxes {
             // It is durable here; this relay got it after the removal, or has not read that yet.
             return self.on_durable(prefix, cx);
         }
-        if self.notices.len() < NOTICES_MAX {
+        if class > largest_whole(cx) {
+            self.pulls.announced(number, prefix, class);
+            self.pull(cx);
+        } else if self.notices.len() < NOTICES_MAX {
             let wait = if cx.paces.all_narrow() { NARROW_NOTICE_MS } else { NOTICE_MS };
-            self.notices.insert(prefix, (number, cx.now.mono.after_ms(wait)));
+            // The first word of each mailbox counts: to say it again puts nothing off, nor hides that another one holds it.
+            self.notices.entry((prefix, number)).or_insert((class, cx.now.mono.after_ms(wait)));
             cx.alarm_by(Alarm::Removals, wait);
         } else if let Some(held) = self.boxes.get_mut(&number) {
             held.stale = true;
@@ -388,7 +429,8 @@ impl Mailboxes {
 
     /// A cell is durable here, or will never be wanted: all relays may forget it.
     pub(crate) fn on_durable(&mut self, prefix: TagPrefix, cx: &mut Cx<'_>) {
-        self.notices.remove(&prefix);
+        self.notices.extract_if((prefix, 0)..=(prefix, u32::MAX), |_, _| true).for_each(drop);
+        self.pulls.forget(prefix);
         self.removals.push(prefix);
         cx.alarm_by(Alarm::Removals, REMOVAL_MS);
     }
@@ -407,12 +449,16 @@ impl Mailboxes {
                 }
             }
         }
-        let due = |at: Mono| cx.now.mono >= at;
-        let overdue: Vec<_> =
-            self.notices.iter().filter(|(_, (_, at))| due(*at)).map(|(p, (n, _))| (*p, *n)).collect();
-        for (prefix, number) in overdue {
-            self.notices.remove(&prefix);
-            if let Some(held) = self.boxes.get_mut(&number) {
+        let now = cx.now.mono;
+        for ((prefix, number), (class, _)) in self.notices.extract_if(.., |_, (.., at)| now >= *at) {
+            if cx.paces.all_narrow() {
+                // To fetch whatever is there would bring again what is under way.
+                self.pulls.announced(number, prefix, class);
+                let pushes =
+                    |held: &Mailbox| matches!(held.state, State::Attached { push } if push.is_pushing());
+                let silent = self.boxes.iter().find(|(_, held)| pushes(held)).map(|(silent, _)| *silent);
+                silent.into_iter().for_each(|silent| cx.signal(Signal::Unheard(silent)));
+            } else if let Some(held) = self.boxes.get_mut(&number) {
                 held.stale = true;
             }
         }
@@ -420,6 +466,7 @@ impl Mailboxes {
             cx.alarm_by(Alarm::Removals, NOTICE_MS);
         }
         self.fetch_next(cx);
+        self.pull(cx);
     }
 
     /// Numbers and relays of the attached mailboxes that contacts know of.
@@ -474,12 +521,20 @@ impl Mailboxes {
     }
 }
 
+/// The largest class that comes whole, and not in pieces: over several narrow paths pieces of a cell arrive sooner than all of it over one.
+fn largest_whole(cx: &Cx<'_>) -> Class {
+    if cx.paces.all_narrow() { Class::S } else { Class::M }
+}
+
 fn ask_attach(number: u32, held: &Mailbox, push: Push, cx: &mut Cx<'_>) {
     let ask = Ask::Attach(held.seed.clone(), push);
     cx.signal(Signal::Ask(Lane::Mailbox(number), held.relay, ask, Token::Attach(number)));
 }
 
 fn ask_fetch(number: u32, relay: RelayId, from: u64, cx: &mut Cx<'_>) {
-    let ask = Ask::Plain(Request::Fetch { from, bytes_max: FETCH_BYTES });
+    let ask = Ask::Plain(Request::Fetch { from, bytes_max: FETCH_BYTES, whole: largest_whole(cx) });
     cx.signal(Signal::Ask(Lane::Mailbox(number), relay, ask, Token::Fetch(number)));
 }
+
+#[cfg(test)]
+mod tests;

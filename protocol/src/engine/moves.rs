@@ -120,8 +120,9 @@ impl Mailboxes {
         }
     }
 
-    fn drop_box(&mut self, number: u32, cx: &mut Cx<'_>) {
+    pub(super) fn drop_box(&mut self, number: u32, cx: &mut Cx<'_>) {
         self.boxes.remove(&number);
+        self.pulls.lost(number);
         cx.timers.cancel(Alarm::Attach(number));
         cx.timers.cancel(Alarm::Canary(number));
         cx.write(Op::Remove(Key::single(Space::Mailbox, u64::from(number))));

@@ -370,7 +370,11 @@ pub(crate) fn start(
 ) {
     let key = Key::of(Space::OutCell, contact.id.group(), number);
     cx.write(Op::Put(key, Zeroizing::new(cell.bytes().to_vec())));
+    let class = cell.class();
     let mut out = OutCell::new(cell, first_seq, count);
+    if let Some(nth) = contact.talk.as_ref().and_then(|talk| talk.next_nth.get(class as usize)) {
+        out.turn = (class, *nth as usize);
+    }
     cx.write(out.save(contact.id, number));
     if let Some(op) = contact.save_talk() {
         cx.write(op);

@@ -7,9 +7,9 @@ use super::lan::OnLan;
 use super::routes::{Lane, RouteError};
 use super::spend::For;
 use crate::body::MailboxDescriptor;
-use crate::cell::Cell;
+use crate::cell::{Cell, Class};
 use crate::core::{Key, LoadId, Mono, Op, Space, Value};
-use crate::ids::{CellHash, RelayId, first};
+use crate::ids::{CellHash, MailboxId, RelayId, first};
 use crate::limits::{CELL_TTL_S, STORED_AT};
 use crate::rpc::{Refusal, Reply, Request};
 use zeroize::Zeroizing;
@@ -62,6 +62,8 @@ pub(crate) struct OutCell {
     /// Relays that refuse its tag, as they do once the recipient has had a cell with it, and since when the first of them does.
     used: (Vec<RelayId>, Option<Mono>),
     pub(crate) lan: OnLan,
+    /// Which of the recipient's mailboxes is asked first: see [`OutCell::drive`].
+    pub(crate) turn: (Class, usize),
 }
 
 impl OutCell {
@@ -81,6 +83,7 @@ impl OutCell {
             doubted: false,
             used: (Vec::new(), None),
             lan: OnLan::default(),
+            turn: (Class::S, 0),
         }
     }
 
@@ -204,11 +207,11 @@ impl OutCell {
                 At::Failed { retry, .. } => next = next.min((*retry).max(now.after_ms(20))),
             }
         }
-        for (relay, mailbox) in &their.mailboxes {
+        for (relay, mailbox) in self.in_turn(&their.mailboxes) {
             if counted >= needed {
                 break;
             }
-            let held = self.relays.iter().position(|(known, _)| known == relay);
+            let held = self.relays.iter().position(|(known, _)| *known == relay);
             let free = match held.and_then(|at| self.relays.get(at)) {
                 None => true,
                 Some((_, At::Failed { retry, .. })) => *retry <= now,
@@ -219,19 +222,19 @@ impl OutCell {
                 Some((_, At::Failed { failures, .. })) => *failures,
                 _ => 0,
             };
-            self.set(*relay, At::Asked { since: now });
+            self.set(relay, At::Asked { since: now });
             if failures == 0 {
-                self.step(TrailEvent::Sent(*relay), cx);
+                self.step(TrailEvent::Sent(relay), cx);
             }
             if self.knocks {
-                let knock = Knock { contact, number, relay: *relay, mailbox: *mailbox, cell };
+                let knock = Knock { contact, number, relay, mailbox, cell };
                 cx.signal(Signal::Knock(Box::new(knock)));
             } else {
                 let what = if self.count > 0 { For::Texts } else { For::Receipts };
                 cx.spending.carries(true, what, cell.bytes().len());
-                let request = Request::Deposit { mailbox: *mailbox, cell };
+                let request = Request::Deposit { mailbox, cell };
                 let token = Token::Deposit(contact, number);
-                cx.signal(Signal::Ask(Lane::Contact(contact), *relay, Ask::Plain(request), token));
+                cx.signal(Signal::Ask(Lane::Contact(contact), relay, Ask::Plain(request), token));
             }
             counted += 1;
             next = next.min(now.after_ms(hedge_ms));
@@ -239,6 +242,22 @@ impl OutCell {
         if self.confirmed() < needed || needed == 0 {
             cx.timers.set(Alarm::Cell(contact, number), next);
         }
+    }
+
+    /// Mailboxes in the order in which they are asked. The first one pushes small cells; others lie at all of them in turn, so that they can
+    /// come from all at once: of class M, which it may push as well, at the first and another, of class L at any two.
+    fn in_turn(&self, all: &[(RelayId, MailboxId)]) -> Vec<(RelayId, MailboxId)> {
+        let mut out = all.to_vec();
+        let (class, turn) = self.turn;
+        let rest = match class {
+            Class::S => &mut [],
+            Class::M => out.get_mut(1..).unwrap_or_default(),
+            Class::L => out.as_mut_slice(),
+        };
+        if !rest.is_empty() {
+            rest.rotate_left(turn % rest.len());
+        }
+        out
     }
 
     fn set(&mut self, relay: RelayId, at: At) {
@@ -372,6 +391,7 @@ impl OutCell {
             doubted: false,
             used: (Vec::new(), None),
             lan: OnLan::default(),
+            turn: (Class::S, 0),
         };
         for entry in entries {
             let (relay, numbers) = entry.split_first_chunk::<16>()?;

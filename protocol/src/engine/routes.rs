@@ -1,9 +1,12 @@
 //! Tunnels to relays: one for each purpose and relay, with a window of requests, deadlines and an end for each of them (DESIGN §2).
 
+mod spread;
+
 use super::cx::{Alarm, Ask, Cx, Signal, Token};
 use super::doors::{Doors, send};
 pub(crate) use super::lane::{Lane, RouteError};
 use super::pace::Stamp;
+use crate::cell::Class;
 use crate::core::{LinkId, Mono};
 use crate::ids::RelayId;
 use crate::limits::{TUNNEL_WINDOW, TUNNELS_PER_LEAF, TUNNELS_PER_LINK};
@@ -143,6 +146,7 @@ impl Routes {
 
     /// More links or relays are known: whatever waits may go on.
     pub(crate) fn on_network(&mut self, doors: &Doors, cx: &mut Cx<'_>) {
+        cx.alarm_by(Alarm::Spread, spread::PAUSE_MS);
         let waiting: Vec<_> = self
             .routes
             .iter()
@@ -204,9 +208,12 @@ impl Routes {
         };
         let Some(route) = self.routes.get_mut(&id) else { return };
         if matches!(route.phase, Phase::Waiting) {
-            let (Some(descriptor), Some(link)) =
-                (doors.relay(route.relay), doors.link_to(route.relay, cx.paces, cx.now.mono))
-            else {
+            let (lane, relay) = (route.lane, route.relay);
+            let (Some(descriptor), Some(link)) = (
+                doors.relay(relay),
+                doors.link_to(relay, self.load(lane, cx).as_ref(), cx.paces, cx.now.mono),
+            ) else {
+                let Some(route) = self.routes.get_mut(&id) else { return };
                 if doors.links_up() == 0 {
                     // Without any link nothing will come: the owner tries again when there is one.
                     self.close(id, RouteError::NoPath, None, cx);
@@ -370,7 +377,12 @@ impl Routes {
         match (reply, route.lane) {
             // Items and notices come unasked, or many for one fetch.
             (Reply::Item { cell, .. }, Lane::Mailbox(mailbox)) => cx.signal(Signal::Item(mailbox, cell)),
-            (Reply::Notice(prefix), Lane::Mailbox(mailbox)) => cx.signal(Signal::Notice(mailbox, prefix)),
+            (Reply::Notice(prefix, class), Lane::Mailbox(mailbox)) => {
+                cx.signal(Signal::Notice(mailbox, prefix, class));
+            }
+            (Reply::Piece { prefix, index, bytes }, Lane::Mailbox(mailbox)) => {
+                cx.signal(Signal::Piece(mailbox, (prefix, index), bytes));
+            }
             (Reply::Item { seq, cell }, Lane::Group(group)) => {
                 cx.signal(Signal::ShardItem(group, relay, seq, cell));
             }
@@ -380,7 +392,7 @@ impl Routes {
             (Reply::Item { seq, cell }, Lane::Look(channel)) => {
                 cx.signal(Signal::ChannelItem(channel, relay, seq, cell, true));
             }
-            (Reply::Item { .. } | Reply::Notice(_), _) => cx.fault(),
+            (Reply::Item { .. } | Reply::Notice(..) | Reply::Piece { .. }, _) => cx.fault(),
             (reply, _) => {
                 let Some((token, stamp)) = route.asked.remove(&number) else {
                     cx.fault();
@@ -449,7 +461,7 @@ impl Routes {
         for (_, id) in &quiet {
             if let Some(route) = self.routes.get_mut(id) {
                 // Beyond all that there is: it costs the relay no look at its disk, and any answer will do.
-                let nothing = Request::Fetch { from: u64::MAX, bytes_max: 0 };
+                let nothing = Request::Fetch { from: u64::MAX, bytes_max: 0, whole: Class::S };
                 route.queue.push_back((Ask::Plain(nothing), Token::Nobody));
             }
             self.advance(*id, doors, cx);

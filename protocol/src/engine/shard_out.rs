@@ -101,6 +101,11 @@ impl ShardOut {
         self.cells.keys().copied().collect()
     }
 
+    /// All cells, with the numbers of own messages in each.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (&Cell, &[u64])> {
+        self.cells.values().map(|held| (&held.cell, &held.carried[..]))
+    }
+
     /// Asks relays until two have the cell or are asked.
     pub(crate) fn drive(&mut self, number: u64, way: Way, token: Token, doors: &Doors, cx: &mut Cx<'_>) {
         let relays = doors.carriers();

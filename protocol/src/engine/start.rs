@@ -325,6 +325,7 @@ impl Engine {
         }
         self.start_groups();
         self.start_channels();
+        self.start_island();
         self.mend_sessions();
         let (addresses, mut cx) = self.with_addresses();
         addresses.begin(&mut cx);

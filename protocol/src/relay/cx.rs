@@ -4,9 +4,10 @@ use super::api::{RelayEvent, RelayReply, RelayStatus};
 use super::ends::EndId;
 use super::limits::RelayLimits;
 use super::unit::SIGNED_BY_BYTES;
+use crate::cell::Class;
 use crate::core::{Key, LinkId, LoadId, Now, Op, Output, Range, Space};
 use crate::effects::Effects;
-use crate::ids::MailboxId;
+use crate::ids::{MailboxId, TagPrefix};
 use crate::link::{CloseCode, Frame, Kind};
 use crate::rpc::{Refusal, Reply};
 use rand_core::CryptoRng;
@@ -41,7 +42,8 @@ pub(super) enum Purpose {
     Objects,
     Tags(MailboxId),
     Reap(MailboxId),
-    Fetch { end: EndId, number: u32, mailbox: MailboxId },
+    Fetch { end: EndId, number: u32, mailbox: MailboxId, whole: Class },
+    Pieces { end: EndId, number: u32, prefix: TagPrefix, from: u8, count: u8 },
     Object { end: EndId, number: u32 },
     Handed { link: LinkId },
     Shards,

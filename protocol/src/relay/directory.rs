@@ -2,7 +2,7 @@
 
 use super::api::RelayEvent;
 use super::cx::Cx;
-use super::limits::{DESCRIPTOR_STALE_S, DIRECTORY_ANSWER_MAX, WEEK_S};
+use super::limits::{DESCRIPTOR_STALE_S, WEEK_S};
 use crate::core::{Key, LinkId, Op, Space, Value};
 use crate::descriptor::{Descriptor, flags};
 use crate::error::PeerFault;
@@ -131,8 +131,14 @@ impl Directory {
         Near(all)
     }
 
-    /// Answers with the one descriptor asked for, or with some, and ends with an empty frame. Unlisted relays are told to nobody.
-    pub(super) fn answer(&self, link: LinkId, asked: Option<RelayId>, own: (RelayId, &[u8]), cx: &mut Cx) {
+    /// Answers with the one descriptor asked for, or with `most` of all, and ends with an empty frame. Unlisted relays are told to nobody.
+    pub(super) fn answer(
+        &self,
+        link: LinkId,
+        (asked, most): (Option<RelayId>, usize),
+        own: (RelayId, &[u8]),
+        cx: &mut Cx,
+    ) {
         let listed = |known: &&Known| known.descriptor.flags & flags::BRIDGE == 0;
         match asked {
             Some(relay) if relay == own.0 => cx.send(link, Kind::Descriptor, 0, own.1.to_vec()),
@@ -147,7 +153,7 @@ impl Directory {
                 cx.rng.fill_bytes(&mut start.0);
                 let (before, after) = (self.known.range(..start), self.known.range(start..));
                 let some = after.chain(before).map(|(_, known)| known).filter(listed);
-                for known in some.take(DIRECTORY_ANSWER_MAX) {
+                for known in some.take(most) {
                     cx.send(link, Kind::Descriptor, 0, known.signed.clone());
                 }
             }

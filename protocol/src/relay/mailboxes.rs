@@ -14,7 +14,7 @@ use crate::cell::{Cell, Class};
 use crate::core::{CellIndex, Key, Mono, Op, Range, Space, Value};
 use crate::ids::{MailboxId, TagPrefix};
 use crate::limits::{CELL_TTL_S, MAILBOX_TAGS_MAX, REQUESTS_MAX, TUNNEL_WINDOW};
-use crate::rpc::{Push, Refusal, Reply};
+use crate::rpc::{PIECE_BYTES, Push, Refusal, Reply};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What is to be done in a mailbox once its registrations are in memory.
@@ -160,18 +160,22 @@ impl Mailbox {
         self.cells.push((seq, index));
     }
 
-    /// Tells attached tunnels of a new cell: the newest that wants cells gets it while few are under way, the others a notice.
-    fn push(&mut self, seq: u64, cell: &Cell, cx: &mut Cx) {
-        let prefix = cell.tag().prefix();
-        let mut pushed = false;
-        for attached in self.attached.iter_mut().rev().filter(|attached| attached.push != Push::None) {
-            if attached.push == Push::Cells && !pushed && attached.pushed.len() < TUNNEL_WINDOW {
-                attached.pushed.insert(prefix);
-                cx.tell(attached.end, 0, &Reply::Item { seq, cell: cell.clone() });
-            } else {
-                cx.tell(attached.end, 0, &Reply::Notice(prefix));
-            }
-            pushed |= attached.push == Push::Cells;
+    /// Sends a new cell to the newest attached tunnel that wants cells, if it may and few are under way. Returns that tunnel.
+    fn push(&mut self, seq: u64, cell: &Cell, cx: &mut Cx) -> Option<EndId> {
+        let newest = self.attached.iter_mut().rev().find(|attached| attached.push.is_pushing())?;
+        if !newest.push.brings(cell.class()) || newest.pushed.len() >= TUNNEL_WINDOW {
+            return None;
+        }
+        newest.pushed.insert(cell.tag().prefix());
+        cx.tell(newest.end, 0, &Reply::Item { seq, cell: cell.clone() });
+        Some(newest.end)
+    }
+
+    /// Tells the other tunnels of it once it is durable: they may ask for it then.
+    fn announce(&self, prefix: TagPrefix, class: Class, pushed: Option<EndId>, cx: &mut Cx) {
+        let others = self.attached.iter().rev().filter(|attached| attached.push != Push::None);
+        for attached in others.filter(|attached| Some(attached.end) != pushed) {
+            cx.tell_stored(attached.end, 0, &Reply::Notice(prefix, class));
         }
     }
 }
@@ -324,8 +328,7 @@ impl Mailboxes {
         id: MailboxId,
         end: EndId,
         number: u32,
-        from: u64,
-        bytes_max: u32,
+        (from, bytes_max, whole): (u64, u32, Class),
         cx: &mut Cx,
     ) {
         let Some(mailbox) = self.boxes.get(&id) else {
@@ -339,15 +342,55 @@ impl Mailboxes {
         }
         self.fetches += 1;
         let bytes_max = FETCH_BYTES_MAX.min(bytes_max as usize);
-        cx.load(Range::Cells { mailbox: id, from, bytes_max }, Purpose::Fetch { end, number, mailbox: id });
+        let purpose = Purpose::Fetch { end, number, mailbox: id, whole };
+        cx.load(Range::Cells { mailbox: id, from, bytes_max }, purpose);
+    }
+
+    /// Reads one cell; its pieces follow once it is loaded.
+    pub(super) fn pieces(
+        &mut self,
+        id: MailboxId,
+        (end, number): (EndId, u32),
+        (prefix, from, count): (TagPrefix, u8, u8),
+        cx: &mut Cx,
+    ) {
+        let cells = self.boxes.get(&id).map(|mailbox| mailbox.cells.as_slice()).unwrap_or_default();
+        let Some((seq, _)) = cells.iter().find(|(_, index)| index.prefix == prefix.0) else {
+            return cx.refuse(end, number, Refusal::NotFound);
+        };
+        if self.fetches >= FETCHES_MAX {
+            return cx.refuse(end, number, Refusal::Busy);
+        }
+        self.fetches += 1;
+        let range = Range::Cells { mailbox: id, from: *seq, bytes_max: 1 };
+        cx.load(range, Purpose::Pieces { end, number, prefix, from, count });
+    }
+
+    /// Sends pieces of what the store gave.
+    pub(super) fn pieces_loaded(
+        &mut self,
+        (end, number): (EndId, u32),
+        (prefix, from, count): (TagPrefix, u8, u8),
+        rows: Vec<(Key, Value)>,
+        cx: &mut Cx,
+    ) {
+        self.fetches = self.fetches.saturating_sub(1);
+        let cells = rows.into_iter().filter_map(|(_, value)| Cell::parse(value.to_vec()).ok());
+        let Some(cell) = cells.into_iter().find(|cell| cell.tag().prefix() == prefix) else {
+            return cx.refuse(end, number, Refusal::NotFound);
+        };
+        let (pieces, _) = cell.bytes().as_chunks::<PIECE_BYTES>();
+        for (index, bytes) in (0..).zip(pieces).skip(usize::from(from)).take(usize::from(count)) {
+            cx.tell(end, number, &Reply::Piece { prefix, index, bytes: bytes.to_vec() });
+        }
+        cx.answer(end, number, &Reply::Done);
     }
 
     /// Answers a fetch with what the store gave.
     pub(super) fn cells_loaded(
         &mut self,
         id: MailboxId,
-        end: EndId,
-        number: u32,
+        (end, number, whole): (EndId, u32, Class),
         rows: Vec<(Key, Value)>,
         cx: &mut Cx,
     ) {
@@ -360,8 +403,12 @@ impl Mailboxes {
         for (key, value) in rows {
             next = next.max(key.seq.saturating_add(1));
             let held = mailbox.cells.binary_search_by_key(&key.seq, |(seq, _)| *seq).is_ok();
-            if let (true, Ok(cell)) = (held, Cell::parse(value.to_vec())) {
-                cx.tell(end, number, &Reply::Item { seq: key.seq, cell });
+            match Cell::parse(value.to_vec()) {
+                Ok(cell) if held && cell.class() > whole => {
+                    cx.tell(end, number, &Reply::Notice(cell.tag().prefix(), cell.class()));
+                }
+                Ok(cell) if held => cx.tell(end, number, &Reply::Item { seq: key.seq, cell }),
+                _ => {}
             }
         }
         let more = mailbox.cells.last().is_some_and(|(last, _)| *last >= next);
@@ -494,8 +541,9 @@ fn keep(
     mailbox.hold(seq, CellIndex { prefix: prefix.0, hash: hash.0, class: class as u8, expiry_s }, cx);
     by_prefix.insert(prefix, seq);
     cx.counts.deposits += 1;
-    mailbox.push(seq, &cell, cx);
+    let pushed = mailbox.push(seq, &cell, cx);
     cx.fx.write(Op::AppendCell { mailbox: id, seq, expiry_s, cell });
+    mailbox.announce(prefix, class, pushed, cx);
     Ok(Reply::Stored { expiry_s })
 }
 

@@ -1,6 +1,6 @@
 //! A volunteer's relay: slots, forwarding, mailboxes and objects behind one dispatcher.
 //!
-//! Links and their frames come in here; what a tunnel carries is served in [`serve`], what time brings in [`upkeep`].
+//! Links and their frames come in here; what a tunnel carries is served in `serve`, what time brings in `upkeep`.
 
 pub mod api;
 mod catch_up;
@@ -39,7 +39,7 @@ use ends::Ends;
 use forward::Forward;
 use grants::Grants;
 use knocks::Knocks;
-use limits::RelayLimits;
+use limits::{DIRECTORY_ANSWER_MAX, RelayLimits};
 use links::{Links, Role};
 use mailboxes::Mailboxes;
 use objects::Objects;
@@ -265,14 +265,16 @@ impl RelayCore {
     }
 
     fn on_ask(&mut self, link: LinkId, payload: &[u8]) -> Result<(), PeerFault> {
-        let asked = match payload {
-            [] => None,
-            _ => Some(RelayId::from_slice(payload).ok_or(PeerFault::Length)?),
+        let (asked, most) = match payload {
+            [] => (None, DIRECTORY_ANSWER_MAX),
+            [most] => (None, usize::from(*most).min(DIRECTORY_ANSWER_MAX)),
+            _ => (Some(RelayId::from_slice(payload).ok_or(PeerFault::Length)?), 1),
         };
         if asked.is_none() && !self.links.may_ask(link, self.cx.now.mono) {
             self.cx.send(link, Kind::Descriptor, 0, Vec::new());
         } else {
-            self.directory.answer(link, asked, (self.onion.id, self.onion.signed()), &mut self.cx);
+            let own = (self.onion.id, self.onion.signed());
+            self.directory.answer(link, (asked, most), own, &mut self.cx);
         }
         Ok(())
     }

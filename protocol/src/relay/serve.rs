@@ -100,8 +100,11 @@ impl RelayCore {
             (Request::Remove(tags), Some(id)) => {
                 self.mailboxes.ask(id, end, number, Work::Remove(tags), cx);
             }
-            (Request::Fetch { from, bytes_max }, Some(id)) => {
-                self.mailboxes.fetch(id, end, number, from, bytes_max, cx);
+            (Request::Fetch { from, bytes_max, whole }, Some(id)) => {
+                self.mailboxes.fetch(id, end, number, (from, bytes_max, whole), cx);
+            }
+            (Request::Pieces { prefix, from, count }, Some(id)) => {
+                self.mailboxes.pieces(id, (end, number), (prefix, from, count), cx);
             }
             (Request::TakeRequests(on), Some(id)) => {
                 self.mailboxes.take_requests(id, on, cx);
@@ -203,8 +206,11 @@ impl RelayCore {
         match purpose {
             Purpose::Tags(id) => self.mailboxes.tags_loaded(id, &rows, cx),
             Purpose::Reap(id) => self.mailboxes.reap(id, &rows, cx),
-            Purpose::Fetch { end, number, mailbox } => {
-                self.mailboxes.cells_loaded(mailbox, end, number, rows, cx);
+            Purpose::Fetch { end, number, mailbox, whole } => {
+                self.mailboxes.cells_loaded(mailbox, (end, number, whole), rows, cx);
+            }
+            Purpose::Pieces { end, number, prefix, from, count } => {
+                self.mailboxes.pieces_loaded((end, number), (prefix, from, count), rows, cx);
             }
             Purpose::Object { end, number } => Objects::loaded(end, number, rows, cx),
             Purpose::Handed { link } => self.handed(link, &rows),

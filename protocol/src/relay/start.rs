@@ -54,7 +54,8 @@ impl RelayCore {
             | Purpose::Handed { .. }
             | Purpose::ShardCell { .. }
             | Purpose::UnitHead { .. }
-            | Purpose::UnitCell { .. } => return,
+            | Purpose::UnitCell { .. }
+            | Purpose::Pieces { .. } => return,
         }
         self.start.missing = self.start.missing.saturating_sub(1);
         if self.start.missing == 0 && self.sweep_at.is_none() {

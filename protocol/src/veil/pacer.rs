@@ -6,7 +6,7 @@ use crate::core::Mono;
 /// Shortest time between two dials, milliseconds; up to [`JITTER_MS`] come on top.
 pub const SPACING_MS: u64 = 1_000;
 /// Most that chance adds to the spacing.
-pub const JITTER_MS: u64 = 300;
+pub const JITTER_MS: u64 = 200;
 /// Dials that may follow one another under suspicion.
 const TOKENS_MAX: u64 = 3;
 /// Time for a dial to be forgiven: a little more than a third of a minute.

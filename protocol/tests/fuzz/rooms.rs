@@ -3,15 +3,17 @@
 use crate::targets::{Target, same, text};
 use karvon_protocol::address::Address;
 use karvon_protocol::body::{Body, Content};
+use karvon_protocol::cell::Cell;
 use karvon_protocol::channel::entry::{Entry, SignedEntry};
 use karvon_protocol::channel::link::ChannelLink;
 use karvon_protocol::crypto::labels::{SIGN_GROUP_RECEIPT, SIGN_GROUP_SEED};
 use karvon_protocol::crypto::{LocalDhKey, LocalSignKey, SIGNATURE_BYTES};
+use karvon_protocol::error::PeerFault;
 use karvon_protocol::group::link::{GroupLink, LinkToken};
 use karvon_protocol::group::log::Log;
 use karvon_protocol::group::op::{Act, Member, Op, Role, SignedOp};
 use karvon_protocol::group::post::{Post, Receipt};
-use karvon_protocol::group::seed::{Announced, Seed};
+use karvon_protocol::group::seed::{Announced, Call, Seed};
 use karvon_protocol::group::wire::Letter;
 use karvon_protocol::ids::{ChannelId, EntryId, Fingerprint, GroupId, MemberId, OpId, RelayId};
 use rand_chacha::ChaCha8Rng;
@@ -156,6 +158,29 @@ pub const ROOMS: &[Target] = &[
         run: |input| {
             let whole = signed(SIGN_GROUP_SEED, input);
             matches!(Seed::read(&whole, &ROOM.log, ROOM.me.id(), &ROOM.leaf), Ok(Announced::Seed(_)))
+        },
+    },
+    // From relays, neighbours and files alike.
+    Target {
+        name: "shard-cell",
+        quick: 2_000,
+        corpus: |_| {
+            let mut rng = ChaCha8Rng::seed_from_u64(13);
+            let (mut seed, _) = Seed::issue(&ROOM.log, ROOM.me.id(), &ROOM.key, &mut rng).unwrap();
+            let said = seed.seal(3, ROOM.me.id(), &[5; 100], &mut rng).unwrap();
+            let called = [1, 10_000].map(|length| Call::of(&ROOM.log).seal(3, &vec![6; length], &mut rng));
+            called.into_iter().flatten().chain([said]).map(|cell| cell.bytes().to_vec()).collect()
+        },
+        run: |input| {
+            let mut rng = ChaCha8Rng::seed_from_u64(13);
+            let (mut seed, _) = Seed::issue(&ROOM.log, ROOM.me.id(), &ROOM.key, &mut rng).unwrap();
+            Cell::parse(input.to_vec()).is_ok_and(|cell| {
+                let said = seed.open(&cell);
+                if said.is_ok() {
+                    assert!(matches!(seed.open(&cell), Err(PeerFault::Replay)), "opened twice");
+                }
+                said.is_ok() || Call::of(&ROOM.log).open(&cell).is_ok()
+            })
         },
     },
     Target {

@@ -7,7 +7,7 @@ use karvon_protocol::backup::BackupState;
 use karvon_protocol::body::{Body, MailboxDescriptor, Payload};
 use karvon_protocol::bundle::{Bundle, BundleObject, OBJECT_BODY_BYTES, OBJECT_BYTES, Prekeys};
 use karvon_protocol::bundle_file;
-use karvon_protocol::cell::Cell;
+use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::core::CellIndex;
 use karvon_protocol::crypto::aead::{seal, xseal};
 use karvon_protocol::crypto::kdf::{derive, hmac};
@@ -279,7 +279,8 @@ const SPINE: &[Target] = &[
                 Request::Attach { key: [1; 32], signature: [2; 64], push: Push::Cells },
                 Request::Register(vec![(0, prefixes[0]), (2, prefixes[1])]),
                 Request::Unregister(prefixes.clone()),
-                Request::Fetch { from: 9, bytes_max: 1 << 18 },
+                Request::Fetch { from: 9, bytes_max: 1 << 18, whole: Class::M },
+                Request::Pieces { prefix: TagPrefix([1; 8]), from: 4, count: 4 },
                 Request::Remove(prefixes),
                 Request::Put(seeds.object.clone()),
                 Request::Get(seeds.invitation.keys().locator),
@@ -299,7 +300,8 @@ const SPINE: &[Target] = &[
                 Reply::Attached { cells: 3, next: 9 },
                 Reply::Done,
                 Reply::Item { seq: 4, cell: seeds.cells[0].clone() },
-                Reply::Notice(TagPrefix([1; 8])),
+                Reply::Notice(TagPrefix([1; 8]), Class::L),
+                Reply::Piece { prefix: TagPrefix([1; 8]), index: 3, bytes: vec![5; 2_048] },
                 Reply::Fetched { next: 8, more: true },
                 Reply::Object(seeds.object.clone()),
                 Reply::Refused(Refusal::Busy),

@@ -508,10 +508,10 @@ impl Pipe {
     }
 
     pub fn answer(&mut self, number: u32) -> Option<Reply> {
-        let at = self
-            .unasked
-            .iter()
-            .position(|(of, reply)| *of == number && !matches!(reply, Reply::Item { .. }))?;
+        let at = self.unasked.iter().position(|(of, reply)| {
+            let ends = !matches!(reply, Reply::Item { .. } | Reply::Piece { .. } | Reply::Notice(..));
+            *of == number && ends
+        })?;
         Some(self.unasked.remove(at).1)
     }
 
@@ -523,10 +523,22 @@ impl Pipe {
             .collect()
     }
 
+    /// Takes out pieces, as `(tag prefix, which, bytes)`.
+    pub fn pieces(&mut self) -> Vec<(TagPrefix, u8, Vec<u8>)> {
+        let pieces = self.unasked.extract_if(.., |(_, reply)| matches!(reply, Reply::Piece { .. }));
+        let parts = |reply| match reply {
+            Reply::Piece { prefix, index, bytes } => (prefix, index, bytes),
+            other => panic!("{other:?}"),
+        };
+        pieces.map(|(_, reply)| parts(reply)).collect()
+    }
+
     /// Takes out notices.
     pub fn notices(&mut self) -> Vec<TagPrefix> {
-        let notices = self.unasked.extract_if(.., |(_, reply)| matches!(reply, Reply::Notice(_)));
-        notices.map(|(_, reply)| if let Reply::Notice(prefix) = reply { prefix } else { panic!() }).collect()
+        let notices = self.unasked.extract_if(.., |(_, reply)| matches!(reply, Reply::Notice(..)));
+        notices
+            .map(|(_, reply)| if let Reply::Notice(prefix, _) = reply { prefix } else { panic!() })
+            .collect()
     }
 }
 

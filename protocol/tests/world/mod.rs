@@ -3,14 +3,14 @@
 
 mod disk;
 pub mod friends;
+pub mod neighbours;
 pub mod people;
 pub mod taken_over;
 pub mod tally;
 mod turn;
-
 pub use disk::Disk;
 use karvon_protocol::core::*;
-use karvon_protocol::descriptor::{RelayAddr, flags};
+use karvon_protocol::descriptor::flags;
 use karvon_protocol::engine::api::{Command, Reply};
 use karvon_protocol::engine::{Engine, Setup};
 use karvon_protocol::error::ErrorKind;
@@ -128,6 +128,8 @@ pub struct World {
     pub bytes_to_people: usize,
     /// Frames between people and relays.
     pub tally: tally::Tally,
+    /// Relays that start from now on are web doors.
+    pub web: bool,
     /// This relay takes nothing of shards from other relays and gives them nothing, as one that keeps cells back.
     pub sealed_off: Option<usize>,
     /// These relays take no objects from others and offer none.
@@ -162,6 +164,7 @@ impl World {
             clock_off_ms: BTreeMap::new(),
             bytes_to_people: 0,
             tally: tally::Tally::default(),
+            web: false,
             sealed_off: None,
             no_objects: BTreeSet::new(),
             gossiped: Vec::new(),
@@ -170,7 +173,16 @@ impl World {
 
     /// Relays that know one another, and people who each have a door to every relay in `doors`.
     pub fn with(seed: u64, relays: usize, people: &[(&str, &[usize])]) -> Self {
-        let mut world = Self::new(seed);
+        Self::new(seed).peopled(relays, people)
+    }
+
+    /// The same, behind web doors only.
+    pub fn narrow(seed: u64, relays: usize, people: &[(&str, &[usize])]) -> Self {
+        Self { web: true, ..Self::new(seed) }.peopled(relays, people)
+    }
+
+    fn peopled(self, relays: usize, people: &[(&str, &[usize])]) -> Self {
+        let mut world = self;
         (0..relays).for_each(|_| world.add_relay());
         world.run_ms(200);
         for (name, doors) in people {
@@ -206,28 +218,6 @@ impl World {
 
     pub fn add_relay(&mut self) {
         self.add_relay_as(flags::MAILBOX);
-    }
-
-    pub fn add_relay_as(&mut self, flags: u64) {
-        let number = self.relays.len();
-        let mut seed = Zeroizing::new([0; 32]);
-        self.rng.fill_bytes(&mut *seed);
-        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-        let static_key = key.verifying_key().to_bytes();
-        let mut mesh_key = [0; 32];
-        self.rng.fill_bytes(&mut mesh_key);
-        let addr = |port: usize| RelayAddr::Ip(format!("192.0.2.{}:{port}", number + 1).parse().unwrap());
-        let setup = RelaySetup {
-            static_seed: seed,
-            mesh_key,
-            door: addr(443),
-            mesh: addr(4001),
-            flags,
-            family: None,
-        };
-        let id = RelayId::of(&static_key);
-        self.relays.push(RelayHost { node: Node::new(), setup, static_key, id });
-        self.start(Host::Relay(number));
     }
 
     /// Starts a host from its disk.

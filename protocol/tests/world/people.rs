@@ -1,18 +1,42 @@
 //! What people in the world do and see.
 
-use super::{Disk, Host, Node, PersonHost, World};
+use super::{Disk, Host, Node, PersonHost, RelayHost, World};
 use karvon_protocol::body::{Body, Content};
+use karvon_protocol::cell::{Cell, Class};
 use karvon_protocol::core::*;
-use karvon_protocol::descriptor::{Door, flags};
+use karvon_protocol::descriptor::{Door, RelayAddr, flags};
 use karvon_protocol::engine::api::{Command, ContactId, ContactInfo, Event, Meeting, Reply, StoredMessage};
 use karvon_protocol::error::ErrorKind;
 use karvon_protocol::identity::LocalIdentity;
-use karvon_protocol::ids::MessageId;
-use karvon_protocol::relay::api::{Pressure, RelayCommand, RelayReply, RelayStatus};
+use karvon_protocol::ids::{MessageId, RelayId};
+use karvon_protocol::relay::api::{Pressure, RelayCommand, RelayReply, RelaySetup, RelayStatus};
 use rand_chacha::rand_core::Rng as _;
 use zeroize::Zeroizing;
 
 impl World {
+    pub fn add_relay_as(&mut self, flags: u64) {
+        let number = self.relays.len();
+        let mut seed = Zeroizing::new([0; 32]);
+        self.rng.fill_bytes(&mut *seed);
+        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+        let static_key = key.verifying_key().to_bytes();
+        let mut mesh_key = [0; 32];
+        self.rng.fill_bytes(&mut mesh_key);
+        let at = |port: usize| format!("192.0.2.{}:{port}", number + 1).parse().unwrap();
+        let door = if self.web { RelayAddr::Web(at(443)) } else { RelayAddr::Ip(at(443)) };
+        let setup = RelaySetup {
+            static_seed: seed,
+            mesh_key,
+            door,
+            mesh: RelayAddr::Ip(at(4001)),
+            flags,
+            family: None,
+        };
+        let id = RelayId::of(&static_key);
+        self.relays.push(RelayHost { node: Node::new(), setup, static_key, id });
+        self.start(Host::Relay(number));
+    }
+
     pub fn add_person(&mut self, name: &str) -> usize {
         let number = self.people.len();
         let (mut root, mut stretched) = ([0; 16], [0; 32]);
@@ -68,6 +92,17 @@ impl World {
         self.crash(Host::Relay(relay));
         self.relays[relay].node.disk.cells.clear();
         self.start(Host::Relay(relay));
+    }
+
+    /// A relay hands out large cells bent from now on: in each piece a byte is another one.
+    pub fn bend_cells(&mut self, relay: usize) {
+        for (_, cell) in self.relays[relay].node.disk.cells.values_mut() {
+            let mut bytes = cell.bytes().to_vec();
+            if cell.class() == Class::L {
+                bytes.iter_mut().skip(100).step_by(2_048).for_each(|byte| *byte ^= 1);
+            }
+            *cell = Cell::parse(bytes).unwrap();
+        }
     }
 
     /// All relays want so many bits of work from now on, also for work that is under way: they start anew.

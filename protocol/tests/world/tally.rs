@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default, Clone)]
 pub struct Tally {
     counts: BTreeMap<(usize, bool, u8, usize), (Kind, u64)>,
+    /// Bytes that each relay, as a door, sent to each person.
+    pub by_door: BTreeMap<(usize, usize), usize>,
     /// This relay, as a door, is there and passes nothing of any tunnel on to people.
     pub muffled: Option<usize>,
 }
@@ -22,9 +24,13 @@ impl Tally {
 
     pub fn clear(&mut self) {
         self.counts.clear();
+        self.by_door.clear();
     }
 
     fn note(&mut self, from: Host, to: Host, frame: &Frame) {
+        if let (Host::Relay(door), Host::Person(n)) = (from, to) {
+            *self.by_door.entry((n, door)).or_default() += frame.encode().len();
+        }
         let (person, up) = match (from, to) {
             (Host::Person(n), _) => (n, true),
             (_, Host::Person(n)) => (n, false),
@@ -44,10 +50,19 @@ impl Tally {
 
     /// Frames of one kind that a person sent.
     pub fn sent(&self, person: usize, kind: Kind) -> u64 {
+        self.one_way(person, true, kind)
+    }
+
+    /// Frames of one kind that came to a person.
+    pub fn received(&self, person: usize, kind: Kind) -> u64 {
+        self.one_way(person, false, kind)
+    }
+
+    fn one_way(&self, person: usize, way: bool, kind: Kind) -> u64 {
         let own = self
             .counts
             .iter()
-            .filter(|((n, up, number, _), _)| (*n, *up, *number) == (person, true, kind as u8));
+            .filter(|((n, up, number, _), _)| (*n, *up, *number) == (person, way, kind as u8));
         own.map(|(_, (_, count))| count).sum()
     }
 

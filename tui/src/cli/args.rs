@@ -370,7 +370,8 @@ after a restore each conversation forms new ones by itself.")]
 
 A bundle holds what waits to be delivered, sealed: for your contacts, and for others whose bundles you took. Give it to somebody who travels, or
 send it by any other way that takes files. It may be taken many times and by many people; everybody gets what is theirs, once. Receipts
-travel back in the other's next bundle. Groups of more than eight members need a network.")]
+travel back in the other's next bundle. Groups of more than eight members and channels
+are in it only on a device that has accepted a Wi-Fi (karvon lan).")]
     Bundle {
         /// What to do
         #[command(subcommand)]

@@ -119,7 +119,7 @@ async fn carry_out(
             ask_node(client, Ask::Leave { channel: channel.channel }).await?;
             return out.result(&channel, || format!("{} is not followed any more", label(&channel)));
         }
-        (What::Post { channel, file, .. }, None) => {
+        (What::Post { channel, file, queued, .. }, None) => {
             let channel = named(client, channel).await?.channel;
             let file = file.as_deref().map(to_send).transpose()?;
             let text = Some(input.to_string()).filter(|text| !text.is_empty() || file.is_none());
@@ -129,10 +129,13 @@ async fn carry_out(
                 let Told::Queued { id, seq } = ask_node(client, ask).await? else { return Err(unexpected()) };
                 posted.push((id, seq));
             }
-            stored(client, channel).await?;
+            if !queued {
+                stored(client, channel).await?;
+            }
+            let (state, mark) = if *queued { ("queued", '·') } else { ("stored", '↑') };
             return posted.iter().try_for_each(|(id, seq)| {
-                let shown = serde_json::json!({ "id": id, "seq": seq, "state": "stored" });
-                out.result(&shown, || format!("↑ entry {seq} is stored"))
+                let shown = serde_json::json!({ "id": id, "seq": seq, "state": state });
+                out.result(&shown, || format!("{mark} entry {seq} is {state}"))
             });
         }
     };

@@ -248,6 +248,13 @@ impl Counted {
         Self { inner, sent, bounds }
     }
 
+    fn count(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(count)) = written {
+            self.bounds.count_written(*count);
+            self.sent.fetch_add(*count as u64, Ordering::Relaxed);
+        }
+    }
+
     /// An error once the relay's byte budget is used up.
     fn check(&self) -> io::Result<()> {
         if self.bounds.room() == 0 { Err(io::ErrorKind::QuotaExceeded.into()) } else { Ok(()) }
@@ -272,11 +279,24 @@ impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
-        if let Poll::Ready(Ok(count)) = &written {
-            self.bounds.count_written(*count);
-            self.sent.fetch_add(*count as u64, Ordering::Relaxed);
-        }
+        self.count(&written);
         written
+    }
+
+    /// Several TLS records in one packet, as web servers send the first ones.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.count(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

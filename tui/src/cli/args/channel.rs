@@ -47,6 +47,9 @@ pub enum Channel {
         /// Posts a small file; a text beside it follows as an entry of its own
         #[arg(long)]
         file: Option<PathBuf>,
+        /// Returns once it is safe on this device, and does not wait until relays have it
+        #[arg(long)]
+        queued: bool,
     },
     /// Shows the newest entries
     Read {

@@ -106,7 +106,8 @@ pub enum Lan {
         #[arg(long, conflicts_with = "network")]
         all: bool,
     },
-    /// Whether contacts on accepted networks carry sealed messages for each other through this device: on or off
+    /// Whether contacts on accepted networks carry sealed messages for each other through this device: on or off. Messages of larger
+    /// groups and entries of channels travel there only so
     Carry {
         /// "off" drops what they have brought
         #[arg(value_parser = ["on", "off"])]
