@@ -94,6 +94,32 @@ fn both_sides_may_begin_at_once() {
 }
 
 #[test]
+fn a_mailbox_that_bends_the_greeting_of_a_new_session_does_not_cost_the_others_good_copy() {
+    let mut first = 0;
+    for bending in 0..3 {
+        let (mut world, bob, ali) = two();
+        world.crash(Host::Person(1));
+        assert!(matches!(world.ask(0, Command::ResetSession(bob)), Ok(Reply::Done)));
+        world.send(0, bob, "a2");
+        world.run_ms(5_000);
+        // Bob hears the others' copies later.
+        first += usize::from(world.bend_all(bending) > 0);
+        let others: Vec<_> = (0..3).filter(|other| *other != bending).map(Host::Relay).collect();
+        others.iter().for_each(|other| world.crash(*other));
+        world.start(Host::Person(1));
+        world.run_ms(20_000);
+        others.iter().for_each(|other| world.start(*other));
+        world.run_ms(120_000);
+        assert_eq!(world.received(1, ali), ["a1", "a2"], "relay {bending} bends");
+        world.send(1, ali, "b2");
+        world.run_ms(5_000);
+        assert_eq!(world.received(0, bob), ["b1", "b2"]);
+        assert_eq!((generation(&mut world, 0), generation(&mut world, 1)), (1, 1));
+    }
+    assert_eq!(first, 2, "two relays held the greeting");
+}
+
+#[test]
 fn a_session_record_that_is_damaged_is_formed_again_at_start() {
     let (mut world, bob, ali) = two();
     world.crash(Host::Person(0));

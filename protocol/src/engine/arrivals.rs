@@ -47,15 +47,12 @@ impl Engine {
         }
         self.spending.heard(For::Rest);
         let is_expected = self.inbox.whose(&tag).is_some() || self.addresses.is_asked(&tag);
-        let arrived = self.arrive(cell);
+        let arrived = self.arrive(cell, Some(mailbox));
         self.spending.count_heard(cell.bytes().len());
         match arrived {
             Arrived::Later => return,
             refused @ (Arrived::Refused | Arrived::Shut(..)) => {
-                // Bent, or a copy of one that was opened before a restart: this relay's copy is of no use.
-                self.faults += 1;
-                let (mailboxes, mut cx) = self.with_mailboxes();
-                if mailboxes.bent(tag.prefix(), &mut cx) {
+                if self.asks_again(tag.prefix()) {
                     return;
                 }
                 if let Arrived::Shut(id, index) = refused {
@@ -77,8 +74,23 @@ impl Engine {
         mailboxes.on_durable(tag.prefix(), &mut cx);
     }
 
-    /// Takes in a cell, whatever way it came.
-    pub(super) fn arrive(&mut self, cell: &Cell) -> Arrived {
+    /// A mailbox's copy is bent, or one of a cell that was opened before a restart; that of another may be good. Once the pieces of all
+    /// are in doubt no longer, it is of no use.
+    pub(super) fn refuse(&mut self, mailbox: u32, prefix: TagPrefix) {
+        if !self.asks_again(prefix) {
+            self.remove_at(mailbox, prefix);
+        }
+    }
+
+    /// Counts a copy that is no good; whether it came in pieces of several mailboxes, which are now asked one at a time.
+    fn asks_again(&mut self, prefix: TagPrefix) -> bool {
+        self.faults += 1;
+        let (mailboxes, mut cx) = self.with_mailboxes();
+        mailboxes.bent(prefix, &mut cx)
+    }
+
+    /// Takes in a cell, whatever way it came: from this mailbox, or not from one.
+    pub(super) fn arrive(&mut self, cell: &Cell, mailbox: Option<u32>) -> Arrived {
         let tag = cell.tag();
         match self.inbox.whose(&tag) {
             Some(Expected::Contact(id, index)) => {
@@ -91,7 +103,7 @@ impl Engine {
             Some(Expected::Reset(id)) => {
                 // The prekeys have to be loaded first.
                 let (resets, mut cx) = self.with_resets();
-                resets.answer(id, cell, &mut cx);
+                resets.answer(id, mailbox, cell, &mut cx);
                 return Arrived::Later;
             }
             None if self.addresses.is_asked(&tag) && self.asked(cell).is_err() => return Arrived::Refused,

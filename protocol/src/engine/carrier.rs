@@ -492,7 +492,7 @@ impl Engine {
     fn open_carried(&mut self, cell: &Cell) {
         let tag = cell.tag();
         let before = self.inbox.was(&tag);
-        let again = match self.inbox.whose(&tag).map(|_| self.arrive(cell)) {
+        let again = match self.inbox.whose(&tag).map(|_| self.arrive(cell, None)) {
             Some(Arrived::Durable) => {
                 let (mailboxes, mut cx) = self.with_mailboxes();
                 mailboxes.on_durable(tag.prefix(), &mut cx);

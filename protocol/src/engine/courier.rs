@@ -56,7 +56,7 @@ impl Engine {
             let tag = cell.tag();
             let whose = self.inbox.whose(&tag);
             let before = taken.get(&tag);
-            match whose.map(|_| self.arrive(cell)) {
+            match whose.map(|_| self.arrive(cell, None)) {
                 Some(Arrived::Durable) => {
                     out.opened += 1;
                     let (mailboxes, mut cx) = self.with_mailboxes();

@@ -154,7 +154,7 @@ impl Engine {
         for (place, cell) in (0..).zip(cells) {
             let tag = cell.tag();
             let (is_here, is_known) = match self.inbox.whose(&tag) {
-                Some(Expected::Contact(by, index)) if by == id => match self.arrive(cell) {
+                Some(Expected::Contact(by, index)) if by == id => match self.arrive(cell, None) {
                     Arrived::Durable => {
                         let (mailboxes, mut cx) = self.with_mailboxes();
                         mailboxes.on_durable(tag.prefix(), &mut cx);
@@ -168,7 +168,7 @@ impl Engine {
                 },
                 // What becomes of it is not known before its prekeys are loaded.
                 Some(Expected::Reset(by)) if by == id => {
-                    self.arrive(cell);
+                    self.arrive(cell, None);
                     (false, false)
                 }
                 // A contact brings what is its own, and nothing in the name of others.

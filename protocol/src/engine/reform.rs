@@ -97,14 +97,16 @@ impl Engine {
             Purpose::Oldest(id, gift, next) => {
                 self.greet_anew(id, &gift, next, rows.first().map(|(key, _)| key.seq));
             }
-            Purpose::Own(id, cell) => {
-                if self.reset_came(id, &cell, rows).is_err() {
-                    self.faults += 1;
+            Purpose::Own(id, mailbox, cell) => match (self.reset_came(id, &cell, rows), mailbox) {
+                (Ok(()), _) => {
+                    self.inbox.forget(&cell.tag());
+                    let (mailboxes, mut cx) = self.with_mailboxes();
+                    mailboxes.on_durable(cell.tag().prefix(), &mut cx);
                 }
-                self.inbox.forget(&cell.tag());
-                let (mailboxes, mut cx) = self.with_mailboxes();
-                mailboxes.on_durable(cell.tag().prefix(), &mut cx);
-            }
+                // A good copy may lie with the others.
+                (Err(_), Some(mailbox)) => self.refuse(mailbox, cell.tag().prefix()),
+                (Err(_), None) => self.faults += 1,
+            },
             Purpose::Backup(command) => {
                 let state = self.backup_state(rows);
                 self.fx.after_stored(Output::Reply(command, Ok(Reply::Backup(Box::new(state)))));

@@ -87,8 +87,8 @@ pub(crate) enum Purpose {
     Theirs(ContactId),
     /// The first own message that may have to be sent again.
     Oldest(ContactId, Box<Gift>, Next),
-    /// The own gift, for a reset that came in.
-    Own(ContactId, Cell),
+    /// The own gift, for a reset that came in, from a mailbox or otherwise.
+    Own(ContactId, Option<u32>, Cell),
     /// All gifts, for a backup.
     Backup(CommandId),
 }
@@ -278,9 +278,9 @@ impl Resets {
     }
 
     /// A cell came with a tag of the gift that this contact was given.
-    pub(crate) fn answer(&mut self, contact: ContactId, cell: &Cell, cx: &mut Cx<'_>) {
+    pub(crate) fn answer(&mut self, contact: ContactId, mailbox: Option<u32>, cell: &Cell, cx: &mut Cx<'_>) {
         let load = cx.load(Range::One(key(contact, OWN)));
-        self.loads.insert(load, Purpose::Own(contact, cell.clone()));
+        self.loads.insert(load, Purpose::Own(contact, mailbox, cell.clone()));
     }
 
     /// Loads all gifts for a backup.
@@ -383,7 +383,7 @@ impl Resets {
         true
     }
 
-    /// Opens a reset with the own gift; returns what it brought. The tag is used up whatever comes of it.
+    /// Opens a reset with the own gift; returns what it brought. The tag is used up once a cell opens.
     pub(crate) fn open(
         &mut self,
         contact: ContactId,

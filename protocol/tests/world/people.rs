@@ -105,6 +105,20 @@ impl World {
         }
     }
 
+    /// A relay hands out every cell that it holds now with another last byte.
+    pub fn bend_all(&mut self, relay: usize) -> usize {
+        self.crash(Host::Relay(relay));
+        let cells = &mut self.relays[relay].node.disk.cells;
+        for (_, cell) in cells.values_mut() {
+            let mut bytes = cell.bytes().to_vec();
+            *bytes.last_mut().unwrap() ^= 1;
+            *cell = Cell::parse(bytes).unwrap();
+        }
+        let bent = cells.len();
+        self.start(Host::Relay(relay));
+        bent
+    }
+
     /// All relays want so many bits of work from now on, also for work that is under way: they start anew.
     pub fn set_request_bits(&mut self, bits: u8) {
         self.limits.request_bits = bits;
