@@ -62,6 +62,16 @@ fire-relay *args:
     cargo build --release -p karvon-node -p karvon-tests --bin karvon-node --bin karvon-fire
     "${CARGO_TARGET_DIR:-target}/release/karvon-fire" {{args}}
 
+# Through a censor's rules on a quiet machine, with every bar; as root, for network namespaces. Some 50 minutes, 30 of them rest.
+fire-reach:
+    cargo build --workspace --bins
+    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --settle 20 --doors 1 freeze
+    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --settle 20 --doors 3 freeze
+    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --texts 100 harsh
+    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --texts 5 allow-list
+    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --probes 1000 probe
+    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars idle
+
 # How soon a restored device talks with all of its contacts again.
 bench-restore contacts="10":
     cargo build --release -p karvon -p karvon-node

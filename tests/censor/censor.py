@@ -10,7 +10,8 @@
     censor.py --programs DIR idle [--minutes N]          what a person at rest costs, and how soon a text comes then
     censor.py --programs DIR netcheck                    what `karvon netcheck` says under each of many censors
 
-Needs root, iproute2, nftables and tcpdump. Exit status 0: every check held. Figures are printed as one JSON object a line.
+Needs root, iproute2, nftables and tcpdump. Exit status 0: every check held. Figures are printed as one JSON object a
+line; a time over its bar is marked there, and fails the check with --bars.
 """
 import argparse
 import glob
@@ -23,7 +24,7 @@ import sys
 import time
 
 from freeze import freeze
-from lab import demand, wait
+from lab import demand, wait, within_bar
 from netcheck import SOCKS, netcheck
 from probe import probe
 from world import CENSOR, PEOPLE, RELAYS, RULES, WORLD, World, friends, talk
@@ -96,7 +97,7 @@ def wire(world, options):
             raise SystemExit(f"failed: the judge passes {name} ({code}), so its word on the web door is worth nothing")
 
 
-def after_a_cut(world):
+def after_a_cut(world, options):
     """Every connection that is open falls silent at once, while there is a dial to spare: seconds until a text is through."""
     ali, bob, ali_name = world.friends
     # Both sides of the count forget within a minute, if nothing is dialled meanwhile.
@@ -110,8 +111,7 @@ def after_a_cut(world):
     ali.say("send", "Bob", "-", "--wait", "delivered", "--timeout", "120s", text="after a cut")
     took = round(time.monotonic() - started, 1)
     demand("after a cut" in bob.texts_of(ali_name), "the text is through")
-    demand(took < 10, f"a connection that fell silent is replaced within 10 s, and not after {took}")
-    return took
+    return took, within_bar(options, took, 10)
 
 
 def harsh(world, options):
@@ -123,8 +123,8 @@ def harsh(world, options):
     met = round(time.monotonic() - started, 1)
     took = talk(world, options.texts, options.patience)
     status = world.friends[0].lines("status")[0]
-    dropped, again = world.counters(), after_a_cut(world)
-    print(json.dumps({"check": "harsh", "texts_each_way": options.texts, "met_after_s": met, "seconds": took, "after_a_cut_s": again,
+    dropped, (again, soon) = world.counters(), after_a_cut(world, options)
+    print(json.dumps({"check": "harsh", "texts_each_way": options.texts, "met_after_s": met, "seconds": took, "after_a_cut_s": again, "within_bar": soon,
                       "dropped_packets": dropped, "bytes_in": status["bytes_in"], "bytes_out": status["bytes_out"]}))
     for person in world.friends[:2]:
         person.down()
@@ -137,7 +137,7 @@ def allow_list(world, options):
     ali, bob, ali_name = world.friends
     world.filter([f"ip daddr {RELAYS[1]} counter accept", f"ip saddr {RELAYS[1]} counter accept"], policy="drop")
     took = talk(world, options.texts, options.patience)
-    demand(took < 60, f"people go on by the relay that is left within a minute, and not after {took} s")
+    soon = within_bar(options, took, 60)
     # The same with a proxy, as somebody has one abroad.
     socks = world.start(WORLD, [sys.executable, "-c", SOCKS], stdout=subprocess.PIPE)
     socks.stdout.readline()
@@ -157,7 +157,7 @@ def allow_list(world, options):
     world.filter([])
     started = time.monotonic()
     wait("what was written in the dark arrives", 120, lambda: "written in the dark" in bob.texts_of(ali_name))
-    print(json.dumps({"check": "allow-list", "texts_each_way": options.texts, "seconds": took, "by_proxy_s": by_proxy,
+    print(json.dumps({"check": "allow-list", "texts_each_way": options.texts, "seconds": took, "within_bar": soon, "by_proxy_s": by_proxy,
                       "after_the_dark_s": round(time.monotonic() - started, 1)}))
     for person in world.friends[:2]:
         person.down()
@@ -180,10 +180,10 @@ def idle(world, options):
     if "are you there?" not in ali.texts_of("Bob"):
         raise SystemExit("failed: the text did not come")
     used = ali.lines("data")[0]
+    soon = within_bar(options, took, 2)
     print(json.dumps({"check": "idle", "minutes": options.minutes, "sent_bytes": sent, "received_bytes": received, "packets": packets,
-                      "bytes_a_minute": round((sent + received) / options.minutes, 1), "then_delivered_s": round(took, 2), "plan": used["plan"]}))
-    if took > 2 or (sent + received) / options.minutes > 300:
-        raise SystemExit("failed: more than 300 bytes a minute at rest, or a text took longer than 2 s")
+                      "bytes_a_minute": round((sent + received) / options.minutes, 1), "then_delivered_s": round(took, 2), "within_bar": soon, "plan": used["plan"]}))
+    demand((sent + received) / options.minutes <= 300, "a person at rest costs at most 300 bytes a minute")
     for person in world.friends[:2]:
         person.down()
 
@@ -204,14 +204,17 @@ def main():
     parser.add_argument("--keep", help="folder for captures")
     parser.add_argument("--doors", type=int, default=1, choices=[1, 2, 3], help="doors of the person behind the freeze")
     parser.add_argument("--policed", action="store_true", help="connections are counted as well: three a minute")
+    parser.add_argument("--bars", action="store_true", help="a time over its bar is a failure; for a quiet machine")
     parser.add_argument("check", choices=["wire", "harsh", "allow-list", "freeze", "probe", "idle", "netcheck"])
     options = parser.parse_args()
+    options.missed = 0
     options.programs = os.path.abspath(options.programs)
     options.stock = options.stock and os.path.abspath(options.stock)
     world = World(options.programs)
     try:
         checks = {"wire": wire, "harsh": harsh, "allow-list": allow_list, "freeze": freeze, "probe": probe, "idle": idle, "netcheck": netcheck}
         checks[options.check](world, options)
+        demand(not (options.bars and options.missed), "a time is over its bar")
     except BaseException:
         if options.keep:
             shutil.copytree(world.dir, f"{options.keep}/failed", dirs_exist_ok=True,

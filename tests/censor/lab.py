@@ -29,6 +29,12 @@ def report(**found):
     print(json.dumps(found), flush=True)
 
 
+def within_bar(options, seconds, bar):
+    """Whether a time keeps its bar. One that does not ends the driver only if it was asked for bars: a busy machine is no fault of the programs."""
+    options.missed += seconds > bar
+    return seconds <= bar
+
+
 class Lab:
     """A folder, the programs that run in it, and network namespaces for those who need them; `close` takes all of it away."""
 
