@@ -65,12 +65,12 @@ fire-relay *args:
 # Through a censor's rules on a quiet machine, with every bar; as root, for network namespaces. Some 50 minutes, 30 of them rest.
 fire-reach:
     cargo build --workspace --bins
-    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --settle 20 --doors 1 freeze
-    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --settle 20 --doors 3 freeze
-    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --texts 100 harsh
-    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --texts 5 allow-list
-    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --probes 1000 probe
-    tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars idle
+    python3 tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --settle 20 --doors 1 freeze
+    python3 tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --settle 20 --doors 3 freeze
+    python3 tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --texts 100 harsh
+    python3 tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars --texts 5 allow-list
+    python3 tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --probes 1000 probe
+    python3 tests/censor/censor.py --programs "${CARGO_TARGET_DIR:-target}/debug" --bars idle
 
 # How soon a restored device talks with all of its contacts again.
 bench-restore contacts="10":
