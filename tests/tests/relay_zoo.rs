@@ -242,6 +242,29 @@ async fn who_takes_nothing_is_given_up_and_the_memory_comes_back() {
 }
 
 #[tokio::test]
+async fn who_asks_for_pieces_and_takes_none_is_given_up_and_the_memory_comes_back() {
+    let zoo = Zoo::open().await;
+    let (mut lazy, key) = Visitor::with_mailbox(&zoo.hostile, 13, 1).await.unwrap();
+    let large = vec![(Class::L as u8, prefix(100))];
+    assert_eq!(lazy.ask(&Request::Register(large)).await.unwrap(), Reply::Done);
+    let deposit = Request::Deposit { mailbox: mailbox_of(&key), cell: cell(Class::L, 100, 1) };
+    assert!(is_stored(&lazy.ask(&deposit).await.unwrap()));
+    let all = Request::Pieces { prefix: prefix(100), from: 0, count: 30 };
+    let first = lazy.ask(&all).await.unwrap();
+    assert!(matches!(&first, Reply::Piece { index: 0, .. }), "it holds the cell: {first:?}");
+    // Each request of a few bytes asks for 60 KB.
+    for _ in 0..60 {
+        for _ in 0..100 {
+            let again = lazy.seal_only(&all);
+            lazy.send(again);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    zoo.has_survived().await;
+}
+
+#[tokio::test]
 async fn tunnels_without_end_are_bounded() {
     let zoo = Zoo::open().await;
     let mut leaf = Visitor::enter(&zoo.hostile, 14).await.unwrap();
