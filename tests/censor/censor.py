@@ -18,7 +18,6 @@ import glob
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -64,7 +63,7 @@ def wire(world, options):
         world.friends = friends(world, doors)
         took = talk(world, options.texts, 240)
         time.sleep(1)
-        capture.send_signal(signal.SIGINT)
+        capture.terminate()
         capture.wait(20)
         results[name] = judge(options, path, name, texts=options.texts, seconds=took)
         if options.keep:
@@ -87,7 +86,7 @@ def wire(world, options):
         world.within(PEOPLE, options.stock, "dial", name, f"{RELAYS[0]}:443", timeout=60, stdout=subprocess.DEVNULL)
         time.sleep(1)
         for child in (capture, listener):
-            child.send_signal(signal.SIGINT)
+            child.terminate()
             child.wait(20)
         results[name] = judge(options, path, name)
     if results["web"] != 0:

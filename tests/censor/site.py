@@ -10,7 +10,6 @@ Needs root, iproute2, nftables, tcpdump, openssl, nginx and caddy. Exit status 0
 """
 import argparse
 import os
-import signal
 import socket
 import ssl
 import subprocess
@@ -144,7 +143,7 @@ def talk(world, site, options):
     took = exchange((ali, bob), (bob.name, name), options.texts, 300)
     for person in (ali, bob):
         person.down()
-    capture.send_signal(signal.SIGINT)
+    capture.terminate()
     capture.wait(20)
     frozen = world.counters()[2]
     demand(frozen == 0, f"no connection through the site comes near 16 KB ({frozen} packets were dropped)")
